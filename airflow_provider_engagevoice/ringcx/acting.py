@@ -1,0 +1,258 @@
+"""Acting on leads: counted first, in as many requests as needed, every answer read."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypedDict
+
+from airflow_provider_engagevoice.ringcx.actions import NEW_LIST, Action
+from airflow_provider_engagevoice.ringcx.answers import tidy
+from airflow_provider_engagevoice.ringcx.campaigns import Campaigns, LeadList, Request
+from airflow_provider_engagevoice.ringcx.criteria import CHUNK_SIZE
+from airflow_provider_engagevoice.ringcx.errors import (
+    ActionRejected,
+    EngageVoiceError,
+    InvalidParameter,
+    OutcomeUnknown,
+    TooManyLeads,
+    UnexpectedAnswer,
+)
+from airflow_provider_engagevoice.ringcx.leads import Leads
+from airflow_provider_engagevoice.ringcx.selection import Selection
+
+log = logging.getLogger(__name__)
+
+
+class ActionSummary(TypedDict):
+    """What an action did. Counts are RingCX's own (contract, ``LeadActionResult``), summed over requests.
+
+    ``leads_matched`` is counted before the act; ``requests`` are the requests that acted.
+    """
+
+    lead_action: str
+    dry_run: bool
+    leads_matched: int
+    leads_updated: int
+    leads_deleted: int
+    redials_deleted: int
+    dialer_refreshed: bool
+    requests: int
+    account_id: str
+
+
+@dataclass(frozen=True)
+class Act:
+    """One action on one selection, checked and ready to be done.
+
+    :param action: the action.
+    :param selection: the leads.
+    :param params: the action's ``paramMap``.
+    :param dry_run: count the leads and do nothing.
+    :param max_leads: refuse to act on more leads than this; None for no bound.
+    :param chunk_size: most ids in one request.
+    """
+
+    action: Action
+    selection: Selection
+    params: Mapping[str, Any]
+    dry_run: bool = False
+    max_leads: int | None = None
+    chunk_size: int = CHUNK_SIZE
+
+    def parts(self) -> list[Selection]:
+        """Cut the selection into what one request takes.
+
+        :return: the parts; only one where doing the action to parts is not the same.
+        """
+        return list(self.selection.parts(self.chunk_size)) if self.action.divisible else [self.selection]
+
+
+@dataclass(frozen=True)
+class LeadActions:
+    """Acts on the leads of one sub-account.
+
+    :param request: sends a request: method, path, and keyword arguments.
+    :param leads: counts leads.
+    :param campaigns: looks up lists.
+    """
+
+    request: Request
+    leads: Leads
+    campaigns: Campaigns
+
+    def perform(self, act: Act) -> ActionSummary:
+        """Do an action, in as many requests as its ids need.
+
+        Counts first: nothing is sent where nothing matches, and nothing at all where more match than
+        ``max_leads`` allows.
+
+        :param act: the action, the leads and the bounds.
+        :return: what was done.
+        :raises TooManyLeads: where more leads match than ``max_leads``.
+        :raises ActionRejected: where RingCX says ``success: false``.
+        :raises OutcomeUnknown: where an action that must not be repeated may have been done, wholly or
+            in part.
+        """
+        summary = nothing_done(act.action.name, self.leads.account_id, dry_run=act.dry_run)
+        if act.selection.empty:
+            return summary
+        parts = [(part, self.leads.count(part)) for part in act.parts()]
+        summary["leads_matched"] = sum(matched for _, matched in parts)
+        log.info("%s: %d leads match %s", act.action.name, summary["leads_matched"], act.selection.describe())
+        if act.max_leads is not None and summary["leads_matched"] > act.max_leads:
+            raise TooManyLeads(
+                f"{act.action.name} would act on {summary['leads_matched']} leads, more than max_leads="
+                f"{act.max_leads}; nothing was changed"
+            )
+        if not act.dry_run:
+            self._apply(act, [part for part in parts if part[1] or not act.action.needs_leads], summary)
+        return summary
+
+    def newest_list(self, campaign_id: int, name: str) -> LeadList | None:
+        """Find the list that a move has just made.
+
+        :param campaign_id: the target campaign.
+        :param name: the list's name.
+        :return: the list of this name with the highest id, since names may repeat; None where there is none.
+        """
+        target = self.campaigns.find(campaign_id, account_id=self.leads.account_id)
+        named = [entry for entry in self.campaigns.lists(target) if entry["list_name"] == name]
+        return max(named, key=lambda entry: entry["list_id"], default=None)
+
+    def _apply(self, act: Act, parts: list[tuple[Selection, int]], summary: ActionSummary) -> None:
+        params = act.params
+        for done, (part, matched) in enumerate(parts):
+            try:
+                self._send(act.action, part, params, summary)
+            except OutcomeUnknown as error:
+                summary["leads_updated"] += self._settled(part, params, matched, error)
+            except EngageVoiceError as error:
+                if done:
+                    raise _stopped(act, error, done, len(parts)) from None
+                raise
+            if not done and len(parts) > 1 and str(params.get("LIST_ID")) == NEW_LIST:
+                params = self._into_new_list(params)
+
+    def _settled(
+        self, part: Selection, params: Mapping[str, Any], matched: int, error: OutcomeUnknown
+    ) -> int:
+        """Look up whether a move whose answer was lost has taken place.
+
+        :return: how many leads it moved.
+        :raises OutcomeUnknown: where the leads cannot tell: the act is no move, or copies, or selects
+            by more than campaigns that the leads would have left, or some leads are still there.
+        """
+        sources = part.body.get("campaignIds", ())
+        target = params.get("CAMPAIGN_ID")
+        if not sources or target is None or target in sources or params["CREATE_COPY_SETTING"] != "false":
+            raise error
+        left = self.leads.count(part)
+        if left:
+            raise OutcomeUnknown(
+                f"{error} ({left} of {matched} leads are still in the source)",
+                status=error.status,
+                request=error.request,
+            ) from None
+        log.warning(
+            "The answer to the move was lost, but all %d leads have left the source: it was done", matched
+        )
+        return matched
+
+    def _into_new_list(self, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Send the rest of a move into the list that its first request made."""
+        made = self.newest_list(params["CAMPAIGN_ID"], params["LIST_NAME"])
+        if made is None:
+            raise OutcomeUnknown(
+                "The first request of the move made no list that RingCX shows; look at the leads"
+            )
+        return {**params, "LIST_ID": made["list_id"]}
+
+    def _send(
+        self, action: Action, part: Selection, params: Mapping[str, Any], summary: ActionSummary
+    ) -> None:
+        answer = self.request(
+            "PUT",
+            f"/api/v1/admin/accounts/{self.leads.account_id}/campaignLeads/actions",
+            params={"leadAction": action.name},
+            json={"campaignLeadSearchCriteria": part.body, "leadActionParams": {"paramMap": params}},
+            repeatable=action.may_be_repeated(params),
+        )
+        summary["requests"] += 1
+        if answer is False or (isinstance(answer, dict) and answer.get("success") is False):
+            said = answer.get("errorMessage") if isinstance(answer, dict) else None
+            raise ActionRejected(
+                f"RingCX rejected {action.name}: {tidy(str(said or 'it gave no reason'))}", status=200
+            )
+        if not isinstance(answer, dict) or answer.get("success") is not True:
+            raise _unconfirmed(action, params)
+        summary["leads_updated"] += _number(answer, "leadUpdateCount")
+        summary["leads_deleted"] += _number(answer, "leadDeleteCount")
+        summary["redials_deleted"] += _number(answer, "redialDeleteCount")
+        summary["dialer_refreshed"] |= answer.get("dialerRefreshed") is True
+
+
+def nothing_done(lead_action: str, account_id: str, *, dry_run: bool) -> ActionSummary:
+    """Make the summary of an action before it has done anything.
+
+    :param lead_action: the action's name.
+    :param account_id: the sub-account.
+    :param dry_run: nothing will be done.
+    :return: the summary, all counts zero.
+    """
+    return ActionSummary(
+        lead_action=lead_action,
+        dry_run=dry_run,
+        leads_matched=0,
+        leads_updated=0,
+        leads_deleted=0,
+        redials_deleted=0,
+        dialer_refreshed=False,
+        requests=0,
+        account_id=account_id,
+    )
+
+
+def check_bounds(max_leads: int | None, chunk_size: int) -> None:
+    """Check the bounds of an act before anything is sent.
+
+    :param max_leads: most leads to act on.
+    :param chunk_size: most ids in one request.
+    :raises InvalidParameter: where one is no such number.
+    """
+    if max_leads is not None and not _is_count(max_leads):
+        raise InvalidParameter("max_leads must be a whole number of leads, or None for no bound")
+    if not _is_count(chunk_size) or chunk_size == 0:
+        raise InvalidParameter("chunk_size must be a whole number of ids, at least 1")
+
+
+def _stopped(act: Act, error: EngageVoiceError, done: int, of: int) -> EngageVoiceError:
+    """Make the error of an act that came to its end half-way."""
+    log.error("%s stopped after %d of %d requests", act.action.name, done, of)
+    if act.action.may_be_repeated(act.params):
+        return error
+    return OutcomeUnknown(
+        f"{error}. {done} of {of} requests had been done before, and {act.action.name} must not be done "
+        "twice; look at the leads before running it again",
+        status=error.status,
+        request=error.request,
+    )
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _unconfirmed(action: Action, params: Mapping[str, Any]) -> EngageVoiceError:
+    text = f"RingCX answered {action.name} with something other than its result"
+    if action.may_be_repeated(params):
+        return UnexpectedAnswer(text, status=200)
+    return OutcomeUnknown(
+        f"{text}. It may have been done and must not be done twice; look at the leads", status=200
+    )
+
+
+def _number(answer: Mapping[str, Any], key: str) -> int:
+    value = answer.get(key)
+    return value if isinstance(value, int) and _is_count(value) else 0

@@ -1,0 +1,203 @@
+"""The 13 lead actions as one table: what each needs, what it does, whether it may be repeated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+NEW_LIST = "0"
+"""The ``LIST_ID`` that makes MOVE_TO_CAMPAIGN create a list. Source: guide, "Move Parameters"."""
+
+
+class Kind(str, Enum):
+    """What a parameter's value is."""
+
+    ID = "id"
+    MINUTES = "minutes"
+    BOOLEAN = "boolean"
+    CHOICE = "choice"
+    TEXT = "text"
+    MOMENT = "moment"
+    ADDRESSES = "addresses"
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One key of an action's ``paramMap``.
+
+    :param name: the key, spelt and cased as RingCX does.
+    :param kind: what its value is.
+    :param help: what it means.
+    :param required: RingCX needs it.
+    :param choices: the allowed values of a choice.
+    :param only_with: another parameter and the value of it beside which this one counts;
+        beside any other value it is neither required nor sent.
+    """
+
+    name: str
+    kind: Kind
+    help: str
+    required: bool = False
+    choices: tuple[str, ...] = ()
+    only_with: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Action:
+    """One lead action.
+
+    :param name: RingCX's name.
+    :param help: what it does to the leads selected.
+    :param parameters: what it takes.
+    :param repeatable: applying it twice leaves the leads as applying it once does, even if the
+        dialer worked on them in between. Only such a request is sent again when its fate is unknown.
+    :param harmful: values of parameters that make a repeatable action unrepeatable.
+    :param needs_leads: it has nothing to do where no lead matches.
+    :param divisible: doing it to parts of the leads, one after the other, is the same as doing it
+        to all of them.
+    """
+
+    name: str
+    help: str
+    parameters: tuple[Parameter, ...] = ()
+    repeatable: bool = True
+    harmful: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    needs_leads: bool = True
+    divisible: bool = True
+
+    def may_be_repeated(self, params: Mapping[str, object]) -> bool:
+        """Tell whether a request with these parameters may be sent again when its fate is unknown.
+
+        :param params: the ``paramMap`` as sent.
+        :return: True where a repeat cannot do harm.
+        """
+        return self.repeatable and not any(
+            str(params.get(name)).upper() in values for name, values in self.harmful.items()
+        )
+
+
+_AGENT = "RESERVATION_AGENT_ID"
+
+#: Sources: guides of 2020 and 2024 for names and meanings, the guide of July 2026 for parameters,
+#: the contract's enum for the set of names. ``repeatable`` follows from the meanings: RESET, READY
+#: and the callback RESET put a lead back into the dialer's queue, so a blind repeat may have a
+#: person called twice; MANUAL adds a pass and EMAIL a mail each time; copies and new lists multiply.
+_TABLE = (
+    Action(
+        "RESET_LEADS",
+        "Sets the pass count to zero, the state to READY and the next dial time to now.",
+        repeatable=False,
+    ),
+    Action("CANCEL_LEADS", "Sets the state to CANCELLED; the state before is lost."),
+    Action("PAUSE_LEADS", "Sets the state to PAUSED; the state before is lost."),
+    Action(
+        "READY_LEADS",
+        "Sets the state to READY; pass count and next dial time stay.",
+        repeatable=False,
+    ),
+    Action("DELETE_LEADS", "Removes the leads for good; the records of their calls stay."),
+    Action("SUPPRESS_LEADS", "Stops dialling while the state stays."),
+    Action("UNSUPPRESS_LEADS", "Lets suppressed leads be dialled again."),
+    Action(
+        "MANUAL_LEADS",
+        "Adds one manual pass and sets the agent disposition.",
+        (
+            Parameter("PASS_DISPOSITION", Kind.TEXT, "Agent disposition to record.", required=True),
+            Parameter("REQUEUE", Kind.BOOLEAN, "Make the leads ready again after the delay.", required=True),
+            Parameter(
+                "DO_NOT_CALL",
+                Kind.BOOLEAN,
+                "Mark the leads as do-not-call and add their phone or external id to the DNC list.",
+                required=True,
+            ),
+            Parameter("PASS_DELAY", Kind.MINUTES, "Minutes until the next call, 0 for none.", required=True),
+            Parameter(
+                "MERGE_ORIGINAL",
+                Kind.BOOLEAN,
+                "Write the pass to the original of a copied lead.",
+                required=True,
+            ),
+        ),
+        repeatable=False,
+    ),
+    Action(
+        "EMAIL_LEADS",
+        "Mails a link to a ZIP of the selected leads; the link lives 24 hours.",
+        (Parameter("EMAIL_TO", Kind.ADDRESSES, "Address, or several separated by commas.", required=True),),
+        repeatable=False,
+        divisible=False,
+    ),
+    Action(
+        "CALLBACK_LEADS",
+        "Sets, cancels or resets callbacks.",
+        (
+            Parameter(
+                "ACTION_TYPE",
+                Kind.CHOICE,
+                "AGENT sets a callback for one agent, CANCEL removes callbacks, RESET clears the "
+                "callback state and makes the leads ready.",
+                required=True,
+                choices=("AGENT", "CANCEL", "RESET"),
+            ),
+            Parameter(
+                _AGENT,
+                Kind.ID,
+                "Agent who is to call back.",
+                required=True,
+                only_with=("ACTION_TYPE", "AGENT"),
+            ),
+            Parameter(
+                "CALLBACK_DATE",
+                Kind.MOMENT,
+                "When to call back.",
+                only_with=("ACTION_TYPE", "AGENT"),
+            ),
+        ),
+        harmful={"ACTION_TYPE": frozenset({"AGENT", "RESET"})},
+    ),
+    Action(
+        "MOVE_TO_CAMPAIGN",
+        "Moves or copies the leads to a campaign and a list of it.",
+        (
+            Parameter("CAMPAIGN_ID", Kind.ID, "Target campaign.", required=True),
+            Parameter("LIST_ID", Kind.ID, "Target list, 0 for a new one.", required=True),
+            Parameter("LIST_NAME", Kind.TEXT, "Name of the new list.", only_with=("LIST_ID", NEW_LIST)),
+            Parameter(
+                "CREATE_COPY_SETTING",
+                Kind.CHOICE,
+                "false moves the leads, true copies them, TRANSITION copies and marks them.",
+                required=True,
+                choices=("false", "true", "TRANSITION"),
+            ),
+            Parameter(
+                "DUPLICATE_ACTION_SETTING",
+                Kind.CHOICE,
+                "MOVE lets duplicates into the target list, IGNORE leaves such leads where they are.",
+                required=True,
+                choices=("MOVE", "IGNORE"),
+            ),
+        ),
+        harmful={"LIST_ID": frozenset({NEW_LIST}), "CREATE_COPY_SETTING": frozenset({"TRUE", "TRANSITION"})},
+    ),
+    Action(
+        "AGENT_RESERVATION",
+        "Reserves the leads for one agent, or clears the reservation.",
+        (
+            Parameter(_AGENT, Kind.ID, "Agent, 0 to clear the reservation.", required=True),
+            # Observed at run time by one public program: RingCX refuses the action without it, though
+            # the guide does not name it. The client fills in the present moment.
+            Parameter("CALLBACK_DTS", Kind.MOMENT, "When the agent is to call; now where left out."),
+        ),
+    ),
+    Action(
+        "DIALER_REFRESH",
+        "Refreshes the dialer's lead cache of the campaigns in the criteria.",
+        (Parameter("force_dialer_cache_refresh", Kind.BOOLEAN, "Refresh even where nothing changed."),),
+        needs_leads=False,
+        divisible=False,
+    ),
+)
+
+ACTIONS: Mapping[str, Action] = {action.name: action for action in _TABLE}
+"""All lead actions by name."""

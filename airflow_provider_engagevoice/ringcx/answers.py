@@ -1,0 +1,135 @@
+"""Reading RingCX's answers: what is trusted, what is an error, and what may be repeated of it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_engagevoice.ringcx.errors import (
+    AccessDenied,
+    AuthenticationError,
+    EngageVoiceError,
+    InvalidRequest,
+    NotFound,
+    UnexpectedAnswer,
+)
+
+if TYPE_CHECKING:
+    from requests import Response
+
+_CLASSES: Mapping[int, type[EngageVoiceError]] = {401: AuthenticationError, 403: AccessDenied, 404: NotFound}
+
+#: Where RingCX and the RingCentral platform put their message. Source: contract (``Errors``,
+#: ``LeadActionResult``) and the OAuth error format.
+_MESSAGE_KEYS = (
+    "generalMessage",
+    "developerMessage",
+    "details",
+    "errorMessage",
+    "error_description",
+    "message",
+)
+
+_PERSONAL = re.compile(r"[^\s@,;<>]+@[^\s@,;<>]+|\+?\d[\d\s().-]{8,}\d")
+
+
+def read_body(response: Response, request: str) -> Any:
+    """Read the body of a successful answer.
+
+    :param response: the answer.
+    :param request: method and path, for the error.
+    :return: the JSON value; text where the answer is plain text; None where it is empty.
+    :raises UnexpectedAnswer: on an HTML page, a redirect or broken JSON. Observed: a path outside
+        RingCX's API is answered by the web application's page with status 200.
+    """
+    text = response.text.strip()
+    kind = response.headers.get("Content-Type", "").lower()
+    if response.is_redirect or response.status_code >= 300:
+        raise _unexpected(response, request, "a redirect")
+    if not text:
+        return None
+    if "html" in kind or text.startswith("<"):
+        raise _unexpected(response, request, "a web page instead of JSON; check the connection's host")
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        if "text/plain" in kind:
+            return text
+        raise _unexpected(response, request, "broken JSON") from None
+
+
+def error_of(response: Response, request: str) -> EngageVoiceError:
+    """Make the error of an answer with a 4xx status.
+
+    :param response: the answer.
+    :param request: method and path.
+    :return: the error, with RingCX's own message in it.
+    """
+    status = response.status_code
+    said = message_of(response)
+    return _CLASSES.get(status, InvalidRequest)(
+        f"RingCX answered {status} to {request}" + (f": {said}" if said else ""),
+        status=status,
+        request=request,
+    )
+
+
+def message_of(response: Response) -> str:
+    """Find RingCX's own message in an error's body.
+
+    :param response: the answer.
+    :return: the message, at most 300 characters, without mail addresses and long numbers, since it
+        may repeat a lead's; empty where there is none.
+    """
+    if "html" in response.headers.get("Content-Type", "").lower():
+        return "a web page instead of JSON"
+    try:
+        body = json.loads(response.text)
+    except (ValueError, RecursionError):
+        return tidy(response.text)
+    if not isinstance(body, dict):
+        return ""
+    parts = [body[key] for key in _MESSAGE_KEYS if isinstance(body.get(key), str) and body[key]]
+    for entry in body.get("validationErrors") or ():
+        if isinstance(entry, dict):
+            parts.append(f"{entry.get('attributeName')}: {entry.get('message')}")
+    return tidy("; ".join(parts))
+
+
+def tidy(text: str) -> str:
+    """Make text of the service fit for a log or an error.
+
+    :param text: the text.
+    :return: one printable line of at most 300 characters; mail addresses and numbers of ten digits
+        and more, which may be a lead's, become ``…``.
+    """
+    line = " ".join("".join(c if c.isprintable() else " " for c in text[:2000]).split())
+    return _PERSONAL.sub("…", line)[:300]
+
+
+def retry_after(response: Response) -> float | None:
+    """Read how long RingCX asks to wait.
+
+    :param response: an answer with status 429.
+    :return: seconds, at most an hour; None where it does not say (its documents never promise it).
+    """
+    value = response.headers.get("Retry-After", "").strip()
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            from datetime import datetime, timezone
+
+            seconds = (parsedate_to_datetime(value) - datetime.now(timezone.utc)).total_seconds()
+        except (ValueError, TypeError):
+            return None
+    return min(max(seconds, 0.0), 3600.0) if seconds == seconds else None
+
+
+def _unexpected(response: Response, request: str, what: str) -> UnexpectedAnswer:
+    return UnexpectedAnswer(
+        f"RingCX answered {request} with {what}", status=response.status_code, request=request
+    )

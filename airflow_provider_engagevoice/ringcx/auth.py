@@ -1,0 +1,312 @@
+"""The ways to sign in to RingCX, and the token they share within a process."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+from airflow_provider_engagevoice.ringcx.errors import (
+    AccessDenied,
+    AuthenticationError,
+    EngageVoiceError,
+    InvalidRequest,
+    NotFound,
+    UnexpectedAnswer,
+)
+from airflow_provider_engagevoice.ringcx.http import Call, Transport
+
+#: Source: guide, "RingCentral authentication": RingCX tokens live five minutes.
+_TOKEN_LIFE = 300.0
+#: A token is renewed this long before its end, so that it outlives the request it is sent with.
+_RENEW_AHEAD = 60.0
+#: Source: guide, "Legacy authentication": about one hour, longer while in use.
+_LEGACY_LIFE = 3600.0
+
+_REFUSALS = (AuthenticationError, AccessDenied, InvalidRequest, NotFound)
+
+
+def _forget(secret: str) -> None:
+    """Do nothing with a secret: outside Airflow there is no log to mask."""
+
+
+class SignIn(ABC):
+    """A way to prove to RingCX who asks.
+
+    :param mask: told every secret the moment it is known, so that logs can hide it.
+    """
+
+    mask: Callable[[str], None] = staticmethod(_forget)
+
+    @abstractmethod
+    def headers(self, transport: Transport) -> Mapping[str, str]:
+        """Give the headers that prove it, signing in where needed.
+
+        :param transport: sends the sign-in.
+        :return: header names and values.
+        :raises AuthenticationError: where the credentials are refused.
+        """
+
+    @abstractmethod
+    def renew(self, transport: Transport, rejected: Mapping[str, str]) -> None:
+        """Replace headers that RingCX rejected, unless another thread has done so.
+
+        :param transport: sends the sign-in.
+        :param rejected: the headers that were answered with 401.
+        :raises AuthenticationError: where there is no way to replace them.
+        """
+
+
+@dataclass(repr=False)
+class ApiToken(SignIn):
+    """The permanent API token of a RingCX user. Source: guide, "Legacy authentication"; observed.
+
+    :param token: the token.
+    """
+
+    token: str
+
+    def headers(self, transport: Transport) -> Mapping[str, str]:
+        self.mask(self.token)
+        return {"X-Auth-Token": self.token}
+
+    def renew(self, transport: Transport, rejected: Mapping[str, str]) -> None:
+        raise AuthenticationError("RingCX refused the permanent API token; check the connection's password")
+
+
+@dataclass(frozen=True, repr=False)
+class Token:
+    """A token that ends.
+
+    :param access: what requests carry.
+    :param renew_at: when to replace it, on the monotonic clock.
+    :param refresh: what replaces it; None where only a new sign-in does.
+    """
+
+    access: str
+    renew_at: float
+    refresh: str | None = None
+
+
+@dataclass
+class _Slot:
+    """One credential's token in this process; its lock lets one thread sign in and the others wait."""
+
+    token: Token | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+_SLOTS: dict[str, _Slot] = {}
+
+
+class _Renewed(SignIn):
+    """A sign-in whose token ends and is replaced in time."""
+
+    @abstractmethod
+    def _identity(self) -> tuple[str, ...]:
+        """Name the credential, secrets included; only its hash is kept."""
+
+    @abstractmethod
+    def _sign_in(self, transport: Transport) -> Token:
+        """Get a first token from the credential."""
+
+    @abstractmethod
+    def _refresh(self, transport: Transport, refresh: str) -> Token:
+        """Get the next token from the last one's refresh token."""
+
+    @abstractmethod
+    def _as_headers(self, access: str) -> dict[str, str]:
+        """Write a token as headers."""
+
+    def headers(self, transport: Transport) -> Mapping[str, str]:
+        slot = self._slot()
+        with slot.lock:
+            if slot.token is None or time.monotonic() >= slot.token.renew_at:
+                slot.token = self._next(transport, slot.token)
+            return self._as_headers(slot.token.access)
+
+    def renew(self, transport: Transport, rejected: Mapping[str, str]) -> None:
+        slot = self._slot()
+        with slot.lock:
+            if slot.token is not None and self._as_headers(slot.token.access) == rejected:
+                slot.token = self._next(transport, slot.token)
+
+    def _slot(self) -> _Slot:
+        key = hashlib.sha256("\0".join((type(self).__name__, *self._identity())).encode()).hexdigest()
+        return _SLOTS.setdefault(key, _Slot())
+
+    def _next(self, transport: Transport, last: Token | None) -> Token:
+        if last is not None and last.refresh is not None:
+            try:
+                return self._refresh(transport, last.refresh)
+            except _REFUSALS:
+                pass
+        return self._sign_in(transport)
+
+    def _masked(self, body: Any, key: str) -> str:
+        value = body.get(key) if isinstance(body, dict) else None
+        if not isinstance(value, str) or not value:
+            raise UnexpectedAnswer(f"The sign-in was answered without {key}")
+        self.mask(value)
+        return value
+
+    def _bearer(self, body: Any) -> Token:
+        """Read RingCX's own token. Source: contract, ``AccessTokenUserDetails``."""
+        access = self._masked(body, "accessToken")
+        refresh = self._masked(body, "refreshToken") if body.get("refreshToken") else None
+        return Token(access, time.monotonic() + _TOKEN_LIFE - _RENEW_AHEAD, refresh)
+
+
+class _Bearer(_Renewed):
+    """A sign-in that ends in RingCX's bearer token."""
+
+    host: str
+
+    def _refresh(self, transport: Transport, refresh: str) -> Token:
+        # Source: guide, "RingCentral authentication": both tokens are replaced.
+        call = Call("POST", f"{self.host}/api/auth/token/refresh", True, form={"refresh_token": refresh})
+        return self._bearer(transport.send(call))
+
+    def _as_headers(self, access: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {access}"}
+
+
+@dataclass(repr=False)
+class RingCentral(_Bearer):
+    """A JWT of the RingCentral platform, exchanged for RingCX's token.
+
+    Source: guide, "RingCentral authentication".
+
+    :param host: RingCX, such as ``https://ringcx.ringcentral.com``.
+    :param client_id: of the RingCentral app.
+    :param client_secret: of the RingCentral app.
+    :param jwt: of the RingCentral user.
+    :param rc_host: the RingCentral platform.
+    """
+
+    host: str
+    client_id: str
+    client_secret: str
+    jwt: str
+    rc_host: str = "https://platform.ringcentral.com"
+
+    def _identity(self) -> tuple[str, ...]:
+        return (self.host, self.rc_host, self.client_id, self.client_secret, self.jwt)
+
+    def _sign_in(self, transport: Transport) -> Token:
+        self.mask(self.jwt)
+        grant = Call(
+            "POST",
+            f"{self.rc_host}/restapi/oauth/token",
+            True,
+            form={"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion": self.jwt},
+            basic=(self.client_id, self.client_secret),
+        )
+        try:
+            platform_token = self._masked(transport.send(grant), "access_token")
+        except _REFUSALS as error:
+            raise _refused(
+                "RingCentral refused the sign-in; check the connection's login (client id), password "
+                "(client secret) and extra jwt_token",
+                error,
+            ) from None
+        exchange = Call(
+            "POST",
+            f"{self.host}/api/auth/login/rc/accesstoken",
+            True,
+            params={"includeRefresh": "true"},
+            form={"rcAccessToken": platform_token, "rcTokenType": "Bearer"},
+        )
+        try:
+            return self._bearer(transport.send(exchange))
+        except _REFUSALS as error:
+            raise _refused(
+                "RingCX refused the RingCentral user; check that the user has a RingCX role and the app the "
+                "ReadAccounts scope",
+                error,
+            ) from None
+
+
+@dataclass(repr=False)
+class Engage(_Bearer):
+    """User name and password of a RingCX-native user. Source: contract, ``/api/auth/login/admin``.
+
+    :param host: RingCX.
+    :param username: the user.
+    :param password: the user's password.
+    :param platform_id: the platform the user belongs to.
+    """
+
+    host: str
+    username: str
+    password: str
+    platform_id: str
+
+    def _identity(self) -> tuple[str, ...]:
+        return (self.host, self.username, self.password, self.platform_id)
+
+    def _sign_in(self, transport: Transport) -> Token:
+        # RingCX takes the password in the query, so hide it as it is written there, too.
+        self.mask(self.password)
+        self.mask(quote(self.password, safe=""))
+        call = Call(
+            "POST",
+            f"{self.host}/api/auth/login/admin",
+            True,
+            params={"username": self.username, "password": self.password, "platformId": self.platform_id},
+        )
+        try:
+            return self._bearer(transport.send(call))
+        except _REFUSALS as error:
+            raise _refused(
+                "RingCX refused the sign-in; check the connection's login, password and extra platform_id",
+                error,
+            ) from None
+
+
+@dataclass(repr=False)
+class Legacy(_Renewed):
+    """User name and password of a legacy portal. Source: guide, "Legacy authentication".
+
+    :param host: the portal, such as ``https://portal.vacd.biz``.
+    :param username: the user.
+    :param password: the user's password.
+    """
+
+    host: str
+    username: str
+    password: str
+
+    def _identity(self) -> tuple[str, ...]:
+        return (self.host, self.username, self.password)
+
+    def _sign_in(self, transport: Transport) -> Token:
+        self.mask(self.password)
+        call = Call(
+            "POST",
+            f"{self.host}/api/v1/auth/login",
+            True,
+            form={"username": self.username, "password": self.password},
+        )
+        try:
+            access = self._masked(transport.send(call), "authToken")
+        except _REFUSALS as error:
+            raise _refused(
+                "The legacy portal refused the sign-in; check the connection's login and password", error
+            ) from None
+        return Token(access, time.monotonic() + _LEGACY_LIFE - _RENEW_AHEAD)
+
+    def _refresh(self, transport: Transport, refresh: str) -> Token:
+        return self._sign_in(transport)
+
+    def _as_headers(self, access: str) -> dict[str, str]:
+        return {"X-Auth-Token": access}
+
+
+def _refused(advice: str, error: EngageVoiceError) -> AuthenticationError:
+    return AuthenticationError(f"{advice} ({error})", status=error.status, request=error.request)

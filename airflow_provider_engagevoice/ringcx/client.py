@@ -1,0 +1,161 @@
+"""The RingCX client: signs in, sends requests, and offers campaigns and leads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from airflow_provider_engagevoice.ringcx.acting import LeadActions
+from airflow_provider_engagevoice.ringcx.auth import SignIn
+from airflow_provider_engagevoice.ringcx.campaigns import Campaigns
+from airflow_provider_engagevoice.ringcx.errors import AuthenticationError, InvalidParameter
+from airflow_provider_engagevoice.ringcx.http import Call, Transport
+from airflow_provider_engagevoice.ringcx.leads import Leads
+
+#: Paths of the legacy portals lack ``/voice``. Source: guide, "URIs".
+LEGACY_PORTALS = frozenset({"portal.vacd.biz", "portal.virtualacd.biz"})
+
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+@dataclass
+class RingCXClient:
+    """A signed-in client of one RingCX host.
+
+    :param host: address with scheme, such as ``https://ringcx.ringcentral.com``; see :func:`base_url`.
+    :param sign_in: one of the ways in ``auth``.
+    :param transport: the HTTP session.
+    :param account_id: the sub-account where a call names none; None for the only one there is.
+    :param legacy: the host is a legacy portal.
+    """
+
+    host: str
+    sign_in: SignIn
+    transport: Transport
+    account_id: str | None = None
+    legacy: bool = False
+    campaigns: Campaigns = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.legacy = self.legacy or urlsplit(self.host).hostname in LEGACY_PORTALS
+        self.campaigns = Campaigns(self.request, self.account_id)
+
+    def leads(self, account_id: str | None = None) -> Leads:
+        """Work on the leads of a sub-account.
+
+        :param account_id: the sub-account; default the connection's, else the only one.
+        :return: search and count.
+        """
+        return Leads(self.request, account_id or self.campaigns.default_account())
+
+    def lead_actions(self, account_id: str | None = None) -> LeadActions:
+        """Act on the leads of a sub-account.
+
+        :param account_id: the sub-account; default the connection's, else the only one.
+        :return: the actions.
+        """
+        return LeadActions(self.request, self.leads(account_id), self.campaigns)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        *,
+        repeatable: bool | None = None,
+    ) -> Any:
+        """Send a request to any RingCX endpoint.
+
+        :param method: HTTP method.
+        :param path: path as in RingCX's guide, with or without ``/voice``, without host and query;
+            ``{accountId}`` in it becomes the default sub-account.
+        :param params: query.
+        :param json: body.
+        :param repeatable: sending it twice does no harm; default True for GET and False for all else.
+        :return: the JSON value of the answer, text, or None.
+        :raises AuthenticationError: where a new token is refused, too.
+        :raises EngageVoiceError: as ``Transport.send`` does.
+        """
+        call = Call(
+            method.upper(),
+            self.host + self._full_path(path),
+            method.upper() == "GET" if repeatable is None else repeatable,
+            params=params,
+            json=json,
+        )
+        sent: Mapping[str, str] = {}
+
+        def authorize() -> Mapping[str, str]:
+            nonlocal sent
+            sent = {}
+            sent = self.sign_in.headers(self.transport)
+            return sent
+
+        try:
+            return self.transport.send(call, authorize)
+        except AuthenticationError:
+            if not sent:
+                raise
+            self.sign_in.renew(self.transport, sent)
+        return self.transport.send(call, authorize)
+
+    def close(self) -> None:
+        """Close the session's connections."""
+        self.transport.close()
+
+    def _full_path(self, path: str) -> str:
+        parts = urlsplit(path)
+        if (
+            not path.startswith("/")
+            or parts.netloc
+            or parts.query
+            or parts.fragment
+            or ".." in path.split("/")
+        ):
+            raise InvalidParameter(
+                "path must begin with / and have no host, query, fragment or ..; use params"
+            )
+        if "{accountId}" in path:
+            path = path.replace("{accountId}", self.campaigns.default_account())
+        path = path.removeprefix("/voice")
+        if self.legacy or path.startswith("/api/auth/"):
+            return path
+        return f"/voice{path}"
+
+
+def base_url(host: str | None, *, port: int | None = None, scheme: str | None = None) -> str:
+    """Write a host as the address that requests go to.
+
+    :param host: name, or address with scheme and port; default ``ringcx.ringcentral.com``.
+    :param port: port, where the host names none.
+    :param scheme: ``https`` (default) or ``http``, where the host names none.
+    :return: scheme, host and port, without a path.
+    :raises InvalidParameter: on plain http to another machine, and on what is no host.
+    """
+    text = (host or "ringcx.ringcentral.com").strip().rstrip("/")
+    if "://" not in text:
+        text = f"{scheme or 'https'}://{text}"
+    try:
+        parts = urlsplit(text)
+        number = parts.port or port
+    except ValueError:
+        raise InvalidParameter(f"The connection's host {text!r} is no host") from None
+    if (
+        parts.scheme not in ("http", "https")
+        or not parts.hostname
+        or parts.path
+        or parts.query
+        or parts.username
+    ):
+        raise InvalidParameter(
+            "The connection's host must be a name such as ringcx.ringcentral.com, without a path"
+        )
+    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+        raise InvalidParameter(
+            f"Plain http would show the credentials to the network; use https for {parts.hostname}"
+        )
+    name = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{parts.scheme}://{name}" + (f":{number}" if number else "")

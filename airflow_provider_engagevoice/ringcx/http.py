@@ -1,0 +1,238 @@
+"""One HTTP session: headers, repeats, errors."""
+
+from __future__ import annotations
+
+import logging
+import random
+import ssl
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_engagevoice.ringcx.answers import error_of, message_of, read_body, retry_after
+from airflow_provider_engagevoice.ringcx.errors import (
+    EngageVoiceError,
+    OutcomeUnknown,
+    RateLimited,
+    ServiceUnavailable,
+    UnexpectedAnswer,
+)
+
+if TYPE_CHECKING:
+    from requests import Response, Session
+
+log = logging.getLogger(__name__)
+
+_TRIES = 5
+_FIRST_PAUSE = 0.5
+#: A quarter of RingCX's short window of 10 seconds.
+_FIRST_PAUSE_WHEN_LIMITED = 2.5
+_LONGEST_PAUSE = 30.0
+#: Servers may close a connection idle for this long just as a request is sent on it.
+_FRESH_FOR = 4.0
+
+
+@dataclass(frozen=True, repr=False)
+class Call:
+    """One request to be made.
+
+    :param method: HTTP method.
+    :param url: the whole address, without query.
+    :param repeatable: sending it twice does no harm.
+    :param params: query.
+    :param json: body to send as JSON.
+    :param form: body to send as a form.
+    :param basic: user name and password for Basic authentication.
+    """
+
+    method: str
+    url: str
+    repeatable: bool
+    params: Mapping[str, Any] | None = None
+    json: Any = None
+    form: Mapping[str, str] | None = None
+    basic: tuple[str, str] | None = None
+
+    def __str__(self) -> str:
+        """Name method and path. The query is left out: it may carry a password."""
+        path = "/" + self.url.split("://", 1)[-1].partition("/")[2]
+        if "/admin/token/" in path:
+            path = path.rpartition("/")[0] + "/***"
+        return f"{self.method} {path}"
+
+
+class _Failed(Exception):
+    """One try brought no answer that counts.
+
+    :param error: what to raise if there is no further try.
+    :param applied: the request may have taken effect.
+    :param pause: seconds RingCX asked to wait.
+    """
+
+    def __init__(self, error: EngageVoiceError, *, applied: bool, pause: float | None = None) -> None:
+        self.error = error
+        self.applied = applied
+        self.pause = pause
+
+
+@dataclass
+class Transport:
+    """Sends calls over one ``requests.Session`` with keep-alive.
+
+    :param user_agent: the ``User-Agent``.
+    :param timeout: seconds to connect, seconds to wait for an answer.
+    :param patience: most seconds to spend on repeats of one call.
+    """
+
+    user_agent: str
+    timeout: tuple[float, float] = (10.0, 60.0)
+    patience: float = 300.0
+    _session: Session | None = field(default=None, init=False, repr=False)
+    _last_used: float = field(default=0.0, init=False, repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
+
+    def send(self, call: Call, authorize: Callable[[], Mapping[str, str]] = dict) -> Any:
+        """Send a call, repeat it where that is safe, read the answer.
+
+        A 429 and a failed connection surely changed nothing: such a call is always sent again. After
+        a time-out, a dropped connection or a 5xx nobody knows: only a repeatable call is.
+
+        :param call: the call.
+        :param authorize: gives the headers that prove who asks; asked anew for every try.
+        :return: the JSON value of the answer, text, or None.
+        :raises OutcomeUnknown: where a call that must not be repeated may have taken effect.
+        :raises RateLimited: still 429 after ``patience`` seconds.
+        :raises ServiceUnavailable: not reached, or failing, after 5 tries.
+        :raises EngageVoiceError: of the class for the answer's status; all are in ``errors``.
+        """
+        deadline = time.monotonic() + self.patience
+        tries = 0
+        while True:
+            tries += 1
+            try:
+                return self._try(call, authorize())
+            except _Failed as failed:
+                if failed.applied and not call.repeatable:
+                    raise _unknown(call, failed.error) from None
+                pause = self._pause(failed, tries)
+                limited = isinstance(failed.error, RateLimited)
+                if time.monotonic() + pause > deadline or (tries >= _TRIES and not limited):
+                    raise failed.error from None
+                log.warning("%s; trying again in %.1f s (try %d)", failed.error, pause, tries + 1)
+            time.sleep(pause)
+
+    def close(self) -> None:
+        """Close the session's connections."""
+        with self._lock:
+            if self._session is not None:
+                self._session.close()
+                self._session = None
+
+    @staticmethod
+    def _pause(failed: _Failed, tries: int) -> float:
+        if failed.pause is not None:
+            # Not all waiters in the same instant.
+            return failed.pause + random.uniform(0.0, 0.5)
+        first = _FIRST_PAUSE_WHEN_LIMITED if isinstance(failed.error, RateLimited) else _FIRST_PAUSE
+        return min(first * 2.0 ** (tries - 1), _LONGEST_PAUSE) * random.uniform(0.75, 1.25)
+
+    def _try(self, call: Call, headers: Mapping[str, str]) -> Any:
+        import requests
+
+        try:
+            response = self._exchange(call, headers)
+        except requests.RequestException as error:
+            # The cause is dropped, and only its class named: its text holds the address with its query.
+            raise _Failed(_unreachable(call, error), applied=_was_sent(error)) from None
+        status = response.status_code
+        if status == 429:
+            wait = retry_after(response)
+            said = message_of(response)
+            text = f"RingCX's rate limit refused {call}" + (f": {said}" if said else "")
+            raise _Failed(RateLimited(text, request=str(call), retry_after=wait), applied=False, pause=wait)
+        if status >= 500 or status == 408:
+            text = f"RingCX answered {status} to {call}"
+            raise _Failed(ServiceUnavailable(text, status=status, request=str(call)), applied=True)
+        if status >= 400:
+            raise error_of(response, str(call))
+        try:
+            return read_body(response, str(call))
+        except UnexpectedAnswer as error:
+            if call.repeatable:
+                raise
+            raise _unknown(call, error) from None
+
+    def _exchange(self, call: Call, headers: Mapping[str, str]) -> Response:
+        session = self._open(call)
+        response = session.request(
+            call.method,
+            call.url,
+            params=call.params,
+            json=call.json,
+            data=call.form,
+            headers={"Accept": "application/json", **headers},
+            # A callable also keeps requests from taking credentials for this host out of ~/.netrc.
+            auth=call.basic or (lambda prepared: prepared),
+            timeout=self.timeout,
+            allow_redirects=False,
+        )
+        self._last_used = time.monotonic()
+        return response
+
+    def _open(self, call: Call) -> Session:
+        with self._lock:
+            if self._session is None:
+                import requests
+
+                self._session = requests.Session()
+                self._session.headers["User-Agent"] = self.user_agent
+            elif not call.repeatable and time.monotonic() - self._last_used > _FRESH_FOR:
+                # A connection that the server drops at the wrong moment would leave the outcome unknown.
+                self._session.close()
+            return self._session
+
+
+def _unknown(call: Call, cause: EngageVoiceError) -> OutcomeUnknown:
+    return OutcomeUnknown(
+        f"{cause}. The request may have taken effect and must not be sent twice; look at the leads before "
+        "running it again",
+        status=cause.status,
+        request=str(call),
+    )
+
+
+def _unreachable(call: Call, error: Exception) -> ServiceUnavailable:
+    host = call.url.split("://", 1)[-1].partition("/")[0]
+    return ServiceUnavailable(f"No answer from {host} to {call} ({_root(error)})", request=str(call))
+
+
+def _root(error: Exception) -> str:
+    reason = _reason(error)
+    return type(error if reason is None else reason).__name__
+
+
+def _reason(error: Exception) -> object:
+    return getattr(error.args[0], "reason", None) if error.args else None
+
+
+def _was_sent(error: Exception) -> bool:
+    """Tell whether any of the request may have reached the server."""
+    import requests
+    import urllib3
+
+    reason = _reason(error)
+    never_connected = (
+        urllib3.exceptions.NewConnectionError,
+        urllib3.exceptions.ConnectTimeoutError,
+        urllib3.exceptions.ProxyError,
+    )
+    if isinstance(error, (requests.ConnectTimeout, requests.exceptions.InvalidURL)) or isinstance(
+        reason, never_connected
+    ):
+        return False
+    refused_certificate = isinstance(reason, urllib3.exceptions.SSLError) and any(
+        isinstance(part, ssl.SSLCertVerificationError) for part in reason.args
+    )
+    return not refused_certificate

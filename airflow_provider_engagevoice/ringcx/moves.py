@@ -1,0 +1,104 @@
+"""Planning a move: which campaign, which list, which leads of the source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_engagevoice.ringcx.actions import NEW_LIST
+from airflow_provider_engagevoice.ringcx.campaigns import Campaign, Campaigns
+from airflow_provider_engagevoice.ringcx.errors import (
+    InvalidCriteria,
+    InvalidParameter,
+    NotFound,
+    did_you_mean,
+)
+
+COPY_SETTINGS = {False: "false", True: "true", "TRANSITION": "TRANSITION"}
+"""What ``copy`` is in RingCX's CREATE_COPY_SETTING. Source: guide, "Move Parameters"."""
+
+
+@dataclass(frozen=True)
+class MovePlan:
+    """A move whose names have been looked up.
+
+    :param target: the campaign to move to.
+    :param source: the campaign to move from; None where the criteria alone say it.
+    :param list_id: the list to move to; None for a new one.
+    :param list_name: the list's name.
+    """
+
+    target: Campaign
+    source: Campaign | None
+    list_id: int | None
+    list_name: str
+
+    def params(self, copy: bool | str, on_duplicate: str) -> dict[str, Any]:
+        """Write the plan as RingCX's parameters. Source: guide, "Move Parameters".
+
+        :param copy: False moves, True copies, ``"TRANSITION"`` copies and marks.
+        :param on_duplicate: ``"MOVE"`` or ``"IGNORE"``.
+        :return: the ``paramMap``.
+        """
+        chosen = {"CAMPAIGN_ID": self.target["campaign_id"], "LIST_ID": NEW_LIST, "LIST_NAME": self.list_name}
+        if self.list_id is not None:
+            chosen = {"CAMPAIGN_ID": self.target["campaign_id"], "LIST_ID": self.list_id}
+        return {
+            **chosen,
+            "CREATE_COPY_SETTING": COPY_SETTINGS[copy],
+            "DUPLICATE_ACTION_SETTING": on_duplicate,
+        }
+
+
+def plan_move(
+    campaigns: Campaigns,
+    *,
+    target_campaign: str | int,
+    source_campaign: str | int | None = None,
+    target_list: str | int | None = None,
+    new_list_name: str = "",
+    account_id: str | None = None,
+) -> MovePlan:
+    """Look up the names of a move, in one request per account and at most two more.
+
+    :param campaigns: looks names up.
+    :param target_campaign: name or id of the campaign to move to.
+    :param source_campaign: name or id of the campaign to move from.
+    :param target_list: name or id of an existing list of the target.
+    :param new_list_name: name of the list to make, where ``target_list`` is None.
+    :param account_id: look in this sub-account only.
+    :return: the plan.
+    :raises CampaignNotFound: where a campaign does not exist; names the nearest names.
+    :raises CampaignAmbiguous: where there are several of a name.
+    :raises NotFound: where the target has no such list.
+    :raises InvalidCriteria: where source and target are in different sub-accounts.
+    """
+    directory = campaigns.directory(account_id)
+    target = directory.find(target_campaign)
+    source = None if source_campaign is None else directory.find(source_campaign)
+    if source is not None and source["account_id"] != target["account_id"]:
+        raise InvalidCriteria(
+            f"Leads cannot be moved between sub-accounts: the source is in {source['account_id']}, the "
+            f"target in {target['account_id']}"
+        )
+    if target_list is None:
+        return MovePlan(target, source, None, new_list_name)
+    list_id, list_name = _find_list(campaigns, target, target_list)
+    return MovePlan(target, source, list_id, list_name)
+
+
+def _find_list(campaigns: Campaigns, target: Campaign, wanted: str | int) -> tuple[int, str]:
+    lists = campaigns.lists(target)
+    if str(wanted).strip().isdecimal():
+        found = [entry for entry in lists if entry["list_id"] == int(wanted)]
+    else:
+        found = [entry for entry in lists if entry["list_name"] == wanted]
+    if not found:
+        near = did_you_mean(wanted, [entry["list_name"] for entry in lists])
+        raise NotFound(f"Campaign {target['campaign_name']!r} has no list {wanted!r}{near}")
+    if len(found) > 1:
+        ids = ", ".join(str(entry["list_id"]) for entry in found)
+        raise InvalidParameter(
+            f"Campaign {target['campaign_name']!r} has {len(found)} lists {wanted!r}; name one id of {ids}"
+        )
+    return found[0]["list_id"], found[0]["list_name"]

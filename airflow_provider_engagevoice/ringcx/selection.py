@@ -1,0 +1,149 @@
+"""From criteria to the body that is sent: checked, and never wider than written."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_engagevoice.ringcx.criteria import ALL_KEYS, KINDS, ROLES, Role, is_data, keys_with
+from airflow_provider_engagevoice.ringcx.errors import InvalidCriteria, did_you_mean
+from airflow_provider_engagevoice.ringcx.values import Empty, is_list, parse_text, read_value, type_name
+
+IDENTITIES = keys_with([Role.IDENTITY])
+NARROWING = keys_with([Role.IDENTITY, Role.CAMPAIGN, Role.LIST])
+
+
+@dataclass(frozen=True, repr=False)
+class Selection:
+    """Leads to act on, ready to send.
+
+    :param body: RingCX's ``campaignLeadSearchCriteria``.
+    :param empty: why nothing is selected; None where something may be.
+    """
+
+    body: Mapping[str, Any]
+    empty: str | None = None
+
+    def describe(self) -> str:
+        """Say what is selected, for a log or a screen: counts and names of filters, no lead's data.
+
+        :return: such as ``campaigns [101], 250 externIds, filters leadStates``.
+        """
+        if self.empty:
+            return f"nothing ({self.empty})"
+        parts = []
+        if "campaignIds" in self.body:
+            parts.append(f"campaigns {self.body['campaignIds']}")
+        parts += [f"{len(self.body[key]):,} {key}" for key in sorted(IDENTITIES) if key in self.body]
+        filters = [key for key in self.body if ROLES[key] in (Role.FILTER, Role.LIST)]
+        if filters:
+            parts.append(f"filters {', '.join(filters)}")
+        return ", ".join(parts) or "every lead of the sub-account"
+
+    __repr__ = describe
+
+    def in_campaign(self, campaign_id: int) -> Selection:
+        """Narrow the selection to one campaign.
+
+        :param campaign_id: the campaign.
+        :return: the narrower selection.
+        :raises InvalidCriteria: where the selection names other campaigns only.
+        """
+        if self.empty:
+            return self
+        named = self.body.get("campaignIds")
+        if named is not None and campaign_id not in named:
+            raise InvalidCriteria(
+                f"The criteria select from campaigns {named}, not from campaign {campaign_id}"
+            )
+        return Selection({**self.body, "campaignId": campaign_id, "campaignIds": [campaign_id]})
+
+    def parts(self, size: int) -> Iterator[Selection]:
+        """Cut a long list of ids into selections that together select the same leads.
+
+        :param size: most ids in one part.
+        :return: the parts; the selection itself where no list is longer than ``size``.
+        """
+        longest = max(IDENTITIES & self.body.keys(), key=lambda key: len(self.body[key]), default=None)
+        if longest is None or len(self.body[longest]) <= size:
+            yield self
+            return
+        ids = self.body[longest]
+        for start in range(0, len(ids), size):
+            yield Selection({**self.body, longest: ids[start : start + size]})
+
+
+def select(criteria: object, *, data: Collection[str] = ALL_KEYS, account_wide: bool = False) -> Selection:
+    """Turn rendered criteria into a selection, or refuse them.
+
+    :param criteria: a dict with RingCX's keys, or text that is one.
+    :param data: keys whose value came from data. Such a value that is empty selects nothing, while
+        an empty list written by hand means "any" for a pure filter, as in RingCX's guide.
+        By default all, since a program cannot tell ``[]`` from a list that happens to be empty.
+    :param account_wide: allow criteria that name no campaign, list, lead, external id or phone.
+    :return: the selection; its ``empty`` says why where nothing is selected.
+    :raises InvalidCriteria: on unknown keys, wrong types, unknown states, and on criteria that touch
+        the whole sub-account unless ``account_wide``.
+    """
+    whole = parse_text(criteria, "search_criteria") if isinstance(criteria, str) else criteria
+    if whole is None or (isinstance(whole, Mapping) and not whole and data):
+        return Selection({}, "the search criteria are empty")
+    if not isinstance(whole, Mapping):
+        raise InvalidCriteria(f"search_criteria must be a dict of RingCX's criteria, not {type_name(whole)}")
+    _check_keys(whole)
+    body: dict[str, Any] = {}
+    empty = None
+    for key, value in whole.items():
+        try:
+            body[key] = read_value(key, value, lenient=key in data)
+        except Empty:
+            if key in IDENTITIES or key in data:
+                empty = empty or f"{key} is empty"
+            elif not is_list(key):
+                raise InvalidCriteria(f"{key} is empty; leave it out to mean any") from None
+    if empty:
+        return Selection({}, empty)
+    _join_campaigns(body)
+    if not account_wide and not NARROWING & body.keys():
+        raise InvalidCriteria(
+            "The criteria name no campaign, list, lead, external id or phone number, so they touch every lead "
+            f"of the sub-account; name one of {', '.join(sorted(NARROWING))}, or say account_wide=True"
+        )
+    return Selection(body)
+
+
+def check_written(criteria: object, *, account_wide: bool = False) -> None:
+    """Check what can be known of criteria before their templates are rendered.
+
+    :param criteria: criteria as written in the DAG.
+    :param account_wide: as for :func:`select`.
+    :raises InvalidCriteria: on unknown keys, on literals that :func:`select` would refuse, and where
+        no key at all narrows the selection.
+    """
+    if is_data(criteria) and not isinstance(criteria, Mapping):
+        return
+    if not isinstance(criteria, Mapping):
+        raise InvalidCriteria(
+            f"search_criteria must be a dict of RingCX's criteria, not {type_name(criteria)}"
+        )
+    _check_keys(criteria)
+    literals = {key: value for key, value in criteria.items() if not is_data(value)}
+    templated = criteria.keys() - literals.keys()
+    select(literals, data=(), account_wide=account_wide or bool(NARROWING & templated))
+
+
+def _check_keys(criteria: Mapping[Any, Any]) -> None:
+    for key in criteria:
+        if key == "campaignLeadSearchCriteria":
+            raise InvalidCriteria("Pass the object inside campaignLeadSearchCriteria as search_criteria")
+        if key not in KINDS:
+            raise InvalidCriteria(f"RingCX knows no criterion {key!r}{did_you_mean(key, KINDS)}")
+
+
+def _join_campaigns(body: dict[str, Any]) -> None:
+    """Send both spellings: with a lone ``campaignId`` RingCX selects from every campaign (observed)."""
+    single, several = body.pop("campaignId", None), body.pop("campaignIds", [])
+    campaigns = list(dict.fromkeys(([] if single is None else [single]) + several))
+    if campaigns:
+        body |= {"campaignId": campaigns[0], "campaignIds": campaigns}
