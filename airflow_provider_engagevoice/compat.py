@@ -1,0 +1,80 @@
+"""Every name that differs between Airflow 2.11 and 3.x, once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from airflow_provider_engagevoice.ringcx.errors import EngageVoiceError
+
+try:
+    from airflow.sdk import BaseOperator, BaseSensorOperator, PokeReturnValue
+except ImportError:  # Airflow 2.11
+    from airflow.models import BaseOperator
+    from airflow.sensors.base import BaseSensorOperator, PokeReturnValue
+
+try:
+    from airflow.sdk import BaseHook
+except ImportError:  # Airflow 2.11 and 3.0
+    from airflow.hooks.base import BaseHook
+
+try:
+    from airflow.sdk.configuration import conf
+    from airflow.sdk.exceptions import (
+        AirflowFailException,
+        AirflowSensorTimeout,
+        AirflowSkipException,
+    )
+except ImportError:  # before Airflow 3.2
+    from airflow.configuration import conf
+    from airflow.exceptions import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
+
+if TYPE_CHECKING:
+    from airflow.models.connection import Connection
+
+    try:
+        from airflow.sdk import Context
+    except ImportError:
+        from airflow.utils.context import Context
+
+__all__ = [
+    "AirflowFailException",
+    "AirflowSensorTimeout",
+    "AirflowSkipException",
+    "BaseHook",
+    "BaseOperator",
+    "BaseSensorOperator",
+    "Connection",
+    "Context",
+    "PokeReturnValue",
+    "conf",
+    "fail_where_no_retry_helps",
+    "mask_secret",
+]
+
+
+def mask_secret(secret: str) -> None:
+    """Hide a secret in every log of this process.
+
+    :param secret: the secret.
+    """
+    try:
+        from airflow.sdk.log import mask_secret as mask
+    except ImportError:  # Airflow 2.11
+        from airflow.utils.log.secrets_masker import mask_secret as mask
+    mask(secret)
+
+
+@contextmanager
+def fail_where_no_retry_helps() -> Iterator[None]:
+    """Turn errors that no retry can mend into Airflow's failure without retry.
+
+    :raises AirflowFailException: in place of an error that says it is not retryable.
+    """
+    try:
+        yield
+    except EngageVoiceError as error:
+        if error.retryable:
+            raise
+        raise AirflowFailException(f"{type(error).__name__}: {error}") from error

@@ -1,0 +1,312 @@
+"""The hook: an Airflow connection turned into a ready RingCX client."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_engagevoice.compat import BaseHook, mask_secret
+from airflow_provider_engagevoice.get_provider_info import (
+    AUTH_METHODS,
+    CONNECTION_TYPE,
+    EXTRA_FIELDS,
+    HIDDEN_FIELDS,
+    HOOK_NAME,
+    PLACEHOLDERS,
+    RELABELING,
+)
+from airflow_provider_engagevoice.ringcx.criteria import CHUNK_SIZE
+
+if TYPE_CHECKING:
+    from airflow_provider_engagevoice.compat import Connection
+    from airflow_provider_engagevoice.ringcx.acting import ActionSummary
+    from airflow_provider_engagevoice.ringcx.auth import SignIn
+    from airflow_provider_engagevoice.ringcx.campaigns import Campaign
+    from airflow_provider_engagevoice.ringcx.client import RingCXClient
+
+
+class EngageVoiceHook(BaseHook):
+    """Talk to RingCentral RingCX (formerly Engage Voice) with an Airflow connection.
+
+    All hooks of a process that use the same credential share one token; the requests of one hook share
+    one TCP connection.
+
+    :param engagevoice_conn_id: id of a connection of type ``engagevoice``.
+    """
+
+    conn_name_attr = "engagevoice_conn_id"
+    default_conn_name = "engagevoice_default"
+    conn_type = CONNECTION_TYPE
+    hook_name = HOOK_NAME
+
+    def __init__(self, engagevoice_conn_id: str = default_conn_name) -> None:
+        super().__init__()
+        self.engagevoice_conn_id = engagevoice_conn_id
+        self._client: RingCXClient | None = None
+
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """Give the connection form's extra fields to Airflow before 3.2; newer ones read the provider info.
+
+        :return: a widget for each field.
+        """
+        from flask_appbuilder.fieldwidgets import BS3PasswordFieldWidget, BS3TextFieldWidget
+        from wtforms import IntegerField, PasswordField, StringField
+        from wtforms.validators import Optional
+
+        widgets = {}
+        for name, field in EXTRA_FIELDS.items():
+            secret = field["schema"].get("format") == "password"
+            kind = (
+                IntegerField
+                if "integer" in field["schema"]["type"]
+                else PasswordField
+                if secret
+                else StringField
+            )
+            widgets[name] = kind(
+                field["label"],
+                description=field["description"],
+                validators=[Optional()],
+                widget=BS3PasswordFieldWidget() if secret else BS3TextFieldWidget(),
+            )
+        return widgets
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Tell Airflow before 3.2 how to label the form's standard fields.
+
+        :return: hidden fields, labels and placeholders.
+        """
+        return {
+            "hidden_fields": list(HIDDEN_FIELDS),
+            "relabeling": dict(RELABELING),
+            "placeholders": dict(PLACEHOLDERS),
+        }
+
+    def get_conn(self) -> RingCXClient:
+        """Give the client; made once per hook.
+
+        :return: the client. It signs in when it sends its first request.
+        :raises InvalidParameter: where the connection lacks something; names it.
+        """
+        if self._client is None:
+            self._client = _client(self.get_connection(self.engagevoice_conn_id))
+        return self._client
+
+    def perform_lead_action(
+        self,
+        lead_action: str,
+        search_criteria: Mapping[str, Any] | str,
+        action_params: Mapping[str, Any] | str | None = None,
+        *,
+        account_id: str | None = None,
+        dry_run: bool = False,
+        max_leads: int | None = None,
+        account_wide: bool = False,
+        chunk_size: int = CHUNK_SIZE,
+    ) -> ActionSummary:
+        """Do a lead action.
+
+        :param lead_action: one of RingCX's 13 actions, such as ``CANCEL_LEADS``.
+        :param search_criteria: which leads, with RingCX's keys or as ``LeadSearchCriteria``. Whatever
+            is empty in them selects nothing: leave a key out to mean "any".
+        :param action_params: the action's ``paramMap``; default none.
+        :param account_id: sub-account; default the connection's, else the only one.
+        :param dry_run: count the leads and do nothing; default False.
+        :param max_leads: refuse to act on more leads; default no bound.
+        :param account_wide: allow criteria that name no campaign, list, lead, external id or phone.
+        :param chunk_size: most ids in one request; default 500.
+        :return: counts: ``lead_action, dry_run, leads_matched, leads_updated, leads_deleted,
+            redials_deleted, dialer_refreshed, requests, account_id``.
+        :raises InvalidCriteria: where the criteria could select something else than meant.
+        :raises InvalidParameter: where a parameter is missing or wrong.
+        :raises TooManyLeads: where more leads match than ``max_leads``.
+        :raises OutcomeUnknown: where an action that must not be repeated may have been done.
+        :raises EngageVoiceError: for all else that can go wrong.
+        """
+        from airflow_provider_engagevoice.ringcx.acting import Act, check_bounds, nothing_done
+        from airflow_provider_engagevoice.ringcx.parameters import find_action, read_params
+        from airflow_provider_engagevoice.ringcx.selection import select
+
+        check_bounds(max_leads, chunk_size)
+        action = find_action(lead_action)
+        params = read_params(action, action_params)
+        selection = select(search_criteria, account_wide=account_wide)
+        if selection.empty:
+            self.log.warning("%s selects nothing: %s", action.name, selection.empty)
+            return nothing_done(action.name, account_id or self.get_conn().account_id or "", dry_run=dry_run)
+        act = Act(action, selection, params, dry_run, max_leads, chunk_size)
+        return self.get_conn().lead_actions(account_id).perform(act)
+
+    def search_leads(
+        self,
+        search_criteria: Mapping[str, Any] | str,
+        *,
+        account_id: str | None = None,
+        account_wide: bool = False,
+    ) -> Iterator[dict[str, Any]]:
+        """Give every lead that matches exactly once, page by page.
+
+        :param search_criteria: as for :meth:`perform_lead_action`.
+        :param account_id: sub-account; default the connection's, else the only one.
+        :param account_wide: allow criteria that name no campaign, list, lead, external id or phone.
+        :return: RingCX's own rows: ``leadId``, ``externId``, ``leadState`` and so on. They are personal
+            data: keep them out of logs and XCom.
+        :raises InvalidCriteria: where the criteria could select something else than meant.
+        """
+        from airflow_provider_engagevoice.ringcx.selection import select
+
+        selection = select(search_criteria, account_wide=account_wide)
+        return self.get_conn().leads(account_id).search(selection)
+
+    def count_leads(
+        self,
+        search_criteria: Mapping[str, Any] | str,
+        *,
+        account_id: str | None = None,
+        account_wide: bool = False,
+    ) -> int:
+        """Count the leads that match, without fetching them.
+
+        :param search_criteria: as for :meth:`perform_lead_action`.
+        :param account_id: sub-account; default the connection's, else the only one.
+        :param account_wide: allow criteria that name no campaign, list, lead, external id or phone.
+        :return: their number.
+        :raises InvalidCriteria: where the criteria could select something else than meant.
+        """
+        from airflow_provider_engagevoice.ringcx.selection import select
+
+        selection = select(search_criteria, account_wide=account_wide)
+        return self.get_conn().leads(account_id).count(selection)
+
+    def find_campaign(
+        self, campaign: str | int, *, account_id: str | None = None, dial_group_name: str | None = None
+    ) -> Campaign:
+        """Find a campaign by its exact name, or by id.
+
+        Costs one request per account, and one more where neither this call nor the connection names
+        the account.
+
+        :param campaign: name or id.
+        :param account_id: look in this sub-account only; default the connection's, else all.
+        :param dial_group_name: look in dial groups of this exact name only.
+        :return: ``account_id, dial_group_id, dial_group_name, campaign_id, campaign_name, is_active``.
+        :raises CampaignNotFound: where there is none; names the nearest names.
+        :raises CampaignAmbiguous: where there are several; lists them.
+        """
+        return self.get_conn().campaigns.find(
+            campaign, account_id=account_id, dial_group_name=dial_group_name
+        )
+
+    def request(
+        self, method: str, path: str, params: Mapping[str, Any] | None = None, json: Any = None
+    ) -> Any:
+        """Send a request to any other RingCX endpoint, with the same sign-in and errors.
+
+        :param method: HTTP method. Only GET is sent again where its fate is unknown.
+        :param path: path as in RingCX's guide, such as
+            ``/voice/api/v1/admin/accounts/{accountId}/agentGroups``; ``{accountId}`` becomes the default
+            sub-account.
+        :param params: query; default none.
+        :param json: body; default none.
+        :return: the JSON value of the answer, text, or None.
+        :raises EngageVoiceError: of the class for what went wrong.
+        """
+        return self.get_conn().request(method, path, params, json)
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Sign in and list the accounts that answer; changes nothing.
+
+        :return: whether it works, and a sentence that says what was found or what is wrong.
+        """
+        from airflow_provider_engagevoice.ringcx.errors import EngageVoiceError
+
+        try:
+            client = self.get_conn()
+            seen = client.campaigns.accounts()
+        except EngageVoiceError as error:
+            return False, str(error)
+        names = (
+            ", ".join(f"{account['account_id']} ({account['account_name']})" for account in seen) or "none"
+        )
+        if client.account_id and client.account_id not in [account["account_id"] for account in seen]:
+            return (
+                False,
+                f"Signed in to {client.host}, but account_id {client.account_id} is not among: {names}",
+            )
+        return True, f"Signed in to {client.host}; sub-accounts: {names}"
+
+
+def _client(connection: Connection) -> RingCXClient:
+    from airflow_provider_engagevoice import __version__
+    from airflow_provider_engagevoice.ringcx.client import RingCXClient, base_url
+    from airflow_provider_engagevoice.ringcx.http import Transport
+
+    extra = connection.extra_dejson
+    schema = connection.schema if connection.schema in ("http", "https") else None
+    host = base_url(connection.host, port=connection.port, scheme=schema)
+    transport = Transport(f"airflow-provider-engagevoice/{__version__} (apache-airflow/{_airflow_version()})")
+    timeout = _timeout(extra.get("timeout"))
+    if timeout is not None:
+        transport.timeout = (min(transport.timeout[0], timeout), timeout)
+    method = str(extra.get("auth_method") or AUTH_METHODS[0])
+    account_id = str(extra.get("account_id") or "").strip()
+    sign_in = _sign_in(method, host, connection, extra)
+    sign_in.mask = mask_secret
+    return RingCXClient(host, sign_in, transport, account_id or None, legacy=method == "legacy")
+
+
+def _sign_in(method: str, host: str, connection: Connection, extra: Mapping[str, Any]) -> SignIn:
+    from airflow_provider_engagevoice.ringcx.auth import ApiToken, Engage, Legacy, RingCentral
+    from airflow_provider_engagevoice.ringcx.client import base_url
+    from airflow_provider_engagevoice.ringcx.errors import InvalidParameter, did_you_mean
+
+    def need(**fields: str | None) -> list[str]:
+        missing = [name for name, value in fields.items() if not value]
+        if missing:
+            raise InvalidParameter(
+                f"Connection {connection.conn_id!r} with auth_method {method!r} lacks {', '.join(missing)}"
+            )
+        return [str(value) for value in fields.values()]
+
+    login, password = connection.login, connection.password
+    if method == "ringcentral":
+        client_id, secret, jwt = need(login=login, password=password, jwt_token=extra.get("jwt_token"))
+        rc_host = extra.get("rc_host")
+        return RingCentral(
+            host, client_id, secret, jwt, **({"rc_host": base_url(rc_host)} if rc_host else {})
+        )
+    if method == "api_token":
+        return ApiToken(*need(password=password))
+    if method == "engage":
+        return Engage(host, *need(login=login, password=password, platform_id=extra.get("platform_id")))
+    if method == "legacy":
+        return Legacy(host, *need(login=login, password=password))
+    raise InvalidParameter(
+        f"Connection {connection.conn_id!r}: auth_method {method!r} is none of {', '.join(AUTH_METHODS)}"
+        + did_you_mean(method, AUTH_METHODS)
+    )
+
+
+def _timeout(value: Any) -> float | None:
+    from airflow_provider_engagevoice.ringcx.errors import InvalidParameter
+
+    if value is None or value == "":
+        return None
+    try:
+        seconds = float(value)
+    except (TypeError, ValueError):
+        seconds = 0.0
+    if not 0 < seconds <= 3600:
+        raise InvalidParameter("The connection's extra timeout must be a number of seconds, up to 3600")
+    return seconds
+
+
+def _airflow_version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("apache-airflow")
+    except PackageNotFoundError:
+        return "unknown"

@@ -1,0 +1,353 @@
+"""Operators that act on leads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_engagevoice.compat import (
+    AirflowFailException,
+    AirflowSkipException,
+    BaseOperator,
+    fail_where_no_retry_helps,
+)
+from airflow_provider_engagevoice.rendering import (
+    FaithfulTemplates,
+    PrivateCriteria,
+    given,
+    is_mapped_copy,
+    mapped_over_data,
+)
+from airflow_provider_engagevoice.ringcx.criteria import ALL_KEYS, CHUNK_SIZE, data_keys
+from airflow_provider_engagevoice.ringcx.errors import InvalidParameter
+
+if TYPE_CHECKING:
+    from airflow_provider_engagevoice.compat import Context
+    from airflow_provider_engagevoice.hooks.engagevoice import EngageVoiceHook
+    from airflow_provider_engagevoice.ringcx.moves import MovePlan
+    from airflow_provider_engagevoice.ringcx.selection import Selection
+
+_ON_EMPTY = ("skip", "fail", "succeed")
+
+
+class _LeadOperator(FaithfulTemplates, BaseOperator):
+    """What all operators on leads share: which leads, and the bounds of the act."""
+
+    template_fields: Sequence[str] = ("search_criteria", "account_id", "engagevoice_conn_id")
+    template_fields_renderers: ClassVar[dict[str, str]] = {"search_criteria": "json"}
+    ui_color = "#ffd9b3"
+
+    def __init__(
+        self,
+        *,
+        search_criteria: Mapping[str, Any] | str | Any,
+        account_id: str | None = None,
+        dry_run: bool = False,
+        max_leads: int | None = None,
+        on_empty: str = "skip",
+        account_wide: bool = False,
+        chunk_size: int = CHUNK_SIZE,
+        engagevoice_conn_id: str = "engagevoice_default",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.search_criteria = search_criteria
+        self.account_id = account_id
+        self.dry_run = dry_run
+        self.max_leads = max_leads
+        self.on_empty = on_empty
+        self.account_wide = account_wide
+        self.chunk_size = chunk_size
+        self.engagevoice_conn_id = engagevoice_conn_id
+        self._data_keys = data_keys(search_criteria)
+
+    def _check_arguments(self) -> None:
+        """Refuse what is known to be wrong when the DAG is parsed."""
+        self._check_settings()
+        if not is_mapped_copy(self):
+            self._check_written()
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Act on the leads.
+
+        :param context: the task's context.
+        :return: counts: ``lead_action, dry_run, leads_matched, leads_updated, leads_deleted,
+            redials_deleted, dialer_refreshed, requests, account_id``, and what the operator adds.
+        :raises AirflowSkipException: where nothing is selected and ``on_empty`` is ``"skip"``.
+        :raises AirflowFailException: where no retry can help.
+        :raises EngageVoiceError: where one may.
+        """
+        from airflow_provider_engagevoice.hooks.engagevoice import EngageVoiceHook
+
+        with fail_where_no_retry_helps():
+            hook = EngageVoiceHook(given(self, "engagevoice_conn_id"))
+            selection = self._selection()
+            if selection.empty:
+                return self._nothing_selected(selection.empty, hook)
+            return self._act(hook, selection, context)
+
+    def _act(self, hook: EngageVoiceHook, selection: Selection, context: Context) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def _action(self) -> str:
+        """Name the lead action."""
+        raise NotImplementedError
+
+    def _check_written(self) -> None:
+        """Check what can be known before templates are rendered."""
+        from airflow_provider_engagevoice.ringcx.selection import check_written
+
+        check_written(self.search_criteria, account_wide=self._may_be_wide())
+
+    def _may_be_wide(self) -> bool:
+        """Tell whether the criteria alone need not narrow the selection."""
+        return self.account_wide
+
+    def _check_settings(self) -> None:
+        from airflow_provider_engagevoice.ringcx.acting import check_bounds
+
+        check_bounds(self.max_leads, self.chunk_size)
+        if self.on_empty not in _ON_EMPTY:
+            raise InvalidParameter(f"on_empty must be one of {', '.join(_ON_EMPTY)}, not {self.on_empty!r}")
+        for name in ("dry_run", "account_wide"):
+            # Text such as "False" would count as true.
+            if not isinstance(getattr(self, name), bool):
+                raise InvalidParameter(f"{name} must be True or False; it takes no template")
+
+    def _selection(self) -> Selection:
+        from airflow_provider_engagevoice.ringcx.selection import select
+
+        data = ALL_KEYS if mapped_over_data(self, "search_criteria") else self._data_keys
+        return select(_bare(self.search_criteria), data=data, account_wide=self._may_be_wide())
+
+    def _nothing_selected(self, why: str, hook: EngageVoiceHook) -> dict[str, Any]:
+        from airflow_provider_engagevoice.ringcx.acting import nothing_done
+
+        if self.on_empty == "skip":
+            raise AirflowSkipException(f"Nothing selected: {why}")
+        if self.on_empty == "fail":
+            raise AirflowFailException(f"Nothing selected: {why}")
+        self.log.info("Nothing selected: %s", why)
+        account = given(self, "account_id") or hook.get_conn().account_id or ""
+        return dict(nothing_done(self._action(), account, dry_run=self.dry_run))
+
+    def _perform(
+        self, hook: EngageVoiceHook, selection: Selection, params: Any, account_id: str | None
+    ) -> dict[str, Any]:
+        from airflow_provider_engagevoice.ringcx.acting import Act
+        from airflow_provider_engagevoice.ringcx.parameters import find_action, read_params
+
+        action = find_action(self._action())
+        act = Act(
+            action, selection, read_params(action, params), self.dry_run, self.max_leads, self.chunk_size
+        )
+        return dict(hook.get_conn().lead_actions(account_id).perform(act))
+
+    def _do_render_template_fields(
+        self, parent: Any, template_fields: Any, *args: Any, **kwargs: Any
+    ) -> None:
+        super()._do_render_template_fields(parent, template_fields, *args, **kwargs)
+        if parent is self:
+            self.search_criteria = PrivateCriteria(_bare(self.search_criteria))
+
+
+class LeadActionOperator(_LeadOperator):
+    """Do any of RingCX's 13 lead actions.
+
+    The leads are counted first. Nothing is sent where none matches, or where more match than
+    ``max_leads``; nothing is changed with ``dry_run``. Errors that no retry can mend fail the task
+    without retry. Source: guide, "Lead Actions"; all parameters are in the README.
+
+    :param lead_action: the action, such as ``CANCEL_LEADS`` (templated).
+    :param search_criteria: which leads: a dict with RingCX's keys, a ``LeadSearchCriteria``, or the
+        output of another task (templated). A value that a template left empty selects nothing.
+    :param action_params: the action's ``paramMap`` (templated); default none.
+    :param account_id: sub-account (templated); default the connection's, else the only one.
+    :param dry_run: count the leads and change nothing; default False.
+    :param max_leads: act on no more leads than this; default None, no bound.
+    :param on_empty: where nothing is selected: ``"skip"`` (default), ``"fail"`` or ``"succeed"``.
+    :param account_wide: allow criteria that name no campaign, list, lead, external id or phone and so
+        touch the whole sub-account; default False.
+    :param chunk_size: most ids in one request; default 500.
+    :param engagevoice_conn_id: connection (templated); default ``engagevoice_default``.
+    """
+
+    template_fields: Sequence[str] = ("lead_action", "action_params", *_LeadOperator.template_fields)
+    template_fields_renderers: ClassVar[dict[str, str]] = {
+        "action_params": "json",
+        **_LeadOperator.template_fields_renderers,
+    }
+
+    def __init__(
+        self, *, lead_action: str, action_params: Mapping[str, Any] | str | Any | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.lead_action = lead_action
+        self.action_params = action_params
+        self._check_arguments()
+
+    def _action(self) -> str:
+        return self.lead_action
+
+    def _check_written(self) -> None:
+        from airflow_provider_engagevoice.ringcx.parameters import check_written_params
+
+        super()._check_written()
+        check_written_params(self.lead_action, self.action_params)
+
+    def _act(self, hook: EngageVoiceHook, selection: Selection, context: Context) -> dict[str, Any]:
+        return self._perform(hook, selection, self.action_params, given(self, "account_id"))
+
+
+class EmailLeadsOperator(_LeadOperator):
+    """Mail a link to a ZIP of the selected leads; RingCX sends the mail, and the link lives 24 hours.
+
+    Source: guide, "Email Leads". Other arguments as for :class:`LeadActionOperator`.
+
+    :param search_criteria: which leads (templated).
+    :param email_to: an address, several separated by commas, or a list of addresses (templated).
+    """
+
+    template_fields: Sequence[str] = ("email_to", *_LeadOperator.template_fields)
+
+    def __init__(self, *, email_to: str | Sequence[str] | Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.email_to = email_to
+        self._check_arguments()
+
+    def _action(self) -> str:
+        return "EMAIL_LEADS"
+
+    def _check_written(self) -> None:
+        from airflow_provider_engagevoice.ringcx.parameters import check_written_params
+
+        super()._check_written()
+        check_written_params(self._action(), {"EMAIL_TO": self.email_to})
+
+    def _act(self, hook: EngageVoiceHook, selection: Selection, context: Context) -> dict[str, Any]:
+        return self._perform(hook, selection, {"EMAIL_TO": self.email_to}, given(self, "account_id"))
+
+
+class MoveLeadsOperator(_LeadOperator):
+    """Move or copy leads to another campaign of the same sub-account.
+
+    Campaigns and lists may be named or given by id. Source: guide, "Moving Leads to Another
+    Campaign". Other arguments as for :class:`LeadActionOperator`. The result has, besides the counts,
+    ``campaign_id``, ``list_id`` (None where nothing was moved) and ``list_name`` of the target.
+
+    :param search_criteria: which leads (templated).
+    :param target_campaign: name or id of the campaign to move to (templated).
+    :param target_list: name or id of an existing list of it (templated); default None, a new list.
+    :param new_list_name: name of the new list (templated); default made of DAG, task and run.
+    :param copy: False (default) moves the leads, True copies them, ``"TRANSITION"`` copies and marks.
+    :param on_duplicate: ``"MOVE"`` (default) moves a lead even if the target list has it already,
+        ``"IGNORE"`` leaves it where it is.
+    :param source_campaign: name or id of a campaign that narrows the criteria (templated); default
+        None, the criteria alone.
+    """
+
+    template_fields: Sequence[str] = (
+        "target_campaign",
+        "target_list",
+        "new_list_name",
+        "source_campaign",
+        *_LeadOperator.template_fields,
+    )
+
+    def __init__(
+        self,
+        *,
+        target_campaign: str | int | Any,
+        target_list: str | int | Any | None = None,
+        new_list_name: str | None = None,
+        copy: bool | str = False,
+        on_duplicate: str = "MOVE",
+        source_campaign: str | int | Any | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.target_campaign = target_campaign
+        self.target_list = target_list
+        self.new_list_name = new_list_name
+        self.copy = copy
+        self.on_duplicate = on_duplicate
+        self.source_campaign = source_campaign
+        self._check_arguments()
+
+    def _action(self) -> str:
+        return "MOVE_TO_CAMPAIGN"
+
+    def _check_settings(self) -> None:
+        from airflow_provider_engagevoice.ringcx.moves import COPY_SETTINGS
+
+        super()._check_settings()
+        if self.copy not in COPY_SETTINGS or (self.copy in (0, 1) and not isinstance(self.copy, bool)):
+            raise InvalidParameter('copy must be False, True or "TRANSITION"')
+        if self.on_duplicate not in ("MOVE", "IGNORE"):
+            raise InvalidParameter('on_duplicate must be "MOVE" or "IGNORE"')
+        if self.target_list is not None and self.new_list_name is not None:
+            raise InvalidParameter("Give target_list or new_list_name, not both")
+
+    def _may_be_wide(self) -> bool:
+        return self.account_wide or self._has_source()
+
+    def _has_source(self) -> bool:
+        return self.source_campaign is not None or mapped_over_data(self, "source_campaign")
+
+    def _selection(self) -> Selection:
+        from airflow_provider_engagevoice.ringcx.selection import Selection
+        from airflow_provider_engagevoice.ringcx.values import is_blank
+
+        if self._has_source() and is_blank(self.source_campaign):
+            return Selection({}, "source_campaign is empty")
+        return super()._selection()
+
+    def _nothing_selected(self, why: str, hook: EngageVoiceHook) -> dict[str, Any]:
+        return {
+            **super()._nothing_selected(why, hook),
+            "campaign_id": None,
+            "list_id": None,
+            "list_name": None,
+        }
+
+    def _act(self, hook: EngageVoiceHook, selection: Selection, context: Context) -> dict[str, Any]:
+        from airflow_provider_engagevoice.ringcx.moves import plan_move
+
+        plan = plan_move(
+            hook.get_conn().campaigns,
+            target_campaign=given(self, "target_campaign"),
+            source_campaign=self.source_campaign,
+            target_list=given(self, "target_list"),
+            new_list_name=given(self, "new_list_name") or _list_name(context),
+            account_id=given(self, "account_id"),
+        )
+        if plan.source is not None:
+            selection = selection.in_campaign(plan.source["campaign_id"])
+        account_id = plan.target["account_id"]
+        done = self._perform(hook, selection, plan.params(self.copy, self.on_duplicate), account_id)
+        return {
+            **done,
+            "campaign_id": plan.target["campaign_id"],
+            "list_id": self._list_id(hook, plan, done),
+            "list_name": plan.list_name,
+        }
+
+    def _list_id(self, hook: EngageVoiceHook, plan: MovePlan, done: Mapping[str, Any]) -> int | None:
+        if plan.list_id is not None or not done["leads_updated"]:
+            return plan.list_id
+        made = (
+            hook.get_conn()
+            .lead_actions(done["account_id"])
+            .newest_list(plan.target["campaign_id"], plan.list_name)
+        )
+        return made["list_id"] if made else None
+
+
+def _bare(criteria: Any) -> Any:
+    return criteria.value if isinstance(criteria, PrivateCriteria) else criteria
+
+
+def _list_name(context: Context) -> str:
+    ti: Any = context["ti"]
+    mapped = f"[{ti.map_index}]" if ti.map_index >= 0 else ""
+    return f"{ti.dag_id}.{ti.task_id}{mapped} {ti.run_id}"

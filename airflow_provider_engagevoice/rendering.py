@@ -1,0 +1,147 @@
+"""What Jinja and task mapping do to arguments, and what of it must not happen to leads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import copy
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_engagevoice.ringcx.criteria import KINDS, Kind, Role, keys_with
+from airflow_provider_engagevoice.ringcx.errors import InvalidParameter
+
+if TYPE_CHECKING:
+    import jinja2
+
+    from airflow_provider_engagevoice.compat import Context
+
+_SHOWN = frozenset(
+    key for key, kind in KINDS.items() if kind is not Kind.TEXT and key not in keys_with([Role.IDENTITY])
+)
+
+
+class FaithfulTemplates:
+    """Mixin for operators: text stays the text it was, however the DAG renders its templates.
+
+    With ``render_template_as_native_obj=True`` Airflow reads every text again as a Python literal, even
+    one without a template: ``"+15551234567"`` would become a number, ``"None"`` nothing. Here an
+    expression that is the whole text gives its value, and all other text stays as written.
+    """
+
+    def render_template(
+        self,
+        content: Any,
+        context: Context,
+        jinja_env: jinja2.Environment | None = None,
+        seen_oids: set[int] | None = None,
+    ) -> Any:
+        """Render one argument, or a part of one.
+
+        :param content: what the author wrote.
+        :param context: the task's context.
+        :param jinja_env: where templates are made.
+        :param seen_oids: what has been rendered already.
+        :return: the rendered content.
+        """
+        if isinstance(content, str):
+            return _render_text(content, context, jinja_env or self.get_template_env())  # type: ignore[attr-defined]
+        return super().render_template(content, context, jinja_env, seen_oids)  # type: ignore[misc]
+
+
+def _render_text(content: str, context: Context, env: jinja2.Environment) -> Any:
+    from jinja2 import Undefined
+
+    template = env.from_string(content)
+    # A copy, not a dict: Airflow's context warns about each deprecated name that is read.
+    names: Any = copy(context)
+    names.update({name: value for name, value in template.globals.items() if name not in context})
+    try:
+        nodes = list(template.root_render_func(env.context_class(env, names, template.name, template.blocks)))
+    except Exception:
+        env.handle_exception()
+    if len(nodes) == 1 and not isinstance(nodes[0], Undefined):
+        return nodes[0]
+    return "".join(str(node) for node in nodes)
+
+
+class PrivateCriteria:
+    """Rendered search criteria that show no lead's data where Airflow stores and shows rendered fields.
+
+    :param value: the rendered criteria.
+    """
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def serialize(self) -> Any:
+        """Say what the criteria are: counts of ids, filters, ``***`` for texts that describe a lead.
+
+        :return: a value that fits into JSON.
+        """
+        if not isinstance(self.value, Mapping):
+            return f"<{type(self.value).__name__}>"
+        return {str(key): _shown(str(key), value) for key, value in self.value.items()}
+
+    def __str__(self) -> str:
+        """Write :meth:`serialize` as text, which is what Airflow 2.11 asks for."""
+        return str(self.serialize())
+
+    __repr__ = __str__
+
+
+def _shown(key: str, value: Any) -> Any:
+    if key in _SHOWN:
+        return value if value is None or isinstance(value, (str, int, list, tuple, dict)) else str(value)
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return f"*** ({len(value):,} values)"
+    return "***"
+
+
+def is_mapped_copy(operator: Any) -> bool:
+    """Tell whether Airflow builds an operator from a mapped one, which it does when the task runs.
+
+    :param operator: the operator, in its ``__init__`` or later.
+    :return: True where its arguments are the values of one mapping rather than what the author wrote.
+    """
+    return bool(getattr(operator, "_BaseOperator__from_mapped", False))
+
+
+def mapped_over_data(operator: Any, name: str) -> bool:
+    """Tell whether task mapping took an argument from another task's output.
+
+    Then the operator was built from the value itself, and no template was to be seen.
+
+    :param operator: the operator that runs.
+    :param name: the argument.
+    :return: True where it is data, and where it cannot be told.
+    """
+    if not is_mapped_copy(operator):
+        return False
+    mapped = operator.dag.get_task(operator.task_id)
+    expanded = getattr(getattr(mapped, "expand_input", None), "value", None)
+    if isinstance(expanded, Mapping):
+        return name in expanded and not isinstance(expanded[name], (list, tuple, dict))
+    if name in getattr(mapped, "partial_kwargs", {}) and getattr(mapped, "_disallow_kwargs_override", False):
+        return False
+    return not (
+        isinstance(expanded, (list, tuple)) and all(isinstance(kwargs, Mapping) for kwargs in expanded)
+    )
+
+
+def given(operator: Any, name: str) -> Any:
+    """Give an argument, but never what a template emptied of it.
+
+    To go on as if it had been left out would act on something else than meant.
+
+    :param operator: the operator that runs.
+    :param name: the argument; ids of accounts may be numbers, and become text.
+    :return: its value; None where the author left it out.
+    :raises InvalidParameter: where it was given and came out empty.
+    """
+    from airflow_provider_engagevoice.ringcx.values import is_blank
+
+    value = getattr(operator, name)
+    if value is None and not mapped_over_data(operator, name):
+        return None
+    if is_blank(value):
+        raise InvalidParameter(f"{name} came out empty")
+    return str(value) if name == "account_id" else value

@@ -1,0 +1,170 @@
+"""Sensors that wait for campaigns."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_engagevoice.compat import (
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    BaseSensorOperator,
+    PokeReturnValue,
+    conf,
+    fail_where_no_retry_helps,
+)
+from airflow_provider_engagevoice.hooks.engagevoice import EngageVoiceHook
+from airflow_provider_engagevoice.rendering import FaithfulTemplates, given
+from airflow_provider_engagevoice.ringcx.errors import EngageVoiceError, InvalidParameter, ServiceUnavailable
+
+if TYPE_CHECKING:
+    from airflow_provider_engagevoice.compat import Context
+
+#: Failures in a row that may pass before the wait is given up.
+_TOLERATED_FAILURES = 5
+#: The trigger ends the wait itself; Airflow's own bound is this much later.
+_GRACE = timedelta(minutes=2)
+
+
+class CampaignLookupSensor(FaithfulTemplates, BaseSensorOperator):
+    """Wait until a campaign exists, and hand its ids to the next task.
+
+    Each look costs one request per account. Failures that may pass (RingCX not reached, busy) are
+    survived, up to five in a row, with growing pauses; what waiting cannot mend (wrong credentials,
+    missing rights, two campaigns of the name) fails the task at once and without retry, even with
+    ``soft_fail``, which skips the task when the time is up.
+
+    The XCom is the campaign: ``account_id, dial_group_id, dial_group_name, campaign_id, campaign_name,
+    is_active``.
+
+    :param campaign_name: exact name (templated).
+    :param account_id: look in this sub-account only (templated); default the connection's, else all.
+    :param dial_group_name: look in dial groups of this exact name only (templated); default all.
+    :param active_only: wait until the campaign is active, too; default False.
+    :param deferrable: wait in the triggerer; default Airflow's ``[operators] default_deferrable``.
+    :param engagevoice_conn_id: connection (templated); default ``engagevoice_default``.
+    """
+
+    template_fields: Sequence[str] = ("campaign_name", "account_id", "dial_group_name", "engagevoice_conn_id")
+    ui_color = "#ffecd9"
+
+    def __init__(
+        self,
+        *,
+        campaign_name: str,
+        account_id: str | None = None,
+        dial_group_name: str | None = None,
+        active_only: bool = False,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        engagevoice_conn_id: str = "engagevoice_default",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.campaign_name = campaign_name
+        self.account_id = account_id
+        self.dial_group_name = dial_group_name
+        self.active_only = active_only
+        self.deferrable = deferrable
+        self.engagevoice_conn_id = engagevoice_conn_id
+        self._failures = 0
+        self._hook: EngageVoiceHook | None = None
+
+    def poke(self, context: Context) -> PokeReturnValue:
+        """Look for the campaign once.
+
+        :param context: the task's context.
+        :return: done, with the campaign; or not yet.
+        :raises EngageVoiceError: where waiting cannot help, or after five failures in a row.
+        """
+        if self._hook is None:
+            self._hook = EngageVoiceHook(given(self, "engagevoice_conn_id"))
+        try:
+            campaign = self._hook.get_conn().campaigns.look_up(**self._wanted())
+        except EngageVoiceError as error:
+            self._failures += 1
+            if not error.retryable or self._failures > _TOLERATED_FAILURES:
+                raise
+            self.log.warning("Look-up %d in a row failed: %s", self._failures, error)
+            return PokeReturnValue(is_done=False)
+        self._failures = 0
+        return PokeReturnValue(is_done=campaign is not None, xcom_value=campaign)
+
+    def execute(self, context: Context) -> Any:
+        """Wait for the campaign; where deferrable, look once and let the triggerer wait.
+
+        :param context: the task's context.
+        :return: the campaign.
+        :raises AirflowFailException: where waiting cannot help.
+        """
+        with fail_where_no_retry_helps():
+            if not self.deferrable:
+                return super().execute(context)
+            found = self.poke(context)
+            if not found.is_done:
+                self._wait_in_triggerer()
+            return found.xcom_value
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
+        """Go on when the trigger has ended the wait.
+
+        :param context: the task's context.
+        :param event: what the trigger says.
+        :return: the campaign.
+        """
+        status = event.get("status")
+        if status == "found":
+            return event["campaign"]
+        if status == "timeout":
+            raise AirflowSensorTimeout(
+                f"Campaign {self.campaign_name!r} did not appear within {self.timeout:g} s"
+            )
+        message = event.get("message") or f"The trigger ended with {status!r}"
+        if status == "hopeless":
+            raise AirflowFailException(message)
+        raise ServiceUnavailable(message)
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Resume after the wait, without ``soft_fail`` turning every failure into a skip.
+
+        :param next_method: name of the method to go on with.
+        :param next_kwargs: its arguments.
+        :param context: the task's context.
+        :return: the campaign.
+        """
+        try:
+            return super().resume_execution(next_method, next_kwargs, context)
+        except AirflowSkipException as skip:
+            if isinstance(skip.__cause__, AirflowFailException):
+                raise skip.__cause__ from None
+            raise
+
+    def _wanted(self) -> dict[str, Any]:
+        name = given(self, "campaign_name")
+        if not isinstance(name, str):
+            raise InvalidParameter(f"campaign_name must be text, not {type(name).__name__}")
+        return {
+            "name": name,
+            "account_id": given(self, "account_id"),
+            "dial_group_name": given(self, "dial_group_name"),
+            "active_only": self.active_only,
+        }
+
+    def _wait_in_triggerer(self) -> None:
+        from airflow_provider_engagevoice.triggers.campaigns import CampaignLookupTrigger
+
+        wanted = self._wanted()
+        self.defer(
+            trigger=CampaignLookupTrigger(
+                campaign_name=wanted.pop("name"),
+                **wanted,
+                engagevoice_conn_id=self.engagevoice_conn_id,
+                poke_interval=self.poke_interval,
+                end_time=time.time() + self.timeout,
+                tolerated_failures=_TOLERATED_FAILURES,
+            ),
+            method_name="execute_complete",
+            timeout=timedelta(seconds=self.timeout) + _GRACE,
+        )
