@@ -335,11 +335,7 @@ class MoveLeadsOperator(_LeadOperator):
     def _list_id(self, hook: EngageVoiceHook, plan: MovePlan, done: Mapping[str, Any]) -> int | None:
         if plan.list_id is not None or not done["leads_updated"]:
             return plan.list_id
-        made = (
-            hook.get_conn()
-            .lead_actions(done["account_id"])
-            .newest_list(plan.target["campaign_id"], plan.list_name)
-        )
+        made = hook.get_conn().campaigns.newest_list(plan.target, plan.list_name)
         return made["list_id"] if made else None
 
 

@@ -9,7 +9,7 @@ from typing import Any, TypedDict
 
 from airflow_provider_engagevoice.ringcx.actions import NEW_LIST, Action
 from airflow_provider_engagevoice.ringcx.answers import tidy
-from airflow_provider_engagevoice.ringcx.campaigns import Campaigns, LeadList, Request
+from airflow_provider_engagevoice.ringcx.campaigns import Campaigns, Request
 from airflow_provider_engagevoice.ringcx.criteria import CHUNK_SIZE
 from airflow_provider_engagevoice.ringcx.errors import (
     ActionRejected,
@@ -110,17 +110,6 @@ class LeadActions:
             self._apply(act, [part for part in parts if part[1] or not act.action.needs_leads], summary)
         return summary
 
-    def newest_list(self, campaign_id: int, name: str) -> LeadList | None:
-        """Find the list that a move has just made.
-
-        :param campaign_id: the target campaign.
-        :param name: the list's name.
-        :return: the list of this name with the highest id, since names may repeat; None where there is none.
-        """
-        target = self.campaigns.find(campaign_id, account_id=self.leads.account_id)
-        named = [entry for entry in self.campaigns.lists(target) if entry["list_name"] == name]
-        return max(named, key=lambda entry: entry["list_id"], default=None)
-
     def _apply(self, act: Act, parts: list[tuple[Selection, int]], summary: ActionSummary) -> None:
         params = act.params
         for done, (part, matched) in enumerate(parts):
@@ -162,7 +151,8 @@ class LeadActions:
 
     def _into_new_list(self, params: Mapping[str, Any]) -> Mapping[str, Any]:
         """Send the rest of a move into the list that its first request made."""
-        made = self.newest_list(params["CAMPAIGN_ID"], params["LIST_NAME"])
+        target = self.campaigns.find(params["CAMPAIGN_ID"], account_id=self.leads.account_id)
+        made = self.campaigns.newest_list(target, params["LIST_NAME"])
         if made is None:
             raise OutcomeUnknown(
                 "The first request of the move made no list that RingCX shows; look at the leads"

@@ -223,6 +223,16 @@ class Campaigns:
             LeadList(list_id=_id(row, "listId"), list_name=str(row.get("listDesc") or "")) for row in rows
         ]
 
+    def newest_list(self, campaign: Campaign, name: str) -> LeadList | None:
+        """Find the list that a move has just made.
+
+        :param campaign: the campaign moved to.
+        :param name: the list's name.
+        :return: the list of this name with the highest id, since names may repeat; None where there is none.
+        """
+        named = [entry for entry in self.lists(campaign) if entry["list_name"] == name]
+        return max(named, key=lambda entry: entry["list_id"], default=None)
+
     def agents(self, account_id: str | None = None) -> Iterator[dict[str, Any]]:
         """Give all agents of an account, in one request per agent group and one more.
 

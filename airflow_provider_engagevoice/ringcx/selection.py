@@ -107,8 +107,8 @@ def select(criteria: object, *, data: Collection[str] = ALL_KEYS, account_wide: 
     _join_campaigns(body)
     if not account_wide and not NARROWING & body.keys():
         raise InvalidCriteria(
-            "The criteria name no campaign, list, lead, external id or phone number, so they touch every lead "
-            f"of the sub-account; name one of {', '.join(sorted(NARROWING))}, or say account_wide=True"
+            "The criteria name no campaign, list, lead, external id or phone number, so they touch every "
+            f"lead of the sub-account; name one of {', '.join(sorted(NARROWING))}, or say account_wide=True"
         )
     return Selection(body)
 

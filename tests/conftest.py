@@ -1,0 +1,90 @@
+"""Gives each test process an Airflow of its own.
+
+What is set here must be set before Airflow is imported anywhere: Airflow reads its
+environment once, on import. Hence the top-level code.
+"""
+
+import atexit
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from airflow_provider_engagevoice.sandbox.server import SandboxServer
+from airflow_provider_engagevoice.sandbox.settings import Settings
+
+ROOT_VARIABLE = "ENGAGEVOICE_TESTS_ROOT"
+
+
+def _remove(root: str, owner: int) -> None:
+    if os.getpid() == owner:  # and not a child that a test forked
+        shutil.rmtree(root, ignore_errors=True)
+
+
+def _prepare_environment() -> Path:
+    # Neither a connection nor a setting from outside may decide how a test ends, and
+    # tests talk to this machine only, so that no proxy stands between.
+    proxies = {"http_proxy", "https_proxy", "all_proxy"}
+    for name in list(os.environ):
+        if name.startswith(("AIRFLOW_", "_AIRFLOW_")) or name.lower() in proxies:
+            del os.environ[name]
+
+    # One folder for the whole run: pytest-xdist's workers inherit its name. Whoever made it removes it.
+    if ROOT_VARIABLE not in os.environ:
+        root = tempfile.mkdtemp(prefix="engagevoice-tests-")
+        os.environ[ROOT_VARIABLE] = root
+        atexit.register(_remove, root, os.getpid())
+
+    home = Path(os.environ[ROOT_VARIABLE], os.environ.get("PYTEST_XDIST_WORKER", "main"))
+    dags = home / "dags"
+    dags.mkdir(parents=True, exist_ok=True)
+    os.environ["AIRFLOW_HOME"] = str(home)
+    os.environ["AIRFLOW__CORE__DAGS_FOLDER"] = str(dags)
+    os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
+    os.environ["AIRFLOW__CORE__UNIT_TEST_MODE"] = "False"
+    # Children of a test write bytecode as well: Airflow starts twice as fast with it.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    return home
+
+
+AIRFLOW_HOME = _prepare_environment()
+
+# The same examples on every run, so that a failure is the change's and not chance's.
+settings.register_profile(
+    "ci",
+    derandomize=True,
+    deadline=None,
+    max_examples=100,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+# More of them, and new ones each time: pytest --hypothesis-profile=search
+settings.register_profile("search", deadline=None, max_examples=2000)
+settings.load_profile("ci")
+
+
+@pytest.fixture(scope="session")
+def airflow_home() -> Path:
+    """The AIRFLOW_HOME of this test process; its `dags` folder is Airflow's DAGS_FOLDER."""
+    return AIRFLOW_HOME
+
+
+@pytest.fixture(scope="session")
+def airflow_db(airflow_home: Path) -> Path:
+    """An Airflow database (SQLite) of this test process, migrated once."""
+    from airflow.utils.db import initdb
+
+    initdb()
+    return airflow_home / "airflow.db"
+
+
+@pytest.fixture
+def sandbox(monkeypatch: pytest.MonkeyPatch, airflow_db: Path) -> Iterator[SandboxServer]:
+    """A fresh RingCX with a small seeded world, and Airflow's default connection to it."""
+    with SandboxServer(Settings(size=3000)) as server:
+        monkeypatch.setenv("AIRFLOW_CONN_ENGAGEVOICE_DEFAULT", json.dumps(server.connection))
+        yield server
