@@ -1,0 +1,18 @@
+"""The fixed words that sign in to a sandbox. They open nothing else."""
+
+from __future__ import annotations
+
+import hmac
+
+CLIENT_ID = "sandbox-client"
+CLIENT_SECRET = "sandbox-secret"
+JWT = "sandbox-jwt"
+PERMANENT_TOKEN = "sandbox-token"
+USER_NAME = "sandbox-user"
+PASSWORD = "sandbox-password"
+PLATFORM_ID = "sandbox-platform"
+
+
+def same(given: str, expected: str) -> bool:
+    """Compare two secrets in a time that does not tell how much of them agrees."""
+    return hmac.compare_digest(given.encode("utf-8", "replace"), expected.encode())

@@ -1,0 +1,52 @@
+"""Reads ``page`` and ``maxRows`` of a query."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from airflow_provider_engagevoice.sandbox.calls import Call
+from airflow_provider_engagevoice.sandbox.errors import Invalid, Refusal
+from airflow_provider_engagevoice.sandbox.settings import Settings
+from airflow_provider_engagevoice.sandbox.values import read_integer
+
+_LARGEST = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class Page:
+    """A part of an answer.
+
+    :param limit: most rows.
+    :param offset: rows to leave out first.
+    """
+
+    limit: int
+    offset: int
+
+
+def page_of(call: Call, settings: Settings) -> Page:
+    """Read which page is asked for; past the last page there is nothing (assumed).
+
+    :param call: the request. Without ``maxRows`` a page holds as many rows as the cap allows (assumed).
+    :param settings: number of the first page, and the cap.
+    :return: the page.
+    :raises Refusal: with status 400, where a number is none, or too small.
+    """
+    page = _number(call, "page", settings.page_base, settings.page_base)
+    rows = min(_number(call, "maxRows", 1, settings.row_cap), settings.row_cap)
+    return Page(rows, (page - settings.page_base) * rows)
+
+
+def _number(call: Call, name: str, smallest: int, default: int) -> int:
+    """Read one number of the query."""
+    text = call.query.get(name, "")
+    if not text:
+        return default
+    try:
+        number = read_integer(text)
+    except ValueError as error:
+        raise Refusal(400, f"{name} {error}", [Invalid(name, str(error), text[:100])]) from error
+    if not smallest <= number <= _LARGEST:
+        problem = f"must be at least {smallest}" if number < smallest else "is too large"
+        raise Refusal(400, f"{name} {problem}", [Invalid(name, problem, text[:100])])
+    return number

@@ -1,0 +1,248 @@
+"""Turns ``CampaignLeadSearchCriteria`` into SQL. Source of the fields: contract."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from airflow_provider_engagevoice.ringcx.vocabulary import (
+    COMPARISONS,
+    LEAD_STATES,
+    SUPPRESSED,
+    SYSTEM_DISPOSITIONS,
+)
+from airflow_provider_engagevoice.sandbox.errors import Invalid, Refusal
+from airflow_provider_engagevoice.sandbox.values import (
+    read_boolean,
+    read_choice,
+    read_integer,
+    read_list,
+    read_moment,
+    read_number,
+    read_object,
+    read_text,
+)
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A part of a WHERE clause over the table ``leads``, here named ``l``.
+
+    :param sql: the text, made of constants only.
+    :param values: what is bound to it, in order.
+    """
+
+    sql: str
+    values: tuple[object, ...] = ()
+
+
+Reader = Callable[[object], "Condition | None"]
+
+#: A field whose value selects nothing in particular is no filter. Null and empty lists: assumed, and
+#: relied on by the guide's samples. Blank texts: assumed.
+_NO_FILTER: tuple[object, ...] = (None, [], "")
+
+_SIGNS = {"GREATER_THAN": ">", "LESS_THAN": "<", "EQUALS": "="}
+
+
+def conditions_of(criteria: object, account: str, honour_campaign_id: bool) -> Condition:
+    """Turn search criteria into one condition; filters combine with AND, values of a list with OR.
+
+    Unknown properties are ignored (observed), so a misspelt filter widens the search.
+
+    :param criteria: the untrusted JSON value; None and an empty object mean the whole account (assumed).
+    :param account: the sub-account searched.
+    :param honour_campaign_id: let ``campaignId`` count as one more of ``campaignIds``.
+    :return: the condition.
+    :raises Refusal: with status 400, naming every bad value.
+    """
+    if criteria is None:
+        criteria = {}
+    if not isinstance(criteria, dict):
+        raise Refusal(400, "campaignLeadSearchCriteria must be an object")
+    fields = _with_campaign_id(criteria) if honour_campaign_id else criteria
+    found, invalid = [Condition("l.accountId = ?", (account,))], []
+    for name, reader in _FIELDS.items():
+        value = fields.get(name)
+        if value in _NO_FILTER:
+            continue
+        try:
+            condition = reader(value)
+        except ValueError as error:
+            invalid.append(Invalid(name, f"{name} {error}", _shown(value)))
+        else:
+            found += [condition] if condition else []
+    if invalid:
+        raise Refusal(400, "; ".join(problem.message for problem in invalid), invalid)
+    return Condition(
+        " AND ".join(condition.sql for condition in found),
+        tuple(value for condition in found for value in condition.values),
+    )
+
+
+def _with_campaign_id(criteria: dict[str, object]) -> dict[str, object]:
+    """Add ``campaignId`` to ``campaignIds``."""
+    single = criteria.get("campaignId")
+    several = criteria.get("campaignIds") or []
+    if single is None or not isinstance(several, list):
+        return criteria
+    return {**criteria, "campaignIds": [*several, single]}
+
+
+def _shown(value: object) -> str | None:
+    """Write a refused value, cut short; what is nested deeper than a list is not shown."""
+    entries = value[:10] if isinstance(value, list) else [value]
+    simple = [str(entry) for entry in entries if isinstance(entry, (str, int, float))]
+    return ", ".join(simple)[:100] if simple else None
+
+
+def _ids(column: str) -> Reader:
+    """Filter by a list of ids, given as numbers or digits."""
+    read = read_list(read_integer)
+    return lambda value: Condition(
+        f"l.{column} IN (SELECT value FROM json_each(?))", (json.dumps(read(value)),)
+    )
+
+
+def _texts(column: str) -> Reader:
+    """Filter by a list of texts, in any case (assumed)."""
+    read = read_list(read_text)
+
+    def condition(value: object) -> Condition:
+        folded = json.dumps([text.casefold() for text in read(value)])
+        return Condition(f"casefold(l.{column}) IN (SELECT value FROM json_each(?))", (folded,))
+
+    return condition
+
+
+def _exact_texts(column: str) -> Reader:
+    """Filter by a list of texts compared exactly, so that an index serves it."""
+    read = read_list(read_text)
+    return lambda value: Condition(
+        f"l.{column} IN (SELECT value FROM json_each(?))", (json.dumps(read(value)),)
+    )
+
+
+def _words(column: str, choices: tuple[str, ...]) -> Reader:
+    """Filter by a list of words of a fixed set."""
+    read = read_list(read_choice(choices))
+    return lambda value: Condition(
+        f"l.{column} IN (SELECT value FROM json_each(?))", (json.dumps(read(value)),)
+    )
+
+
+def _states(value: object) -> Condition:
+    """Filter by lead states; the guide prints them with underscores, the contract with hyphens."""
+    hyphenated = [
+        entry.replace("_", "-") if isinstance(entry, str) else entry
+        for entry in read_list(lambda entry: entry)(value)
+    ]
+    condition = _words("leadState", LEAD_STATES)(hyphenated)
+    assert condition is not None
+    return condition
+
+
+def _text(column: str) -> Reader:
+    """Filter by one text, whole and in any case (assumed)."""
+    return lambda value: Condition(f"casefold(l.{column}) = ?", (read_text(value).casefold(),))
+
+
+def _id(column: str) -> Reader:
+    """Filter by one id."""
+    return lambda value: Condition(f"l.{column} = ?", (read_integer(value),))
+
+
+def _timezones(value: object) -> Condition:
+    """Filter by time zones, given as objects with a name. Source: guide and contract."""
+    zones = [read_text(read_object(entry).get("name")) for entry in read_list(lambda entry: entry)(value)]
+    return Condition("l.leadTimezone IN (SELECT value FROM json_each(?))", (json.dumps(zones),))
+
+
+def phone_digits(number: str) -> str:
+    """Return what two spellings of a US number share: the digits, without a leading 1 (assumed)."""
+    digits = re.sub(r"\D", "", number, flags=re.ASCII)
+    return digits[1:] if len(digits) == 11 and digits[0] == "1" else digits
+
+
+def _phones(value: object) -> Condition:
+    """Filter by whole phone numbers; any number of a lead may match (assumed)."""
+    digits = json.dumps([phone_digits(number) for number in read_list(read_text)(value)])
+    return Condition(
+        "l.leadId IN (SELECT leadId FROM lead_phones WHERE digits IN (SELECT value FROM json_each(?)))",
+        (digits,),
+    )
+
+
+def _part_of_phone(value: object) -> Condition:
+    """Filter by a part of a phone number (assumed)."""
+    digits = re.sub(r"\D", "", read_text(value), flags=re.ASCII)
+    if not digits:
+        raise ValueError("must hold digits")
+    return Condition("l.leadId IN (SELECT leadId FROM lead_phones WHERE instr(digits, ?))", (digits,))
+
+
+def _suppressed(value: object) -> Condition | None:
+    """Filter by suppression."""
+    word = read_choice(SUPPRESSED)(value)
+    return None if word == "ALL" else Condition("l.suppressed = ?", (word == "ONLY_SUPPRESSED",))
+
+
+def _orphaned(value: object) -> Condition | None:
+    """Filter leads reserved for an agent who is not assigned to their dial group (assumed meaning)."""
+    if not read_boolean(value):
+        return None
+    return Condition(
+        "l.pendingAgentId IS NOT NULL AND NOT EXISTS (SELECT 1 FROM dial_group_agents d"
+        " JOIN campaigns c ON c.dialGroupId = d.dialGroupId"
+        " WHERE c.campaignId = l.campaignId AND d.agentId = l.pendingAgentId)"
+    )
+
+
+def _bound(column: str, sign: str) -> Reader:
+    """Filter by the end of a span of time; the end belongs to it (assumed)."""
+    return lambda value: Condition(f"l.{column} {sign} ?", (read_moment(value),))
+
+
+def _comparison(column: str, read: Callable[[object], float]) -> Reader:
+    """Filter by a comparison, ``{"operator": ..., "value": ...}``."""
+
+    def condition(value: object) -> Condition:
+        parts = read_object(value)
+        operator = read_choice(COMPARISONS)(parts.get("operator"))
+        return Condition(f"l.{column} {_SIGNS[operator]} ?", (read(parts.get("value")),))
+
+    return condition
+
+
+_FIELDS: dict[str, Reader] = {
+    "leadIds": _ids("leadId"),
+    "listIds": _ids("listId"),
+    "campaignIds": _ids("campaignId"),
+    "externIds": _exact_texts("externId"),
+    "leadPhoneNumbers": _phones,
+    "leadStates": _states,
+    "systemDispositions": _words("lastPassDisposition", SYSTEM_DISPOSITIONS),
+    "agentDispositions": _texts("agentDisposition"),
+    "physicalStates": _texts("state"),
+    "leadTimezones": _timezones,
+    "leadPhoneNum": _part_of_phone,
+    "emailAddress": _text("email"),
+    **{
+        name: _text(name)
+        for name in (
+            "callerId", "firstName", "lastName", "address1", "address2", "city", "zip",
+            "auxData1", "auxData2", "auxData3", "auxData4", "auxData5",
+        )
+    },
+    "pendingAgentId": _id("pendingAgentId"),
+    "agentId": _id("lastPassAgentId"),
+    "orphanedLeadsOnly": _orphaned,
+    "suppressed": _suppressed,
+    "loadedDtsStart": _bound("loadedDts", ">="),
+    "loadedDtsEnd": _bound("loadedDts", "<="),
+    "nextDialTimeCriteria": _comparison("nextDialTime", read_moment),
+    "lastPassTimeCriteria": _comparison("lastPassDts", read_moment),
+    "leadPassesCriteria": _comparison("leadPasses", read_number),
+}  # fmt: skip

@@ -1,0 +1,259 @@
+"""A sandbox served over HTTP, for tests and demonstrations."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any, cast
+
+import uvicorn
+
+from airflow_provider_engagevoice.sandbox import credentials, names
+from airflow_provider_engagevoice.sandbox.app import build_app
+from airflow_provider_engagevoice.sandbox.dates import print_moment
+from airflow_provider_engagevoice.sandbox.recorder import App, RecordedRequest, Recorder
+from airflow_provider_engagevoice.sandbox.rows import find_leads
+from airflow_provider_engagevoice.sandbox.search import Condition
+from airflow_provider_engagevoice.sandbox.service import Service
+from airflow_provider_engagevoice.sandbox.settings import Settings
+from airflow_provider_engagevoice.sandbox.tree import campaigns_where
+
+ACCOUNT_ID = names.ACCOUNTS[0][0]
+"""The sub-account that the connections name."""
+
+_START_SECONDS = 30.0
+
+
+class SandboxServer:
+    """A local RingCX over HTTP; use it in a ``with`` statement.
+
+    :param settings: how it behaves; None for the defaults.
+    :param port: TCP port, 0 for a free one.
+    :param host: address to listen at.
+    :param database: SQLite file that keeps the state, or ``:memory:``. A file that already holds a
+        sandbox is used as it is, and not seeded again.
+    :param wrap: puts a test's own ASGI application around the sandbox's.
+    :raises StateFileError: ``database`` cannot be used.
+    :raises OSError: the port is taken, or the address is none of this machine. Raised on entering.
+    """
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        port: int = 0,
+        host: str = "127.0.0.1",
+        database: str = ":memory:",
+        wrap: Callable[[App], App] | None = None,
+    ) -> None:
+        self._service = Service(settings or Settings(), database)
+        self._address = (host, port)
+        self.app: App = cast("App", build_app(self._service))
+        self._recorder = Recorder(wrap(self.app) if wrap else self.app)
+        self._url = ""
+
+    def __enter__(self) -> SandboxServer:
+        """Start to serve; return when requests are answered."""
+        try:
+            self._socket = _listen(*self._address)
+        except OSError:
+            self._service.store.close()
+            raise
+        self._url = f"http://{_shown_host(self._address[0])}:{self._socket.getsockname()[1]}"
+        config = uvicorn.Config(
+            cast("Any", self._recorder),
+            loop="asyncio",
+            lifespan="off",
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=5,
+        )
+        self._uvicorn = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._serve, name="ringcx-sandbox", daemon=True)
+        self._thread.start()
+        deadline = time.monotonic() + _START_SECONDS
+        while not self._uvicorn.started:
+            if not self._thread.is_alive() or time.monotonic() > deadline:
+                raise RuntimeError("The sandbox did not start; see the log of uvicorn.")
+            time.sleep(0.002)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop to serve, and close the database."""
+        self._uvicorn.should_exit = True
+        self._thread.join()
+        self._socket.close()
+        self._service.store.close()
+
+    def _serve(self) -> None:
+        """Serve until told to stop; runs in its own thread."""
+        self._uvicorn.run(sockets=[self._socket])
+
+    @property
+    def url(self) -> str:
+        """Where it listens, such as ``http://127.0.0.1:8787``."""
+        return self._url
+
+    @property
+    def connection(self) -> dict[str, Any]:
+        """The Airflow connection to this sandbox, ready for ``json.dumps``."""
+        return self.connection_for("ringcentral")
+
+    def connection_for(self, auth_method: str) -> dict[str, Any]:
+        """Return an Airflow connection to this sandbox.
+
+        :param auth_method: ``ringcentral``, ``api_token``, ``engage`` or ``legacy``.
+        :return: the connection as a dict, ready for ``json.dumps``.
+        :raises KeyError: there is no such way to sign in.
+        """
+        user = {"login": credentials.USER_NAME, "password": credentials.PASSWORD}
+        ways: Mapping[str, tuple[dict[str, str], dict[str, str]]] = {
+            "ringcentral": (
+                {"login": credentials.CLIENT_ID, "password": credentials.CLIENT_SECRET},
+                {"jwt_token": credentials.JWT, "rc_host": self.url},
+            ),
+            "api_token": ({"password": credentials.PERMANENT_TOKEN}, {}),
+            "engage": (user, {"platform_id": credentials.PLATFORM_ID}),
+            "legacy": (user, {}),
+        }
+        fields, extra = ways[auth_method]
+        return {
+            "conn_type": "engagevoice",
+            "host": self.url,
+            **fields,
+            "extra": {"auth_method": auth_method, **extra, "account_id": ACCOUNT_ID},
+        }
+
+    @property
+    def requests(self) -> list[RecordedRequest]:
+        """The requests so far, in the order of their answers; of very many the latest 100,000."""
+        return list(self._recorder.requests)
+
+    @property
+    def outbox(self) -> list[dict[str, Any]]:
+        """The mails of EMAIL_LEADS: whom to, how many leads, their ids, and when."""
+        with self._service.store.reading() as connection:
+            mails = connection.execute("SELECT * FROM mails ORDER BY mailId").fetchall()
+        return [
+            _mail(json.loads(mail["recipients"]), json.loads(mail["leadIds"]), mail["sent"]) for mail in mails
+        ]
+
+    @property
+    def contents(self) -> dict[str, int]:
+        """How many accounts, campaigns and leads there are."""
+        counts = (
+            "(SELECT count(*) FROM accounts), (SELECT count(*) FROM campaigns), (SELECT count(*) FROM leads)"
+        )
+        with self._service.store.reading() as connection:
+            found = connection.execute(f"SELECT {counts}").fetchone()
+        return dict(zip(("accounts", "campaigns", "leads"), found, strict=True))
+
+    def campaign(self, name: str) -> dict[str, Any]:
+        """Look up a campaign; of several of a name the first one, that of the first sub-account first.
+
+        :param name: its name.
+        :return: the campaign as RingCX writes it, with ``accountId`` and ``dialGroupId``.
+        :raises KeyError: there is none.
+        """
+        found = campaigns_where(self._service, "c.campaignName = ?", name)
+        if not found:
+            raise KeyError(name)
+        group_id = cast("dict[str, Any]", found[0]["dialGroup"])["id"]
+        with self._service.store.reading() as connection:
+            account = connection.execute(
+                "SELECT accountId FROM dial_groups WHERE dialGroupId = ?", (group_id,)
+            )
+            account_id = account.fetchone()[0]
+        return {**found[0], "accountId": account_id, "dialGroupId": group_id}
+
+    def leads(self, campaign: str | int | None = None) -> list[dict[str, Any]]:
+        """Read leads the way a search returns them.
+
+        :param campaign: id or name; of several campaigns of a name, the leads of all. None for all leads.
+        :return: the rows, by ascending lead id.
+        :raises KeyError: there is no such campaign.
+        """
+        ids = None if campaign is None else self._campaign_ids(campaign)
+        condition = (
+            Condition("1")
+            if ids is None
+            else Condition("l.campaignId IN (SELECT value FROM json_each(?))", (json.dumps(ids),))
+        )
+        with self._service.store.reading() as connection:
+            return find_leads(connection, condition, -1, 0)
+
+    def _campaign_ids(self, campaign: str | int) -> list[object]:
+        """Return the ids of the campaigns of this name or id."""
+        column = "campaignName" if isinstance(campaign, str) else "campaignId"
+        found = campaigns_where(self._service, f"c.{column} = ?", campaign)
+        if not found:
+            raise KeyError(campaign)
+        return [row["campaignId"] for row in found]
+
+    def advance(self, seconds: float) -> None:
+        """Move the sandbox's clock on, by which tokens expire and dates are written."""
+        self._service.clock.advance(seconds)
+
+    def expire_tokens(self) -> None:
+        """Let all Bearer tokens that are out look expired."""
+        self._service.tokens.bearer.expire()
+
+    def revoke_tokens(self) -> None:
+        """Forget all Bearer, refresh and legacy tokens that are out; the permanent one stays good."""
+        for family in (
+            self._service.tokens.bearer,
+            self._service.tokens.refresh,
+            self._service.tokens.legacy,
+        ):
+            family.revoke()
+
+    def reset(self) -> None:
+        """Return to the seeded world and the real time, with no request and no mail; tokens stay good."""
+        self._service.seed()
+        self._service.clock.reset()
+        self._recorder.requests.clear()
+
+
+def _mail(recipients: list[str], lead_ids: list[int], sent: int) -> dict[str, Any]:
+    """Write one mail of the outbox."""
+    return {"to": recipients, "leads": len(lead_ids), "lead_ids": lead_ids, "sent": print_moment(sent)}
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Open the socket ourselves: a taken port is then an error here, and a free port is known at once."""
+    family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    # Without the protocol named, asyncio leaves Nagle's delay on, and each answer takes 40 ms.
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        if os.name == "posix":
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+        listening.listen(128)
+    except OSError:
+        listening.close()
+        raise
+    return listening
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine can reach an address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _shown_host(host: str) -> str:
+    """Return the host for the URL; an address that stands for all is reached at the loopback one."""
+    if host in ("0.0.0.0", "::", ""):
+        return "127.0.0.1" if host != "::" else "[::1]"
+    return f"[{host}]" if ":" in host else host

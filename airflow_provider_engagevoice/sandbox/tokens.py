@@ -1,0 +1,105 @@
+"""The tokens a sandbox has given out, and how each of them ends."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import threading
+from enum import Enum
+
+from airflow_provider_engagevoice.sandbox.clock import Clock
+
+PLATFORM_LIFETIME = 3600.0
+"""Seconds a RingCentral platform token lives. Observed."""
+
+REFRESH_LIFETIME = 3600.0
+"""Seconds a RingCX refresh token lives. Assumed."""
+
+LEGACY_LIFETIME = 3600.0
+"""Seconds a legacy token lives after its last use. Guide: about an hour, sliding."""
+
+_KEPT = 50_000
+
+
+class Verdict(Enum):
+    """What is known of a token."""
+
+    GOOD = "good"
+    EXPIRED = "expired"
+    UNKNOWN = "unknown"
+
+
+class Family:
+    """Tokens of one kind. Only their hashes are kept.
+
+    :param clock: the sandbox's clock.
+    :param lifetime: seconds from issue to expiry.
+    """
+
+    def __init__(self, clock: Clock, lifetime: float) -> None:
+        self._clock = clock
+        self._lifetime = lifetime
+        self._lock = threading.Lock()
+        self._ends: dict[str, float] = {}
+
+    def issue(self) -> str:
+        """Give out a new random token."""
+        token = secrets.token_urlsafe(32)
+        with self._lock:
+            while len(self._ends) >= _KEPT:
+                del self._ends[next(iter(self._ends))]
+            self._ends[_hash(token)] = self._clock.now() + self._lifetime
+        return token
+
+    def judge(self, token: str) -> Verdict:
+        """Tell what is known of a token."""
+        with self._lock:
+            end = self._ends.get(_hash(token))
+        if end is None:
+            return Verdict.UNKNOWN
+        return Verdict.GOOD if self._clock.now() < end else Verdict.EXPIRED
+
+    def slide(self, token: str) -> None:
+        """Let a good token live its full lifetime again."""
+        with self._lock:
+            if _hash(token) in self._ends:
+                self._ends[_hash(token)] = self._clock.now() + self._lifetime
+
+    def take(self, token: str) -> bool:
+        """Use up a token.
+
+        :param token: the token.
+        :return: True where it was good; it is unknown from now on.
+        """
+        with self._lock:
+            end = self._ends.pop(_hash(token), None)
+        return end is not None and self._clock.now() < end
+
+    def expire(self) -> None:
+        """Let all tokens that are out look expired."""
+        with self._lock:
+            self._ends = dict.fromkeys(self._ends, float("-inf"))
+
+    def revoke(self) -> None:
+        """Forget all tokens that are out."""
+        with self._lock:
+            self._ends.clear()
+
+
+class Tokens:
+    """All tokens of a sandbox.
+
+    :param clock: the sandbox's clock.
+    :param bearer_lifetime: seconds a bearer token lives.
+    """
+
+    def __init__(self, clock: Clock, bearer_lifetime: float) -> None:
+        self.platform = Family(clock, PLATFORM_LIFETIME)
+        self.bearer = Family(clock, bearer_lifetime)
+        self.refresh = Family(clock, REFRESH_LIFETIME)
+        self.legacy = Family(clock, LEGACY_LIFETIME)
+
+
+def _hash(token: str) -> str:
+    """Return what is kept of a token; looking up a hash tells nothing about the token by its timing."""
+    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()

@@ -1,0 +1,128 @@
+"""One small sandbox for all tests of this folder, new for each of them, and a caller for its API."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import requests
+
+from airflow_provider_engagevoice.sandbox.server import SandboxServer
+from airflow_provider_engagevoice.sandbox.settings import Settings
+
+Row = dict[str, Any]
+
+
+@dataclass
+class Api:
+    """Calls the API of one sub-account, signed in with the permanent token."""
+
+    url: str
+    session: requests.Session
+    account: str = "50810001"
+
+    @property
+    def root(self) -> str:
+        """Where the paths of the account start."""
+        return f"{self.url}/voice/api/v1/admin/accounts/{self.account}"
+
+    def get(self, path: str, **query: object) -> requests.Response:
+        """Send a GET."""
+        return self.session.get(f"{self.root}/{path}", params=query, timeout=20)
+
+    def post_search(self, body: object, **query: object) -> requests.Response:
+        """Search; return the answer as it came."""
+        return self.session.post(f"{self.root}/campaignLeads/leadSearch", json=body, params=query, timeout=20)
+
+    def search(self, criteria: object = None, /, **fields: object) -> list[Row]:
+        """Search; return the rows."""
+        response = self.post_search(fields if criteria is None else criteria)
+        assert response.status_code == 200, response.text
+        rows: list[Row] = response.json()
+        return rows
+
+    def count(self, **fields: object) -> int:
+        """Count the leads that match."""
+        response = self.post_search(fields, count="true")
+        assert response.status_code == 200, response.text
+        number: int = response.json()
+        return number
+
+    def lead(self, lead_id: int) -> Row:
+        """Read one lead."""
+        (row,) = self.search(leadIds=[lead_id])
+        return row
+
+    def put_action(self, action: str | None, body: object) -> requests.Response:
+        """Send an action; return the answer as it came."""
+        query = {} if action is None else {"leadAction": action}
+        return self.session.put(f"{self.root}/campaignLeads/actions", params=query, json=body, timeout=20)
+
+    def act(self, action: str, criteria: Row, **params: object) -> Row:
+        """Carry out an action; return its result."""
+        body = {"campaignLeadSearchCriteria": criteria, "leadActionParams": {"paramMap": params}}
+        response = self.put_action(action, body)
+        assert response.status_code == 200, response.text
+        result: Row = response.json()
+        return result
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[SandboxServer]:
+    with SandboxServer(Settings(size=1300, row_cap=400)) as running:
+        yield running
+
+
+@pytest.fixture
+def sandbox(server: SandboxServer) -> SandboxServer:
+    server.reset()
+    return server
+
+
+@pytest.fixture
+def api_of() -> Iterator[Callable[[SandboxServer], Api]]:
+    """Make callers for any sandbox; their connections are closed after the test."""
+    sessions = []
+
+    def make(sandbox: SandboxServer) -> Api:
+        session = requests.Session()
+        session.trust_env = False
+        session.headers["X-Auth-Token"] = "sandbox-token"
+        sessions.append(session)
+        return Api(sandbox.url, session)
+
+    yield make
+    for session in sessions:
+        session.close()
+
+
+@pytest.fixture
+def api(sandbox: SandboxServer, api_of: Callable[[SandboxServer], Api]) -> Api:
+    return api_of(sandbox)
+
+
+@pytest.fixture
+def spring(sandbox: SandboxServer) -> Row:
+    """The campaign "Spring Renewals"."""
+    return sandbox.campaign("Spring Renewals")
+
+
+@pytest.fixture
+def summer(sandbox: SandboxServer) -> Row:
+    """The campaign "Summer Win-Back"."""
+    return sandbox.campaign("Summer Win-Back")
+
+
+@pytest.fixture
+def leads(sandbox: SandboxServer) -> list[Row]:
+    """The leads of "Spring Renewals" as they were at the start, none of them on a call."""
+    return [lead for lead in sandbox.leads("Spring Renewals") if lead["leadState"] != "ACTIVE"]
+
+
+@pytest.fixture
+def agent(api: Any) -> Row:
+    group = api.get("agentGroups").json()[0]["agentGroupId"]
+    found: Row = api.get(f"agentGroups/{group}/agents").json()[1]
+    return found

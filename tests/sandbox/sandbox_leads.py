@@ -1,0 +1,80 @@
+"""What the tests of lead actions share."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from airflow_provider_engagevoice.sandbox.server import SandboxServer
+
+Row = dict[str, Any]
+
+MANUAL = {
+    "PASS_DISPOSITION": "Left Voicemail",
+    "REQUEUE": True,
+    "DO_NOT_CALL": False,
+    "PASS_DELAY": 0,
+    "MERGE_ORIGINAL": False,
+}
+
+
+def by_ids(rows: list[Row]) -> Row:
+    return {"leadIds": [row["leadId"] for row in rows]}
+
+
+def after(sandbox: SandboxServer, rows: list[Row]) -> list[Row]:
+    wanted = {row["leadId"] for row in rows}
+    return [lead for lead in sandbox.leads() if lead["leadId"] in wanted]
+
+
+def without(row: Row, *names: str) -> Row:
+    """The row without some fields, both outside and inside ``campaignLead``."""
+    inner = {key: value for key, value in row["campaignLead"].items() if key not in names}
+    outer = {key: value for key, value in row.items() if key not in names}
+    return {**outer, "campaignLead": inner}
+
+
+def moment(text: str) -> datetime:
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%f%z")
+
+
+def is_now(text: str, minutes: int = 0) -> bool:
+    expected = datetime.now(timezone.utc) + timedelta(minutes=minutes)
+    return abs(moment(text) - expected) < timedelta(seconds=60)
+
+
+def outcome(result: Row) -> tuple[Any, ...]:
+    return (
+        result["success"],
+        result["leadUpdateCount"],
+        result["leadDeleteCount"],
+        result["redialDeleteCount"],
+        result["dialerRefreshed"],
+    )
+
+
+def redials(rows: list[Row]) -> int:
+    return sum(len(row["campaignLead"]["campaignRedials"]) for row in rows)
+
+
+def in_state(rows: list[Row], *states: str) -> list[Row]:
+    found = [row for row in rows if row["leadState"] in states]
+    assert found
+    return found
+
+
+def move_to(campaign: Row, **changes: object) -> Row:
+    return {
+        "CAMPAIGN_ID": str(campaign["campaignId"]),
+        "LIST_ID": "0",
+        "LIST_NAME": "New Leads List",
+        "CREATE_COPY_SETTING": "false",
+        "DUPLICATE_ACTION_SETTING": "MOVE",
+        **changes,
+    }
+
+
+def lists_of(api: Any, campaign: Row) -> list[Row]:
+    path = f"dialGroups/{campaign['dialGroupId']}/campaigns/{campaign['campaignId']}/lists"
+    found: list[Row] = api.get(path).json()
+    return found

@@ -1,0 +1,276 @@
+"""Signing in to the sandbox, in all ways, right and wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import requests
+
+from airflow_provider_engagevoice.sandbox.server import SandboxServer
+
+JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+CLIENT = ("sandbox-client", "sandbox-secret")
+USER = {"username": "sandbox-user", "password": "sandbox-password"}
+
+
+def post(sandbox: SandboxServer, path: str, **how: Any) -> requests.Response:
+    return requests.post(sandbox.url + path, timeout=20, **how)
+
+
+def platform_token(sandbox: SandboxServer) -> str:
+    response = post(
+        sandbox,
+        "/restapi/oauth/token",
+        auth=CLIENT,
+        data={"grant_type": JWT_GRANT, "assertion": "sandbox-jwt"},
+    )
+    assert response.status_code == 200
+    token: str = response.json()["access_token"]
+    return token
+
+
+def sign_in(sandbox: SandboxServer, include_refresh: str = "true") -> dict[str, Any]:
+    response = post(
+        sandbox,
+        "/api/auth/login/rc/accesstoken",
+        params={"includeRefresh": include_refresh},
+        data={"rcAccessToken": platform_token(sandbox), "rcTokenType": "Bearer"},
+    )
+    assert response.status_code == 200
+    tokens: dict[str, Any] = response.json()
+    return tokens
+
+
+def accounts(sandbox: SandboxServer, root: str = "/voice/api/v1", **headers: str) -> requests.Response:
+    return requests.get(f"{sandbox.url}{root}/admin/accounts", headers=headers, timeout=20)
+
+
+def bearer(sandbox: SandboxServer, token: str) -> requests.Response:
+    return accounts(sandbox, Authorization=f"Bearer {token}")
+
+
+def assert_refused(response: requests.Response) -> None:
+    assert response.status_code == 401
+    assert response.headers["content-type"].startswith("text/plain")
+    assert "expired" not in response.text.lower()
+
+
+def test_platform_answers_in_snake_case(sandbox: SandboxServer) -> None:
+    response = post(
+        sandbox,
+        "/restapi/oauth/token",
+        auth=CLIENT,
+        data={"grant_type": JWT_GRANT, "assertion": "sandbox-jwt"},
+    )
+    body = response.json()
+    assert body["expires_in"] == 3600
+    assert body["token_type"].lower() == "bearer"
+    assert body["access_token"] != body["refresh_token"]
+
+
+@pytest.mark.parametrize("auth", [("sandbox-client", "wrong"), ("wrong", "sandbox-secret"), None])
+def test_platform_refuses_a_wrong_client(sandbox: SandboxServer, auth: Any) -> None:
+    response = post(
+        sandbox, "/restapi/oauth/token", auth=auth, data={"grant_type": JWT_GRANT, "assertion": "sandbox-jwt"}
+    )
+    assert response.status_code == 401
+    assert response.json()["error"] == "invalid_client"
+    assert response.json()["error_description"]
+
+
+@pytest.mark.parametrize("header", ["Basic", "Basic ~~~", "Basic \u00e9\u00e9", "Basic c2FuZGJveA=="])
+def test_platform_refuses_a_broken_basic_header(sandbox: SandboxServer, header: str) -> None:
+    response = post(sandbox, "/restapi/oauth/token", headers={"Authorization": header.encode("latin-1")})
+    assert response.status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("form", "error"),
+    [
+        ({"grant_type": JWT_GRANT, "assertion": "other"}, "invalid_grant"),
+        ({"grant_type": JWT_GRANT}, "invalid_grant"),
+        ({"grant_type": "password", "assertion": "sandbox-jwt"}, "unsupported_grant_type"),
+    ],
+)
+def test_platform_refuses_a_wrong_grant(sandbox: SandboxServer, form: dict[str, str], error: str) -> None:
+    response = post(sandbox, "/restapi/oauth/token", auth=CLIENT, data=form)
+    assert response.status_code == 400
+    assert response.json()["error"] == error
+
+
+def test_exchange_gives_a_token_that_works(sandbox: SandboxServer) -> None:
+    tokens = sign_in(sandbox)
+    assert tokens["tokenType"] == "Bearer"
+    assert tokens["mainAccountId"] == "50810000"
+    assert [agent["accountId"] for agent in tokens["agentDetails"]] == ["50810001", "50810002"]
+    assert bearer(sandbox, tokens["accessToken"]).status_code == 200
+
+
+def test_exchange_takes_its_values_from_the_query_too(sandbox: SandboxServer) -> None:
+    query = {"rcAccessToken": platform_token(sandbox), "rcTokenType": "Bearer", "includeRefresh": "true"}
+    response = post(sandbox, "/api/auth/login/rc/accesstoken", params=query)
+    assert response.status_code == 200
+    assert response.json()["refreshToken"]
+
+
+def test_exchange_gives_a_refresh_token_only_when_asked(sandbox: SandboxServer) -> None:
+    assert "refreshToken" in sign_in(sandbox, "true")
+    assert "refreshToken" not in sign_in(sandbox, "false")
+
+
+def test_exchange_refuses_an_unknown_platform_token(sandbox: SandboxServer) -> None:
+    form = {"rcAccessToken": "made-up", "rcTokenType": "Bearer"}
+    assert_refused(post(sandbox, "/api/auth/login/rc/accesstoken", data=form))
+
+
+def test_exchange_refuses_a_platform_token_after_an_hour(sandbox: SandboxServer) -> None:
+    form = {"rcAccessToken": platform_token(sandbox), "rcTokenType": "Bearer"}
+    sandbox.advance(3601)
+    assert_refused(post(sandbox, "/api/auth/login/rc/accesstoken", data=form))
+
+
+def test_exchange_needs_the_token_type(sandbox: SandboxServer) -> None:
+    form = {"rcAccessToken": platform_token(sandbox)}
+    response = post(sandbox, "/api/auth/login/rc/accesstoken", data=form)
+    assert response.status_code == 400
+    assert response.json()["validationErrors"][0]["attributeName"] == "rcTokenType"
+
+
+def test_refresh_replaces_both_tokens(sandbox: SandboxServer) -> None:
+    first = sign_in(sandbox)
+    form = {"refresh_token": first["refreshToken"], "rcTokenType": "Bearer"}
+    second = post(sandbox, "/api/auth/token/refresh", data=form).json()
+    assert second["accessToken"] != first["accessToken"]
+    assert bearer(sandbox, second["accessToken"]).status_code == 200
+    assert_refused(post(sandbox, "/api/auth/token/refresh", data=form))
+    third = post(sandbox, "/api/auth/token/refresh", params={"refresh_token": second["refreshToken"]})
+    assert third.status_code == 200
+
+
+def test_refresh_refuses_an_access_token(sandbox: SandboxServer) -> None:
+    form = {"refresh_token": sign_in(sandbox)["accessToken"]}
+    assert_refused(post(sandbox, "/api/auth/token/refresh", data=form))
+
+
+@pytest.mark.parametrize("where", ["params", "data"])
+def test_admin_login(sandbox: SandboxServer, where: str) -> None:
+    form = {**USER, "platformId": "sandbox-platform"}
+    response = post(sandbox, "/api/auth/login/admin", **{where: form})
+    assert response.status_code == 200
+    assert response.json()["refreshToken"]
+    assert bearer(sandbox, response.json()["accessToken"]).status_code == 200
+
+
+@pytest.mark.parametrize("wrong", ["username", "password", "platformId"])
+def test_admin_login_refuses_wrong_words(sandbox: SandboxServer, wrong: str) -> None:
+    form = {**USER, "platformId": "sandbox-platform", wrong: "wrong"}
+    assert_refused(post(sandbox, "/api/auth/login/admin", params=form))
+
+
+@pytest.mark.parametrize("prefix", ["/api", "/voice/api"])
+@pytest.mark.parametrize("where", ["params", "data"])
+def test_legacy_login(sandbox: SandboxServer, prefix: str, where: str) -> None:
+    body = post(sandbox, f"{prefix}/v1/auth/login", **{where: USER}).json()
+    assert body["user"]["userName"] == "sandbox-user"
+    assert [account["accountId"] for account in body["accounts"]] == ["50810001", "50810002"]
+    for root in ("/api/v1", "/voice/api/v1"):
+        assert accounts(sandbox, root, **{"X-Auth-Token": body["authToken"]}).status_code == 200
+    assert_refused(bearer(sandbox, body["authToken"]))
+
+
+def test_legacy_login_refuses_a_wrong_password(sandbox: SandboxServer) -> None:
+    assert_refused(post(sandbox, "/api/v1/auth/login", data={**USER, "password": "wrong"}))
+
+
+def test_legacy_token_lives_an_hour_after_its_last_use(sandbox: SandboxServer) -> None:
+    token = post(sandbox, "/api/v1/auth/login", data=USER).json()["authToken"]
+    for _ in range(3):
+        sandbox.advance(3000)
+        assert accounts(sandbox, "/api/v1", **{"X-Auth-Token": token}).status_code == 200
+    sandbox.advance(3601)
+    assert_refused(accounts(sandbox, "/api/v1", **{"X-Auth-Token": token}))
+
+
+def test_permanent_token_opens_both_roots_and_never_ends(sandbox: SandboxServer) -> None:
+    sandbox.revoke_tokens()
+    sandbox.advance(10_000_000)
+    for root in ("/api/v1", "/voice/api/v1"):
+        assert accounts(sandbox, root, **{"X-Auth-Token": "sandbox-token"}).status_code == 200
+    assert_refused(bearer(sandbox, "sandbox-token"))
+
+
+def test_legacy_root_takes_no_bearer_token(sandbox: SandboxServer) -> None:
+    token = sign_in(sandbox)["accessToken"]
+    assert bearer(sandbox, token).status_code == 200
+    assert_refused(accounts(sandbox, "/api/v1", Authorization=f"Bearer {token}"))
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Authorization": "Bearer made-up"},
+        {"Authorization": "Bearer"},
+        {"Authorization": "Basic basic"},
+        {"X-Auth-Token": "made-up"},
+    ],
+)
+def test_missing_and_unknown_tokens(sandbox: SandboxServer, headers: dict[str, str]) -> None:
+    assert_refused(accounts(sandbox, **headers))
+
+
+def test_bearer_token_lives_five_minutes(sandbox: SandboxServer) -> None:
+    token = sign_in(sandbox)["accessToken"]
+    sandbox.advance(290)
+    assert bearer(sandbox, token).status_code == 200
+    sandbox.advance(11)
+    response = bearer(sandbox, token)
+    assert response.status_code == 401
+    assert response.headers["content-type"].startswith("text/plain")
+    assert response.text == "Jwt is expired"
+
+
+def test_expired_and_revoked_tokens_differ(sandbox: SandboxServer) -> None:
+    tokens = sign_in(sandbox)
+    sandbox.expire_tokens()
+    assert bearer(sandbox, tokens["accessToken"]).text == "Jwt is expired"
+    sandbox.revoke_tokens()
+    assert_refused(bearer(sandbox, tokens["accessToken"]))
+    assert_refused(post(sandbox, "/api/auth/token/refresh", data={"refresh_token": tokens["refreshToken"]}))
+
+
+def test_expire_leaves_later_tokens_alone(sandbox: SandboxServer) -> None:
+    sandbox.expire_tokens()
+    assert bearer(sandbox, sign_in(sandbox)["accessToken"]).status_code == 200
+
+
+def test_revoke_takes_legacy_tokens_too(sandbox: SandboxServer) -> None:
+    token = post(sandbox, "/api/v1/auth/login", data=USER).json()["authToken"]
+    sandbox.revoke_tokens()
+    assert_refused(accounts(sandbox, "/api/v1", **{"X-Auth-Token": token}))
+
+
+@pytest.mark.parametrize("method", ["ringcentral", "api_token", "engage", "legacy"])
+def test_connections_hold_what_the_sandbox_takes(sandbox: SandboxServer, method: str) -> None:
+    connection = sandbox.connection_for(method)
+    extra = connection["extra"]
+    assert connection["conn_type"] == "engagevoice"
+    assert connection["host"] == sandbox.url
+    assert (extra["auth_method"], extra["account_id"]) == (method, "50810001")
+    login, password = connection.get("login"), connection["password"]
+    if method == "ringcentral":
+        form = {"grant_type": JWT_GRANT, "assertion": extra["jwt_token"]}
+        url = extra["rc_host"] + "/restapi/oauth/token"
+        response = requests.post(url, auth=(login, password), data=form, timeout=20)
+    elif method == "api_token":
+        response = accounts(sandbox, **{"X-Auth-Token": password})
+    else:
+        form = {"username": login, "password": password, "platformId": extra.get("platform_id")}
+        path = "/api/auth/login/admin" if method == "engage" else "/api/v1/auth/login"
+        response = post(sandbox, path, data=form)
+    assert response.status_code == 200
+
+
+def test_default_connection_is_the_ringcentral_one(sandbox: SandboxServer) -> None:
+    assert sandbox.connection == sandbox.connection_for("ringcentral")
