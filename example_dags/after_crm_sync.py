@@ -1,4 +1,4 @@
-"""After a CRM sync: stop calling who has renewed or asked not to be called, reserve the rest for one agent."""
+"""After a CRM sync: stop calling who has renewed or asked not to be called, reserve others for an agent."""
 
 from __future__ import annotations
 

@@ -26,9 +26,8 @@ def main() -> int:
         outcome = _run_dag(Path(home), sandbox)
         if outcome is None:
             return 1
-        print(
-            f"\nAirflow {outcome['airflow']}: DAG run {outcome['state']} after {time.monotonic() - started:.0f} s"
-        )
+        seconds = time.monotonic() - started
+        print(f"\nAirflow {outcome['airflow']}: DAG run {outcome['state']} after {seconds:.0f} s")
         for task in outcome["tasks"]:
             print(f"  {task['task_id']:<14}{task['state']:<10}{task['seconds'] or 0:>6.2f} s")
         _print_changes(before, _leads_per_campaign(sandbox))
@@ -82,9 +81,7 @@ def _print_outbox(sandbox: SandboxServer) -> None:
 def _print_requests(sandbox: SandboxServer) -> None:
     sign_ins = sum(request.path.endswith("/rc/accesstoken") for request in sandbox.requests)
     actions = sum(request.path.endswith("/campaignLeads/actions") for request in sandbox.requests)
-    print(
-        f"\nIt took {len(sandbox.requests)} requests, {sign_ins} sign-in and {actions} lead actions among them."
-    )
+    print(f"\nIt took {len(sandbox.requests)} requests, among them {sign_ins} sign-in, {actions} lead actions.")
 
 
 if __name__ == "__main__":

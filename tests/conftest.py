@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -88,3 +88,15 @@ def sandbox(monkeypatch: pytest.MonkeyPatch, airflow_db: Path) -> Iterator[Sandb
     with SandboxServer(Settings(size=3000)) as server:
         monkeypatch.setenv("AIRFLOW_CONN_ENGAGEVOICE_DEFAULT", json.dumps(server.connection))
         yield server
+
+
+@pytest.fixture
+def logged(capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> Callable[[], str]:
+    """Give all that tasks have logged so far: Airflow 3 logs to stdout, Airflow 2 by logging."""
+    seen: list[str] = []
+
+    def text() -> str:
+        seen.extend(capfd.readouterr())
+        return "".join(seen) + caplog.text
+
+    return text

@@ -135,7 +135,8 @@ def run_tasks(build: Callable[..., Any], *, native: bool = False, **arguments: A
         _HEADER
         + textwrap.dedent(inspect.getsource(build))
         + f"\nwith DAG({dag_id!r}, schedule=None, start_date=datetime(2026, 1, 1), catchup=False,"
-        + f"\n         render_template_as_native_obj={native}) as dag:"
+        + f"\n         render_template_as_native_obj={native},"
+        + "\n         default_args={'retry_delay': timedelta(0)}) as dag:"
         + f"\n    {build.__name__}(**{arguments!r})\n"
     )
     with in_dags_folder(f"{dag_id}.py", text) as path:
