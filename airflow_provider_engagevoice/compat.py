@@ -77,4 +77,4 @@ def fail_where_no_retry_helps() -> Iterator[None]:
     except EngageVoiceError as error:
         if error.retryable:
             raise
-        raise AirflowFailException(f"{type(error).__name__}: {error}") from error
+        raise AirflowFailException(f"{type(error).__name__}: {error}") from None

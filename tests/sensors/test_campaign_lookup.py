@@ -1,0 +1,239 @@
+"""Waiting for a campaign: in a worker slot, rescheduled, and in the triggerer."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+import pytest
+
+from airflow_provider_engagevoice.ringcx import http
+from airflow_provider_engagevoice.sandbox.server import SandboxServer
+from airflow_provider_engagevoice.sandbox.settings import Settings
+from airflow_provider_engagevoice.triggers import campaigns as trigger_module
+from airflow_provider_engagevoice.triggers.campaigns import CampaignLookupTrigger
+from tests.faults import Faults, after, answer
+from tests.harness import run_tasks
+
+TREE = "/dialGroups/withChildren"
+NOT_YET = answer(200, [])
+UNAVAILABLE = answer(503, {"generalMessage": "Maintenance"})
+
+
+@pytest.fixture
+def faults() -> Faults:
+    return Faults()
+
+
+@pytest.fixture
+def sandbox(faults: Faults, monkeypatch: pytest.MonkeyPatch, airflow_db) -> Iterator[SandboxServer]:
+    monkeypatch.setattr(http, "_FIRST_PAUSE", 0.001)
+    with SandboxServer(Settings(size=200), wrap=faults.around) as server:
+        monkeypatch.setenv("AIRFLOW_CONN_ENGAGEVOICE_DEFAULT", json.dumps(server.connection))
+        yield server
+
+
+def looks(sandbox: SandboxServer) -> int:
+    return sum(request.path.endswith(TREE) for request in sandbox.requests)
+
+
+def wait_in(ways, **arguments):
+    for name, way in ways.items():
+        CampaignLookupSensor(task_id=name, **{**arguments, **way})  # noqa: F821
+
+
+WAYS = {
+    "poke": {"mode": "poke", "deferrable": False},
+    "reschedule": {"mode": "reschedule", "deferrable": False},
+    "deferrable": {"deferrable": True},
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_sensor_waits_and_hands_over_the_campaign(sandbox, faults, way):
+    faults.on(TREE, NOT_YET, NOT_YET)
+    run = run_tasks(
+        wait_in, ways={way: WAYS[way]}, campaign_name="Spring Renewals", poke_interval=0.05, timeout=60
+    )
+    assert run.state(way) == "success"
+    campaign = sandbox.campaign("Spring Renewals")
+    assert run.xcom(way) == {
+        "account_id": "50810001",
+        "dial_group_id": campaign["dialGroupId"],
+        "dial_group_name": campaign["dialGroup"]["description"],
+        "campaign_id": campaign["campaignId"],
+        "campaign_name": "Spring Renewals",
+        "is_active": True,
+    }
+    assert looks(sandbox) == 3
+
+
+@pytest.mark.parametrize(("soft_fail", "state"), [(False, "failed"), (True, "skipped")])
+@pytest.mark.parametrize("way", ["poke", "deferrable"])
+def test_when_the_time_is_up(sandbox, way, soft_fail, state, logged):
+    run = run_tasks(
+        wait_in,
+        ways={way: WAYS[way]},
+        campaign_name="Autumn Offers",
+        poke_interval=0.05,
+        timeout=0.2,
+        soft_fail=soft_fail,
+    )
+    assert run.state(way) == state
+
+
+@pytest.mark.parametrize("soft_fail", [False, True])
+@pytest.mark.parametrize("way", ["poke", "deferrable"])
+@pytest.mark.parametrize(
+    ("name", "fault", "said"),
+    [
+        ("Reactivation", None, "2 campaigns are named 'Reactivation'"),
+        ("Spring Renewals", answer(403, {"generalMessage": "You do not have permission"}), "AccessDenied"),
+        ("Spring Renewals", answer(401, "no", "text/plain"), "AuthenticationError"),
+    ],
+    ids=["ambiguous", "forbidden", "unauthorised"],
+)
+def test_what_waiting_cannot_mend_fails_at_once(sandbox, faults, way, soft_fail, name, fault, said, logged):
+    # The first look of a deferred wait is the worker's; let it pass, so that the trigger meets the fault.
+    waits = [NOT_YET] if way == "deferrable" else []
+    if fault is not None:
+        faults.on(TREE, *waits, fault, forever=True)
+    elif waits:
+        faults.on(TREE, *waits)
+    run = run_tasks(
+        wait_in,
+        ways={way: WAYS[way]},
+        campaign_name=name,
+        poke_interval=0.01,
+        timeout=60,
+        soft_fail=soft_fail,
+        retries=3,
+    )
+    assert run.state(way) == "failed"
+    assert run.tries(way) == 1
+    assert said in logged()
+
+
+@pytest.mark.parametrize("way", ["poke", "deferrable"])
+def test_failures_that_pass_are_survived(sandbox, faults, way):
+    # One look of the client makes up to five tries before it gives up.
+    faults.on(TREE, *[UNAVAILABLE] * 5, NOT_YET, *[UNAVAILABLE] * 5)
+    run = run_tasks(
+        wait_in, ways={way: WAYS[way]}, campaign_name="Spring Renewals", poke_interval=0.01, timeout=60
+    )
+    assert run.state(way) == "success"
+
+
+@pytest.mark.parametrize("way", ["poke", "deferrable"])
+def test_too_many_failures_in_a_row_fail_the_try_and_airflow_may_retry(sandbox, faults, way):
+    faults.on(TREE, UNAVAILABLE, forever=True)
+    run = run_tasks(
+        wait_in,
+        ways={way: WAYS[way]},
+        campaign_name="Spring Renewals",
+        poke_interval=0.001,
+        timeout=60,
+        retries=1,
+    )
+    assert run.state(way) == "failed"
+    assert run.tries(way) == 2
+
+
+def narrowed(inactive):
+    for name, arguments in {
+        "dial_group": {"campaign_name": "Reactivation", "dial_group_name": "Win-Back"},
+        "account": {"campaign_name": "Customer Survey", "account_id": "50810002"},
+        "inactive": {"campaign_name": inactive, "active_only": True, "timeout": 0.05},
+        "also_inactive": {"campaign_name": inactive},
+        "empty": {"campaign_name": "{{ None }}"},
+        "emptied_group": {"campaign_name": "Spring Renewals", "dial_group_name": "{{ '' }}"},
+    }.items():
+        CampaignLookupSensor(task_id=name, **{"poke_interval": 0.05, "timeout": 5, **arguments})  # noqa: F821
+
+
+def test_the_look_up_can_be_narrowed_and_never_widens_by_an_empty_template(sandbox, logged):
+    campaigns = [sandbox.campaign(name) for name in sorted({lead["campaignName"] for lead in sandbox.leads()})]
+    inactive = next(
+        c["campaignName"] for c in campaigns if not c["isActive"] and c["accountId"] == "50810001"
+    )
+    run = run_tasks(narrowed, inactive=inactive)
+    states = run.states()
+    assert {name for name, state in states.items() if state == "success"} == {
+        "dial_group",
+        "account",
+        "also_inactive",
+    }
+    assert run.xcom("dial_group")["dial_group_name"] == "Win-Back"
+    assert run.xcom("account")["account_id"] == "50810002"
+    text = logged()
+    assert "campaign_name came out empty" in text
+    assert "dial_group_name came out empty" in text
+
+
+def trigger(**arguments) -> CampaignLookupTrigger:
+    return CampaignLookupTrigger(campaign_name="Spring Renewals", poke_interval=0.01, **arguments)
+
+
+async def first_event(of: CampaignLookupTrigger):
+    async for event in of.run():
+        return event.payload
+    raise AssertionError("no event")
+
+
+def test_a_slow_answer_does_not_hold_up_the_event_loop(sandbox, faults):
+    faults.on(TREE, after(lambda: time.sleep(0.5)))
+    ticks = 0
+
+    async def tick():
+        nonlocal ticks
+        while True:
+            await asyncio.sleep(0.01)
+            ticks += 1
+
+    async def both():
+        ticking = asyncio.create_task(tick())
+        event = await first_event(trigger())
+        ticking.cancel()
+        return event
+
+    assert asyncio.run(both())["status"] == "found"
+    assert ticks > 15
+
+
+def test_the_trigger_pauses_longer_after_each_failure(sandbox, faults, monkeypatch):
+    pauses: list[float] = []
+
+    async def note(seconds):
+        pauses.append(seconds)
+
+    monkeypatch.setattr(trigger_module, "asyncio", SimpleNamespace(sleep=note))
+    faults.on(TREE, UNAVAILABLE, forever=True)
+    event = asyncio.run(first_event(trigger(tolerated_failures=4)))
+    assert event["status"] == "failed"
+    assert "503" in event["message"]
+    assert len(pauses) == 5
+    assert all(later > 1.2 * earlier for earlier, later in zip(pauses[1:], pauses[2:], strict=False))
+
+
+def test_a_campaign_that_came_in_the_last_interval_is_still_found(sandbox):
+    assert asyncio.run(first_event(trigger(end_time=time.time() - 10)))["status"] == "found"
+
+
+def test_the_trigger_survives_being_stored(sandbox):
+    path, arguments = trigger(account_id="50810001", end_time=5.0).serialize()
+    assert path == f"{CampaignLookupTrigger.__module__}.{CampaignLookupTrigger.__qualname__}"
+    again = CampaignLookupTrigger(**json.loads(json.dumps(arguments)))
+    assert again.serialize() == (path, arguments)
+
+
+def test_a_trigger_stored_by_an_older_version_still_runs(sandbox):
+    assert asyncio.run(first_event(CampaignLookupTrigger("Spring Renewals", poke_interval=0)))["campaign"]
+
+
+def test_the_trigger_sends_nothing_that_changes_anything(sandbox):
+    asyncio.run(first_event(trigger()))
+    sign_in = {"/restapi/oauth/token", "/api/auth/login/rc/accesstoken"}
+    assert {r.method for r in sandbox.requests if r.path not in sign_in} == {"GET"}
