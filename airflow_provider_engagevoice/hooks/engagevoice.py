@@ -20,9 +20,9 @@ from airflow_provider_engagevoice.ringcx.criteria import CHUNK_SIZE
 if TYPE_CHECKING:
     from airflow_provider_engagevoice.compat import Connection
     from airflow_provider_engagevoice.ringcx.acting import ActionSummary
-    from airflow_provider_engagevoice.ringcx.auth import SignIn
     from airflow_provider_engagevoice.ringcx.campaigns import Campaign
     from airflow_provider_engagevoice.ringcx.client import RingCXClient
+    from airflow_provider_engagevoice.ringcx.tokens import SignIn
 
 
 class EngageVoiceHook(BaseHook):
@@ -135,7 +135,8 @@ class EngageVoiceHook(BaseHook):
         selection = select(search_criteria, account_wide=account_wide)
         if selection.empty:
             self.log.warning("%s selects nothing: %s", action.name, selection.empty)
-            return nothing_done(action.name, account_id or self.get_conn().account_id or "", dry_run=dry_run)
+            account = str(account_id or self.get_conn().account_id or "")
+            return nothing_done(action.name, account, dry_run=dry_run)
         act = Act(action, selection, params, dry_run, max_leads, chunk_size)
         return self.get_conn().lead_actions(account_id).perform(act)
 
@@ -275,7 +276,7 @@ def _sign_in(method: str, host: str, connection: Connection, extra: Mapping[str,
         client_id, secret, jwt = need(login=login, password=password, jwt_token=extra.get("jwt_token"))
         rc_host = extra.get("rc_host")
         return RingCentral(
-            host, client_id, secret, jwt, **({"rc_host": base_url(rc_host)} if rc_host else {})
+            host, client_id, secret, jwt, **({"rc_host": base_url(str(rc_host))} if rc_host else {})
         )
     if method == "api_token":
         return ApiToken(*need(password=password))

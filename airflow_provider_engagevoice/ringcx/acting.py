@@ -9,7 +9,7 @@ from typing import Any, TypedDict
 
 from airflow_provider_engagevoice.ringcx.actions import NEW_LIST, Action
 from airflow_provider_engagevoice.ringcx.answers import tidy
-from airflow_provider_engagevoice.ringcx.campaigns import Campaigns, Request
+from airflow_provider_engagevoice.ringcx.campaigns import Campaigns, Request, account_path
 from airflow_provider_engagevoice.ringcx.criteria import CHUNK_SIZE
 from airflow_provider_engagevoice.ringcx.errors import (
     ActionRejected,
@@ -20,6 +20,7 @@ from airflow_provider_engagevoice.ringcx.errors import (
     UnexpectedAnswer,
 )
 from airflow_provider_engagevoice.ringcx.leads import Leads
+from airflow_provider_engagevoice.ringcx.moves import NewList
 from airflow_provider_engagevoice.ringcx.selection import Selection
 
 log = logging.getLogger(__name__)
@@ -64,9 +65,13 @@ class Act:
     def parts(self) -> list[Selection]:
         """Cut the selection into what one request takes.
 
-        :return: the parts; only one where doing the action to parts is not the same.
+        :return: the parts; only one where doing the action to parts is not the same. One lead may have
+            several numbers, and so be in two parts.
         """
-        return list(self.selection.parts(self.chunk_size)) if self.action.divisible else [self.selection]
+        twice = "leadPhoneNumbers" in self.selection.body and not self.action.may_be_repeated(self.params)
+        if twice or not self.action.divisible:
+            return [self.selection]
+        return list(self.selection.parts(self.chunk_size))
 
 
 @dataclass(frozen=True)
@@ -112,17 +117,24 @@ class LeadActions:
 
     def _apply(self, act: Act, parts: list[tuple[Selection, int]], summary: ActionSummary) -> None:
         params = act.params
-        for done, (part, matched) in enumerate(parts):
-            try:
-                self._send(act.action, part, params, summary)
-            except OutcomeUnknown as error:
-                summary["leads_updated"] += self._settled(part, params, matched, error)
-            except EngageVoiceError as error:
-                if done:
-                    raise _stopped(act, error, done, len(parts)) from None
-                raise
-            if not done and len(parts) > 1 and str(params.get("LIST_ID")) == NEW_LIST:
-                params = self._into_new_list(params)
+        new_list = None
+        if len(parts) > 1 and str(params.get("LIST_ID")) == NEW_LIST:
+            new_list = NewList.of(self.campaigns, params, self.leads.account_id)
+        done = 0
+        try:
+            for part, matched in parts:
+                try:
+                    self._send(act.action, part, params, summary)
+                except OutcomeUnknown as error:
+                    summary["leads_updated"] += self._settled(part, params, matched, error)
+                done += 1
+                if new_list is not None and done < len(parts):
+                    # The rest goes into the list that the first request made.
+                    params = new_list.fill(params)
+        except EngageVoiceError as error:
+            if done:
+                raise _stopped(act, error, done, len(parts)) from None
+            raise
 
     def _settled(
         self, part: Selection, params: Mapping[str, Any], matched: int, error: OutcomeUnknown
@@ -130,17 +142,22 @@ class LeadActions:
         """Look up whether a move whose answer was lost has taken place.
 
         :return: how many leads it moved.
-        :raises OutcomeUnknown: where the leads cannot tell: the act is no move, or copies, or selects
-            by more than campaigns that the leads would have left, or some leads are still there.
+        :raises OutcomeUnknown: where the leads cannot tell: the act is no move into a new list, or copies,
+            or the leads would not have left the campaigns they are selected from, or some are still there.
         """
         sources = part.body.get("campaignIds", ())
         target = params.get("CAMPAIGN_ID")
         if not sources or target is None or target in sources or params["CREATE_COPY_SETTING"] != "false":
             raise error
-        left = self.leads.count(part)
-        if left:
+        try:
+            left = self.leads.count(part)
+            # Leads may also leave a selection by their state, so the new list has to show them.
+            arrived = 0 if left else self._arrived(params)
+        except EngageVoiceError:
+            raise error from None
+        if left or arrived < matched:
             raise OutcomeUnknown(
-                f"{error} ({left} of {matched} leads are still in the source)",
+                f"{error} ({left} of {matched} leads are still in the source, {arrived} in the new list)",
                 status=error.status,
                 request=error.request,
             ) from None
@@ -149,27 +166,28 @@ class LeadActions:
         )
         return matched
 
-    def _into_new_list(self, params: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Send the rest of a move into the list that its first request made."""
+    def _arrived(self, params: Mapping[str, Any]) -> int:
+        """Count the leads in the new list of a move."""
         target = self.campaigns.find(params["CAMPAIGN_ID"], account_id=self.leads.account_id)
         made = self.campaigns.newest_list(target, params["LIST_NAME"])
         if made is None:
-            raise OutcomeUnknown(
-                "The first request of the move made no list that RingCX shows; look at the leads"
-            )
-        return {**params, "LIST_ID": made["list_id"]}
+            return 0
+        campaign = target["campaign_id"]
+        body = {"campaignId": campaign, "campaignIds": [campaign], "listIds": [made["list_id"]]}
+        return self.leads.count(Selection(body))
 
     def _send(
         self, action: Action, part: Selection, params: Mapping[str, Any], summary: ActionSummary
     ) -> None:
+        path = f"{account_path(self.leads.account_id)}/campaignLeads/actions"
+        summary["requests"] += 1
         answer = self.request(
             "PUT",
-            f"/api/v1/admin/accounts/{self.leads.account_id}/campaignLeads/actions",
+            path,
             params={"leadAction": action.name},
             json={"campaignLeadSearchCriteria": part.body, "leadActionParams": {"paramMap": params}},
             repeatable=action.may_be_repeated(params),
         )
-        summary["requests"] += 1
         if answer is False or (isinstance(answer, dict) and answer.get("success") is False):
             said = answer.get("errorMessage") if isinstance(answer, dict) else None
             raise ActionRejected(
@@ -222,9 +240,10 @@ def _stopped(act: Act, error: EngageVoiceError, done: int, of: int) -> EngageVoi
     log.error("%s stopped after %d of %d requests", act.action.name, done, of)
     if act.action.may_be_repeated(act.params):
         return error
+    advice = f", and {act.action.name} must not be done twice; look at the leads before running it again"
     return OutcomeUnknown(
-        f"{error}. {done} of {of} requests had been done before, and {act.action.name} must not be done "
-        "twice; look at the leads before running it again",
+        f"{error}. {done} of {of} requests had been done before"
+        + ("" if isinstance(error, OutcomeUnknown) else advice),
         status=error.status,
         request=error.request,
     )

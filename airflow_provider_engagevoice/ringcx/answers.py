@@ -14,13 +14,19 @@ from airflow_provider_engagevoice.ringcx.errors import (
     EngageVoiceError,
     InvalidRequest,
     NotFound,
+    ServiceUnavailable,
     UnexpectedAnswer,
 )
 
 if TYPE_CHECKING:
     from requests import Response
 
-_CLASSES: Mapping[int, type[EngageVoiceError]] = {401: AuthenticationError, 403: AccessDenied, 404: NotFound}
+_CLASSES: Mapping[int, type[EngageVoiceError]] = {
+    401: AuthenticationError,
+    403: AccessDenied,
+    404: NotFound,
+    408: ServiceUnavailable,
+}
 
 #: Where RingCX and the RingCentral platform put their message. Source: contract (``Errors``,
 #: ``LeadActionResult``) and the OAuth error format.
@@ -62,7 +68,7 @@ def read_body(response: Response, request: str) -> Any:
 
 
 def error_of(response: Response, request: str) -> EngageVoiceError:
-    """Make the error of an answer with a 4xx status.
+    """Make the error of an answer with a status of 400 or more.
 
     :param response: the answer.
     :param request: method and path.
@@ -70,7 +76,7 @@ def error_of(response: Response, request: str) -> EngageVoiceError:
     """
     status = response.status_code
     said = message_of(response)
-    return _CLASSES.get(status, InvalidRequest)(
+    return _CLASSES.get(status, ServiceUnavailable if status >= 500 else InvalidRequest)(
         f"RingCX answered {status} to {request}" + (f": {said}" if said else ""),
         status=status,
         request=request,
@@ -93,7 +99,8 @@ def message_of(response: Response) -> str:
     if not isinstance(body, dict):
         return ""
     parts = [body[key] for key in _MESSAGE_KEYS if isinstance(body.get(key), str) and body[key]]
-    for entry in body.get("validationErrors") or ():
+    invalid = body.get("validationErrors")
+    for entry in invalid if isinstance(invalid, list) else ():
         if isinstance(entry, dict):
             parts.append(f"{entry.get('attributeName')}: {entry.get('message')}")
     return tidy("; ".join(parts))
@@ -114,7 +121,8 @@ def retry_after(response: Response) -> float | None:
     """Read how long RingCX asks to wait.
 
     :param response: an answer with status 429.
-    :return: seconds, at most an hour; None where it does not say (its documents never promise it).
+    :return: seconds, at most an hour; None where it does not say (its documents never promise it), or
+        names no moment to come, as a server does whose clock is behind.
     """
     value = response.headers.get("Retry-After", "").strip()
     try:
@@ -124,9 +132,9 @@ def retry_after(response: Response) -> float | None:
             from datetime import datetime, timezone
 
             seconds = (parsedate_to_datetime(value) - datetime.now(timezone.utc)).total_seconds()
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             return None
-    return min(max(seconds, 0.0), 3600.0) if seconds == seconds else None
+    return min(seconds, 3600.0) if seconds > 0 else None
 
 
 def _unexpected(response: Response, request: str, what: str) -> UnexpectedAnswer:

@@ -1,25 +1,16 @@
-"""The ways to sign in to RingCX, and the token they share within a process."""
+"""The ways to sign in to RingCX."""
 
 from __future__ import annotations
 
-import hashlib
-import threading
 import time
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote_plus
 
-from airflow_provider_engagevoice.ringcx.errors import (
-    AccessDenied,
-    AuthenticationError,
-    EngageVoiceError,
-    InvalidRequest,
-    NotFound,
-    UnexpectedAnswer,
-)
+from airflow_provider_engagevoice.ringcx.errors import AuthenticationError, EngageVoiceError
 from airflow_provider_engagevoice.ringcx.http import Call, Transport
+from airflow_provider_engagevoice.ringcx.tokens import REFUSALS, Renewed, SignIn, Token
 
 #: Source: guide, "RingCentral authentication": RingCX tokens live five minutes.
 _TOKEN_LIFE = 300.0
@@ -27,39 +18,6 @@ _TOKEN_LIFE = 300.0
 _RENEW_AHEAD = 60.0
 #: Source: guide, "Legacy authentication": about one hour, longer while in use.
 _LEGACY_LIFE = 3600.0
-
-_REFUSALS = (AuthenticationError, AccessDenied, InvalidRequest, NotFound)
-
-
-def _forget(secret: str) -> None:
-    """Do nothing with a secret: outside Airflow there is no log to mask."""
-
-
-class SignIn(ABC):
-    """A way to prove to RingCX who asks.
-
-    :param mask: told every secret the moment it is known, so that logs can hide it.
-    """
-
-    mask: Callable[[str], None] = staticmethod(_forget)
-
-    @abstractmethod
-    def headers(self, transport: Transport) -> Mapping[str, str]:
-        """Give the headers that prove it, signing in where needed.
-
-        :param transport: sends the sign-in.
-        :return: header names and values.
-        :raises AuthenticationError: where the credentials are refused.
-        """
-
-    @abstractmethod
-    def renew(self, transport: Transport, rejected: Mapping[str, str]) -> None:
-        """Replace headers that RingCX rejected, unless another thread has done so.
-
-        :param transport: sends the sign-in.
-        :param rejected: the headers that were answered with 401.
-        :raises AuthenticationError: where there is no way to replace them.
-        """
 
 
 @dataclass(repr=False)
@@ -72,97 +30,15 @@ class ApiToken(SignIn):
     token: str
 
     def headers(self, transport: Transport) -> Mapping[str, str]:
-        self.mask(self.token)
         return {"X-Auth-Token": self.token}
 
     def renew(self, transport: Transport, rejected: Mapping[str, str]) -> None:
-        raise AuthenticationError("RingCX refused the permanent API token; check the connection's password")
+        raise AuthenticationError(
+            "RingCX refused the permanent API token; check the connection's password", status=401
+        )
 
 
-@dataclass(frozen=True, repr=False)
-class Token:
-    """A token that ends.
-
-    :param access: what requests carry.
-    :param renew_at: when to replace it, on the monotonic clock.
-    :param refresh: what replaces it; None where only a new sign-in does.
-    """
-
-    access: str
-    renew_at: float
-    refresh: str | None = None
-
-
-@dataclass
-class _Slot:
-    """One credential's token in this process; its lock lets one thread sign in and the others wait."""
-
-    token: Token | None = None
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-
-_SLOTS: dict[str, _Slot] = {}
-
-
-class _Renewed(SignIn):
-    """A sign-in whose token ends and is replaced in time."""
-
-    @abstractmethod
-    def _identity(self) -> tuple[str, ...]:
-        """Name the credential, secrets included; only its hash is kept."""
-
-    @abstractmethod
-    def _sign_in(self, transport: Transport) -> Token:
-        """Get a first token from the credential."""
-
-    @abstractmethod
-    def _refresh(self, transport: Transport, refresh: str) -> Token:
-        """Get the next token from the last one's refresh token."""
-
-    @abstractmethod
-    def _as_headers(self, access: str) -> dict[str, str]:
-        """Write a token as headers."""
-
-    def headers(self, transport: Transport) -> Mapping[str, str]:
-        slot = self._slot()
-        with slot.lock:
-            if slot.token is None or time.monotonic() >= slot.token.renew_at:
-                slot.token = self._next(transport, slot.token)
-            return self._as_headers(slot.token.access)
-
-    def renew(self, transport: Transport, rejected: Mapping[str, str]) -> None:
-        slot = self._slot()
-        with slot.lock:
-            if slot.token is not None and self._as_headers(slot.token.access) == rejected:
-                slot.token = self._next(transport, slot.token)
-
-    def _slot(self) -> _Slot:
-        key = hashlib.sha256("\0".join((type(self).__name__, *self._identity())).encode()).hexdigest()
-        return _SLOTS.setdefault(key, _Slot())
-
-    def _next(self, transport: Transport, last: Token | None) -> Token:
-        if last is not None and last.refresh is not None:
-            try:
-                return self._refresh(transport, last.refresh)
-            except _REFUSALS:
-                pass
-        return self._sign_in(transport)
-
-    def _masked(self, body: Any, key: str) -> str:
-        value = body.get(key) if isinstance(body, dict) else None
-        if not isinstance(value, str) or not value:
-            raise UnexpectedAnswer(f"The sign-in was answered without {key}")
-        self.mask(value)
-        return value
-
-    def _bearer(self, body: Any) -> Token:
-        """Read RingCX's own token. Source: contract, ``AccessTokenUserDetails``."""
-        access = self._masked(body, "accessToken")
-        refresh = self._masked(body, "refreshToken") if body.get("refreshToken") else None
-        return Token(access, time.monotonic() + _TOKEN_LIFE - _RENEW_AHEAD, refresh)
-
-
-class _Bearer(_Renewed):
+class _Bearer(Renewed):
     """A sign-in that ends in RingCX's bearer token."""
 
     host: str
@@ -171,6 +47,12 @@ class _Bearer(_Renewed):
         # Source: guide, "RingCentral authentication": both tokens are replaced.
         call = Call("POST", f"{self.host}/api/auth/token/refresh", True, form={"refresh_token": refresh})
         return self._bearer(transport.send(call))
+
+    def _bearer(self, body: Any) -> Token:
+        """Read RingCX's own token. Source: contract, ``AccessTokenUserDetails``."""
+        access = self._masked(body, "accessToken")
+        refresh = self._masked(body, "refreshToken") if body.get("refreshToken") else None
+        return Token(access, time.monotonic() + _TOKEN_LIFE - _RENEW_AHEAD, refresh)
 
     def _as_headers(self, access: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {access}"}
@@ -199,6 +81,7 @@ class RingCentral(_Bearer):
         return (self.host, self.rc_host, self.client_id, self.client_secret, self.jwt)
 
     def _sign_in(self, transport: Transport) -> Token:
+        self.mask(self.client_secret)
         self.mask(self.jwt)
         grant = Call(
             "POST",
@@ -209,7 +92,7 @@ class RingCentral(_Bearer):
         )
         try:
             platform_token = self._masked(transport.send(grant), "access_token")
-        except _REFUSALS as error:
+        except REFUSALS as error:
             raise _refused(
                 "RingCentral refused the sign-in; check the connection's login (client id), password "
                 "(client secret) and extra jwt_token",
@@ -224,7 +107,7 @@ class RingCentral(_Bearer):
         )
         try:
             return self._bearer(transport.send(exchange))
-        except _REFUSALS as error:
+        except REFUSALS as error:
             raise _refused(
                 "RingCX refused the RingCentral user; check that the user has a RingCX role and the app the "
                 "ReadAccounts scope",
@@ -253,7 +136,7 @@ class Engage(_Bearer):
     def _sign_in(self, transport: Transport) -> Token:
         # RingCX takes the password in the query, so hide it as it is written there, too.
         self.mask(self.password)
-        self.mask(quote(self.password, safe=""))
+        self.mask(quote_plus(self.password))
         call = Call(
             "POST",
             f"{self.host}/api/auth/login/admin",
@@ -262,7 +145,7 @@ class Engage(_Bearer):
         )
         try:
             return self._bearer(transport.send(call))
-        except _REFUSALS as error:
+        except REFUSALS as error:
             raise _refused(
                 "RingCX refused the sign-in; check the connection's login, password and extra platform_id",
                 error,
@@ -270,7 +153,7 @@ class Engage(_Bearer):
 
 
 @dataclass(repr=False)
-class Legacy(_Renewed):
+class Legacy(Renewed):
     """User name and password of a legacy portal. Source: guide, "Legacy authentication".
 
     :param host: the portal, such as ``https://portal.vacd.biz``.
@@ -295,7 +178,7 @@ class Legacy(_Renewed):
         )
         try:
             access = self._masked(transport.send(call), "authToken")
-        except _REFUSALS as error:
+        except REFUSALS as error:
             raise _refused(
                 "The legacy portal refused the sign-in; check the connection's login and password", error
             ) from None

@@ -145,7 +145,8 @@ class Campaigns:
         :param account_id: the sub-account.
         :return: RingCX's own rows. Source: contract, ``dialGroups/withChildren``.
         """
-        return _rows(self.request("GET", f"{_account(account_id)}/dialGroups/withChildren"), "dial groups")
+        answer = self.request("GET", f"{account_path(account_id)}/dialGroups/withChildren")
+        return _rows(answer, "dial groups")
 
     def directory(self, account_id: str | None = None) -> Directory:
         """Read all campaigns, in one request per account and at most one more.
@@ -155,7 +156,7 @@ class Campaigns:
         :raises AccessDenied: where the only account, or every one, may not be read.
         """
         named = account_id or self.account_id
-        accounts = [named] if named else [account["account_id"] for account in self.accounts()]
+        accounts = [str(named)] if named else [account["account_id"] for account in self.accounts()]
         campaigns: list[Campaign] = []
         unreadable: list[str] = []
         for account in accounts:
@@ -215,7 +216,7 @@ class Campaigns:
         :return: the lists.
         """
         path = (
-            f"{_account(campaign['account_id'])}/dialGroups/{campaign['dial_group_id']}"
+            f"{account_path(campaign['account_id'])}/dialGroups/{campaign['dial_group_id']}"
             f"/campaigns/{campaign['campaign_id']}/lists"
         )
         rows = _rows(self.request("GET", path), "lists")
@@ -240,12 +241,18 @@ class Campaigns:
         :return: RingCX's own rows, with ``agentId``, ``username`` and so on. Source: contract,
             ``agentGroups/{agentGroupId}/agents``; it has no list of all agents.
         """
-        groups = f"{_account(account_id or self.default_account())}/agentGroups"
+        groups = f"{account_path(account_id or self.default_account())}/agentGroups"
         for group in _rows(self.request("GET", groups), "agent groups"):
             yield from _rows(self.request("GET", f"{groups}/{_id(group, 'agentGroupId')}/agents"), "agents")
 
 
-def _account(account_id: str) -> str:
+def account_path(account_id: str) -> str:
+    """Write the path that everything of a sub-account is below.
+
+    :param account_id: the sub-account.
+    :return: the path.
+    :raises InvalidParameter: where it is no such id.
+    """
     if not account_id.isascii() or not account_id.isalnum():
         raise InvalidParameter(f"account_id {account_id!r} is no RingCX sub-account id")
     return f"/api/v1/admin/accounts/{account_id}"
@@ -277,10 +284,12 @@ def _rows(answer: Any, what: str) -> list[dict[str, Any]]:
 
 
 def _id(row: dict[str, Any], key: str) -> int:
-    try:
-        return int(row[key])
-    except (KeyError, TypeError, ValueError):
-        raise UnexpectedAnswer(f"RingCX left out {key} where it belongs") from None
+    value = row.get(key)
+    if isinstance(value, str) and value.isascii() and value.isdecimal():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise UnexpectedAnswer(f"RingCX left out {key} where it belongs")
+    return value
 
 
 def _text(row: dict[str, Any], key: str) -> str:

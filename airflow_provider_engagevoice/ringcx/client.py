@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from airflow_provider_engagevoice.ringcx.acting import LeadActions
-from airflow_provider_engagevoice.ringcx.auth import SignIn
 from airflow_provider_engagevoice.ringcx.campaigns import Campaigns
 from airflow_provider_engagevoice.ringcx.errors import AuthenticationError, InvalidParameter
-from airflow_provider_engagevoice.ringcx.http import Call, Transport
+from airflow_provider_engagevoice.ringcx.http import LOOPBACK, Call, Transport
 from airflow_provider_engagevoice.ringcx.leads import Leads
+from airflow_provider_engagevoice.ringcx.tokens import SignIn
 
 #: Paths of the legacy portals lack ``/voice``. Source: guide, "URIs".
 LEGACY_PORTALS = frozenset({"portal.vacd.biz", "portal.virtualacd.biz"})
 
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_HOST = re.compile(r"[\w-]{1,63}(\.[\w-]{1,63})*\.?|[0-9a-f:.]*:[0-9a-f:.]*")
 
 
 @dataclass
@@ -48,7 +49,8 @@ class RingCXClient:
         :param account_id: the sub-account; default the connection's, else the only one.
         :return: search and count.
         """
-        return Leads(self.request, account_id or self.campaigns.default_account())
+        # A template rendered as native code gives a number.
+        return Leads(self.request, str(account_id or self.campaigns.default_account()))
 
     def lead_actions(self, account_id: str | None = None) -> LeadActions:
         """Act on the leads of a sub-account.
@@ -113,14 +115,15 @@ class RingCXClient:
             or parts.netloc
             or parts.query
             or parts.fragment
-            or ".." in path.split("/")
+            or ".." in unquote(path).split("/")
         ):
             raise InvalidParameter(
                 "path must begin with / and have no host, query, fragment or ..; use params"
             )
         if "{accountId}" in path:
             path = path.replace("{accountId}", self.campaigns.default_account())
-        path = path.removeprefix("/voice")
+        if path.startswith("/voice/"):
+            path = path.removeprefix("/voice")
         if self.legacy or path.startswith("/api/auth/"):
             return path
         return f"/voice{path}"
@@ -135,27 +138,28 @@ def base_url(host: str | None, *, port: int | None = None, scheme: str | None = 
     :return: scheme, host and port, without a path.
     :raises InvalidParameter: on plain http to another machine, and on what is no host.
     """
-    text = (host or "ringcx.ringcentral.com").strip().rstrip("/")
+    text = (host or "ringcx.ringcentral.com").strip()
     if "://" not in text:
         text = f"{scheme or 'https'}://{text}"
     try:
         parts = urlsplit(text)
-        number = parts.port or port
+        number, name = parts.port or port, parts.hostname or ""
     except ValueError:
-        raise InvalidParameter(f"The connection's host {text!r} is no host") from None
+        raise InvalidParameter("The connection's host, or its port, cannot be read") from None
     if (
         parts.scheme not in ("http", "https")
-        or not parts.hostname
-        or parts.path
+        or not _HOST.fullmatch(name)
+        or parts.path not in ("", "/")
         or parts.query
-        or parts.username
+        or parts.fragment
+        or "@" in parts.netloc
     ):
         raise InvalidParameter(
             "The connection's host must be a name such as ringcx.ringcentral.com, without a path"
         )
-    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
-        raise InvalidParameter(
-            f"Plain http would show the credentials to the network; use https for {parts.hostname}"
-        )
-    name = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    return f"{parts.scheme}://{name}" + (f":{number}" if number else "")
+    if number and not 0 < number < 65536:
+        raise InvalidParameter(f"The connection's port {number} is no port; it is a number up to 65535")
+    if parts.scheme == "http" and name not in LOOPBACK:
+        raise InvalidParameter(f"Plain http would show the credentials to the network; use https for {name}")
+    shown = f"[{name}]" if ":" in name else name
+    return f"{parts.scheme}://{shown}" + (f":{number}" if number else "")

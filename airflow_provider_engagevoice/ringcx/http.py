@@ -10,10 +10,12 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from airflow_provider_engagevoice.ringcx.answers import error_of, message_of, read_body, retry_after
 from airflow_provider_engagevoice.ringcx.errors import (
     EngageVoiceError,
+    InvalidParameter,
     OutcomeUnknown,
     RateLimited,
     ServiceUnavailable,
@@ -21,9 +23,12 @@ from airflow_provider_engagevoice.ringcx.errors import (
 )
 
 if TYPE_CHECKING:
-    from requests import Response, Session
+    from requests import PreparedRequest, Response, Session
 
 log = logging.getLogger(__name__)
+
+#: This machine. Plain http is allowed to it, so no proxy may come between: it would be shown everything.
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 _TRIES = 5
 _FIRST_PAUSE = 0.5
@@ -102,13 +107,14 @@ class Transport:
         :param call: the call.
         :param authorize: gives the headers that prove who asks; asked anew for every try.
         :return: the JSON value of the answer, text, or None.
+        :raises InvalidParameter: where the call cannot be written as a request.
         :raises OutcomeUnknown: where a call that must not be repeated may have taken effect.
         :raises RateLimited: still 429 after ``patience`` seconds.
         :raises ServiceUnavailable: not reached, or failing, after 5 tries.
         :raises EngageVoiceError: of the class for the answer's status; all are in ``errors``.
         """
         deadline = time.monotonic() + self.patience
-        tries = 0
+        tries = failures = 0
         while True:
             tries += 1
             try:
@@ -117,8 +123,8 @@ class Transport:
                 if failed.applied and not call.repeatable:
                     raise _unknown(call, failed.error) from None
                 pause = self._pause(failed, tries)
-                limited = isinstance(failed.error, RateLimited)
-                if time.monotonic() + pause > deadline or (tries >= _TRIES and not limited):
+                failures += not isinstance(failed.error, RateLimited)
+                if time.monotonic() + pause > deadline or failures >= _TRIES:
                     raise failed.error from None
                 log.warning("%s; trying again in %.1f s (try %d)", failed.error, pause, tries + 1)
             time.sleep(pause)
@@ -136,14 +142,17 @@ class Transport:
             # Not all waiters in the same instant.
             return failed.pause + random.uniform(0.0, 0.5)
         first = _FIRST_PAUSE_WHEN_LIMITED if isinstance(failed.error, RateLimited) else _FIRST_PAUSE
-        return min(first * 2.0 ** (tries - 1), _LONGEST_PAUSE) * random.uniform(0.75, 1.25)
+        return min(first * 2.0 ** min(tries - 1, 10), _LONGEST_PAUSE) * random.uniform(0.75, 1.25)
 
     def _try(self, call: Call, headers: Mapping[str, str]) -> Any:
         import requests
 
+        session = self._open(call)
+        prepared = _prepare(session, call, headers)
         try:
-            response = self._exchange(call, headers)
-        except requests.RequestException as error:
+            response = self._exchange(session, prepared)
+        # ValueError: requests lets some of what it makes of an odd answer through as it is.
+        except (requests.RequestException, ValueError) as error:
             # The cause is dropped, and only its class named: its text holds the address with its query.
             raise _Failed(_unreachable(call, error), applied=_was_sent(error)) from None
         status = response.status_code
@@ -152,11 +161,11 @@ class Transport:
             said = message_of(response)
             text = f"RingCX's rate limit refused {call}" + (f": {said}" if said else "")
             raise _Failed(RateLimited(text, request=str(call), retry_after=wait), applied=False, pause=wait)
-        if status >= 500 or status == 408:
-            text = f"RingCX answered {status} to {call}"
-            raise _Failed(ServiceUnavailable(text, status=status, request=str(call)), applied=True)
         if status >= 400:
-            raise error_of(response, str(call))
+            refused = error_of(response, str(call))
+            if refused.retryable:
+                raise _Failed(refused, applied=True)
+            raise refused
         try:
             return read_body(response, str(call))
         except UnexpectedAnswer as error:
@@ -164,20 +173,12 @@ class Transport:
                 raise
             raise _unknown(call, error) from None
 
-    def _exchange(self, call: Call, headers: Mapping[str, str]) -> Response:
-        session = self._open(call)
-        response = session.request(
-            call.method,
-            call.url,
-            params=call.params,
-            json=call.json,
-            data=call.form,
-            headers={"Accept": "application/json", **headers},
-            # A callable also keeps requests from taking credentials for this host out of ~/.netrc.
-            auth=call.basic or (lambda prepared: prepared),
-            timeout=self.timeout,
-            allow_redirects=False,
+    def _exchange(self, session: Session, prepared: PreparedRequest) -> Response:
+        host = urlsplit(prepared.url or "").hostname
+        settings = session.merge_environment_settings(
+            prepared.url, {"no_proxy": host} if host in LOOPBACK else {}, None, None, None
         )
+        response = session.send(prepared, timeout=self.timeout, allow_redirects=False, **settings)
         self._last_used = time.monotonic()
         return response
 
@@ -192,6 +193,33 @@ class Transport:
                 # A connection that the server drops at the wrong moment would leave the outcome unknown.
                 self._session.close()
             return self._session
+
+
+def _prepare(session: Session, call: Call, headers: Mapping[str, str]) -> PreparedRequest:
+    import requests
+
+    request = requests.Request(
+        call.method,
+        call.url,
+        params=call.params,
+        json=call.json,
+        data=call.form,
+        headers={"Accept": "application/json", **headers},
+        # A callable also keeps requests from taking credentials for this host out of ~/.netrc.
+        auth=call.basic or (lambda prepared: prepared),
+    )
+    try:
+        prepared = session.prepare_request(request)
+        for value in prepared.headers.values():
+            if isinstance(value, str):
+                value.encode("latin-1")
+    except (requests.RequestException, TypeError, ValueError) as error:
+        # The cause is dropped: its text may hold a token.
+        raise InvalidParameter(
+            f"{call} cannot be sent ({type(error).__name__}): the connection's credentials hold a character "
+            "that no header may have, such as a line break, or the body is not JSON"
+        ) from None
+    return prepared
 
 
 def _unknown(call: Call, cause: EngageVoiceError) -> OutcomeUnknown:

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_engagevoice.ringcx.campaigns import Request
-from airflow_provider_engagevoice.ringcx.errors import InvalidRequest, UnexpectedAnswer
+from airflow_provider_engagevoice.ringcx.campaigns import Request, account_path
+from airflow_provider_engagevoice.ringcx.errors import InvalidRequest, ServiceUnavailable, UnexpectedAnswer
 from airflow_provider_engagevoice.ringcx.selection import Selection
 
 log = logging.getLogger(__name__)
@@ -74,22 +74,23 @@ class Leads:
             rows = self._page(selection, page, rows_asked)
             if not rows and page > 0:
                 return
-            if rows and not seen:
-                rows_asked = len(rows)
             before = len(seen)
             for row in rows:
                 lead_id = _lead_id(row)
                 if lead_id not in seen:
                     seen.add(lead_id)
                     yield row
+            if not before and seen:
+                rows_asked = len(seen)
             barren = barren + 1 if len(seen) == before else 0
             page += 1
 
     def _page(self, selection: Selection, page: int, rows: int) -> list[dict[str, Any]]:
         try:
             answer = self._search(selection, {"page": page, "maxRows": rows})
-        except InvalidRequest:
-            if page == 0:
+        except (InvalidRequest, ServiceUnavailable) as error:
+            # A server that counts from 1 may well break on page 0. If all is broken, page 1 is, too.
+            if page == 0 and (isinstance(error, InvalidRequest) or error.status == 500):
                 return []
             raise
         if isinstance(answer, dict):
@@ -103,7 +104,7 @@ class Leads:
     def _search(self, selection: Selection, params: Mapping[str, Any]) -> Any:
         return self.request(
             "POST",
-            f"/api/v1/admin/accounts/{self.account_id}/campaignLeads/leadSearch",
+            f"{account_path(self.account_id)}/campaignLeads/leadSearch",
             params=params,
             json=selection.body,
             repeatable=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +49,48 @@ class MovePlan:
             "CREATE_COPY_SETTING": COPY_SETTINGS[copy],
             "DUPLICATE_ACTION_SETTING": on_duplicate,
         }
+
+
+@dataclass(frozen=True)
+class NewList:
+    """The list that a move into a new list makes, told apart from older lists of the same name.
+
+    :param campaigns: reads lists.
+    :param target: the campaign to move to.
+    :param older: ids of the lists that it had before.
+    """
+
+    campaigns: Campaigns
+    target: Campaign
+    older: frozenset[int]
+
+    @classmethod
+    def of(cls, campaigns: Campaigns, params: Mapping[str, Any], account_id: str) -> NewList:
+        """Look at the target before the move; two requests.
+
+        :param campaigns: reads lists.
+        :param params: the move's ``paramMap``.
+        :param account_id: the sub-account.
+        :return: the list to come.
+        """
+        target = campaigns.find(params["CAMPAIGN_ID"], account_id=account_id)
+        return cls(campaigns, target, frozenset(entry["list_id"] for entry in campaigns.lists(target)))
+
+    def fill(self, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Send the next request of the move into the list.
+
+        :param params: the ``paramMap`` of the last request.
+        :return: that of the next; the same where no list has been made yet, since all leads so far were
+            duplicates, or where the list is named already.
+        """
+        if str(params["LIST_ID"]) != NEW_LIST:
+            return params
+        made = [
+            entry["list_id"]
+            for entry in self.campaigns.lists(self.target)
+            if entry["list_id"] not in self.older and entry["list_name"] == params["LIST_NAME"]
+        ]
+        return {**params, "LIST_ID": max(made)} if made else params
 
 
 def plan_move(
