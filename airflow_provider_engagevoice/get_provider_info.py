@@ -14,33 +14,43 @@ AUTH_METHODS = ("ringcentral", "api_token", "engage", "legacy")
 EXTRA_FIELDS: dict[str, dict[str, Any]] = {
     "auth_method": {
         "label": "Sign-in",
-        "description": "ringcentral (default), api_token, engage or legacy",
-        "schema": {"type": ["string", "null"], "enum": [*AUTH_METHODS, None]},
+        "description": "ringcentral (default), api_token, engage or legacy: what user and secret are",
+        "schema": {
+            "type": ["string", "null"],
+            "enum": [*AUTH_METHODS],
+            "default": AUTH_METHODS[0],
+            "values_display": {
+                "ringcentral": "ringcentral: JWT of a RingCentral user",
+                "api_token": "api_token: permanent RingCX API token",
+                "engage": "engage: user name and password of RingCX",
+                "legacy": "legacy: user name and password of a legacy portal",
+            },
+        },
     },
     "jwt_token": {
         "label": "JWT",
-        "description": "ringcentral only: JWT credential of the RingCentral user",
+        "description": "Sign-in ringcentral: JWT credential of the RingCentral user",
         "schema": {"type": ["string", "null"], "format": "password"},
+    },
+    "account_id": {
+        "label": "Sub-account id",
+        "description": "Sub-account that tasks use where they name none; empty if there is but one",
+        "schema": {"type": ["string", "null"]},
     },
     "rc_host": {
         "label": "RingCentral host",
-        "description": "ringcentral only; default https://platform.ringcentral.com",
+        "description": "Sign-in ringcentral: default https://platform.ringcentral.com",
         "schema": {"type": ["string", "null"]},
     },
     "platform_id": {
         "label": "Platform id",
-        "description": "engage only: platform the user belongs to",
-        "schema": {"type": ["string", "null"]},
-    },
-    "account_id": {
-        "label": "Sub-account id",
-        "description": "Sub-account that tasks use where they name none",
+        "description": "Sign-in engage: platform the user belongs to",
         "schema": {"type": ["string", "null"]},
     },
     "timeout": {
         "label": "Timeout (seconds)",
         "description": "Longest wait for an answer; default 60",
-        "schema": {"type": ["integer", "null"]},
+        "schema": {"type": ["integer", "null"], "minimum": 1, "maximum": 3600},
     },
 }
 
@@ -48,8 +58,8 @@ HIDDEN_FIELDS = ("schema",)
 
 RELABELING = {
     "host": "RingCX host",
-    "login": "Client id or user name",
-    "password": "Client secret, API token or password",
+    "login": "Client id or user",
+    "password": "Secret or token",
 }
 
 PLACEHOLDERS = {

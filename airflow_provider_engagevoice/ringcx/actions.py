@@ -162,7 +162,12 @@ _TABLE = (
         (
             Parameter("CAMPAIGN_ID", Kind.ID, "Target campaign.", required=True),
             Parameter("LIST_ID", Kind.ID, "Target list, 0 for a new one.", required=True),
-            Parameter("LIST_NAME", Kind.TEXT, "Name of the new list.", only_with=("LIST_ID", NEW_LIST)),
+            Parameter(
+                "LIST_NAME",
+                Kind.TEXT,
+                "Name of the new list. What RingCX does without is unknown, so this package insists on it.",
+                only_with=("LIST_ID", NEW_LIST),
+            ),
             Parameter(
                 "CREATE_COPY_SETTING",
                 Kind.CHOICE,

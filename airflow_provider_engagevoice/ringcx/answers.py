@@ -77,7 +77,7 @@ def error_of(response: Response, request: str) -> EngageVoiceError:
     status = response.status_code
     said = message_of(response)
     return _CLASSES.get(status, ServiceUnavailable if status >= 500 else InvalidRequest)(
-        f"RingCX answered {status} to {request}" + (f": {said}" if said else ""),
+        f"{_service(request)} answered {status} to {request}" + (f": {said}" if said else ""),
         status=status,
         request=request,
     )
@@ -137,7 +137,12 @@ def retry_after(response: Response) -> float | None:
     return min(seconds, 3600.0) if seconds > 0 else None
 
 
+def _service(request: str) -> str:
+    """Name who answers: the sign-in by JWT begins at the RingCentral platform."""
+    return "RingCentral" if " /restapi/" in request else "RingCX"
+
+
 def _unexpected(response: Response, request: str, what: str) -> UnexpectedAnswer:
     return UnexpectedAnswer(
-        f"RingCX answered {request} with {what}", status=response.status_code, request=request
+        f"{_service(request)} answered {request} with {what}", status=response.status_code, request=request
     )

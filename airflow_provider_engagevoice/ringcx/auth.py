@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote_plus
 
@@ -28,8 +29,13 @@ class ApiToken(SignIn):
     """
 
     token: str
+    _named: bool = field(default=False, init=False)
 
     def headers(self, transport: Transport) -> Mapping[str, str]:
+        if not self._named:
+            # Once, not with every request: in a worker it costs a message to Airflow's supervisor.
+            self.mask(self.token)
+            self._named = True
         return {"X-Auth-Token": self.token}
 
     def renew(self, transport: Transport, rejected: Mapping[str, str]) -> None:
@@ -115,6 +121,22 @@ class RingCentral(_Bearer):
             ) from None
 
 
+class _WithoutQuery(logging.Filter):
+    """Cuts the query off the addresses in a log record."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            record.args = tuple(
+                arg.partition("?")[0] if isinstance(arg, str) and _ENGAGE_PATH in arg else arg
+                for arg in record.args
+            )
+        return True
+
+
+_ENGAGE_PATH = "/api/auth/login/admin"
+_WITHOUT_QUERY = _WithoutQuery()
+
+
 @dataclass(repr=False)
 class Engage(_Bearer):
     """User name and password of a RingCX-native user. Source: contract, ``/api/auth/login/admin``.
@@ -134,12 +156,14 @@ class Engage(_Bearer):
         return (self.host, self.username, self.password, self.platform_id)
 
     def _sign_in(self, transport: Transport) -> Token:
-        # RingCX takes the password in the query, so hide it as it is written there, too.
+        # RingCX takes the password in the query. urllib3 logs addresses at DEBUG, and not every log that
+        # Airflow writes goes through its masker.
+        logging.getLogger("urllib3.connectionpool").addFilter(_WITHOUT_QUERY)
         self.mask(self.password)
         self.mask(quote_plus(self.password))
         call = Call(
             "POST",
-            f"{self.host}/api/auth/login/admin",
+            f"{self.host}{_ENGAGE_PATH}",
             True,
             params={"username": self.username, "password": self.password, "platformId": self.platform_id},
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -90,6 +90,10 @@ class CampaignLookupSensor(FaithfulTemplates, BaseSensorOperator):
             self.log.warning("Look-up %d in a row failed: %s", self._failures, error)
             return PokeReturnValue(is_done=False)
         self._failures = 0
+        if campaign is None:
+            self.log.info("Campaign %r is not there yet", self.campaign_name)
+        else:
+            self._log_found(campaign)
         return PokeReturnValue(is_done=campaign is not None, xcom_value=campaign)
 
     def execute(self, context: Context) -> Any:
@@ -116,6 +120,7 @@ class CampaignLookupSensor(FaithfulTemplates, BaseSensorOperator):
         """
         status = event.get("status")
         if status == "found":
+            self._log_found(event["campaign"])
             return event["campaign"]
         if status == "timeout":
             raise AirflowSensorTimeout(
@@ -141,6 +146,15 @@ class CampaignLookupSensor(FaithfulTemplates, BaseSensorOperator):
                 raise skip.__cause__ from None
             raise
 
+    def _log_found(self, campaign: Mapping[str, Any]) -> None:
+        self.log.info(
+            "Found campaign %r: id %s in dial group %r of account %s",
+            campaign["campaign_name"],
+            campaign["campaign_id"],
+            campaign["dial_group_name"],
+            campaign["account_id"],
+        )
+
     def _wanted(self) -> dict[str, Any]:
         name = given(self, "campaign_name")
         if not isinstance(name, str):
@@ -156,6 +170,7 @@ class CampaignLookupSensor(FaithfulTemplates, BaseSensorOperator):
         from airflow_provider_engagevoice.triggers.campaigns import CampaignLookupTrigger
 
         wanted = self._wanted()
+        self.log.info("The triggerer looks every %g s, for at most %g s", self.poke_interval, self.timeout)
         self.defer(
             trigger=CampaignLookupTrigger(
                 campaign_name=wanted.pop("name"),

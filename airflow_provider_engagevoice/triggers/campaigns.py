@@ -6,6 +6,7 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from airflow_provider_engagevoice.ringcx.campaigns import Campaign
 
 _LONGEST_PAUSE = 600.0
+
+#: Threads of our own: in the event loop's few, slow answers would hold up other triggers' look-ups.
+_THREADS = ThreadPoolExecutor(16, "ringcx-look-up")
 
 
 class CampaignLookupTrigger(BaseTrigger):
@@ -109,7 +113,7 @@ class CampaignLookupTrigger(BaseTrigger):
         # asgiref's threads can read an Airflow connection while this loop runs; asyncio's cannot.
         from asgiref.sync import sync_to_async
 
-        return await sync_to_async(self._look_now, thread_sensitive=False)(hook)
+        return await sync_to_async(self._look_now, thread_sensitive=False, executor=_THREADS)(hook)
 
     def _look_now(self, hook: EngageVoiceHook) -> Campaign | None:
         return hook.get_conn().campaigns.look_up(

@@ -1,0 +1,81 @@
+"""Write docs/lead-actions.md from the table of actions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from airflow_provider_engagevoice.ringcx.actions import ACTIONS, Action, Kind, Parameter
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "lead-actions.md"
+
+HEAD = """# The 13 lead actions
+
+Made by `scripts/action_reference.py` from the one table that the operators check against
+(`airflow_provider_engagevoice/ringcx/actions.py`).
+
+*Sent again* says what happens when the answer to a request is lost (a time-out, a dropped connection, a
+5xx) so that nobody knows whether RingCX has done it. Where a repeat does no harm the request is sent
+again. Where it would (a second pass, a second mail, a second copy, a person called twice) the task
+fails once with `OutcomeUnknown`, and Airflow does not retry it. A request that surely was not done (no
+connection, 429) is always sent again.
+
+| action | what it does | sent again |
+|---|---|---|
+"""
+
+PARAMETERS = """
+## Parameters
+
+| action | parameter | value | needed | meaning |
+|---|---|---|---|---|
+"""
+
+FOOT = """
+Numbers and booleans may be written as text. Moments may be datetimes or ISO text; without a time zone
+they are taken as UTC.
+"""
+
+VALUES = {
+    Kind.ID: "id",
+    Kind.MINUTES: "whole number of minutes",
+    Kind.BOOLEAN: "true or false",
+    Kind.TEXT: "text",
+    Kind.MOMENT: "date and time",
+    Kind.ADDRESSES: "mail addresses",
+}
+
+
+def page() -> str:
+    """Make the page."""
+    actions = "".join(f"| `{a.name}` | {a.help} | {_repeat(a)} |\n" for a in ACTIONS.values())
+    rows = "".join(_row(action, p) for action in ACTIONS.values() for p in action.parameters)
+    return HEAD + actions + PARAMETERS + rows + FOOT
+
+
+def _repeat(action: Action) -> str:
+    if not action.repeatable:
+        return "no"
+    if not action.harmful:
+        return "yes"
+    return "yes, except with " + " or ".join(_harms(action))
+
+
+def _harms(action: Action) -> Iterator[str]:
+    for parameter in action.parameters:
+        harmful = action.harmful.get(parameter.name, frozenset())
+        for value in sorted(harmful):
+            as_written = next((choice for choice in parameter.choices if choice.upper() == value), value)
+            yield f"`{parameter.name}` {as_written}"
+
+
+def _row(action: Action, parameter: Parameter) -> str:
+    value = ", ".join(parameter.choices) or VALUES[parameter.kind]
+    needed = "yes" if parameter.required else "no"
+    if parameter.only_with:
+        needed += f", with `{parameter.only_with[0]}` {parameter.only_with[1]}"
+    return f"| `{action.name}` | `{parameter.name}` | {value} | {needed} | {parameter.help} |\n"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())
