@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from copy import copy
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
     from airflow_provider_engagevoice.compat import Context
 
-_SHOWN = frozenset(
-    key for key, kind in KINDS.items() if kind is not Kind.TEXT and key not in keys_with([Role.IDENTITY])
-)
+_PERSONAL = keys_with([Role.IDENTITY]) | {
+    key for key, kind in KINDS.items() if kind in (Kind.TEXT, Kind.PART_OF_PHONE)
+}
 
 
 class FaithfulTemplates:
@@ -24,7 +24,8 @@ class FaithfulTemplates:
 
     With ``render_template_as_native_obj=True`` Airflow reads every text again as a Python literal, even
     one without a template: ``"+15551234567"`` would become a number, ``"None"`` nothing. Here an
-    expression that is the whole text gives its value, and all other text stays as written.
+    expression that is the whole text gives its value, and all other text stays as written. What comes
+    from data is no template, and an argument that came out as None is empty rather than left out.
     """
 
     def render_template(
@@ -42,9 +43,21 @@ class FaithfulTemplates:
         :param seen_oids: what has been rendered already.
         :return: the rendered content.
         """
-        if isinstance(content, str):
+        if isinstance(content, str) and id(content) not in (seen_oids or ()):
             return _render_text(content, context, jinja_env or self.get_template_env())  # type: ignore[attr-defined]
         return super().render_template(content, context, jinja_env, seen_oids)  # type: ignore[misc]
+
+    def _do_render_template_fields(
+        self, parent: Any, template_fields: Iterable[str], *args: Any, **kwargs: Any
+    ) -> None:
+        given = []
+        if parent is self:
+            template_fields = [name for name in template_fields if not _holds_no_template(self, name)]
+            given = [name for name in template_fields if getattr(self, name) is not None]
+        super()._do_render_template_fields(parent, template_fields, *args, **kwargs)  # type: ignore[misc]
+        for name in given:
+            if getattr(self, name) is None:
+                setattr(self, name, "")
 
 
 def _render_text(content: str, context: Context, env: jinja2.Environment) -> Any:
@@ -79,7 +92,7 @@ class PrivateCriteria:
         """
         if not isinstance(self.value, Mapping):
             return f"<{type(self.value).__name__}>"
-        return {str(key): _shown(str(key), value) for key, value in self.value.items()}
+        return {key if key in KINDS else "***": _shown(key, value) for key, value in self.value.items()}
 
     def __str__(self) -> str:
         """Write :meth:`serialize` as text, which is what Airflow 2.11 asks for."""
@@ -89,11 +102,24 @@ class PrivateCriteria:
 
 
 def _shown(key: str, value: Any) -> Any:
-    if key in _SHOWN:
+    if key in KINDS and key not in _PERSONAL and _is_valid(key, value):
         return value if value is None or isinstance(value, (str, int, list, tuple, dict)) else str(value)
     if isinstance(value, (list, tuple, set, frozenset)):
         return f"*** ({len(value):,} values)"
     return "***"
+
+
+def _is_valid(key: str, value: Any) -> bool:
+    from airflow_provider_engagevoice.ringcx.errors import InvalidCriteria
+    from airflow_provider_engagevoice.ringcx.values import Empty, read_value
+
+    try:
+        read_value(key, value, lenient=True)
+    except Empty:
+        return True
+    except InvalidCriteria:  # a lead's data may have strayed into it
+        return False
+    return True
 
 
 def is_mapped_copy(operator: Any) -> bool:
@@ -120,11 +146,21 @@ def mapped_over_data(operator: Any, name: str) -> bool:
     expanded = getattr(getattr(mapped, "expand_input", None), "value", None)
     if isinstance(expanded, Mapping):
         return name in expanded and not isinstance(expanded[name], (list, tuple, dict))
+    if name not in getattr(operator, "_BaseOperator__init_kwargs", [name]):
+        return False
     if name in getattr(mapped, "partial_kwargs", {}) and getattr(mapped, "_disallow_kwargs_override", False):
         return False
     return not (
         isinstance(expanded, (list, tuple)) and all(isinstance(kwargs, Mapping) for kwargs in expanded)
     )
+
+
+def _holds_no_template(operator: Any, name: str) -> bool:
+    """Tell whether an argument is surely data; where mapping mixes both, its literals are rendered."""
+    if not mapped_over_data(operator, name):
+        return False
+    mapped = operator.dag.get_task(operator.task_id)
+    return not isinstance(getattr(mapped.expand_input, "value", None), (list, tuple))
 
 
 def given(operator: Any, name: str) -> Any:

@@ -11,7 +11,17 @@ import pytest
 
 MOST_MODULES = 15
 MOST_CPU_MS = 10.0
-HEAVY = {"aiohttp", "requests", "httpx", "pandas", "pydantic", "jinja2", "starlette", "uvicorn", "airflow.models"}
+HEAVY = {
+    "aiohttp",
+    "requests",
+    "httpx",
+    "pandas",
+    "pydantic",
+    "jinja2",
+    "starlette",
+    "uvicorn",
+    "airflow.models",
+}
 
 # Over Airflow's own base classes: what a DAG file with an operator, a sensor and a hook of anybody's loads.
 MEASURE = """
@@ -66,4 +76,6 @@ def test_parsing_loads_nothing_heavy(measured):
 def test_the_provider_info_loads_without_airflow():
     code = "import airflow_provider_engagevoice.get_provider_info, sys; sys.exit('airflow' in sys.modules)"
     path = os.pathsep.join(filter(None, sys.path))
-    assert subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": path}).returncode == 0
+    assert (
+        subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": path}).returncode == 0
+    )

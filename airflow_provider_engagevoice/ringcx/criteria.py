@@ -22,6 +22,7 @@ class Kind(str, Enum):
     TIMEZONES = "a list of time zones"
     ID = "an id"
     TEXT = "a text"
+    PART_OF_PHONE = "a part of a phone number"
     BOOLEAN = "true or false"
     SUPPRESSED = "a suppression"
     MOMENT = "a date and time"
@@ -113,7 +114,7 @@ class LeadSearchCriteria(dict[str, Any]):
     physical_states: Any = _criterion("physicalStates", Kind.TEXTS)
     lead_timezones: Any = _criterion("leadTimezones", Kind.TIMEZONES)
     caller_id: Any = _criterion("callerId", Kind.TEXT)
-    lead_phone_num: Any = _criterion("leadPhoneNum", Kind.TEXT)
+    lead_phone_num: Any = _criterion("leadPhoneNum", Kind.PART_OF_PHONE)
     first_name: Any = _criterion("firstName", Kind.TEXT)
     last_name: Any = _criterion("lastName", Kind.TEXT)
     address1: Any = _criterion("address1", Kind.TEXT)

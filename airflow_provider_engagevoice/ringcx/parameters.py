@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timezone
 from functools import partial
 from typing import Any
@@ -58,8 +58,13 @@ def read_params(action: Action, params: object) -> dict[str, Any]:
     }
     sent = {p.name: read[p.name] for p in action.parameters if p.name in read and _applies(p, read)}
     for parameter in action.parameters:
-        if parameter.required and _applies(parameter, read) and parameter.name not in sent:
+        if parameter.name in sent or not _applies(parameter, read):
+            continue
+        if parameter.required:
             raise InvalidParameter(f"{action.name} needs {parameter.name}: {parameter.help}")
+        if parameter.name in given:
+            # A date that a template emptied must not become "now".
+            raise InvalidParameter(f"{action.name}: {parameter.name} came out empty; leave it out or fill it")
     if action.name == "AGENT_RESERVATION":
         # Observed: RingCX refuses the action without a moment, which the guide does not mention.
         sent.setdefault("CALLBACK_DTS", format_datetime(datetime.now(timezone.utc)))
@@ -99,10 +104,10 @@ def email_addresses(value: object) -> str:
     :return: the addresses separated by commas. Source: guide, "Email Leads".
     :raises InvalidParameter: where there is none or one is no address.
     """
-    if isinstance(value, str) and value.strip().startswith(("[", "(")):
-        value = parse_text(value, "EMAIL_TO")
+    if isinstance(value, str) and value.strip().startswith(("[", "(", "{")):
+        value = _parse(value, "EMAIL_TO")
     entries = value.split(",") if isinstance(value, str) else value
-    if not isinstance(entries, (list, tuple, set, frozenset)):
+    if isinstance(entries, (bytes, Mapping)) or not isinstance(entries, Iterable):
         raise InvalidParameter(f"EMAIL_TO must be an address or a list of addresses, not {type_name(value)}")
     addresses = [entry.strip() if isinstance(entry, str) else "" for entry in entries]
     if not addresses:
@@ -114,10 +119,7 @@ def email_addresses(value: object) -> str:
 
 
 def _as_mapping(params: object) -> Mapping[str, Any]:
-    try:
-        read = parse_text(params, "action_params") if isinstance(params, str) else params
-    except InvalidCriteria as error:
-        raise InvalidParameter(str(error)) from None
+    read = _parse(params, "action_params") if isinstance(params, str) else params
     if read is None:
         return {}
     if not isinstance(read, Mapping):
@@ -125,9 +127,18 @@ def _as_mapping(params: object) -> Mapping[str, Any]:
     return read
 
 
+def _parse(text: str, name: str) -> Any:
+    try:
+        return parse_text(text, name)
+    except InvalidCriteria as error:
+        raise InvalidParameter(str(error)) from None
+
+
 def _check_names(action: Action, given: Mapping[str, Any]) -> None:
     known = [parameter.name for parameter in action.parameters]
     for name in given:
+        if not isinstance(name, str):
+            raise InvalidParameter(f"{action.name}: names of parameters are text, not {type_name(name)}")
         if name not in known:
             hint = did_you_mean(name, known) or f"; it takes {', '.join(known) or 'none'}"
             raise InvalidParameter(f"{action.name} has no parameter {name!r}{hint}")
@@ -148,8 +159,9 @@ def _read(action: Action, parameter: Parameter, value: Any) -> Any:
 
 
 def _choice(where: str, value: Any, choices: tuple[str, ...]) -> str:
+    word = str(value).strip().lower() if isinstance(value, (str, bool)) else ""
     for choice in choices:
-        if str(value).strip().lower() == choice.lower():
+        if word == choice.lower():
             return choice
     raise InvalidParameter(f"{where} must be one of {', '.join(choices)}")
 

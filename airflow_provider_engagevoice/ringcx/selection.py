@@ -12,6 +12,7 @@ from airflow_provider_engagevoice.ringcx.values import Empty, is_list, parse_tex
 
 IDENTITIES = keys_with([Role.IDENTITY])
 NARROWING = keys_with([Role.IDENTITY, Role.CAMPAIGN, Role.LIST])
+_FOREIGN = "The search criteria have a key that is no criterion of RingCX's"
 
 
 @dataclass(frozen=True, repr=False)
@@ -91,7 +92,7 @@ def select(criteria: object, *, data: Collection[str] = ALL_KEYS, account_wide: 
         return Selection({}, "the search criteria are empty")
     if not isinstance(whole, Mapping):
         raise InvalidCriteria(f"search_criteria must be a dict of RingCX's criteria, not {type_name(whole)}")
-    _check_keys(whole)
+    _check_keys(whole, shown=not ALL_KEYS.issubset(data))
     body: dict[str, Any] = {}
     empty = None
     for key, value in whole.items():
@@ -100,11 +101,13 @@ def select(criteria: object, *, data: Collection[str] = ALL_KEYS, account_wide: 
         except Empty:
             if key in IDENTITIES or key in data:
                 empty = empty or f"{key} is empty"
-            elif not is_list(key):
+            elif not (is_list(key) and isinstance(value, (list, tuple, set, frozenset)) and not value):
                 raise InvalidCriteria(f"{key} is empty; leave it out to mean any") from None
     if empty:
         return Selection({}, empty)
     _join_campaigns(body)
+    if not account_wide and "campaignIds" in whole and "campaignIds" not in body:
+        raise InvalidCriteria("campaignIds is empty and there is no campaignId; leave it out to mean any")
     if not account_wide and not NARROWING & body.keys():
         raise InvalidCriteria(
             "The criteria name no campaign, list, lead, external id or phone number, so they touch every "
@@ -127,18 +130,22 @@ def check_written(criteria: object, *, account_wide: bool = False) -> None:
         raise InvalidCriteria(
             f"search_criteria must be a dict of RingCX's criteria, not {type_name(criteria)}"
         )
-    _check_keys(criteria)
+    _check_keys(criteria, shown=True)
     literals = {key: value for key, value in criteria.items() if not is_data(value)}
     templated = criteria.keys() - literals.keys()
     select(literals, data=(), account_wide=account_wide or bool(NARROWING & templated))
 
 
-def _check_keys(criteria: Mapping[Any, Any]) -> None:
+def _check_keys(criteria: Mapping[Any, Any], *, shown: bool) -> None:
     for key in criteria:
         if key == "campaignLeadSearchCriteria":
             raise InvalidCriteria("Pass the object inside campaignLeadSearchCriteria as search_criteria")
+        if not isinstance(key, str):
+            raise InvalidCriteria(f"The name of a criterion must be text, not {type_name(key)}")
         if key not in KINDS:
-            raise InvalidCriteria(f"RingCX knows no criterion {key!r}{did_you_mean(key, KINDS)}")
+            near = did_you_mean(key, KINDS)
+            # In data a key that resembles no word of RingCX's may be a lead's.
+            raise InvalidCriteria(f"RingCX knows no criterion {key!r}{near}" if near or shown else _FOREIGN)
 
 
 def _join_campaigns(body: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import numbers
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import date, datetime, timezone
 from typing import Any
@@ -19,9 +20,12 @@ from airflow_provider_engagevoice.ringcx.vocabulary import (
     format_datetime,
 )
 
-_BLANK_TEXTS = frozenset({"", "None", "null", "[]", "{}", "()", "set()"})
+_BLANK_TEXTS = frozenset({"", "None", "null", "[]", "{}", "()", "set()", '""', "''"})
 _FEWEST_PHONE_DIGITS = 7
 _LARGEST_NUMBER = 2**63 - 1
+_QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*["]""", re.DOTALL)
+_RESPELT = re.compile(r"[+]|[0-9]_|0[box]|''\s*[a-z]*''", re.IGNORECASE)
+"""What Python reads as another value than is written: +1, 1_000, 0x1F, and 'A' 'B' without a comma."""
 
 
 class Empty(Exception):
@@ -82,6 +86,8 @@ def parse_text(text: str, name: str) -> Any:
     except (ValueError, RecursionError):
         pass
     try:
+        if _RESPELT.search(_QUOTED.sub("''", text)):
+            raise ValueError("an id would become another one")
         return ast.literal_eval(text)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         raise InvalidCriteria(
@@ -104,7 +110,7 @@ def as_datetime(value: Any) -> datetime:
     if not isinstance(value, str):
         raise ValueError("no date")
     text = value.strip().replace("Z", "+00:00")
-    if "T" in text and text[-5] in "+-" and text[-4:].isdecimal():
+    if "T" in text and text[-5:-4] in ("+", "-") and text[-4:].isdecimal():
         text = f"{text[:-2]}:{text[-2:]}"
     return datetime.fromisoformat(text)
 
@@ -185,7 +191,7 @@ def type_name(value: object) -> str:
 def _read_list(key: str, value: Any, *, lenient: bool) -> list[Any]:
     if isinstance(value, str):
         value = parse_text(value, key)
-    if value is None:
+    if is_blank(value):
         raise Empty
     kind = KINDS[key]
     if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
@@ -202,15 +208,15 @@ def _read_list(key: str, value: Any, *, lenient: bool) -> list[Any]:
 
 
 def _text(where: str, value: Any) -> str:
-    if isinstance(value, numbers.Integral) and not isinstance(value, bool):
-        value = str(int(value))
-    if not isinstance(value, str):
-        raise InvalidCriteria(f"{where} must be text, not {type_name(value)}")
-    if _reads_as_collection(value):
+    try:
+        text = value if isinstance(value, str) else str(as_whole_number(value, least=-_LARGEST_NUMBER))
+    except ValueError:
+        raise InvalidCriteria(f"{where} must be text, not {type_name(value)}") from None
+    if _reads_as_collection(text):
         raise InvalidCriteria(f"{where} came out as a list; take it out of the brackets it was written in")
-    if not any(character.isalnum() for character in value):
+    if not any(character.isalnum() for character in text):
         raise InvalidCriteria(f"{where} has no letter and no digit in it, so it could match anything")
-    return value
+    return text
 
 
 def _reads_as_collection(text: str) -> bool:
@@ -224,9 +230,20 @@ def _reads_as_collection(text: str) -> bool:
 
 def _phone(where: str, value: Any) -> str:
     text = _text(where, value)
-    if sum(character.isdecimal() for character in text) < _FEWEST_PHONE_DIGITS:
+    if _digits(text) < _FEWEST_PHONE_DIGITS:
         raise InvalidCriteria(f"{where} is no phone number: so few digits could match anything")
     return text
+
+
+def _part_of_phone(where: str, value: Any) -> str:
+    text = _text(where, value)
+    if not _digits(text):
+        raise InvalidCriteria(f"{where} has no digit in it, so it could match any phone number")
+    return text
+
+
+def _digits(text: str) -> int:
+    return sum(character.isascii() and character.isdecimal() for character in text)
 
 
 def _choice(choices: Collection[str]) -> Callable[[str, Any], str]:
@@ -289,6 +306,7 @@ _ITEM: Mapping[Kind, Callable[[str, Any], Any]] = {
 _SCALAR: Mapping[Kind, Callable[[str, Any], Any]] = {
     Kind.ID: _id,
     Kind.TEXT: _text,
+    Kind.PART_OF_PHONE: _part_of_phone,
     Kind.BOOLEAN: reader(as_boolean, "true or false"),
     Kind.SUPPRESSED: _choice(SUPPRESSED),
     Kind.MOMENT: _moment,

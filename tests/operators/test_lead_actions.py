@@ -45,7 +45,7 @@ PARAMS: dict[str, dict] = {
 
 def one_task_per_action(campaign, chosen, params):
     for action, lead_ids in chosen.items():
-        LeadActionOperator(  # noqa: F821
+        LeadActionOperator(
             task_id=action,
             lead_action=action,
             search_criteria={"campaignId": campaign, "leadIds": lead_ids},
@@ -59,9 +59,7 @@ def world(sandbox):
     from airflow_provider_engagevoice.hooks.engagevoice import EngageVoiceHook
 
     ready = [lead for lead in sandbox.leads("Spring Renewals") if lead["leadState"] == "READY"]
-    chosen = {
-        name: [lead["leadId"] for lead in ready[3 * i : 3 * i + 3]] for i, name in enumerate(ACTIONS)
-    }
+    chosen = {name: [lead["leadId"] for lead in ready[3 * i : 3 * i + 3]] for i, name in enumerate(ACTIONS)}
     agent = next(EngageVoiceHook().get_conn().campaigns.agents())["agentId"]
     return sandbox.campaign("Spring Renewals")["campaignId"], chosen, agent
 
@@ -184,7 +182,10 @@ def test_a_list_made_without_a_name_is_refused():
 def test_wrong_settings_fail_when_the_dag_is_parsed(setting, value):
     with pytest.raises(InvalidParameter, match=setting):
         LeadActionOperator(
-            task_id="act", lead_action="CANCEL_LEADS", search_criteria={"campaignIds": [1]}, **{setting: value}
+            task_id="act",
+            lead_action="CANCEL_LEADS",
+            search_criteria={"campaignIds": [1]},
+            **{setting: value},
         )
 
 
@@ -199,7 +200,9 @@ def test_wrong_settings_fail_when_the_dag_is_parsed(setting, value):
 )
 def test_wrong_settings_of_a_move_fail_when_the_dag_is_parsed(arguments, named):
     with pytest.raises(InvalidParameter, match=named):
-        MoveLeadsOperator(task_id="move", search_criteria={"campaignIds": [1]}, target_campaign=2, **arguments)
+        MoveLeadsOperator(
+            task_id="move", search_criteria={"campaignIds": [1]}, target_campaign=2, **arguments
+        )
 
 
 def test_a_mail_address_that_is_none_fails_when_the_dag_is_parsed():
@@ -223,7 +226,7 @@ def parameters_that_templates_fill(campaign, lead_ids):
         ("unknown_action", "{{ 'CANCEL' }}", None),
         ("fine", "{{ 'PAUSE_LEADS' }}", "{{ {} }}"),
     ]:
-        act = LeadActionOperator(  # noqa: F821
+        act = LeadActionOperator(
             task_id=name, lead_action=action, search_criteria=criteria, action_params=params, retries=3
         )
         made >> act
@@ -251,9 +254,9 @@ def test_what_templates_leave_wrong_fails_the_task_once_and_changes_nothing(sand
 def bounded(campaign):
     criteria = {"campaignIds": [campaign], "leadStates": ["READY"]}
     common = {"lead_action": "DELETE_LEADS", "search_criteria": criteria, "retries": 2}
-    LeadActionOperator(task_id="too_many", max_leads=5, **common)  # noqa: F821
-    LeadActionOperator(task_id="dry", dry_run=True, **common)  # noqa: F821
-    LeadActionOperator(  # noqa: F821
+    LeadActionOperator(task_id="too_many", max_leads=5, **common)
+    LeadActionOperator(task_id="dry", dry_run=True, **common)
+    LeadActionOperator(
         task_id="none_match",
         lead_action="DELETE_LEADS",
         search_criteria={"campaignIds": [campaign], "externIds": ["no such"]},

@@ -65,7 +65,9 @@ def test_a_token_that_ends_before_the_act_is_replaced_and_the_act_done_once(monk
         ("legacy", {"login": "wrong-user"}, "check the connection's login and password"),
     ],
 )
-def test_wrong_credentials_fail_once_and_say_what_to_check(sandbox, monkeypatch, logged, method, wrong, advice):
+def test_wrong_credentials_fail_once_and_say_what_to_check(
+    sandbox, monkeypatch, logged, method, wrong, advice
+):
     right = sandbox.connection_for(method)
     extra = {**right["extra"], **wrong.get("extra", {})}
     set_connection(monkeypatch, {**right, **wrong, "extra": extra})
@@ -131,7 +133,9 @@ def test_no_log_line_of_a_dag_run_shows_a_secret_or_a_lead(airflow_db, tmp_path,
         extern_ids = {lead["externId"] for lead in sandbox.leads()}
     assert json.loads((tmp_path / "result.json").read_text())["state"] == "success", done.stderr
     text = done.stdout + done.stderr
-    text += "".join(path.read_text(errors="replace") for path in (tmp_path / "logs").rglob("*") if path.is_file())
+    text += "".join(
+        path.read_text(errors="replace") for path in (tmp_path / "logs").rglob("*") if path.is_file()
+    )
     assert "leads match" in text
     assert len(issued) >= 3
     for secret in ("sandbox-secret", "sandbox-jwt", *issued):

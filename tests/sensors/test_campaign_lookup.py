@@ -155,7 +155,9 @@ def narrowed(inactive):
 
 
 def test_the_look_up_can_be_narrowed_and_never_widens_by_an_empty_template(sandbox, logged):
-    campaigns = [sandbox.campaign(name) for name in sorted({lead["campaignName"] for lead in sandbox.leads()})]
+    campaigns = [
+        sandbox.campaign(name) for name in sorted({lead["campaignName"] for lead in sandbox.leads()})
+    ]
     inactive = next(
         c["campaignName"] for c in campaigns if not c["isActive"] and c["accountId"] == "50810001"
     )
