@@ -81,7 +81,9 @@ def _print_outbox(sandbox: SandboxServer) -> None:
 def _print_requests(sandbox: SandboxServer) -> None:
     sign_ins = sum(request.path.endswith("/rc/accesstoken") for request in sandbox.requests)
     actions = sum(request.path.endswith("/campaignLeads/actions") for request in sandbox.requests)
-    print(f"\nIt took {len(sandbox.requests)} requests, among them {sign_ins} sign-in, {actions} lead actions.")
+    print(
+        f"\nIt took {len(sandbox.requests)} requests, among them {sign_ins} sign-in, {actions} lead actions."
+    )
 
 
 if __name__ == "__main__":

@@ -184,7 +184,7 @@ def move_with_settings(source, target, first, second):
 
 
 def test_move_settings(sandbox, logged):
-    source, target = sandbox.campaign("Spring Renewals"), sandbox.campaign("Summer Win-Back")
+    source = sandbox.campaign("Spring Renewals")
     lists = sorted({(lead["listId"], lead["listDesc"]) for lead in sandbox.leads("Summer Win-Back")})
     before = {lead["leadId"]: lead for lead in sandbox.leads()}
 

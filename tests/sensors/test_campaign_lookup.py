@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from types import SimpleNamespace
 
 import pytest
@@ -217,7 +218,7 @@ def test_the_trigger_pauses_longer_after_each_failure(sandbox, faults, monkeypat
     assert event["status"] == "failed"
     assert "503" in event["message"]
     assert len(pauses) == 5
-    assert all(later > 1.2 * earlier for earlier, later in zip(pauses[1:], pauses[2:], strict=False))
+    assert all(later > 1.2 * earlier for earlier, later in pairwise(pauses[1:]))
 
 
 def test_a_campaign_that_came_in_the_last_interval_is_still_found(sandbox):
