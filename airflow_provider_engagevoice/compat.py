@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
-
-from airflow_provider_engagevoice.ringcx.errors import EngageVoiceError
 
 try:
     from airflow.sdk import BaseOperator, BaseSensorOperator, PokeReturnValue
@@ -49,7 +45,6 @@ __all__ = [
     "Context",
     "PokeReturnValue",
     "conf",
-    "fail_where_no_retry_helps",
     "mask_secret",
 ]
 
@@ -64,17 +59,3 @@ def mask_secret(secret: str) -> None:
     except ImportError:  # Airflow 2.11
         from airflow.utils.log.secrets_masker import mask_secret as mask
     mask(secret)
-
-
-@contextmanager
-def fail_where_no_retry_helps() -> Iterator[None]:
-    """Turn errors that no retry can mend into Airflow's failure without retry.
-
-    :raises AirflowFailException: in place of an error that says it is not retryable.
-    """
-    try:
-        yield
-    except EngageVoiceError as error:
-        if error.retryable:
-            raise
-        raise AirflowFailException(f"{type(error).__name__}: {error}") from None

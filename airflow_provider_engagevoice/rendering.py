@@ -44,7 +44,8 @@ class FaithfulTemplates:
         :return: the rendered content.
         """
         if isinstance(content, str) and id(content) not in (seen_oids or ()):
-            return _render_text(content, context, jinja_env or self.get_template_env())  # type: ignore[attr-defined]
+            env = jinja_env or self.get_template_env()  # type: ignore[attr-defined]
+            return _render_text(content, context, env) if _is_template(content, env) else content
         return super().render_template(content, context, jinja_env, seen_oids)  # type: ignore[misc]
 
     def _do_render_template_fields(
@@ -58,6 +59,11 @@ class FaithfulTemplates:
         for name in given:
             if getattr(self, name) is None:
                 setattr(self, name, "")
+
+
+def _is_template(content: str, env: jinja2.Environment) -> bool:
+    starts = (env.variable_start_string, env.block_start_string, env.comment_start_string)
+    return any(start in content for start in starts)
 
 
 def _render_text(content: str, context: Context, env: jinja2.Environment) -> Any:
@@ -140,10 +146,11 @@ def mapped_over_data(operator: Any, name: str) -> bool:
     :param name: the argument.
     :return: True where it is data, and where it cannot be told.
     """
-    if not is_mapped_copy(operator):
-        return False
-    mapped = operator.dag.get_task(operator.task_id)
-    expanded = getattr(getattr(mapped, "expand_input", None), "value", None)
+    mapped = operator.dag.task_dict.get(operator.task_id) if operator.has_dag() else None
+    expand_input = getattr(mapped, "expand_input", None)
+    if expand_input is None:
+        return is_mapped_copy(operator)
+    expanded = getattr(expand_input, "value", None)
     if isinstance(expanded, Mapping):
         return name in expanded and not isinstance(expanded[name], (list, tuple, dict))
     if name not in getattr(operator, "_BaseOperator__init_kwargs", [name]):

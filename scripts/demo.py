@@ -34,8 +34,13 @@ def main() -> int:
         _print_outbox(sandbox)
         _print_requests(sandbox)
     print("\nNext: read and change example_dags/move_and_email.py, and run `make demo` again;")
-    print("or run `.venv/*/bin/engagevoice-sandbox` and point your own Airflow at what it prints.")
+    print(f"or run {_shown(Path(sys.executable).with_name('engagevoice-sandbox'))} and give your own Airflow")
+    print("the connection that it prints.")
     return 0 if outcome["state"] == "success" else 1
+
+
+def _shown(path: Path) -> Path:
+    return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
 
 
 def _run_dag(home: Path, sandbox: SandboxServer) -> dict | None:

@@ -93,6 +93,8 @@ def sandbox(monkeypatch: pytest.MonkeyPatch, airflow_db: Path) -> Iterator[Sandb
 @pytest.fixture
 def logged(capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> Callable[[], str]:
     """Give all that tasks have logged so far: Airflow 3 logs to stdout, Airflow 2 by logging."""
+    # Airflow's migration of the database leaves the root logger at WARNING.
+    caplog.set_level("INFO")
     seen: list[str] = []
 
     def text() -> str:

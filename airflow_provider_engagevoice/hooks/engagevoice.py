@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_engagevoice.compat import BaseHook, mask_secret
+from airflow_provider_engagevoice.compat import AirflowFailException, BaseHook
 from airflow_provider_engagevoice.get_provider_info import (
-    AUTH_METHODS,
     CONNECTION_TYPE,
     EXTRA_FIELDS,
     HIDDEN_FIELDS,
@@ -16,13 +16,13 @@ from airflow_provider_engagevoice.get_provider_info import (
     RELABELING,
 )
 from airflow_provider_engagevoice.ringcx.criteria import CHUNK_SIZE
+from airflow_provider_engagevoice.ringcx.errors import EngageVoiceError
 
 if TYPE_CHECKING:
-    from airflow_provider_engagevoice.compat import Connection
     from airflow_provider_engagevoice.ringcx.acting import ActionSummary
     from airflow_provider_engagevoice.ringcx.campaigns import Campaign
     from airflow_provider_engagevoice.ringcx.client import RingCXClient
-    from airflow_provider_engagevoice.ringcx.tokens import SignIn
+    from airflow_provider_engagevoice.ringcx.selection import Selection
 
 
 class EngageVoiceHook(BaseHook):
@@ -91,7 +91,9 @@ class EngageVoiceHook(BaseHook):
         :raises InvalidParameter: where the connection lacks something; names it.
         """
         if self._client is None:
-            self._client = _client(self.get_connection(self.engagevoice_conn_id))
+            from airflow_provider_engagevoice.hooks.connection import client_of
+
+            self._client = client_of(self.get_connection(self.engagevoice_conn_id))
         return self._client
 
     def perform_lead_action(
@@ -126,18 +128,15 @@ class EngageVoiceHook(BaseHook):
         :raises EngageVoiceError: for all else that can go wrong.
         """
         from airflow_provider_engagevoice.ringcx.acting import Act, check_bounds, nothing_done
-        from airflow_provider_engagevoice.ringcx.parameters import find_action, read_params
-        from airflow_provider_engagevoice.ringcx.selection import select
 
         check_bounds(max_leads, chunk_size)
-        action = find_action(lead_action)
-        params = read_params(action, action_params)
-        selection = select(search_criteria, account_wide=account_wide)
+        selection = self._selection(search_criteria, account_wide)
+        act = Act.of(
+            lead_action, selection, action_params, dry_run=dry_run, max_leads=max_leads, chunk_size=chunk_size
+        )
         if selection.empty:
-            self.log.warning("%s selects nothing: %s", action.name, selection.empty)
             account = str(account_id or self.get_conn().account_id or "")
-            return nothing_done(action.name, account, dry_run=dry_run)
-        act = Act(action, selection, params, dry_run, max_leads, chunk_size)
+            return nothing_done(act.action.name, account, dry_run=dry_run)
         return self.get_conn().lead_actions(account_id).perform(act)
 
     def search_leads(
@@ -156,10 +155,7 @@ class EngageVoiceHook(BaseHook):
             data: keep them out of logs and XCom.
         :raises InvalidCriteria: where the criteria could select something else than meant.
         """
-        from airflow_provider_engagevoice.ringcx.selection import select
-
-        selection = select(search_criteria, account_wide=account_wide)
-        return self.get_conn().leads(account_id).search(selection)
+        return self.get_conn().leads(account_id).search(self._selection(search_criteria, account_wide))
 
     def count_leads(
         self,
@@ -176,10 +172,7 @@ class EngageVoiceHook(BaseHook):
         :return: their number.
         :raises InvalidCriteria: where the criteria could select something else than meant.
         """
-        from airflow_provider_engagevoice.ringcx.selection import select
-
-        selection = select(search_criteria, account_wide=account_wide)
-        return self.get_conn().leads(account_id).count(selection)
+        return self.get_conn().leads(account_id).count(self._selection(search_criteria, account_wide))
 
     def find_campaign(
         self, campaign: str | int, *, account_id: str | None = None, dial_group_name: str | None = None
@@ -221,8 +214,6 @@ class EngageVoiceHook(BaseHook):
 
         :return: whether it works, and a sentence that says what was found or what is wrong.
         """
-        from airflow_provider_engagevoice.ringcx.errors import EngageVoiceError
-
         try:
             client = self.get_conn()
             seen = client.campaigns.accounts()
@@ -238,76 +229,27 @@ class EngageVoiceHook(BaseHook):
             )
         return True, f"Signed in to {client.host}; sub-accounts: {names}"
 
+    def _selection(self, search_criteria: Mapping[str, Any] | str, account_wide: bool) -> Selection:
+        from airflow_provider_engagevoice.ringcx.selection import select
 
-def _client(connection: Connection) -> RingCXClient:
-    from airflow_provider_engagevoice import __version__
-    from airflow_provider_engagevoice.ringcx.client import RingCXClient, base_url
-    from airflow_provider_engagevoice.ringcx.http import Transport
-
-    extra = connection.extra_dejson
-    schema = connection.schema if connection.schema in ("http", "https") else None
-    host = base_url(connection.host, port=connection.port, scheme=schema)
-    transport = Transport(f"airflow-provider-engagevoice/{__version__} (apache-airflow/{_airflow_version()})")
-    timeout = _timeout(extra.get("timeout"))
-    if timeout is not None:
-        transport.timeout = (min(transport.timeout[0], timeout), timeout)
-    method = str(extra.get("auth_method") or AUTH_METHODS[0])
-    account_id = str(extra.get("account_id") or "").strip()
-    sign_in = _sign_in(method, host, connection, extra)
-    sign_in.mask = mask_secret
-    return RingCXClient(host, sign_in, transport, account_id or None, legacy=method == "legacy")
+        selection = select(search_criteria, account_wide=account_wide)
+        if selection.empty:
+            self.log.warning("Nothing is selected: %s; leave a key out to mean any", selection.empty)
+        return selection
 
 
-def _sign_in(method: str, host: str, connection: Connection, extra: Mapping[str, Any]) -> SignIn:
-    from airflow_provider_engagevoice.ringcx.auth import ApiToken, Engage, Legacy, RingCentral
-    from airflow_provider_engagevoice.ringcx.client import base_url
-    from airflow_provider_engagevoice.ringcx.errors import InvalidParameter, did_you_mean
+@contextmanager
+def fail_where_no_retry_helps() -> Iterator[None]:
+    """Turn errors that no retry can mend into Airflow's failure without retry.
 
-    def need(**fields: str | None) -> list[str]:
-        missing = [name for name, value in fields.items() if not value]
-        if missing:
-            raise InvalidParameter(
-                f"Connection {connection.conn_id!r} with auth_method {method!r} lacks {', '.join(missing)}"
-            )
-        return [str(value) for value in fields.values()]
+    The operators and the sensor do so by themselves. Put it around the hook's calls in a task of your
+    own that has retries: after ``OutcomeUnknown``, say, a retry could do an action twice.
 
-    login, password = connection.login, connection.password
-    if method == "ringcentral":
-        client_id, secret, jwt = need(login=login, password=password, jwt_token=extra.get("jwt_token"))
-        rc_host = extra.get("rc_host")
-        return RingCentral(
-            host, client_id, secret, jwt, **({"rc_host": base_url(str(rc_host))} if rc_host else {})
-        )
-    if method == "api_token":
-        return ApiToken(*need(password=password))
-    if method == "engage":
-        return Engage(host, *need(login=login, password=password, platform_id=extra.get("platform_id")))
-    if method == "legacy":
-        return Legacy(host, *need(login=login, password=password))
-    raise InvalidParameter(
-        f"Connection {connection.conn_id!r}: auth_method {method!r} is none of {', '.join(AUTH_METHODS)}"
-        + did_you_mean(method, AUTH_METHODS)
-    )
-
-
-def _timeout(value: Any) -> float | None:
-    from airflow_provider_engagevoice.ringcx.errors import InvalidParameter
-
-    if value is None or value == "":
-        return None
+    :raises AirflowFailException: in place of an error that says it is not retryable.
+    """
     try:
-        seconds = float(value)
-    except (TypeError, ValueError):
-        seconds = 0.0
-    if not 0 < seconds <= 3600:
-        raise InvalidParameter("The connection's extra timeout must be a number of seconds, up to 3600")
-    return seconds
-
-
-def _airflow_version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("apache-airflow")
-    except PackageNotFoundError:
-        return "unknown"
+        yield
+    except EngageVoiceError as error:
+        if error.retryable:
+            raise
+        raise AirflowFailException(f"{type(error).__name__}: {error}") from None

@@ -9,8 +9,8 @@ from airflow_provider_engagevoice.compat import (
     AirflowFailException,
     AirflowSkipException,
     BaseOperator,
-    fail_where_no_retry_helps,
 )
+from airflow_provider_engagevoice.hooks.engagevoice import EngageVoiceHook, fail_where_no_retry_helps
 from airflow_provider_engagevoice.rendering import (
     FaithfulTemplates,
     PrivateCriteria,
@@ -23,8 +23,7 @@ from airflow_provider_engagevoice.ringcx.errors import InvalidParameter
 
 if TYPE_CHECKING:
     from airflow_provider_engagevoice.compat import Context
-    from airflow_provider_engagevoice.hooks.engagevoice import EngageVoiceHook
-    from airflow_provider_engagevoice.ringcx.moves import MovePlan
+    from airflow_provider_engagevoice.ringcx.campaigns import Campaign
     from airflow_provider_engagevoice.ringcx.selection import Selection
 
 _ON_EMPTY = ("skip", "fail", "succeed")
@@ -77,8 +76,6 @@ class _LeadOperator(FaithfulTemplates, BaseOperator):
         :raises AirflowFailException: where no retry can help.
         :raises EngageVoiceError: where one may.
         """
-        from airflow_provider_engagevoice.hooks.engagevoice import EngageVoiceHook
-
         with fail_where_no_retry_helps():
             hook = EngageVoiceHook(given(self, "engagevoice_conn_id"))
             selection = self._selection()
@@ -132,14 +129,23 @@ class _LeadOperator(FaithfulTemplates, BaseOperator):
         return dict(nothing_done(self._action(), account, dry_run=self.dry_run))
 
     def _perform(
-        self, hook: EngageVoiceHook, selection: Selection, params: Any, account_id: str | None
+        self,
+        hook: EngageVoiceHook,
+        selection: Selection,
+        params: Any,
+        account_id: str | None,
+        target: Campaign | None = None,
     ) -> dict[str, Any]:
         from airflow_provider_engagevoice.ringcx.acting import Act
-        from airflow_provider_engagevoice.ringcx.parameters import find_action, read_params
 
-        action = find_action(self._action())
-        act = Act(
-            action, selection, read_params(action, params), self.dry_run, self.max_leads, self.chunk_size
+        act = Act.of(
+            self._action(),
+            selection,
+            params,
+            dry_run=self.dry_run,
+            max_leads=self.max_leads,
+            chunk_size=self.chunk_size,
+            target=target,
         )
         return dict(hook.get_conn().lead_actions(account_id).perform(act))
 
@@ -323,20 +329,16 @@ class MoveLeadsOperator(_LeadOperator):
         )
         if plan.source is not None:
             selection = selection.in_campaign(plan.source["campaign_id"])
-        account_id = plan.target["account_id"]
-        done = self._perform(hook, selection, plan.params(self.copy, self.on_duplicate), account_id)
-        return {
-            **done,
-            "campaign_id": plan.target["campaign_id"],
-            "list_id": self._list_id(hook, plan, done),
-            "list_name": plan.list_name,
-        }
-
-    def _list_id(self, hook: EngageVoiceHook, plan: MovePlan, done: Mapping[str, Any]) -> int | None:
-        if plan.list_id is not None or not done["leads_updated"]:
-            return plan.list_id
-        made = hook.get_conn().campaigns.newest_list(plan.target, plan.list_name)
-        return made["list_id"] if made else None
+        params = plan.params(self.copy, self.on_duplicate)
+        done = self._perform(hook, selection, params, plan.target["account_id"], plan.target)
+        self.log.info(
+            "Target: list %r (id %s) of campaign %r (id %s)",
+            plan.list_name,
+            done["list_id"],
+            plan.target["campaign_name"],
+            plan.target["campaign_id"],
+        )
+        return {**done, "list_name": plan.list_name}
 
 
 def _bare(criteria: Any) -> Any:
@@ -345,5 +347,5 @@ def _bare(criteria: Any) -> Any:
 
 def _list_name(context: Context) -> str:
     ti: Any = context["ti"]
-    mapped = f"[{ti.map_index}]" if ti.map_index >= 0 else ""
+    mapped = "" if ti.map_index in (None, -1) else f"[{ti.map_index}]"
     return f"{ti.dag_id}.{ti.task_id}{mapped} {ti.run_id}"

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
-from airflow_provider_engagevoice.ringcx.actions import NEW_LIST, Action
+from airflow_provider_engagevoice.ringcx.actions import Action
 from airflow_provider_engagevoice.ringcx.answers import tidy
-from airflow_provider_engagevoice.ringcx.campaigns import Campaigns, Request, account_path
+from airflow_provider_engagevoice.ringcx.campaigns import Campaign, Campaigns, Request, account_path
 from airflow_provider_engagevoice.ringcx.criteria import CHUNK_SIZE
 from airflow_provider_engagevoice.ringcx.errors import (
     ActionRejected,
@@ -20,18 +20,14 @@ from airflow_provider_engagevoice.ringcx.errors import (
     UnexpectedAnswer,
 )
 from airflow_provider_engagevoice.ringcx.leads import Leads
-from airflow_provider_engagevoice.ringcx.moves import NewList
+from airflow_provider_engagevoice.ringcx.moves import NewList, is_new_list
+from airflow_provider_engagevoice.ringcx.parameters import find_action, read_params
 from airflow_provider_engagevoice.ringcx.selection import Selection
 
 log = logging.getLogger(__name__)
 
 
-class ActionSummary(TypedDict):
-    """What an action did. Counts are RingCX's own (contract, ``LeadActionResult``), summed over requests.
-
-    ``leads_matched`` is counted before the act; ``requests`` are the requests that acted.
-    """
-
+class _Counts(TypedDict):
     lead_action: str
     dry_run: bool
     leads_matched: int
@@ -41,6 +37,19 @@ class ActionSummary(TypedDict):
     dialer_refreshed: bool
     requests: int
     account_id: str
+
+
+class ActionSummary(_Counts, total=False):
+    """What an action did.
+
+    Counts are RingCX's own (contract, ``LeadActionResult``), summed over requests. ``leads_matched`` is
+    counted before the act; ``requests`` are the requests that acted. A move adds ``campaign_id``,
+    ``list_id`` (None where no list was made) and ``list_name`` of its target.
+    """
+
+    campaign_id: int | None
+    list_id: int | None
+    list_name: str | None
 
 
 @dataclass(frozen=True)
@@ -53,6 +62,7 @@ class Act:
     :param dry_run: count the leads and do nothing.
     :param max_leads: refuse to act on more leads than this; None for no bound.
     :param chunk_size: most ids in one request.
+    :param target: the campaign of a move, where it has been looked up already.
     """
 
     action: Action
@@ -61,6 +71,21 @@ class Act:
     dry_run: bool = False
     max_leads: int | None = None
     chunk_size: int = CHUNK_SIZE
+    target: Campaign | None = None
+
+    @classmethod
+    def of(cls, lead_action: object, selection: Selection, params: object, **bounds: Any) -> Act:
+        """Check an action and its parameters.
+
+        :param lead_action: the action's name.
+        :param selection: the leads.
+        :param params: the action's parameters, as rendered.
+        :param bounds: the other fields.
+        :return: the act.
+        :raises InvalidParameter: where the action is unknown, or a parameter missing or wrong.
+        """
+        action = find_action(lead_action)
+        return cls(action, selection, read_params(action, params), **bounds)
 
     def parts(self) -> list[Selection]:
         """Cut the selection into what one request takes.
@@ -111,33 +136,66 @@ class LeadActions:
                 f"{act.action.name} would act on {summary['leads_matched']} leads, more than max_leads="
                 f"{act.max_leads}; nothing was changed"
             )
-        if not act.dry_run:
-            self._apply(act, [part for part in parts if part[1] or not act.action.needs_leads], summary)
+        if act.dry_run:
+            log.info("%s: dry run, nothing was changed", act.action.name)
+            params = act.params
+        else:
+            params = self._apply(
+                act, [part for part in parts if part[1] or not act.action.needs_leads], summary
+            )
+            log.info(
+                "%s: %d leads updated, %d deleted, in %d requests",
+                act.action.name,
+                summary["leads_updated"],
+                summary["leads_deleted"],
+                summary["requests"],
+            )
+        if "LIST_ID" in params:
+            list_id = None if is_new_list(params) else int(params["LIST_ID"])
+            summary["campaign_id"] = params["CAMPAIGN_ID"]
+            summary["list_id"] = list_id
+            summary["list_name"] = params.get("LIST_NAME")
         return summary
 
-    def _apply(self, act: Act, parts: list[tuple[Selection, int]], summary: ActionSummary) -> None:
+    def _apply(
+        self, act: Act, parts: list[tuple[Selection, int]], summary: ActionSummary
+    ) -> Mapping[str, Any]:
+        """Send the requests.
+
+        :return: the parameters of the last one, with the id of the list that a move has made.
+        """
         params = act.params
-        new_list = None
-        if len(parts) > 1 and str(params.get("LIST_ID")) == NEW_LIST:
-            new_list = NewList.of(self.campaigns, params, self.leads.account_id)
+        new_list = self._new_list(act) if parts and is_new_list(params) else None
         done = 0
         try:
             for part, matched in parts:
                 try:
                     self._send(act.action, part, params, summary)
                 except OutcomeUnknown as error:
-                    summary["leads_updated"] += self._settled(part, params, matched, error)
+                    summary["leads_updated"] += self._settled(part, params, matched, new_list, error)
                 done += 1
-                if new_list is not None and done < len(parts):
+                if new_list is not None:
                     # The rest goes into the list that the first request made.
                     params = new_list.fill(params)
         except EngageVoiceError as error:
             if done:
                 raise _stopped(act, error, done, len(parts)) from None
             raise
+        return params
+
+    def _new_list(self, act: Act) -> NewList:
+        target = act.target
+        if target is None:
+            target = self.campaigns.find(act.params["CAMPAIGN_ID"], account_id=self.leads.account_id)
+        return NewList.before_move(self.campaigns, target)
 
     def _settled(
-        self, part: Selection, params: Mapping[str, Any], matched: int, error: OutcomeUnknown
+        self,
+        part: Selection,
+        params: Mapping[str, Any],
+        matched: int,
+        new_list: NewList | None,
+        error: OutcomeUnknown,
     ) -> int:
         """Look up whether a move whose answer was lost has taken place.
 
@@ -146,13 +204,14 @@ class LeadActions:
             or the leads would not have left the campaigns they are selected from, or some are still there.
         """
         sources = part.body.get("campaignIds", ())
-        target = params.get("CAMPAIGN_ID")
-        if not sources or target is None or target in sources or params["CREATE_COPY_SETTING"] != "false":
+        if new_list is None or not sources or params["CREATE_COPY_SETTING"] != "false":
+            raise error
+        if params["CAMPAIGN_ID"] in sources:
             raise error
         try:
             left = self.leads.count(part)
             # Leads may also leave a selection by their state, so the new list has to show them.
-            arrived = 0 if left else self._arrived(params)
+            arrived = 0 if left else self._arrived(new_list.fill(params))
         except EngageVoiceError:
             raise error from None
         if left or arrived < matched:
@@ -162,18 +221,16 @@ class LeadActions:
                 request=error.request,
             ) from None
         log.warning(
-            "The answer to the move was lost, but all %d leads have left the source: it was done", matched
+            "The answer to the move was lost, but all %d leads are in the new list: it was done", matched
         )
         return matched
 
     def _arrived(self, params: Mapping[str, Any]) -> int:
-        """Count the leads in the new list of a move."""
-        target = self.campaigns.find(params["CAMPAIGN_ID"], account_id=self.leads.account_id)
-        made = self.campaigns.newest_list(target, params["LIST_NAME"])
-        if made is None:
+        """Count the leads in the list of a move; none where it made no list."""
+        if is_new_list(params):
             return 0
-        campaign = target["campaign_id"]
-        body = {"campaignId": campaign, "campaignIds": [campaign], "listIds": [made["list_id"]]}
+        campaign = params["CAMPAIGN_ID"]
+        body = {"campaignId": campaign, "campaignIds": [campaign], "listIds": [params["LIST_ID"]]}
         return self.leads.count(Selection(body))
 
     def _send(

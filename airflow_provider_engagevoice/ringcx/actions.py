@@ -32,7 +32,7 @@ class Parameter:
     :param required: RingCX needs it.
     :param choices: the allowed values of a choice.
     :param only_with: another parameter and the value of it beside which this one counts;
-        beside any other value it is neither required nor sent.
+        beside any other value it is refused.
     """
 
     name: str

@@ -51,7 +51,7 @@ def read_body(response: Response, request: str) -> Any:
     :raises UnexpectedAnswer: on an HTML page, a redirect or broken JSON. Observed: a path outside
         RingCX's API is answered by the web application's page with status 200.
     """
-    text = response.text.strip()
+    text = _text(response).strip()
     kind = response.headers.get("Content-Type", "").lower()
     if response.is_redirect or response.status_code >= 300:
         raise _unexpected(response, request, "a redirect")
@@ -93,9 +93,9 @@ def message_of(response: Response) -> str:
     if "html" in response.headers.get("Content-Type", "").lower():
         return "a web page instead of JSON"
     try:
-        body = json.loads(response.text)
+        body = json.loads(_text(response))
     except (ValueError, RecursionError):
-        return tidy(response.text)
+        return tidy(_text(response))
     if not isinstance(body, dict):
         return ""
     parts = [body[key] for key in _MESSAGE_KEYS if isinstance(body.get(key), str) and body[key]]
@@ -104,6 +104,11 @@ def message_of(response: Response) -> str:
         if isinstance(entry, dict):
             parts.append(f"{entry.get('attributeName')}: {entry.get('message')}")
     return tidy("; ".join(parts))
+
+
+def _text(response: Response) -> str:
+    """Read a body as UTF-8, which RingCX writes (guide, "URIs"), whether its header says so or not."""
+    return response.content.decode("utf-8", "replace")
 
 
 def tidy(text: str) -> str:

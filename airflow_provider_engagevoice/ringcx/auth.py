@@ -208,9 +208,6 @@ class Legacy(Renewed):
             ) from None
         return Token(access, time.monotonic() + _LEGACY_LIFE - _RENEW_AHEAD)
 
-    def _refresh(self, transport: Transport, refresh: str) -> Token:
-        return self._sign_in(transport)
-
     def _as_headers(self, access: str) -> dict[str, str]:
         return {"X-Auth-Token": access}
 

@@ -60,17 +60,14 @@ class Directory:
     def find(self, campaign: str | int, dial_group_name: str | None = None) -> Campaign:
         """Find one campaign.
 
-        :param campaign: its exact name, or its id (an int, or text of nothing but digits).
+        :param campaign: its exact name, or its id as an int or as text.
         :param dial_group_name: look in dial groups of this exact name only.
         :return: the campaign.
         :raises CampaignNotFound: where there is none; names the nearest names.
         :raises CampaignAmbiguous: where there are several; lists them.
         """
         among = self._in_dial_group(dial_group_name)
-        if isinstance(campaign, int) or campaign.strip().isdecimal():
-            found = [entry for entry in among if entry["campaign_id"] == int(campaign)]
-        else:
-            found = [entry for entry in among if entry["campaign_name"] == campaign]
+        found = [c for c in among if is_meant(campaign, c["campaign_name"], c["campaign_id"])]
         if not found:
             raise CampaignNotFound(self._not_found(campaign, among))
         if len(found) > 1:
@@ -206,7 +203,8 @@ class Campaigns:
             directory = Directory(active, directory.unreadable)
         try:
             return directory.find(name, dial_group_name)
-        except CampaignNotFound:
+        except CampaignNotFound as error:
+            log.info("Not there yet: %s", error)
             return None
 
     def lists(self, campaign: Campaign) -> list[LeadList]:
@@ -224,16 +222,6 @@ class Campaigns:
             LeadList(list_id=_id(row, "listId"), list_name=str(row.get("listDesc") or "")) for row in rows
         ]
 
-    def newest_list(self, campaign: Campaign, name: str) -> LeadList | None:
-        """Find the list that a move has just made.
-
-        :param campaign: the campaign moved to.
-        :param name: the list's name.
-        :return: the list of this name with the highest id, since names may repeat; None where there is none.
-        """
-        named = [entry for entry in self.lists(campaign) if entry["list_name"] == name]
-        return max(named, key=lambda entry: entry["list_id"], default=None)
-
     def agents(self, account_id: str | None = None) -> Iterator[dict[str, Any]]:
         """Give all agents of an account, in one request per agent group and one more.
 
@@ -246,16 +234,30 @@ class Campaigns:
             yield from _rows(self.request("GET", f"{groups}/{_id(group, 'agentGroupId')}/agents"), "agents")
 
 
-def account_path(account_id: str) -> str:
+def is_meant(wanted: str | int, name: str, number: int) -> bool:
+    """Tell whether an author who wrote a name or an id means this campaign or list.
+
+    :param wanted: what the author wrote: an int is an id, text a name or, if nothing but digits, either.
+    :param name: its name.
+    :param number: its id.
+    :return: True where it is meant.
+    """
+    if isinstance(wanted, int):
+        return number == wanted
+    return name == wanted or wanted.strip() == str(number)
+
+
+def account_path(account_id: str | int) -> str:
     """Write the path that everything of a sub-account is below.
 
     :param account_id: the sub-account.
     :return: the path.
     :raises InvalidParameter: where it is no such id.
     """
-    if not account_id.isascii() or not account_id.isalnum():
-        raise InvalidParameter(f"account_id {account_id!r} is no RingCX sub-account id")
-    return f"/api/v1/admin/accounts/{account_id}"
+    text = str(account_id)
+    if not text.isascii() or not text.isalnum():
+        raise InvalidParameter(f"account_id {text!r} is no RingCX sub-account id")
+    return f"/api/v1/admin/accounts/{text}"
 
 
 def _campaigns(account_id: str, groups: Sequence[dict[str, Any]]) -> Iterator[Campaign]:

@@ -49,8 +49,12 @@ class RingCXClient:
         :param account_id: the sub-account; default the connection's, else the only one.
         :return: search and count.
         """
+        if account_id is None:
+            return Leads(self.request, self.campaigns.default_account())
+        if not str(account_id).strip():
+            raise InvalidParameter("account_id is empty; leave it out to mean the connection's")
         # A template rendered as native code gives a number.
-        return Leads(self.request, str(account_id or self.campaigns.default_account()))
+        return Leads(self.request, str(account_id))
 
     def lead_actions(self, account_id: str | None = None) -> LeadActions:
         """Act on the leads of a sub-account.

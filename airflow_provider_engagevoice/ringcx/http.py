@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from airflow_provider_engagevoice.ringcx.answers import error_of, message_of, read_body, retry_after
+from airflow_provider_engagevoice.ringcx.answers import error_of, message_of, read_body, retry_after, tidy
 from airflow_provider_engagevoice.ringcx.errors import (
     EngageVoiceError,
     InvalidParameter,
@@ -65,7 +65,7 @@ class Call:
         path = "/" + self.url.split("://", 1)[-1].partition("/")[2]
         if "/admin/token/" in path:
             path = path.rpartition("/")[0] + "/***"
-        return f"{self.method} {path}"
+        return f"{self.method} {tidy(path)}"
 
 
 class _Failed(Exception):
@@ -155,6 +155,13 @@ class Transport:
         except (requests.RequestException, ValueError) as error:
             # The cause is dropped, and only its class named: its text holds the address with its query.
             raise _Failed(_unreachable(call, error), applied=_was_sent(error)) from None
+        except Exception:
+            raise
+        except BaseException as stop:
+            # Airflow's task time-out is no Exception, and Airflow would retry the task after it.
+            if call.repeatable:
+                raise
+            raise _unknown(call, _unreachable(call, stop)) from None
         status = response.status_code
         if status == 429:
             wait = retry_after(response)
@@ -231,17 +238,17 @@ def _unknown(call: Call, cause: EngageVoiceError) -> OutcomeUnknown:
     )
 
 
-def _unreachable(call: Call, error: Exception) -> ServiceUnavailable:
+def _unreachable(call: Call, error: BaseException) -> ServiceUnavailable:
     host = call.url.split("://", 1)[-1].partition("/")[0]
     return ServiceUnavailable(f"No answer from {host} to {call} ({_root(error)})", request=str(call))
 
 
-def _root(error: Exception) -> str:
+def _root(error: BaseException) -> str:
     reason = _reason(error)
     return type(error if reason is None else reason).__name__
 
 
-def _reason(error: Exception) -> object:
+def _reason(error: BaseException) -> object:
     return getattr(error.args[0], "reason", None) if error.args else None
 
 
@@ -251,11 +258,11 @@ def _was_sent(error: Exception) -> bool:
     import urllib3
 
     reason = _reason(error)
-    never_connected = (
-        urllib3.exceptions.NewConnectionError,
-        urllib3.exceptions.ConnectTimeoutError,
-        urllib3.exceptions.ProxyError,
-    )
+    never_connected = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
+    if isinstance(reason, urllib3.exceptions.ProxyError):
+        # urllib3 gives this name to a connection that the proxy drops later, too.
+        cause = reason.original_error
+        return not (isinstance(cause, never_connected) or str(cause).startswith("Tunnel connection failed"))
     if isinstance(error, (requests.ConnectTimeout, requests.exceptions.InvalidURL)) or isinstance(
         reason, never_connected
     ):

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_engagevoice.ringcx.actions import NEW_LIST
-from airflow_provider_engagevoice.ringcx.campaigns import Campaign, Campaigns
+from airflow_provider_engagevoice.ringcx.campaigns import Campaign, Campaigns, is_meant
 from airflow_provider_engagevoice.ringcx.errors import (
     InvalidCriteria,
     InvalidParameter,
     NotFound,
     did_you_mean,
 )
+from airflow_provider_engagevoice.ringcx.values import type_name
 
 COPY_SETTINGS = {False: "false", True: "true", "TRANSITION": "TRANSITION"}
 """What ``copy`` is in RingCX's CREATE_COPY_SETTING. Source: guide, "Move Parameters"."""
@@ -65,15 +66,13 @@ class NewList:
     older: frozenset[int]
 
     @classmethod
-    def of(cls, campaigns: Campaigns, params: Mapping[str, Any], account_id: str) -> NewList:
-        """Look at the target before the move; two requests.
+    def before_move(cls, campaigns: Campaigns, target: Campaign) -> NewList:
+        """Look at the target before the move; one request.
 
         :param campaigns: reads lists.
-        :param params: the move's ``paramMap``.
-        :param account_id: the sub-account.
+        :param target: the campaign to move to.
         :return: the list to come.
         """
-        target = campaigns.find(params["CAMPAIGN_ID"], account_id=account_id)
         return cls(campaigns, target, frozenset(entry["list_id"] for entry in campaigns.lists(target)))
 
     def fill(self, params: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -83,7 +82,7 @@ class NewList:
         :return: that of the next; the same where no list has been made yet, since all leads so far were
             duplicates, or where the list is named already.
         """
-        if str(params["LIST_ID"]) != NEW_LIST:
+        if not is_new_list(params):
             return params
         made = [
             entry["list_id"]
@@ -93,20 +92,29 @@ class NewList:
         return {**params, "LIST_ID": max(made)} if made else params
 
 
+def is_new_list(params: Mapping[str, Any]) -> bool:
+    """Tell whether a request with these parameters makes a list.
+
+    :param params: an action's ``paramMap``.
+    :return: True for a move into a new list.
+    """
+    return str(params.get("LIST_ID")) == NEW_LIST
+
+
 def plan_move(
     campaigns: Campaigns,
     *,
-    target_campaign: str | int,
-    source_campaign: str | int | None = None,
-    target_list: str | int | None = None,
-    new_list_name: str = "",
+    target_campaign: object,
+    source_campaign: object = None,
+    target_list: object = None,
+    new_list_name: object = "",
     account_id: str | None = None,
 ) -> MovePlan:
     """Look up the names of a move, in one request per account and at most two more.
 
     :param campaigns: looks names up.
-    :param target_campaign: name or id of the campaign to move to.
-    :param source_campaign: name or id of the campaign to move from.
+    :param target_campaign: name or id of the campaign to move to, or the campaign as the sensor gives it.
+    :param source_campaign: the campaign to move from, likewise.
     :param target_list: name or id of an existing list of the target.
     :param new_list_name: name of the list to make, where ``target_list`` is None.
     :param account_id: look in this sub-account only.
@@ -117,25 +125,32 @@ def plan_move(
     :raises InvalidCriteria: where source and target are in different sub-accounts.
     """
     directory = campaigns.directory(account_id)
-    target = directory.find(target_campaign)
-    source = None if source_campaign is None else directory.find(source_campaign)
+    target = directory.find(_reference("target_campaign", target_campaign))
+    source = None
+    if source_campaign is not None:
+        source = directory.find(_reference("source_campaign", source_campaign))
     if source is not None and source["account_id"] != target["account_id"]:
         raise InvalidCriteria(
             f"Leads cannot be moved between sub-accounts: the source is in {source['account_id']}, the "
             f"target in {target['account_id']}"
         )
     if target_list is None:
-        return MovePlan(target, source, None, new_list_name)
-    list_id, list_name = _find_list(campaigns, target, target_list)
+        return MovePlan(target, source, None, str(new_list_name))
+    list_id, list_name = _find_list(campaigns, target, _reference("target_list", target_list))
     return MovePlan(target, source, list_id, list_name)
+
+
+def _reference(argument: str, value: object) -> str | int:
+    if isinstance(value, Mapping):
+        value = value.get("campaign_id")
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        raise InvalidParameter(f"{argument} must be a name or an id, not {type_name(value)}")
+    return value
 
 
 def _find_list(campaigns: Campaigns, target: Campaign, wanted: str | int) -> tuple[int, str]:
     lists = campaigns.lists(target)
-    if str(wanted).strip().isdecimal():
-        found = [entry for entry in lists if entry["list_id"] == int(wanted)]
-    else:
-        found = [entry for entry in lists if entry["list_name"] == wanted]
+    found = [entry for entry in lists if is_meant(wanted, entry["list_name"], entry["list_id"])]
     if not found:
         near = did_you_mean(wanted, [entry["list_name"] for entry in lists])
         raise NotFound(f"Campaign {target['campaign_name']!r} has no list {wanted!r}{near}")

@@ -14,6 +14,9 @@ IDENTITIES = keys_with([Role.IDENTITY])
 NARROWING = keys_with([Role.IDENTITY, Role.CAMPAIGN, Role.LIST])
 _FOREIGN = "The search criteria have a key that is no criterion of RingCX's"
 
+#: Filters whose values are RingCX's words or ids of its own, and so no lead's data.
+_SHOWN = frozenset({"listIds", "leadStates", "systemDispositions"})
+
 
 @dataclass(frozen=True, repr=False)
 class Selection:
@@ -29,7 +32,7 @@ class Selection:
     def describe(self) -> str:
         """Say what is selected, for a log or a screen: counts and names of filters, no lead's data.
 
-        :return: such as ``campaigns [101], 250 externIds, filters leadStates``.
+        :return: such as ``campaigns [101], 250 externIds, leadStates READY``.
         """
         if self.empty:
             return f"nothing ({self.empty})"
@@ -37,9 +40,9 @@ class Selection:
         if "campaignIds" in self.body:
             parts.append(f"campaigns {self.body['campaignIds']}")
         parts += [f"{len(self.body[key]):,} {key}" for key in sorted(IDENTITIES) if key in self.body]
-        filters = [key for key in self.body if ROLES[key] in (Role.FILTER, Role.LIST)]
-        if filters:
-            parts.append(f"filters {', '.join(filters)}")
+        for key, value in self.body.items():
+            if ROLES[key] in (Role.FILTER, Role.LIST):
+                parts.append(f"{key} {', '.join(map(str, value))}" if key in _SHOWN else key)
         return ", ".join(parts) or "every lead of the sub-account"
 
     __repr__ = describe

@@ -90,9 +90,9 @@ class Renewed(SignIn):
     def _sign_in(self, transport: Transport) -> Token:
         """Get a first token from the credential."""
 
-    @abstractmethod
     def _refresh(self, transport: Transport, refresh: str) -> Token:
-        """Get the next token from the last one's refresh token."""
+        """Get the next token from the last one's refresh token, where the way to sign in has one."""
+        return self._sign_in(transport)
 
     @abstractmethod
     def _as_headers(self, access: str) -> dict[str, str]:

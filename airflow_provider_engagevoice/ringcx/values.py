@@ -110,6 +110,8 @@ def as_datetime(value: Any) -> datetime:
     if not isinstance(value, str):
         raise ValueError("no date")
     text = value.strip().replace("Z", "+00:00")
+    if text[10:11] in ("+", "-"):
+        raise ValueError("a zone without a time")
     if "T" in text and text[-5:-4] in ("+", "-") and text[-4:].isdecimal():
         text = f"{text[:-2]}:{text[-2:]}"
     return datetime.fromisoformat(text)
@@ -185,7 +187,8 @@ def type_name(value: object) -> str:
     :param value: the value; it is not shown, since it may be a lead's.
     :return: such as ``a dict`` or ``text``.
     """
-    return "text" if isinstance(value, str) else f"a {type(value).__name__}"
+    name = type(value).__name__
+    return "text" if isinstance(value, str) else f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
 
 
 def _read_list(key: str, value: Any, *, lenient: bool) -> list[Any]:

@@ -14,9 +14,8 @@ from airflow_provider_engagevoice.compat import (
     BaseSensorOperator,
     PokeReturnValue,
     conf,
-    fail_where_no_retry_helps,
 )
-from airflow_provider_engagevoice.hooks.engagevoice import EngageVoiceHook
+from airflow_provider_engagevoice.hooks.engagevoice import EngageVoiceHook, fail_where_no_retry_helps
 from airflow_provider_engagevoice.rendering import FaithfulTemplates, given
 from airflow_provider_engagevoice.ringcx.errors import EngageVoiceError, InvalidParameter, ServiceUnavailable
 
@@ -33,7 +32,8 @@ class CampaignLookupSensor(FaithfulTemplates, BaseSensorOperator):
     """Wait until a campaign exists, and hand its ids to the next task.
 
     Each look costs one request per account. Failures that may pass (RingCX not reached, busy) are
-    survived, up to five in a row, with growing pauses; what waiting cannot mend (wrong credentials,
+    survived, up to five in a row, with growing pauses (in ``reschedule`` mode, where each look is a process
+    of its own, any number, with a doubled pause); what waiting cannot mend (wrong credentials,
     missing rights, two campaigns of the name) fails the task at once and without retry, even with
     ``soft_fail``, which skips the task when the time is up.
 
@@ -90,9 +90,7 @@ class CampaignLookupSensor(FaithfulTemplates, BaseSensorOperator):
             self.log.warning("Look-up %d in a row failed: %s", self._failures, error)
             return PokeReturnValue(is_done=False)
         self._failures = 0
-        if campaign is None:
-            self.log.info("Campaign %r is not there yet", self.campaign_name)
-        else:
+        if campaign is not None:
             self._log_found(campaign)
         return PokeReturnValue(is_done=campaign is not None, xcom_value=campaign)
 
@@ -117,6 +115,9 @@ class CampaignLookupSensor(FaithfulTemplates, BaseSensorOperator):
         :param context: the task's context.
         :param event: what the trigger says.
         :return: the campaign.
+        :raises AirflowSensorTimeout: where the time is up.
+        :raises AirflowFailException: where waiting cannot help.
+        :raises ServiceUnavailable: after too many failures in a row.
         """
         status = event.get("status")
         if status == "found":
@@ -145,6 +146,14 @@ class CampaignLookupSensor(FaithfulTemplates, BaseSensorOperator):
             if isinstance(skip.__cause__, AirflowFailException):
                 raise skip.__cause__ from None
             raise
+
+    def _get_next_poke_interval(self, *args: Any, **kwargs: Any) -> float:
+        interval: float = super()._get_next_poke_interval(*args, **kwargs)
+        if not self._failures:
+            return interval
+        from airflow_provider_engagevoice.triggers.campaigns import LONGEST_PAUSE
+
+        return min(interval * 2**self._failures, max(LONGEST_PAUSE, interval))
 
     def _log_found(self, campaign: Mapping[str, Any]) -> None:
         self.log.info(

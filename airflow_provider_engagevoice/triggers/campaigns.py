@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from airflow_provider_engagevoice.hooks.engagevoice import EngageVoiceHook
     from airflow_provider_engagevoice.ringcx.campaigns import Campaign
 
-_LONGEST_PAUSE = 600.0
+#: Seconds that the pause grows to after failures.
+LONGEST_PAUSE = 600.0
 
 #: Threads of our own: in the event loop's few, slow answers would hold up other triggers' look-ups.
 _THREADS = ThreadPoolExecutor(16, "ringcx-look-up")
@@ -126,5 +127,5 @@ class CampaignLookupTrigger(BaseTrigger):
     def _pause(self, failures: int) -> float:
         if not failures:
             return self.poke_interval
-        longest = max(_LONGEST_PAUSE, self.poke_interval)
+        longest = max(LONGEST_PAUSE, self.poke_interval)
         return min(self.poke_interval * 2**failures, longest) * random.uniform(0.75, 1.25)

@@ -57,7 +57,6 @@ def test_a_wrong_literal_is_refused(key, value):
         LeadSearchCriteria(lead_states=["READY"]),
         LeadSearchCriteria(campaign_ids=[1], lead_states=["REDAY"]),
     ],
-    ids=str,
 )
 def test_criteria_known_to_be_wrong_are_refused(criteria):
     with pytest.raises(InvalidCriteria):
@@ -83,7 +82,6 @@ def test_criteria_known_to_be_wrong_are_refused(criteria):
         object(),
         {"externIds": object()},
     ],
-    ids=str,
 )
 def test_nothing_that_a_template_or_a_task_fills_is_judged(criteria):
     cancel(criteria)
@@ -120,7 +118,6 @@ def test_the_mail_is_judged_like_the_others():
         ({"loadedDtsStart": datetime(2026, 1, 1), "leadIds": (1, {2})}, set()),
         ({"leadIds": iter([1]), "externIds": {}.keys()}, {"leadIds", "externIds"}),
     ],
-    ids=str,
 )
 def test_which_criteria_are_data(value, keys):
     assert data_keys(value) == keys

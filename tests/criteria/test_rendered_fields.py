@@ -37,9 +37,7 @@ def test_counts_and_filters_are_shown(criteria, shown):
     assert str(PrivateCriteria(criteria)) == repr(PrivateCriteria(criteria)) == str(shown)
 
 
-@pytest.mark.parametrize(
-    "person", [*PEOPLE, PEOPLE, {"name": PEOPLE[0]}, tuple(PEOPLE), str(PEOPLE)], ids=str
-)
+@pytest.mark.parametrize("person", [*PEOPLE, PEOPLE, {"name": PEOPLE[0]}, tuple(PEOPLE), str(PEOPLE)])
 def test_a_persons_data_is_shown_under_no_key(person):
     # Three filters take any text; they are shown, since what they hold describes many leads.
     for key in ALL_KEYS - {"agentDispositions", "physicalStates", "leadTimezones"}:

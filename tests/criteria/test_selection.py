@@ -78,12 +78,12 @@ def body(criteria, **options):
 # What is taken, and in which shape it is sent
 
 
-@pytest.mark.parametrize("key", LISTS.keys() - {"campaignIds"})
+@pytest.mark.parametrize("key", sorted(LISTS.keys() - {"campaignIds"}))
 def test_a_list_is_sent_as_written(key):
     assert body({key: LISTS[key]}, account_wide=True) == {key: LISTS[key]}
 
 
-@pytest.mark.parametrize("key", SINGLES.keys() - {"campaignId"})
+@pytest.mark.parametrize("key", sorted(SINGLES.keys() - {"campaignId"}))
 def test_a_single_value_is_sent_as_written(key):
     assert body({key: SINGLES[key]}, account_wide=True) == {key: SINGLES[key]}
 
@@ -126,18 +126,17 @@ def test_the_guides_body_with_an_empty_campaign_ids_beside_campaign_id_works():
         '\n ["A-1",\t"B-2"] ',
         ["A-1", None, "", "B-2", "A-1", [], "None"],
     ],
-    ids=str,
 )
 def test_a_list_is_read_in_whatever_shape_it_comes(value):
     assert body({"externIds": value}) == {"externIds": ["A-1", "B-2"]}
 
 
-@pytest.mark.parametrize("value", [{"A-1", "B-2"}, frozenset(("A-1", "B-2")), "{'A-1', 'B-2'}"], ids=str)
+@pytest.mark.parametrize("value", [{"A-1", "B-2"}, frozenset(("A-1", "B-2")), "{'A-1', 'B-2'}"])
 def test_a_set_is_read_as_a_list(value):
     assert sorted(body({"externIds": value})["externIds"]) == ["A-1", "B-2"]
 
 
-@pytest.mark.parametrize("value", [[7, 8], ["7", "8"], "[7, 8]", "['7', '8']", [7, "007", " 8 "]], ids=str)
+@pytest.mark.parametrize("value", [[7, 8], ["7", "8"], "[7, 8]", "['7', '8']", [7, "007", " 8 "]])
 def test_ids_are_numbers_however_spelt(value):
     assert body({"leadIds": value}) == {"leadIds": [7, 8]}
 
@@ -181,7 +180,6 @@ def test_states_are_taken_in_every_spelling_of_the_guides(state, sent):
         "2026-07-24 16:00",
         " 2026-07-24T18:00:00.000+0200 ",
     ],
-    ids=str,
 )
 def test_moments_are_sent_in_ringcxs_notation(moment):
     assert (
@@ -225,17 +223,13 @@ def test_the_whole_criteria_may_be_another_mapping_or_its_text(shape):
 # What is empty
 
 
-@pytest.mark.parametrize(
-    "blank", [*BLANKS, [], (), set(), {}, [None], ["", "None"], {}.keys(), iter(())], ids=repr
-)
+@pytest.mark.parametrize("blank", [*BLANKS, [], (), set(), {}, [None], ["", "None"], {}.keys(), iter(())])
 @pytest.mark.parametrize("key", LISTS)
 def test_a_list_that_data_left_empty_selects_nothing(key, blank):
     assert select({"campaignId": 1, key: blank}, data={key}).empty == f"{key} is empty"
 
 
-@pytest.mark.parametrize(
-    "blank", [None, "", " ", "None", "null", "[]", "{}", "()", "set()", [], {}], ids=repr
-)
+@pytest.mark.parametrize("blank", [None, "", " ", "None", "null", "[]", "{}", "()", "set()", [], {}])
 @pytest.mark.parametrize("key", SINGLES)
 def test_a_single_value_that_data_left_empty_selects_nothing(key, blank):
     assert select({"leadIds": [1], key: blank}, data={key}).empty == f"{key} is empty"
@@ -247,19 +241,19 @@ def test_a_comparison_of_which_data_left_a_part_empty_selects_nothing(part):
     assert select({"leadIds": [1], "leadPassesCriteria": comparison}).empty == "leadPassesCriteria is empty"
 
 
-@pytest.mark.parametrize("blank", [[], (), None, "", "[]"], ids=repr)
+@pytest.mark.parametrize("blank", [[], (), None, "", "[]"])
 @pytest.mark.parametrize("key", IDENTITIES)
 def test_leads_named_by_hand_as_none_at_all_are_no_leads(key, blank):
     assert select({"campaignIds": [1], key: blank}, data=()).empty == f"{key} is empty"
 
 
-@pytest.mark.parametrize("empty", [[], (), set()], ids=repr)
+@pytest.mark.parametrize("empty", [[], (), set()])
 @pytest.mark.parametrize("key", PURE_FILTERS)
 def test_an_empty_list_by_hand_means_any_for_a_filter(key, empty):
     assert body({"campaignIds": [1], key: empty}, data=()) == {"campaignId": 1, "campaignIds": [1]}
 
 
-@pytest.mark.parametrize("blank", [None, "", "None", "[]", {}], ids=repr)
+@pytest.mark.parametrize("blank", [None, "", "None", "[]", {}])
 @pytest.mark.parametrize("key", PURE_FILTERS)
 def test_nothing_but_an_empty_list_means_any(key, blank):
     # As os.environ.get("STATES") or Variable.get(..., default_var=None) would leave it.
@@ -267,7 +261,7 @@ def test_nothing_but_an_empty_list_means_any(key, blank):
         select({"campaignIds": [1], key: blank}, data=())
 
 
-@pytest.mark.parametrize("blank", [None, "", "None", [], {}], ids=repr)
+@pytest.mark.parametrize("blank", [None, "", "None", [], {}])
 @pytest.mark.parametrize("key", SINGLES)
 def test_a_single_value_by_hand_may_not_be_empty(key, blank):
     with pytest.raises(InvalidCriteria, match=f"^{key} is empty; leave it out to mean any"):
@@ -279,13 +273,13 @@ def test_no_campaign_at_all_by_hand_is_refused():
         select({"campaignIds": [], "listIds": [7]}, data=())
 
 
-@pytest.mark.parametrize("value", [["A-1", ""], ["A-1", None], "['A-1', '']"], ids=repr)
+@pytest.mark.parametrize("value", [["A-1", ""], ["A-1", None], "['A-1', '']"])
 def test_a_gap_in_a_list_by_hand_is_refused(value):
     with pytest.raises(InvalidCriteria, match=r"externIds\[1\] is empty"):
         select({"externIds": value}, data=())
 
 
-@pytest.mark.parametrize("whole", [None, "", "None", "{}", {}, "null"], ids=repr)
+@pytest.mark.parametrize("whole", [None, "", "None", "{}", {}, "null"])
 def test_criteria_that_are_empty_as_a_whole_select_nothing(whole):
     for account_wide in (False, True):
         assert select(whole, account_wide=account_wide).empty == "the search criteria are empty"
@@ -410,9 +404,7 @@ def test_what_is_no_value_of_a_criterion_is_refused(key, value, data):
         select({"externIds": ["A-1"], key: value}, data=data)
 
 
-@pytest.mark.parametrize(
-    "whole", [[], [{"leadIds": [1]}], 5, "[1]", "leadIds=1", b"{}", object(), "1"], ids=repr
-)
+@pytest.mark.parametrize("whole", [[], [{"leadIds": [1]}], 5, "[1]", "leadIds=1", b"{}", object(), "1"])
 def test_criteria_that_are_no_dict_are_refused(whole):
     with pytest.raises(InvalidCriteria, match="search_criteria"):
         select(whole)
@@ -463,7 +455,7 @@ def test_a_selection_describes_itself_by_counts():
     selection = select(
         {"campaignId": 5, "externIds": ["A-1", "B-2"], "leadStates": ["READY"], "firstName": "Ada"}
     )
-    assert selection.describe() == "campaigns [5], 2 externIds, filters leadStates, firstName"
+    assert selection.describe() == "campaigns [5], 2 externIds, leadStates READY, firstName"
     assert "Ada" not in repr(selection)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_engagevoice.hooks import engagevoice
+from airflow_provider_engagevoice.hooks import connection
 from airflow_provider_engagevoice.ringcx.errors import EngageVoiceError
 from airflow_provider_engagevoice.sandbox import tokens as issued
 from airflow_provider_engagevoice.sandbox.server import SandboxServer
@@ -135,7 +135,7 @@ def test_tokens_are_masked_the_moment_they_are_parsed(
     connect: Connect, secrets: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     masked: list[str] = []
-    monkeypatch.setattr(engagevoice, "mask_secret", masked.append)
+    monkeypatch.setattr(connection, "mask_secret", masked.append)
     hook = connect()
     hook.get_conn()
     assert masked == []

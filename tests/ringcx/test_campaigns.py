@@ -210,15 +210,3 @@ def test_lists_and_agents_of_an_account(sandbox: SandboxServer, at_home: Campaig
     assert agents
     assert all(isinstance(agent["agentId"], int) for agent in agents)
     assert len(sandbox.requests) - before == 3  # two groups
-
-
-def test_the_newest_of_lists_of_one_name(faults: Faults, at_home: Campaigns) -> None:
-    campaign = at_home.find("Spring Renewals")
-    rows = [
-        {"listId": 3, "listDesc": "July"},
-        {"listId": 12, "listDesc": "July"},
-        {"listId": 99, "listDesc": None},
-    ]
-    faults.on("/lists", answer(200, rows), answer(200, rows))
-    assert at_home.newest_list(campaign, "July") == {"list_id": 12, "list_name": "July"}
-    assert at_home.newest_list(campaign, "June") is None
