@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, settings
 
 from airflow_provider_engagevoice.sandbox.server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
+from tests.faults import Faults
 
 ROOT_VARIABLE = "ENGAGEVOICE_TESTS_ROOT"
 
@@ -83,9 +84,15 @@ def airflow_db(airflow_home: Path) -> Path:
 
 
 @pytest.fixture
-def sandbox(monkeypatch: pytest.MonkeyPatch, airflow_db: Path) -> Iterator[SandboxServer]:
+def faults() -> Faults:
+    """What the sandbox is to do wrong."""
+    return Faults()
+
+
+@pytest.fixture
+def sandbox(faults: Faults, monkeypatch: pytest.MonkeyPatch, airflow_db: Path) -> Iterator[SandboxServer]:
     """A fresh RingCX with a small seeded world, and Airflow's default connection to it."""
-    with SandboxServer(Settings(size=3000)) as server:
+    with SandboxServer(Settings(size=3000), wrap=faults.around) as server:
         monkeypatch.setenv("AIRFLOW_CONN_ENGAGEVOICE_DEFAULT", json.dumps(server.connection))
         yield server
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -83,12 +84,13 @@ class _LeadOperator(FaithfulTemplates, BaseOperator):
                 return self._nothing_selected(selection.empty, hook)
             return self._act(hook, selection, context)
 
+    @abstractmethod
     def _act(self, hook: EngageVoiceHook, selection: Selection, context: Context) -> dict[str, Any]:
-        raise NotImplementedError
+        """Act on a selection that is not empty."""
 
+    @abstractmethod
     def _action(self) -> str:
         """Name the lead action."""
-        raise NotImplementedError
 
     def _check_written(self) -> None:
         """Check what can be known before templates are rendered."""

@@ -3,54 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from airflow_provider_engagevoice.hooks.engagevoice import EngageVoiceHook
-from airflow_provider_engagevoice.ringcx import auth, http, tokens
 from airflow_provider_engagevoice.sandbox.server import SandboxServer
-from airflow_provider_engagevoice.sandbox.settings import Settings
-from tests.faults import Faults
-from tests.ringcx.clients import Clock
+from tests.ringcx.conftest import _new_process, clock, faults, faulty_server, sandbox  # noqa: F401
 
 Connect = Callable[..., EngageVoiceHook]
 
 
-@pytest.fixture(scope="session")
-def faulty_server() -> Iterator[tuple[SandboxServer, Faults]]:
-    faults = Faults()
-    with SandboxServer(Settings(size=1000), wrap=faults.around) as server:
-        yield server, faults
-
-
 @pytest.fixture
-def sandbox(faulty_server: tuple[SandboxServer, Faults], monkeypatch: pytest.MonkeyPatch) -> SandboxServer:
-    server, faults = faulty_server
-    faults.rules.clear()
-    server.reset()
-    monkeypatch.setenv("AIRFLOW_CONN_ENGAGEVOICE_DEFAULT", json.dumps(server.connection))
-    return server
-
-
-@pytest.fixture
-def faults(sandbox: SandboxServer, faulty_server: tuple[SandboxServer, Faults]) -> Faults:
-    return faulty_server[1]
-
-
-@pytest.fixture(autouse=True)
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """The client's time. Nothing in it really sleeps; no test finds the tokens of another."""
-    clock = Clock()
-    for module in (http, tokens, auth):
-        monkeypatch.setattr(module, "time", clock)
-    monkeypatch.setattr(tokens, "_SLOTS", {})
-    return clock
-
-
-@pytest.fixture
-def connect(sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch) -> Connect:
+def connect(sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch) -> Connect:  # noqa: F811
     """Make a hook on a connection to the sandbox that differs in some fields and extras."""
 
     def make(method: str = "ringcentral", extra: dict[str, Any] | None = None, **fields: Any) -> Any:

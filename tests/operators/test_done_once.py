@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Iterator
 
 import pytest
 
@@ -12,8 +10,7 @@ from airflow_provider_engagevoice.hooks.engagevoice import EngageVoiceHook
 from airflow_provider_engagevoice.ringcx import http
 from airflow_provider_engagevoice.ringcx.errors import OutcomeUnknown
 from airflow_provider_engagevoice.sandbox.server import SandboxServer
-from airflow_provider_engagevoice.sandbox.settings import Settings
-from tests.faults import Faults, answer, drop, obey
+from tests.faults import answer, drop, obey
 from tests.harness import run_tasks
 
 ACTIONS = "/campaignLeads/actions"
@@ -25,17 +22,9 @@ MOVE = {
 }
 
 
-@pytest.fixture
-def faults() -> Faults:
-    return Faults()
-
-
-@pytest.fixture
-def sandbox(faults: Faults, monkeypatch: pytest.MonkeyPatch, airflow_db) -> Iterator[SandboxServer]:
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http, "_FIRST_PAUSE", 0.001)
-    with SandboxServer(Settings(size=3000), wrap=faults.around) as server:
-        monkeypatch.setenv("AIRFLOW_CONN_ENGAGEVOICE_DEFAULT", json.dumps(server.connection))
-        yield server
 
 
 def acts(sandbox: SandboxServer) -> int:

@@ -44,15 +44,12 @@ def test_every_sign_in_works_in_a_dag_run(sandbox, monkeypatch):
 
 
 @pytest.mark.parametrize("ending", ["expire_tokens", "revoke_tokens"])
-def test_a_token_that_ends_before_the_act_is_replaced_and_the_act_done_once(monkeypatch, airflow_db, ending):
-    faults = Faults()
-    with SandboxServer(Settings(size=500), wrap=faults.around) as sandbox:
-        set_connection(monkeypatch, sandbox.connection)
-        faults.on(ACTIONS, after(getattr(sandbox, ending)))
-        run = run_tasks(pause, campaign=sandbox.campaign("Spring Renewals")["campaignId"])
-        assert run.states() == {"engagevoice_default": "success"}
-        assert [r.status for r in sandbox.requests if r.path.endswith(ACTIONS)] == [401, 200]
-        assert {lead["leadState"] for lead in sandbox.leads("Spring Renewals")} & {"READY"} == set()
+def test_a_token_that_ends_before_the_act_is_replaced_and_the_act_done_once(sandbox, faults, ending):
+    faults.on(ACTIONS, after(getattr(sandbox, ending)))
+    run = run_tasks(pause, campaign=sandbox.campaign("Spring Renewals")["campaignId"])
+    assert run.states() == {"engagevoice_default": "success"}
+    assert [r.status for r in sandbox.requests if r.path.endswith(ACTIONS)] == [401, 200]
+    assert {lead["leadState"] for lead in sandbox.leads("Spring Renewals")} & {"READY"} == set()
 
 
 @pytest.mark.parametrize(

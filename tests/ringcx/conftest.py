@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -23,10 +24,11 @@ def faulty_server() -> Iterator[tuple[SandboxServer, Faults]]:
 
 
 @pytest.fixture
-def sandbox(faulty_server: tuple[SandboxServer, Faults]) -> SandboxServer:
+def sandbox(faulty_server: tuple[SandboxServer, Faults], monkeypatch: pytest.MonkeyPatch) -> SandboxServer:
     server, faults = faulty_server
     faults.rules.clear()
     server.reset()
+    monkeypatch.setenv("AIRFLOW_CONN_ENGAGEVOICE_DEFAULT", json.dumps(server.connection))
     return server
 
 

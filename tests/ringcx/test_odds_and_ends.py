@@ -79,12 +79,7 @@ def test_a_connection_that_a_proxy_drops_may_have_carried_the_request(cause: Exc
     assert _was_sent(requests.exceptions.ProxyError(wrapped)) is sent
 
 
-def test_a_hook_call_that_selects_nothing_says_so(
-    sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch, logged: Callable[[], str]
-) -> None:
-    import json
-
-    monkeypatch.setenv("AIRFLOW_CONN_ENGAGEVOICE_DEFAULT", json.dumps(sandbox.connection))
+def test_a_hook_call_that_selects_nothing_says_so(sandbox: SandboxServer, logged: Callable[[], str]) -> None:
     hook = EngageVoiceHook()
     assert hook.count_leads({"campaignIds": [1], "leadStates": []}) == 0
     assert list(hook.search_leads({"campaignIds": [1], "leadStates": []})) == []

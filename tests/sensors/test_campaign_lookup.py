@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Iterator
 from itertools import pairwise
 from types import SimpleNamespace
 
@@ -13,10 +12,9 @@ import pytest
 
 from airflow_provider_engagevoice.ringcx import http
 from airflow_provider_engagevoice.sandbox.server import SandboxServer
-from airflow_provider_engagevoice.sandbox.settings import Settings
 from airflow_provider_engagevoice.triggers import campaigns as trigger_module
 from airflow_provider_engagevoice.triggers.campaigns import CampaignLookupTrigger
-from tests.faults import Faults, after, answer
+from tests.faults import after, answer
 from tests.harness import run_tasks
 
 TREE = "/dialGroups/withChildren"
@@ -24,17 +22,9 @@ NOT_YET = answer(200, [])
 UNAVAILABLE = answer(503, {"generalMessage": "Maintenance"})
 
 
-@pytest.fixture
-def faults() -> Faults:
-    return Faults()
-
-
-@pytest.fixture
-def sandbox(faults: Faults, monkeypatch: pytest.MonkeyPatch, airflow_db) -> Iterator[SandboxServer]:
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http, "_FIRST_PAUSE", 0.001)
-    with SandboxServer(Settings(size=200), wrap=faults.around) as server:
-        monkeypatch.setenv("AIRFLOW_CONN_ENGAGEVOICE_DEFAULT", json.dumps(server.connection))
-        yield server
 
 
 def looks(sandbox: SandboxServer) -> int:
