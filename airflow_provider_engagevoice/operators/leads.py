@@ -164,7 +164,7 @@ class LeadActionOperator(_LeadOperator):
 
     The leads are counted first. Nothing is sent where none matches, or where more match than
     ``max_leads``; nothing is changed with ``dry_run``. Errors that no retry can mend fail the task
-    without retry. Source: guide, "Lead Actions"; all parameters are in the README.
+    without retry. Source: guide, "Lead Actions"; docs/lead-actions.md lists all actions and parameters.
 
     :param lead_action: the action, such as ``CANCEL_LEADS`` (templated).
     :param search_criteria: which leads: a dict with RingCX's keys, a ``LeadSearchCriteria``, or the
