@@ -29,7 +29,7 @@ def main() -> int:
         seconds = time.monotonic() - started
         print(f"\nAirflow {outcome['airflow']}: DAG run {outcome['state']} after {seconds:.0f} s")
         for task in outcome["tasks"]:
-            print(f"  {task['task_id']:<14}{task['state']:<10}{task['seconds'] or 0:>6.2f} s")
+            print(f"  {task['task_id']:<14}{task['state']}")
         _print_changes(before, _leads_per_campaign(sandbox))
         _print_outbox(sandbox)
         _print_requests(sandbox)

@@ -27,7 +27,7 @@ def main(dag_file: Path, result_file: Path) -> None:
     dag = next(v for v in runpy.run_path(str(dag_file)).values() if type(v).__name__ == "DAG")
     run = dag.test()
     tasks = [
-        {"task_id": ti.task_id, "state": str(ti.state), "seconds": ti.duration}
+        {"task_id": ti.task_id, "state": str(ti.state)}
         for ti in sorted(run.get_task_instances(), key=lambda ti: str(ti.start_date))
     ]
     state = str(getattr(run.state, "value", run.state))

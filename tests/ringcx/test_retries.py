@@ -8,6 +8,7 @@ from email.utils import format_datetime
 from typing import Any
 
 import pytest
+from pytest_mock import MockerFixture
 
 from airflow_provider_engagevoice.ringcx.errors import (
     OutcomeUnknown,
@@ -197,20 +198,16 @@ def test_a_refused_connection_is_tried_again_for_every_request(clock: Clock, rep
     assert len(server.received) == 1
 
 
-def test_a_server_with_another_certificate_was_sent_nothing(
-    monkeypatch: pytest.MonkeyPatch, clock: Clock
-) -> None:
+def test_a_server_with_another_certificate_was_sent_nothing(mocker: MockerFixture, clock: Clock) -> None:
     """No such server can be had here without a certificate, so what requests raises is made up."""
     import ssl
 
     import requests
     import urllib3
 
-    def fail(*args: Any, **kwargs: Any) -> Any:
-        cause = urllib3.exceptions.SSLError(ssl.SSLCertVerificationError("certificate verify failed"))
-        raise requests.exceptions.SSLError(urllib3.exceptions.MaxRetryError(None, "/?x=1", cause))  # type: ignore[arg-type]
-
-    monkeypatch.setattr(requests.Session, "send", fail)
+    cause = urllib3.exceptions.SSLError(ssl.SSLCertVerificationError("certificate verify failed"))
+    refused = requests.exceptions.SSLError(urllib3.exceptions.MaxRetryError(None, "/?x=1", cause))  # type: ignore[arg-type]
+    mocker.patch.object(requests.Session, "send", side_effect=refused)
     with pytest.raises(ServiceUnavailable) as caught:
         client_of("https://ringcx.example", "api_token").request("PUT", ACTIONS_PATH)
     assert len(clock.pauses) == 4
@@ -219,15 +216,12 @@ def test_a_server_with_another_certificate_was_sent_nothing(
 
 @pytest.mark.parametrize("repeatable", [True, False])
 def test_a_connection_that_times_out_was_sent_nothing(
-    monkeypatch: pytest.MonkeyPatch, clock: Clock, repeatable: bool
+    mocker: MockerFixture, clock: Clock, repeatable: bool
 ) -> None:
     """Loopback connects or refuses at once, so what requests raises is made up."""
     import requests
 
-    def fail(*args: Any, **kwargs: Any) -> Any:
-        raise requests.ConnectTimeout
-
-    monkeypatch.setattr(requests.Session, "send", fail)
+    mocker.patch.object(requests.Session, "send", side_effect=requests.ConnectTimeout)
     with pytest.raises(ServiceUnavailable, match="ConnectTimeout"):
         client_of("https://ringcx.example", "api_token").request("PUT", ACTIONS_PATH, repeatable=repeatable)
     assert len(clock.pauses) == 4
