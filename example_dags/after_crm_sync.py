@@ -18,7 +18,7 @@ with DAG(
     schedule=None,
     start_date=datetime(2026, 1, 1),
     catchup=False,
-    params={"campaign_id": 0, "agent_id": 0, "renewed": [], "do_not_call": [], "warm": []},
+    params={"campaign_id": None, "agent_id": None, "renewed": [], "do_not_call": [], "warm": []},
     # Ids keep their types on their way from params and XCom to the criteria.
     render_template_as_native_obj=True,
     doc_md=__doc__,

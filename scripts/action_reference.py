@@ -73,7 +73,7 @@ def _row(action: Action, parameter: Parameter) -> str:
     value = ", ".join(parameter.choices) or VALUES[parameter.kind]
     needed = "yes" if parameter.required else "no"
     if parameter.only_with:
-        needed += f", with `{parameter.only_with[0]}` {parameter.only_with[1]}"
+        needed += f", only with `{parameter.only_with[0]}` {parameter.only_with[1]}"
     return f"| `{action.name}` | `{parameter.name}` | {value} | {needed} | {parameter.help} |\n"
 
 

@@ -92,7 +92,7 @@ def faults() -> Faults:
 @pytest.fixture
 def sandbox(faults: Faults, monkeypatch: pytest.MonkeyPatch, airflow_db: Path) -> Iterator[SandboxServer]:
     """A fresh RingCX with a small seeded world, and Airflow's default connection to it."""
-    with SandboxServer(Settings(size=3000), wrap=faults.around) as server:
+    with SandboxServer(Settings(size=3000, strict_reservation=True), wrap=faults.around) as server:
         monkeypatch.setenv("AIRFLOW_CONN_ENGAGEVOICE_DEFAULT", json.dumps(server.connection))
         yield server
 

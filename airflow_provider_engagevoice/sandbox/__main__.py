@@ -7,6 +7,8 @@ import json
 import signal
 import sys
 import threading
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airflow_provider_engagevoice.sandbox.settings import Settings
@@ -31,20 +33,21 @@ def main(argv: list[str] | None = None) -> int:
         return _fail('The sandbox needs more packages: pip install "airflow-provider-engagevoice[sandbox]"')
     if not is_loopback(options.host):
         print(
-            f"Warning: others can reach this sandbox at {options.host}; its passwords are public.",
+            f"Warning: others can reach this sandbox at {options.host}, and its passwords are public. The "
+            "provider itself connects over plain http to this machine only.",
             file=sys.stderr,
         )
     # Before anything is printed, so that a caller that reads the first line may stop us at once.
     stop = _stop_on_signals()
     try:
-        with SandboxServer(
-            Settings(seed=options.seed, size=options.leads), options.port, options.host, options.state
-        ) as sandbox:
+        with SandboxServer(_settings(options), options.port, options.host, options.state) as sandbox:
             _announce(sandbox)
             while not stop.wait(1.0):
                 pass
     except StateFileError as error:
         return _fail(str(error))
+    except BrokenPipeError:
+        return _fail("Nobody reads the output any more.")
     except OSError as error:
         return _fail(f"Cannot listen at {options.host} port {options.port}: {error.strerror or error}.")
     return 0
@@ -56,39 +59,46 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="engagevoice-sandbox", description="A local RingCX to try DAGs on.")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at (default: %(default)s)")
     parser.add_argument(
-        "--port", type=_port, default=8787, help="port, 0 for a free one (default: %(default)s)"
+        "--port",
+        type=_whole_number(65535, "a port lies between 0 and 65535"),
+        default=8787,
+        help="port, 0 for a free one (default: %(default)s)",
     )
-    parser.add_argument("--seed", type=int, default=defaults.seed, help="which world (default: %(default)s)")
+    parser.add_argument("--seed", type=int, help=f"which world (default: {defaults.seed})")
     parser.add_argument(
         "--leads",
-        type=_amount,
-        default=defaults.size,
+        type=_whole_number(10_000_000, "a number of leads lies between 0 and 10,000,000"),
         metavar="N",
-        help="leads at the start (default: %(default)s)",
+        help=f"leads at the start (default: {defaults.size})",
     )
     parser.add_argument(
         "--state",
         default=":memory:",
         metavar="FILE",
-        help="SQLite file that keeps the state between runs; an existing one is not seeded again",
+        help="SQLite file that keeps the state between runs, used by one sandbox at a time; an existing one "
+        "is not seeded again",
     )
     return parser
 
 
-def _port(text: str) -> int:
-    """Read a TCP port."""
-    port = int(text)
-    if not 0 <= port <= 65535:
-        raise argparse.ArgumentTypeError("a port lies between 0 and 65535")
-    return port
+def _whole_number(most: int, problem: str) -> Callable[[str], int]:
+    """Make a reader of whole numbers from 0 to ``most``."""
+
+    def read(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and int(text) <= most):
+            raise argparse.ArgumentTypeError(problem)
+        return int(text)
+
+    return read
 
 
-def _amount(text: str) -> int:
-    """Read a number of leads."""
-    amount = int(text)
-    if amount < 0:
-        raise argparse.ArgumentTypeError("must not be negative")
-    return amount
+def _settings(options: argparse.Namespace) -> Settings:
+    """Read what the world is to be like; say so where a state file decides it."""
+    chosen = {"seed": options.seed, "size": options.leads}
+    chosen = {name: value for name, value in chosen.items() if value is not None}
+    if chosen and options.state != ":memory:" and Path(options.state).exists():
+        print(f"{options.state} holds a world already; --seed and --leads are not used.", file=sys.stderr)
+    return Settings(**chosen)
 
 
 def _stop_on_signals() -> threading.Event:
@@ -102,7 +112,7 @@ def _stop_on_signals() -> threading.Event:
 def _announce(sandbox: SandboxServer) -> None:
     """Print where the sandbox is, what it holds, and how to connect to it."""
     print(f"RingCX sandbox at {sandbox.url}")
-    print(", ".join(f"{count} {what}" for what, count in sandbox.contents.items()))
+    print(", ".join(f"{count} {what}" for what, count in sandbox.contents.items()) + " (Ctrl-C stops it)")
     print(f"export AIRFLOW_CONN_ENGAGEVOICE_DEFAULT='{json.dumps(sandbox.connection)}'", flush=True)
 
 

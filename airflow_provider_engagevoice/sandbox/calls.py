@@ -49,10 +49,12 @@ class Call:
         :raises Refusal: with status 400, where it is none, or holds what no database can keep.
         """
         try:
-            value = json.loads(self.body, parse_constant=_refuse_constant, parse_float=_finite)
+            # Strictly UTF-8 (guide): json would guess other encodings, and let surrogates pass.
+            text = self.body.decode("utf-8-sig")
+            value = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
         except (ValueError, RecursionError) as error:
             raise Refusal(400, "The request body is not valid JSON") from error
-        if b"\\u0000" in self.body or b"\\ud" in self.body.lower():
+        if "\\u0000" in text or "\\ud" in text.lower():
             _refuse_odd_texts(value)
         return value
 

@@ -35,11 +35,12 @@ def lead_search(service: Service, call: Call) -> Response:
     ``page`` and ``maxRows`` count in the query only; in the body they are ignored (observed).
     """
     counting = _flag(call, "count")
-    page = page_of(call, service.settings)
     condition = _condition(service, call, _json_object(call))
-    with service.store.reading() as connection:
-        if counting:
+    if counting:
+        with service.store.reading() as connection:
             return answer(count_leads(connection, condition))
+    page = page_of(call, service.settings)
+    with service.store.reading() as connection:
         rows = find_leads(connection, condition, page.limit, page.offset)
     return answer(rows)
 

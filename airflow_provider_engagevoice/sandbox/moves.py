@@ -56,10 +56,12 @@ def _new_list(job: Job, campaign: int) -> int:
 
 def _leave_out_duplicates(job: Job, target: int) -> None:
     """Leave out leads whose phone the target list has, or gets from a lead before them (assumed key)."""
+    # A lead that is moved within its list is no duplicate of itself; its copy there would be one.
+    itself = " AND t.leadId <> l.leadId" if job.params["CREATE_COPY_SETTING"] == "false" else ""
     job.run(
         "DELETE FROM matched WHERE leadId IN (SELECT l.leadId FROM leads l JOIN matched USING (leadId)"
         " WHERE EXISTS (SELECT 1 FROM leads t WHERE t.listId = ? AND t.leadPhone = l.leadPhone"
-        " AND t.leadId <> l.leadId))",
+        f"{itself}))",
         target,
     )
     job.run(

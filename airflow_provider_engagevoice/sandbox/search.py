@@ -98,9 +98,9 @@ def _shown(value: object) -> str | None:
     return ", ".join(simple)[:100] if simple else None
 
 
-def _ids(column: str) -> Reader:
-    """Filter by a list of ids, given as numbers or digits."""
-    read = read_list(read_integer)
+def _among(column: str, item: Callable[[object], object]) -> Reader:
+    """Filter by a list of values, compared exactly, so that an index serves it."""
+    read = read_list(item)
     return lambda value: Condition(
         f"l.{column} IN (SELECT value FROM json_each(?))", (json.dumps(read(value)),)
     )
@@ -117,31 +117,9 @@ def _texts(column: str) -> Reader:
     return condition
 
 
-def _exact_texts(column: str) -> Reader:
-    """Filter by a list of texts compared exactly, so that an index serves it."""
-    read = read_list(read_text)
-    return lambda value: Condition(
-        f"l.{column} IN (SELECT value FROM json_each(?))", (json.dumps(read(value)),)
-    )
-
-
-def _words(column: str, choices: tuple[str, ...]) -> Reader:
-    """Filter by a list of words of a fixed set."""
-    read = read_list(read_choice(choices))
-    return lambda value: Condition(
-        f"l.{column} IN (SELECT value FROM json_each(?))", (json.dumps(read(value)),)
-    )
-
-
-def _states(value: object) -> Condition:
-    """Filter by lead states; the guide prints them with underscores, the contract with hyphens."""
-    hyphenated = [
-        entry.replace("_", "-") if isinstance(entry, str) else entry
-        for entry in read_list(lambda entry: entry)(value)
-    ]
-    condition = _words("leadState", LEAD_STATES)(hyphenated)
-    assert condition is not None
-    return condition
+def _read_state(value: object) -> str:
+    """Read a lead state; the guide prints them with underscores, the contract with hyphens."""
+    return read_choice(LEAD_STATES)(value.replace("_", "-") if isinstance(value, str) else value)
 
 
 def _text(column: str) -> Reader:
@@ -154,10 +132,9 @@ def _id(column: str) -> Reader:
     return lambda value: Condition(f"l.{column} = ?", (read_integer(value),))
 
 
-def _timezones(value: object) -> Condition:
-    """Filter by time zones, given as objects with a name. Source: guide and contract."""
-    zones = [read_text(read_object(entry).get("name")) for entry in read_list(lambda entry: entry)(value)]
-    return Condition("l.leadTimezone IN (SELECT value FROM json_each(?))", (json.dumps(zones),))
+def _read_zone(value: object) -> str:
+    """Read a time zone, an object with a name. Source: guide and contract."""
+    return read_text(read_object(value).get("name"))
 
 
 def phone_digits(number: str) -> str:
@@ -177,7 +154,7 @@ def _phones(value: object) -> Condition:
 
 def _part_of_phone(value: object) -> Condition:
     """Filter by a part of a phone number (assumed)."""
-    digits = re.sub(r"\D", "", read_text(value), flags=re.ASCII)
+    digits = phone_digits(read_text(value))
     if not digits:
         raise ValueError("must hold digits")
     return Condition("l.leadId IN (SELECT leadId FROM lead_phones WHERE instr(digits, ?))", (digits,))
@@ -217,16 +194,16 @@ def _comparison(column: str, read: Callable[[object], float]) -> Reader:
 
 
 _FIELDS: dict[str, Reader] = {
-    "leadIds": _ids("leadId"),
-    "listIds": _ids("listId"),
-    "campaignIds": _ids("campaignId"),
-    "externIds": _exact_texts("externId"),
+    "leadIds": _among("leadId", read_integer),
+    "listIds": _among("listId", read_integer),
+    "campaignIds": _among("campaignId", read_integer),
+    "externIds": _among("externId", read_text),
     "leadPhoneNumbers": _phones,
-    "leadStates": _states,
-    "systemDispositions": _words("lastPassDisposition", SYSTEM_DISPOSITIONS),
+    "leadStates": _among("leadState", _read_state),
+    "systemDispositions": _among("lastPassDisposition", read_choice(SYSTEM_DISPOSITIONS)),
     "agentDispositions": _texts("agentDisposition"),
     "physicalStates": _texts("state"),
-    "leadTimezones": _timezones,
+    "leadTimezones": _among("leadTimezone", _read_zone),
     "leadPhoneNum": _part_of_phone,
     "emailAddress": _text("email"),
     **{

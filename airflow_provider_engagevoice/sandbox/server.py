@@ -81,6 +81,9 @@ class SandboxServer:
         deadline = time.monotonic() + _START_SECONDS
         while not self._uvicorn.started:
             if not self._thread.is_alive() or time.monotonic() > deadline:
+                self._uvicorn.should_exit = True
+                self._socket.close()
+                self._service.store.close()
                 raise RuntimeError("The sandbox did not start; see the log of uvicorn.")
             time.sleep(0.002)
         return self

@@ -25,7 +25,7 @@ class Settings:
     size: int = 10_000
     page_base: int = 0
     row_cap: int = 5000
-    strict_reservation: bool = True
+    strict_reservation: bool = False
     token_lifetime: float = 300.0
     honour_campaign_id: bool = False
 

@@ -92,11 +92,12 @@ class Store:
 
     def __init__(self, database: str) -> None:
         self._lock = threading.RLock()
+        self._name = database
         try:
             self._connection = connect(database)
             self.is_new = self._check()
         except sqlite3.Error as error:
-            raise StateFileError(f"{database} cannot be used as the sandbox's state: {error}.") from error
+            raise self._unusable(error) from error
 
     def _check(self) -> bool:
         """Tell whether the database is still empty."""
@@ -127,7 +128,13 @@ class Store:
     def replace_with(self, source: sqlite3.Connection) -> None:
         """Make this database a copy of another one."""
         with self._lock:
-            source.backup(self._connection)
+            try:
+                source.backup(self._connection)
+            except sqlite3.Error as error:
+                raise self._unusable(error) from error
+
+    def _unusable(self, error: sqlite3.Error) -> StateFileError:
+        return StateFileError(f"{self._name} cannot be used as the sandbox's state: {error}.")
 
     def close(self) -> None:
         """Close the database; a file keeps its content."""

@@ -98,6 +98,8 @@ def test_wrong_method(api: Any) -> None:
         b"[" * 200_000,
         b'{"leadIds": ' + b"[" * 5_000 + b"]" * 5_000 + b"}",
         b'{"a": ' * 100_000,
+        b'{"firstName": "\xed\xa0\x80"}',
+        '{"firstName": "\\ud800"}'.encode("utf-16"),
     ],
     ids=lambda body: repr(body[:40]),
 )

@@ -109,3 +109,18 @@ def test_move_to_the_place_where_the_leads_are(api: Any, leads: list[Row], sprin
     for setting in ("MOVE", "IGNORE"):
         params = move_to(spring, LIST_ID=same[0]["listId"], DUPLICATE_ACTION_SETTING=setting)
         assert api.act("MOVE_TO_CAMPAIGN", by_ids(same), **params)["leadUpdateCount"] == len(same)
+
+
+def test_copies_that_would_be_duplicates_of_their_originals_are_left_out(
+    api: Any, sandbox: SandboxServer
+) -> None:
+    leads = sandbox.leads("Spring Renewals")[:3]
+    place = sandbox.campaign("Spring Renewals")
+    for lead in leads:
+        params = {
+            **move_to(place),
+            "LIST_ID": lead["listId"],
+            "CREATE_COPY_SETTING": "true",
+            "DUPLICATE_ACTION_SETTING": "IGNORE",
+        }
+        assert api.act("MOVE_TO_CAMPAIGN", by_ids([lead]), **params)["leadUpdateCount"] == 0

@@ -18,13 +18,13 @@ from airflow_provider_engagevoice.sandbox.server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
 
 
-def test_reservation_needs_its_date_unless_told_otherwise(api: Any, agent: Row, api_of: Any) -> None:
+def test_a_strict_sandbox_reserves_only_with_a_date(api: Any, agent: Row, api_of: Any) -> None:
     params = {"RESERVATION_AGENT_ID": agent["agentId"]}
-    result = api.act("AGENT_RESERVATION", {"leadIds": [1]}, **params)
+    assert api.act("AGENT_RESERVATION", {}, **params)["leadUpdateCount"] > 0
+    with SandboxServer(Settings(size=100, strict_reservation=True)) as strict:
+        result = api_of(strict).act("AGENT_RESERVATION", {"leadIds": [1]}, **params)
     assert result["success"] is False
     assert "CALLBACK_DTS" in result["errorMessage"]
-    with SandboxServer(Settings(size=100, strict_reservation=False)) as lenient:
-        assert api_of(lenient).act("AGENT_RESERVATION", {}, **params)["leadUpdateCount"] > 0
 
 
 BAD = [

@@ -17,10 +17,11 @@ import pytest
 import requests
 
 from airflow_provider_engagevoice.sandbox import __main__ as command
+from airflow_provider_engagevoice.sandbox import world
 from airflow_provider_engagevoice.sandbox.server import SandboxServer
 from airflow_provider_engagevoice.sandbox.service import Service
 from airflow_provider_engagevoice.sandbox.settings import Settings
-from airflow_provider_engagevoice.sandbox.store import StateFileError
+from airflow_provider_engagevoice.sandbox.store import StateFileError, Store
 
 SMALL = Settings(size=60)
 COMMAND = [sys.executable, "-m", "airflow_provider_engagevoice.sandbox"]
@@ -220,7 +221,7 @@ def test_command_serves_until_a_signal(number: int, tmp_path: Path, api_of: Any)
         assert process.stdout
         where, holds, export = (process.stdout.readline().strip() for _ in range(3))
         assert where.startswith("RingCX sandbox at http://127.0.0.1:")
-        assert holds == "2 accounts, 24 campaigns, 50 leads"
+        assert holds == "2 accounts, 24 campaigns, 50 leads (Ctrl-C stops it)"
         name, _, value = export.removeprefix("export ").partition("=")
         assert name == "AIRFLOW_CONN_ENGAGEVOICE_DEFAULT"
         connection = json.loads(value.strip("'"))
@@ -290,3 +291,24 @@ def test_command_warns_of_an_open_address(sandbox: SandboxServer) -> None:
     assert code == 1
     assert "Warning" in errors
     assert "0.0.0.0" in errors
+
+
+def test_a_full_disk_while_seeding_is_named_as_such() -> None:
+    store = Store(":memory:")
+    with store.reading() as connection:
+        connection.execute("PRAGMA max_page_count = 4")
+    with pytest.raises(
+        StateFileError, match="cannot be used as the sandbox's state: database or disk is full"
+    ):
+        world.fill(store, 1, 100)
+
+
+def test_a_state_file_says_that_it_overrules_the_seed(tmp_path: Path) -> None:
+    state = tmp_path / "state.db"
+    with SandboxServer(Settings(size=10), database=str(state)):
+        pass
+    with SandboxServer() as other:
+        taken = other.url.rpartition(":")[2]
+        code, errors = run_command("--port", taken, "--seed", "9", "--state", str(state))
+    assert code == 1
+    assert "holds a world already; --seed and --leads are not used" in errors
