@@ -13,7 +13,7 @@ import pytest
 
 from airflow_provider_engagevoice.sandbox.server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
-from tests.faults import Faults, after
+from tests.faults import Faults, after, raw_server
 from tests.harness import run_tasks
 
 ACTIONS = "/campaignLeads/actions"
@@ -82,9 +82,9 @@ def test_a_service_that_is_away_is_tried_again_by_airflow(sandbox, monkeypatch):
 
     monkeypatch.setattr(http, "_FIRST_PAUSE", 0.001)
     campaign = sandbox.campaign("Spring Renewals")["campaignId"]
-    # Port 9 (discard) is where nobody answers.
-    set_connection(monkeypatch, {**sandbox.connection_for("api_token"), "host": "http://127.0.0.1:9"})
-    run = run_tasks(pause, campaign=campaign)
+    with raw_server(lambda number, request: None, listening=False) as away:
+        set_connection(monkeypatch, {**sandbox.connection_for("api_token"), "host": away.url})
+        run = run_tasks(pause, campaign=campaign)
     assert run.states() == {"engagevoice_default": "failed"}
     assert run.tries("engagevoice_default") == 4
 
