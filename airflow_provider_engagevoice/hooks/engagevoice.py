@@ -155,7 +155,8 @@ class EngageVoiceHook(BaseHook):
             data: keep them out of logs and XCom.
         :raises InvalidCriteria: where the criteria could select something else than meant.
         """
-        return self.get_conn().leads(account_id).search(self._selection(search_criteria, account_wide))
+        selection = self._selection(search_criteria, account_wide)
+        return iter(()) if selection.empty else self.get_conn().leads(account_id).search(selection)
 
     def count_leads(
         self,
@@ -172,7 +173,8 @@ class EngageVoiceHook(BaseHook):
         :return: their number.
         :raises InvalidCriteria: where the criteria could select something else than meant.
         """
-        return self.get_conn().leads(account_id).count(self._selection(search_criteria, account_wide))
+        selection = self._selection(search_criteria, account_wide)
+        return 0 if selection.empty else self.get_conn().leads(account_id).count(selection)
 
     def find_campaign(
         self, campaign: str | int, *, account_id: str | None = None, dial_group_name: str | None = None

@@ -125,10 +125,10 @@ def plan_move(
     :raises InvalidCriteria: where source and target are in different sub-accounts.
     """
     directory = campaigns.directory(account_id)
-    target = directory.find(_reference("target_campaign", target_campaign))
+    target = directory.find(_campaign("target_campaign", target_campaign))
     source = None
     if source_campaign is not None:
-        source = directory.find(_reference("source_campaign", source_campaign))
+        source = directory.find(_campaign("source_campaign", source_campaign))
     if source is not None and source["account_id"] != target["account_id"]:
         raise InvalidCriteria(
             f"Leads cannot be moved between sub-accounts: the source is in {source['account_id']}, the "
@@ -140,9 +140,13 @@ def plan_move(
     return MovePlan(target, source, list_id, list_name)
 
 
+def _campaign(argument: str, value: object) -> str | int:
+    if isinstance(value, Mapping) and "campaign_id" in value:
+        value = value["campaign_id"]
+    return _reference(argument, value)
+
+
 def _reference(argument: str, value: object) -> str | int:
-    if isinstance(value, Mapping):
-        value = value.get("campaign_id")
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         raise InvalidParameter(f"{argument} must be a name or an id, not {type_name(value)}")
     return value

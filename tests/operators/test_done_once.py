@@ -139,6 +139,13 @@ def moves_by_odd_names():
         target_list="2026",
         search_criteria={"leadStates": ["PAUSED"]},
     )
+    no_list = MoveLeadsOperator(  # noqa: F821
+        task_id="no_list",
+        source_campaign=source.output,
+        target_campaign=target.output,
+        target_list=target.output,
+        search_criteria={},
+    )
     wrong = MoveLeadsOperator(  # noqa: F821
         task_id="no_campaign",
         source_campaign=source.output,
@@ -146,13 +153,14 @@ def moves_by_odd_names():
         search_criteria={},
         retries=1,
     )
-    whole >> again >> wrong
+    whole >> again >> [no_list, wrong]
 
 
 def test_names_made_of_digits_and_whole_campaigns_are_understood(sandbox, logged):
     run = run_tasks(moves_by_odd_names)
     states = run.states()
     assert states.pop("no_campaign") == "failed"
+    assert states.pop("no_list") == "failed"
     assert set(states.values()) == {"success"}
     moved, more = run.xcom("number_as_name"), run.xcom("list_named_by_digits")
     assert moved["list_name"] == "2026"
@@ -160,7 +168,9 @@ def test_names_made_of_digits_and_whole_campaigns_are_understood(sandbox, logged
     listed = [lead for lead in sandbox.leads("Summer Win-Back") if lead["listId"] == moved["list_id"]]
     assert len(listed) == moved["leads_updated"] + more["leads_updated"]
     assert run.tries("no_campaign") == 1
-    assert "target_campaign must be a name or an id, not a list" in logged()
+    text = logged()
+    assert "target_campaign must be a name or an id, not a list" in text
+    assert "target_list must be a name or an id, not a dict" in text
 
 
 def test_the_log_says_what_was_done(sandbox, logged):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -9,7 +10,12 @@ import urllib3
 
 from airflow_provider_engagevoice.hooks.engagevoice import EngageVoiceHook
 from airflow_provider_engagevoice.ringcx.campaigns import Campaign, Directory
-from airflow_provider_engagevoice.ringcx.errors import CampaignAmbiguous, InvalidParameter, NotFound
+from airflow_provider_engagevoice.ringcx.errors import (
+    CampaignAmbiguous,
+    InvalidCriteria,
+    InvalidParameter,
+    NotFound,
+)
 from airflow_provider_engagevoice.ringcx.http import _was_sent
 from airflow_provider_engagevoice.ringcx.values import as_datetime
 from airflow_provider_engagevoice.sandbox.server import SandboxServer
@@ -84,3 +90,18 @@ def test_a_hook_call_that_selects_nothing_says_so(sandbox: SandboxServer, logged
     assert hook.count_leads({"campaignIds": [1], "leadStates": []}) == 0
     assert list(hook.search_leads({"campaignIds": [1], "leadStates": []})) == []
     assert logged().count("leadStates is empty") >= 2
+
+
+def test_a_hook_judges_criteria_before_it_asks_which_account_to_use(
+    sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = sandbox.connection_for("api_token")
+    del connection["extra"]["account_id"]
+    monkeypatch.setenv("AIRFLOW_CONN_ENGAGEVOICE_DEFAULT", json.dumps(connection))
+    hook = EngageVoiceHook()
+    for read in (hook.count_leads, hook.search_leads):
+        with pytest.raises(InvalidCriteria):
+            read({"leadStates": ["READY"]})
+    assert hook.count_leads({"externIds": []}) == 0
+    assert list(hook.search_leads({"externIds": []})) == []
+    assert sandbox.requests == []
