@@ -7,7 +7,7 @@ from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_engagevoice.ringcx.criteria import KINDS, Kind, Role, keys_with
-from airflow_provider_engagevoice.ringcx.errors import InvalidParameter
+from airflow_provider_engagevoice.ringcx.errors import InvalidCriteria, InvalidParameter
 
 if TYPE_CHECKING:
     import jinja2
@@ -51,12 +51,12 @@ class FaithfulTemplates:
     def _do_render_template_fields(
         self, parent: Any, template_fields: Iterable[str], *args: Any, **kwargs: Any
     ) -> None:
-        given = []
+        filled = []
         if parent is self:
             template_fields = [name for name in template_fields if not _holds_no_template(self, name)]
-            given = [name for name in template_fields if getattr(self, name) is not None]
+            filled = [name for name in template_fields if getattr(self, name) is not None]
         super()._do_render_template_fields(parent, template_fields, *args, **kwargs)  # type: ignore[misc]
-        for name in given:
+        for name in filled:
             if getattr(self, name) is None:
                 setattr(self, name, "")
 
@@ -116,13 +116,12 @@ def _shown(key: str, value: Any) -> Any:
 
 
 def _is_valid(key: str, value: Any) -> bool:
-    from airflow_provider_engagevoice.ringcx.errors import InvalidCriteria
     from airflow_provider_engagevoice.ringcx.values import Empty, read_value
 
     try:
         read_value(key, value, lenient=True)
     except Empty:
-        return True
+        pass
     except InvalidCriteria:  # a lead's data may have strayed into it
         return False
     return True
@@ -146,11 +145,10 @@ def mapped_over_data(operator: Any, name: str) -> bool:
     :param name: the argument.
     :return: True where it is data, and where it cannot be told.
     """
-    mapped = operator.dag.task_dict.get(operator.task_id) if operator.has_dag() else None
-    expand_input = getattr(mapped, "expand_input", None)
-    if expand_input is None:
+    mapped = _mapped(operator)
+    if mapped is None:
         return is_mapped_copy(operator)
-    expanded = getattr(expand_input, "value", None)
+    expanded = mapped.expand_input.value
     if isinstance(expanded, Mapping):
         return name in expanded and not isinstance(expanded[name], (list, tuple, dict))
     if name not in getattr(operator, "_BaseOperator__init_kwargs", [name]):
@@ -166,8 +164,14 @@ def _holds_no_template(operator: Any, name: str) -> bool:
     """Tell whether an argument is surely data; where mapping mixes both, its literals are rendered."""
     if not mapped_over_data(operator, name):
         return False
-    mapped = operator.dag.get_task(operator.task_id)
-    return not isinstance(getattr(mapped.expand_input, "value", None), (list, tuple))
+    mapped = _mapped(operator)
+    return mapped is None or not isinstance(mapped.expand_input.value, (list, tuple))
+
+
+def _mapped(operator: Any) -> Any:
+    """Give the mapped operator that an operator is a copy of; None where it is none."""
+    task = operator.dag.task_dict.get(operator.task_id) if operator.has_dag() else None
+    return task if hasattr(task, "expand_input") else None
 
 
 def given(operator: Any, name: str) -> Any:

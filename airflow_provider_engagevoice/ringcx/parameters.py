@@ -63,7 +63,7 @@ def read_params(action: Action, params: object) -> dict[str, Any]:
         if parameter.name in read:
             continue
         if parameter.required:
-            raise InvalidParameter(f"{action.name} needs {parameter.name}: {parameter.help}")
+            raise _missing(action, parameter)
         if parameter.name in given:
             # A date that a template emptied must not become "now".
             raise InvalidParameter(f"{action.name}: {parameter.name} came out empty; leave it out or fill it")
@@ -94,7 +94,7 @@ def check_written_params(action: object, params: object) -> None:
     _check_names(row, given)
     for parameter in row.parameters:
         if parameter.required and parameter.only_with is None and parameter.name not in given:
-            raise InvalidParameter(f"{row.name} needs {parameter.name}: {parameter.help}")
+            raise _missing(row, parameter)
         value = given.get(parameter.name)
         if not is_data(value) and not is_blank(value):
             _read(row, parameter, value)
@@ -147,6 +147,10 @@ def _check_names(action: Action, given: Mapping[str, Any]) -> None:
         if name not in known:
             hint = did_you_mean(name, known) or f"; it takes {', '.join(known) or 'none'}"
             raise InvalidParameter(f"{action.name} has no parameter {name!r}{hint}")
+
+
+def _missing(action: Action, parameter: Parameter) -> InvalidParameter:
+    return InvalidParameter(f"{action.name} needs {parameter.name}: {parameter.help}")
 
 
 def _refuse_stray(action: Action, parameter: Parameter, read: Mapping[str, Any]) -> None:

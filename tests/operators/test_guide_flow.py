@@ -243,4 +243,8 @@ def test_the_examples_parse_without_a_warning_of_ours(name, airflow_db, tmp_path
 
 
 def test_the_sandbox_connection_is_json_that_airflow_takes(sandbox):
-    assert json.loads(json.dumps(sandbox.connection)) == sandbox.connection
+    from airflow.models.connection import Connection
+
+    taken = Connection.from_json(json.dumps(sandbox.connection))
+    assert (taken.conn_type, taken.host, taken.login) == ("engagevoice", sandbox.url, "sandbox-client")
+    assert taken.extra_dejson == sandbox.connection["extra"]
