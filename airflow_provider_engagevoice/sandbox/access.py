@@ -1,14 +1,20 @@
-"""Who may call what: checks of tokens and of the account in the path."""
+"""Who may call what, and how often: checks that stand before the handlers."""
 
 from __future__ import annotations
 
-from starlette.responses import Response
+import math
+
+from starlette.responses import PlainTextResponse, Response
 
 from airflow_provider_engagevoice.sandbox.calls import Call, Handler
 from airflow_provider_engagevoice.sandbox.credentials import PERMANENT_TOKEN, same
 from airflow_provider_engagevoice.sandbox.errors import EXPIRED, NotSignedIn, Refusal
+from airflow_provider_engagevoice.sandbox.limits import Use
 from airflow_provider_engagevoice.sandbox.service import Service
 from airflow_provider_engagevoice.sandbox.tokens import Verdict
+
+_TOO_MANY = "Request rate exceeded"
+"""Body of a 429. Assumed wording; one was observed to speak of the rate only."""
 
 
 def with_any_token(handler: Handler) -> Handler:
@@ -50,6 +56,22 @@ def in_account(handler: Handler) -> Handler:
     return checked
 
 
+def limited(handler: Handler) -> Handler:
+    """Let a handler work only as often as its operation's limits allow; the rest is 429."""
+
+    def checked(service: Service, call: Call) -> Response:
+        if service.settings.limits == "off":
+            return handler(service, call)
+        use, wait = service.rate_limits.take(call.captured.get("account", ""), call.operation)
+        call.notes["limit"] = str(use)
+        response = _refuse(service, wait) if wait else handler(service, call)
+        if service.settings.rate_headers:
+            response.headers.update(_headers(use, call.operation))
+        return response
+
+    return checked
+
+
 def _check_bearer(service: Service, token: str) -> None:
     """Refuse a Bearer token that is not good."""
     verdict = service.tokens.bearer.judge(token)
@@ -66,3 +88,19 @@ def _check_auth_token(service: Service, call: Call) -> None:
     if service.tokens.legacy.judge(token) is not Verdict.GOOD:
         raise NotSignedIn()
     service.tokens.legacy.slide(token)
+
+
+def _refuse(service: Service, wait: float) -> Response:
+    """Answer 429. Whole seconds, rounded up: who waits them is let in."""
+    headers = {"Retry-After": str(math.ceil(wait))} if service.settings.retry_after else {}
+    return PlainTextResponse(_TOO_MANY, 429, headers=headers)
+
+
+def _headers(use: Use, operation: str) -> dict[str, str]:
+    """Write the headers that RingCentral's platform sends; whether RingCX does is unknown."""
+    return {
+        "X-Rate-Limit-Group": operation,
+        "X-Rate-Limit-Limit": str(use.window.calls),
+        "X-Rate-Limit-Remaining": str(max(0, use.window.calls - use.used)),
+        "X-Rate-Limit-Window": f"{use.window.seconds:g}",
+    }

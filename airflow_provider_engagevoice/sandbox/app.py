@@ -1,58 +1,35 @@
-"""The ASGI application: which path leads to which handler."""
+"""The ASGI application: routes, and what is answered where no route leads."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from airflow_provider_engagevoice.sandbox import leads, signin, tree
-from airflow_provider_engagevoice.sandbox.access import in_account, with_any_token, with_auth_token
+from airflow_provider_engagevoice.sandbox import control
 from airflow_provider_engagevoice.sandbox.calls import Handler, endpoint, refused
 from airflow_provider_engagevoice.sandbox.errors import Refusal
+from airflow_provider_engagevoice.sandbox.fault_kinds import WEB_PAGE
+from airflow_provider_engagevoice.sandbox.faults import misbehaving
+from airflow_provider_engagevoice.sandbox.operations import Operation, operations
 from airflow_provider_engagevoice.sandbox.service import Service
+from airflow_provider_engagevoice.sandbox.values import read_boolean
 
-_GROUP = "dialGroups/{group}"
-_CAMPAIGN = f"{_GROUP}/campaigns/{{campaign}}"
-
-#: Paths below ``.../admin/accounts/{account}/``. Sources: contract; ``lists`` and
-#: ``campaignDispositions`` from the guide.
-_IN_ACCOUNT: tuple[tuple[str, str, Handler], ...] = (
-    ("GET", "dialGroups", tree.dial_groups),
-    ("GET", "dialGroups/withChildren", tree.dial_groups_with_children),
-    ("GET", _GROUP, tree.dial_group),
-    ("GET", f"{_GROUP}/assignedAgents", tree.assigned_agents),
-    ("GET", f"{_GROUP}/campaigns", tree.campaigns),
-    ("GET", _CAMPAIGN, tree.campaign),
-    ("GET", f"{_CAMPAIGN}/lists", tree.lists),
-    ("GET", f"{_CAMPAIGN}/campaignDispositions", tree.dispositions),
-    ("POST", f"{_CAMPAIGN}/clearCache", tree.clear_cache),
-    ("GET", "agentGroups", tree.agent_groups),
-    ("GET", "agentGroups/{group}/agents", tree.agents),
-    ("GET", "campaignLeads/leadStates", leads.lead_states),
-    ("GET", "campaignLeads/systemDispositions", leads.system_dispositions),
-    ("POST", "campaignLeads/leadSearch", leads.lead_search),
-    ("PUT", "campaignLeads/actions", leads.lead_action),
+#: The switches of the sandbox itself.
+_CONTROL: tuple[tuple[str, str, Handler], ...] = (
+    ("GET", "/sandbox/faults", control.get_faults),
+    ("POST", "/sandbox/faults", control.post_fault),
+    ("DELETE", "/sandbox/faults", control.delete_faults),
+    ("POST", "/sandbox/clock", control.post_clock),
+    ("POST", "/sandbox/reset", control.post_reset),
+    ("GET", "/sandbox/requests", control.get_requests),
 )
 
-_SIGN_IN: tuple[tuple[str, Handler], ...] = (
-    ("/restapi/oauth/token", signin.platform_token),
-    ("/api/auth/login/rc/accesstoken", signin.exchange),
-    ("/api/auth/token/refresh", signin.refresh),
-    ("/api/auth/login/admin", signin.admin_login),
-    ("/api/v1/auth/login", signin.legacy_login),
-    ("/voice/api/v1/auth/login", signin.legacy_login),
-)
-
-#: Where the admin paths start, and which tokens open them there. Source: guide, base URIs.
-_ADMIN_ROOTS = (("/voice/api/v1/admin", with_any_token), ("/api/v1/admin", with_auth_token))
-
-_SERVICE_ROOTS = frozenset({"api", "restapi"})
-
-_WEB_PAGE = '<!DOCTYPE html><html><head><title>RingCX</title></head><body><div id="root"></div></body></html>'
+#: Below these, an unknown path is 404 and JSON.
+_API_ROOTS = ("/voice/api/", "/api/auth/", "/api/v1/", "/restapi/", "/sandbox/")
 
 
 def build_app(service: Service) -> Starlette:
@@ -63,34 +40,53 @@ def build_app(service: Service) -> Starlette:
     """
 
     def not_found(request: Request, error: Exception) -> Response:
-        """Answer a path nobody serves; outside the service it is the web application's page (observed)."""
-        first, _, rest = request.scope["path"].strip("/").partition("/")
-        if first in _SERVICE_ROOTS or (first == "voice" and rest.partition("/")[0] == "api"):
-            return refused(service, request, Refusal(404))
-        return HTMLResponse(_WEB_PAGE)
+        """Answer a path nobody serves; outside the API it is the web application's page (observed)."""
+        path = request.scope["path"]
+        if path.startswith(_API_ROOTS) or not service.settings.html_fallback:
+            return refused(service, request.method, path, Refusal(404))
+        return HTMLResponse(WEB_PAGE)
 
     def wrong_method(request: Request, error: Exception) -> Response:
         """Answer a known path with an unknown method."""
-        return refused(service, request, Refusal(405))
+        return refused(service, request.method, request.scope["path"], Refusal(405))
 
     def broken(request: Request, error: Exception) -> Response:
         """Answer a request on which the sandbox itself failed."""
-        return refused(service, request, Refusal(500))
+        return refused(service, request.method, request.scope["path"], Refusal(500))
 
     app = Starlette(
-        routes=list(_routes(service)),
+        routes=[*_api_routes(service), *_control_routes(service)],
         exception_handlers={404: not_found, 405: wrong_method, Exception: broken},
     )
     app.router.redirect_slashes = False
     return app
 
 
-def _routes(service: Service) -> Iterator[Route]:
-    """Make the routes of all paths."""
-    for path, handler in _SIGN_IN:
-        yield Route(path, endpoint(service, handler), methods=["POST"])
-    for root, with_token in _ADMIN_ROOTS:
-        yield Route(f"{root}/accounts", endpoint(service, with_token(tree.accounts)), methods=["GET"])
-        for method, path, handler in _IN_ACCOUNT:
-            checked = with_token(in_account(handler))
-            yield Route(f"{root}/accounts/{{account}}/{path}", endpoint(service, checked), methods=[method])
+def _api_routes(service: Service) -> Iterator[Route]:
+    """Make the routes of RingCX's operations."""
+    for operation in operations():
+        handler = endpoint(service, misbehaving(operation.handler), _namer(operation))
+        yield Route(operation.path, handler, methods=[operation.method])
+
+
+def _control_routes(service: Service) -> Iterator[Route]:
+    """Make the routes of the sandbox's own switches."""
+    for method, path, handler in _CONTROL:
+        yield Route(path, endpoint(service, handler, lambda query: ""), methods=[method])
+
+
+def _namer(operation: Operation) -> Callable[[Mapping[str, str]], str]:
+    """Make what names the operation by the query."""
+
+    def name(query: Mapping[str, str]) -> str:
+        return operation.counted if operation.counted and _is_true(query.get("count", "")) else operation.name
+
+    return name
+
+
+def _is_true(text: str) -> bool:
+    """Tell whether a switch of the query is on; what is neither on nor off is the handler's to refuse."""
+    try:
+        return read_boolean(text)
+    except ValueError:
+        return False

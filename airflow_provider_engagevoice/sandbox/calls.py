@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -29,6 +30,8 @@ class Call:
     :param query: its query; of a repeated key the last value counts.
     :param headers: its headers; names in any case.
     :param body: its body.
+    :param operation: name of the operation it asks for.
+    :param notes: what the log of requests is to say of it.
     """
 
     method: str
@@ -37,6 +40,8 @@ class Call:
     query: Mapping[str, str]
     headers: Mapping[str, str]
     body: bytes
+    operation: str
+    notes: dict[str, str]
 
     def form(self) -> dict[str, str]:
         """Read the query and an urlencoded body as one; the body counts where both name a key."""
@@ -62,39 +67,56 @@ class Call:
 Handler = Callable[[Service, Call], Response]
 
 
-def endpoint(service: Service, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+def endpoint(
+    service: Service, handler: Handler, name_of: Callable[[Mapping[str, str]], str]
+) -> Callable[[Request], Awaitable[Response]]:
     """Make a Starlette endpoint of a handler; the handler runs in a thread.
 
     :param service: what the handler works on.
     :param handler: returns the answer, or raises :class:`Refusal` or :class:`NotSignedIn`.
+    :param name_of: gives the name of the operation, for a query.
     :return: the endpoint.
     """
 
     async def respond(request: Request) -> Response:
+        notes = request.scope.setdefault("notes", {})
+        notes["operation"] = name_of(request.query_params)
+        if service.settings.latency:
+            await asyncio.sleep(service.settings.latency)
         try:
             body = await _read_body(request)
-            call = Call(
-                request.method,
-                request.scope["path"],
-                request.path_params,
-                request.query_params,
-                request.headers,
-                body,
-            )
-            return await run_in_threadpool(handler, service, call)
-        except Refusal as refusal:
-            return refused(service, request, refusal)
-        except NotSignedIn as refusal:
-            return PlainTextResponse(refusal.text, 401)
         except ClientDisconnect:
             return Response(status_code=400)
+        except Refusal as refusal:
+            return refused(service, request.method, request.scope["path"], refusal)
+        call = Call(
+            method=request.method,
+            path=request.scope["path"],
+            captured=request.path_params,
+            query=request.query_params,
+            headers=request.headers,
+            body=body,
+            operation=notes["operation"],
+            notes=notes,
+        )
+        return await run_in_threadpool(carry_out, service, handler, call)
 
     return respond
 
 
-def refused(service: Service, request: Request, refusal: Refusal) -> Response:
+def carry_out(service: Service, handler: Handler, call: Call) -> Response:
+    """Let a handler answer, and write its refusals as answers."""
+    try:
+        return handler(service, call)
+    except Refusal as refusal:
+        return refused(service, call.method, call.path, refusal)
+    except NotSignedIn as refusal:
+        return PlainTextResponse(refusal.text, 401)
+
+
+def refused(service: Service, method: str, path: str, refusal: Refusal) -> Response:
     """Write the answer to a refused request."""
-    content = error_body(refusal, request.method, request.scope["path"], service.clock.milliseconds())
+    content = error_body(refusal, method, path, service.clock.milliseconds())
     return Response(content, refusal.status, media_type="application/json")
 
 

@@ -12,6 +12,7 @@ _MESSAGES = {
     400: ("The supplied data is not valid", "Bad request"),
     403: ("You do not have permission to access this resource", "Access is denied"),
     404: ("The resource you have requested does not exist", "Not found"),
+    401: ("You are not signed in", "Unauthorized"),
     405: ("Request method is not supported", "Method not allowed"),
     413: ("The request is too large", "Payload too large"),
     500: ("An Internal Server Error occurred while processing this request", "Internal server error"),

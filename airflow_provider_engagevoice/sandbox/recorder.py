@@ -1,12 +1,14 @@
-"""Keeps a record of every request, without anything secret."""
+"""Notes every request to the API in the log."""
 
 from __future__ import annotations
 
-from collections import deque
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
+
+from airflow_provider_engagevoice.sandbox.requests_log import RecordedRequest
+from airflow_provider_engagevoice.sandbox.service import Service
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -24,75 +26,70 @@ _SECRET = frozenset(
         "access_token",
         "assertion",
         "client_secret",
+        "x-auth-token",
     }
 )
-
-
-#: Records kept, so that a sandbox that runs for weeks does not grow without end.
-_KEPT = 100_000
-
-
-@dataclass(frozen=True)
-class RecordedRequest:
-    """One request, as far as it may be kept: no body, no header but the client's name.
-
-    :param method: its method.
-    :param path: its path.
-    :param query: its query; the values of credentials are ``***``.
-    :param status: status of the answer, None where none was given.
-    :param client_port: the client's TCP port, which tells connections apart.
-    :param user_agent: what the client calls itself.
-    """
-
-    method: str
-    path: str
-    query: dict[str, str] = field(hash=False)
-    status: int | None
-    client_port: int | None
-    user_agent: str
 
 
 class Recorder:
     """An ASGI application around another one that notes every request.
 
+    Requests to the sandbox itself, its page and its switches, are not noted.
+
     :param app: the application inside.
+    :param service: the sandbox.
     """
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: App, service: Service) -> None:
         self._app = app
-        self.requests: deque[RecordedRequest] = deque(maxlen=_KEPT)
+        self._service = service
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, and note it before its answer leaves, so that a test never looks too early."""
-        if scope["type"] != "http":
+        if scope["type"] != "http" or scope["path"] == "/" or scope["path"].startswith("/sandbox/"):
             await self._app(scope, receive, send)
             return
+        scope["notes"] = {}
+        started = time.monotonic()
         answered = False
 
         async def send_noted(message: Message) -> None:
             nonlocal answered
             if message["type"] == "http.response.start":
                 answered = True
-                self.requests.append(_record(scope, message["status"]))
+                self._note(scope, message["status"], started)
             await send(message)
 
         try:
             await self._app(scope, receive, send_noted)
         finally:
             if not answered:
-                self.requests.append(_record(scope, None))
+                self._note(scope, None, started)
+
+    def _note(self, scope: Scope, status: int | None, started: float) -> None:
+        """Note one request."""
+        query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
+        client = scope.get("client")
+        agents = [value.decode("latin-1") for name, value in scope["headers"] if name == b"user-agent"]
+        notes = scope["notes"]
+        self._service.log.add(
+            RecordedRequest(
+                time=self._service.clock.now(),
+                method=scope["method"],
+                path=_without_token(scope["path"]),
+                query={name: "***" if name.lower() in _SECRET else value for name, value in query.items()},
+                status=status,
+                operation=notes.get("operation", ""),
+                milliseconds=round((time.monotonic() - started) * 1000, 1),
+                limit=notes.get("limit", ""),
+                fault=notes.get("fault", ""),
+                client_port=client[1] if client else None,
+                user_agent=agents[0] if agents else "",
+            )
+        )
 
 
-def _record(scope: Scope, status: int | None) -> RecordedRequest:
-    """Make the record of one request."""
-    query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
-    client = scope.get("client")
-    agents = [value.decode("latin-1") for name, value in scope["headers"] if name == b"user-agent"]
-    return RecordedRequest(
-        method=scope["method"],
-        path=scope["path"],
-        query={name: "***" if name.lower() in _SECRET else value for name, value in query.items()},
-        status=status,
-        client_port=client[1] if client else None,
-        user_agent=agents[0] if agents else "",
-    )
+def _without_token(path: str) -> str:
+    """Blank out the token that ``DELETE .../admin/token/{token}`` has in its path."""
+    before, name, _ = path.partition("/admin/token/")
+    return f"{before}{name}***" if name else path

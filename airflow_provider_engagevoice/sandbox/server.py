@@ -16,8 +16,10 @@ import uvicorn
 
 from airflow_provider_engagevoice.sandbox import credentials, names
 from airflow_provider_engagevoice.sandbox.app import build_app
+from airflow_provider_engagevoice.sandbox.control import set_fault
 from airflow_provider_engagevoice.sandbox.dates import print_moment
-from airflow_provider_engagevoice.sandbox.recorder import App, RecordedRequest, Recorder
+from airflow_provider_engagevoice.sandbox.recorder import App, Recorder
+from airflow_provider_engagevoice.sandbox.requests_log import RecordedRequest
 from airflow_provider_engagevoice.sandbox.rows import find_leads
 from airflow_provider_engagevoice.sandbox.search import Condition
 from airflow_provider_engagevoice.sandbox.service import Service
@@ -51,10 +53,10 @@ class SandboxServer:
         database: str = ":memory:",
         wrap: Callable[[App], App] | None = None,
     ) -> None:
-        self._service = Service(settings or Settings(), database)
+        self._service = Service.start(settings or Settings(), database)
         self._address = (host, port)
         self.app: App = cast("App", build_app(self._service))
-        self._recorder = Recorder(wrap(self.app) if wrap else self.app)
+        self._recorder = Recorder(wrap(self.app) if wrap else self.app, self._service)
         self._url = ""
 
     def __enter__(self) -> SandboxServer:
@@ -139,7 +141,7 @@ class SandboxServer:
     @property
     def requests(self) -> list[RecordedRequest]:
         """The requests so far, in the order of their answers; of very many the latest 100,000."""
-        return list(self._recorder.requests)
+        return self._service.log.records()
 
     @property
     def outbox(self) -> list[dict[str, Any]]:
@@ -206,6 +208,24 @@ class SandboxServer:
         """Move the sandbox's clock on, by which tokens expire and dates are written."""
         self._service.clock.advance(seconds)
 
+    def fault(self, kind: str, **asked: Any) -> dict[str, Any]:
+        """Let requests go wrong from now on.
+
+        :param kind: ``drop``, ``hang``, ``status``, ``rate_limited``, ``html``, ``rejected``,
+            ``load_failed``, ``expired``, ``answer``, ``slow``, ``stale``, ``short_page``, ``page_base``,
+            ``dialer`` or ``meanwhile``; :mod:`airflow_provider_engagevoice.sandbox.fault_kinds` has them.
+        :param asked: which requests meet it, the fields of
+            :class:`~airflow_provider_engagevoice.sandbox.rules.Rule` (by default the next request of any
+            operation), and the options of that kind of fault.
+        :return: the rule that was set.
+        :raises ValueError: an entry is missing, unknown or wrong; the message names it.
+        """
+        return set_fault(self._service, {"kind": kind, **asked}, trusted=True)
+
+    def clear_faults(self) -> None:
+        """Let nothing go wrong any more."""
+        self._service.rules.forget()
+
     def expire_tokens(self) -> None:
         """Let all Bearer tokens that are out look expired."""
         self._service.tokens.bearer.expire()
@@ -220,10 +240,11 @@ class SandboxServer:
             family.revoke()
 
     def reset(self) -> None:
-        """Return to the seeded world and the real time, with no request and no mail; tokens stay good."""
-        self._service.seed()
-        self._service.clock.reset()
-        self._recorder.requests.clear()
+        """Return to the seeded world and the real time: no request, mail, fault or use of limits.
+
+        Tokens stay good.
+        """
+        self._service.reset()
 
 
 def _mail(recipients: list[str], lead_ids: list[int], sent: int) -> dict[str, Any]:

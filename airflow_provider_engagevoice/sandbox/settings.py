@@ -1,41 +1,147 @@
-"""What a sandbox can be told to do differently."""
+"""What a sandbox can be told to do differently: one set of switches for command line, environment, tests."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, field, fields
+from typing import Any
+
+VARIABLE_PREFIX = "ENGAGEVOICE_SANDBOX_"
+
+_WORDS = {
+    "true": True,
+    "yes": True,
+    "on": True,
+    "1": True,
+    "false": False,
+    "no": False,
+    "off": False,
+    "0": False,
+}
+
+
+def _switch(
+    default: Any, meaning: str, *, least: float = 0, most: float = math.inf, among: tuple[str, ...] = ()
+) -> Any:
+    """Describe one setting: what it means, and which values it takes."""
+    return field(default=default, metadata={"help": meaning, "least": least, "most": most, "among": among})
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Choices of one sandbox; the defaults follow what is known of RingCX.
+    """Choices of one sandbox. What each means stands beside it, and is what ``--help`` prints.
 
-    :param seed: the same seed and size give the same world.
-    :param size: how many leads the world starts with.
-    :param page_base: number of the first page of a search, 0 or 1. Assumed 0, from a sibling call of
-        the guide; no document says it for leads.
-    :param row_cap: most rows one search returns; a larger ``maxRows`` is cut to it. Assumed.
-    :param strict_reservation: AGENT_RESERVATION needs ``CALLBACK_DTS`` too. Observed in one public
-        program; the guide does not name it.
-    :param token_lifetime: seconds a bearer token lives. Guide: five minutes.
-    :param honour_campaign_id: a ``campaignId`` outside ``campaignIds`` narrows the search. Assumed
-        False: no schema knows it, and one program saw such a search reach the whole account.
+    The defaults follow what is known of RingCX, as :mod:`airflow_provider_engagevoice.sandbox.choices`
+    lists it.
+
+    :raises ValueError: a value is out of its range; the message names the setting.
     """
 
-    seed: int = 1
-    size: int = 10_000
-    page_base: int = 0
-    row_cap: int = 5000
-    strict_reservation: bool = False
-    token_lifetime: float = 300.0
-    honour_campaign_id: bool = False
+    seed: int = _switch(1, "which world; the same seed and size give the same one", least=-math.inf)
+    size: int = _switch(10_000, "how many leads the world starts with", most=10_000_000)
+    limits: str = _switch(
+        "documented", "keep the documented limits of requests, or none", among=("documented", "off")
+    )
+    latency: float = _switch(0.0, "seconds that every answer takes longer", most=60)
+    page_base: int = _switch(0, "number of the first page of a search", most=1)
+    row_cap: int = _switch(5000, "most rows that one search returns", least=1)
+    id_cap: int = _switch(0, "most ids in one list of criteria, more is 400; 0 for no such cap")
+    strict_criteria: bool = _switch(False, "criteria without any filter are 400")
+    honour_campaign_id: bool = _switch(False, "a campaignId beside campaignIds narrows the search")
+    text_match: str = _switch(
+        "whole",
+        "text filters such as lastName match the whole value, or a part of it",
+        among=("whole", "part"),
+    )
+    strict_params: bool = _switch(
+        False, "a missing or wrong parameter of an action is 400, not a failure with 200"
+    )
+    strict_reservation: bool = _switch(False, "AGENT_RESERVATION needs CALLBACK_DTS, too")
+    dialer_holds: int = _switch(
+        0,
+        "READY leads that the dialer has just taken when they are cancelled, paused, deleted or moved",
+    )
+    copy_passes: str = _switch(
+        "keep", "copies of leads keep state and passes, or start anew", among=("keep", "reset")
+    )
+    transition_marks: str = _switch(
+        "original", "which lead a transition marks as TRANSITIONED", among=("original", "copy")
+    )
+    loader_defaults: bool = _switch(False, "a load without its required options works with their defaults")
+    column_base: int = _switch(0, "number of a file's first column in pageColumnMappings", most=1)
+    dnc_scrubbed: str = _switch(
+        "leave_out",
+        "leads scrubbed at load are left out, or loaded as DO-NOT-CALL",
+        among=("leave_out", "insert"),
+    )
+    visibility_delay: float = _switch(0.0, "seconds until a search shows what has changed", most=3600)
+    patch_state: bool = _switch(False, "an update of a lead may change leadState")
+    token_lifetime: float = _switch(300.0, "seconds a Bearer token lives", least=0.001)
+    refresh_lifetime: float = _switch(3600.0, "seconds a RingCX refresh token lives", least=0.001)
+    retry_after: bool = _switch(True, "an answer 429 says by Retry-After when to try again")
+    rate_headers: bool = _switch(False, "answers carry the X-Rate-Limit headers of RingCentral's platform")
+    rate_penalty: bool = _switch(False, "requests refused with 429 count towards the limit, too")
+    html_fallback: bool = _switch(True, "unknown paths outside the API answer 200 with a web page")
 
     def __post_init__(self) -> None:
         """Refuse values that no sandbox could act on."""
-        if self.page_base not in (0, 1):
-            raise ValueError(f"page_base must be 0 or 1, not {self.page_base!r}")
-        if self.size < 0:
-            raise ValueError(f"size must not be negative: {self.size!r}")
-        if self.row_cap < 1:
-            raise ValueError(f"row_cap must be at least 1: {self.row_cap!r}")
-        if self.token_lifetime <= 0:
-            raise ValueError(f"token_lifetime must be positive: {self.token_lifetime!r}")
+        for each in fields(self):
+            _check(each, getattr(self, each.name))
+
+    @classmethod
+    def from_texts(cls, texts: Mapping[str, str], **chosen: Any) -> Settings:
+        """Make settings of texts, as environments and command lines have them.
+
+        :param texts: names of settings with their values as text; those of ``chosen`` are not read.
+        :param chosen: values that are there already.
+        :return: the settings; what is in neither has its default.
+        :raises ValueError: a text is no such value, or a value is out of its range.
+        """
+        read = {
+            each.name: _read(each, texts[each.name])
+            for each in fields(cls)
+            if each.name in texts and each.name not in chosen
+        }
+        return cls(**read, **chosen)
+
+    @classmethod
+    def from_environment(cls, **chosen: Any) -> Settings:
+        """Make settings of the variables ``ENGAGEVOICE_SANDBOX_SIZE`` and so on.
+
+        :param chosen: values that count more than the environment's.
+        :return: the settings.
+        :raises ValueError: a variable holds no such value, or a value is out of its range.
+        """
+        names = {each.name: variable_of(each.name) for each in fields(cls)}
+        given = {name: os.environ[variable] for name, variable in names.items() if variable in os.environ}
+        return cls.from_texts(given, **chosen)
+
+
+def variable_of(name: str) -> str:
+    """Return the environment variable of a setting."""
+    return VARIABLE_PREFIX + name.upper()
+
+
+def _read(setting: Field[Any], text: str) -> Any:
+    """Read one value from text, as the kind of value that the default is."""
+    kind: type = type(setting.default)
+    try:
+        return _WORDS[text.strip().lower()] if kind is bool else kind(text.strip())
+    except (KeyError, ValueError) as error:
+        wanted = {bool: "true or false", int: "a whole number", float: "a number"}[kind]
+        raise ValueError(f"{setting.name} must be {wanted}, not {text!r}") from error
+
+
+def _check(setting: Field[Any], value: Any) -> None:
+    """Refuse a value of the wrong type or out of its range."""
+    least, most, among = (setting.metadata[name] for name in ("least", "most", "among"))
+    kind = type(setting.default)
+    if type(value) is not kind and not (kind is float and type(value) is int):
+        raise ValueError(f"{setting.name} must be of type {kind.__name__}, not {value!r}")
+    if among and value not in among:
+        raise ValueError(f"{setting.name} must be one of {', '.join(among)}, not {value!r}")
+    if kind in (int, float) and not least <= value <= most:
+        span = f"between {least:,g} and {most:,g}" if most < math.inf else f"at least {least:,g}"
+        raise ValueError(f"{setting.name} must be {span}, not {value!r}")

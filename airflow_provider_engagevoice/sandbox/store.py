@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 #: What a person's record holds, spelt as RingCX does. Source: contract, CampaignLeadSearchResultsView.
 PERSON_COLUMNS = (
@@ -75,6 +75,7 @@ CREATE TABLE redials (
     callBackPhone TEXT
 );
 CREATE INDEX redials_lead ON redials (leadId);
+CREATE TABLE dialing (leadId INTEGER PRIMARY KEY);
 CREATE TABLE mails (mailId INTEGER PRIMARY KEY AUTOINCREMENT, recipients TEXT, leadIds TEXT, sent INTEGER);
 """
 
@@ -124,6 +125,9 @@ class Store:
                 self._connection.execute("ROLLBACK")
                 raise
             self._connection.execute("COMMIT")
+
+    def keep_shadows(self) -> None:
+        """From now on keep what leads were before each change, for searches that are behind."""
 
     def replace_with(self, source: sqlite3.Connection) -> None:
         """Make this database a copy of another one."""

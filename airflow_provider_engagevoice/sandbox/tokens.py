@@ -8,12 +8,10 @@ import threading
 from enum import Enum
 
 from airflow_provider_engagevoice.sandbox.clock import Clock
+from airflow_provider_engagevoice.sandbox.settings import Settings
 
 PLATFORM_LIFETIME = 3600.0
 """Seconds a RingCentral platform token lives. Observed."""
-
-REFRESH_LIFETIME = 3600.0
-"""Seconds a RingCX refresh token lives. Assumed."""
 
 LEGACY_LIFETIME = 3600.0
 """Seconds a legacy token lives after its last use. Guide: about an hour, sliding."""
@@ -90,13 +88,13 @@ class Tokens:
     """All tokens of a sandbox.
 
     :param clock: the sandbox's clock.
-    :param bearer_lifetime: seconds a bearer token lives.
+    :param settings: how long they live.
     """
 
-    def __init__(self, clock: Clock, bearer_lifetime: float) -> None:
+    def __init__(self, clock: Clock, settings: Settings) -> None:
         self.platform = Family(clock, PLATFORM_LIFETIME)
-        self.bearer = Family(clock, bearer_lifetime)
-        self.refresh = Family(clock, REFRESH_LIFETIME)
+        self.bearer = Family(clock, settings.token_lifetime)
+        self.refresh = Family(clock, settings.refresh_lifetime)
         self.legacy = Family(clock, LEGACY_LIFETIME)
 
 

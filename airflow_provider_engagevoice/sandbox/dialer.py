@@ -1,0 +1,58 @@
+"""The dialer, as far as it matters to whoever works on leads: it takes them while you look."""
+
+from __future__ import annotations
+
+import sqlite3
+
+
+def work_on(connection: sqlite3.Connection, leads: int, now: int) -> None:
+    """Let the dialer go one step on: calls end, leads it holds are called, and it takes new ones.
+
+    :param connection: the database, inside a transaction.
+    :param leads: how many READY leads it takes to PENDING.
+    :param now: milliseconds since 1970.
+    """
+    mine = "leadId IN (SELECT leadId FROM dialing)"
+    connection.execute(
+        "UPDATE leads SET leadState = 'COMPLETE', leadPasses = leadPasses + 1, lastPassDts = ?,"
+        f" lastPassDisposition = 'ANSWER', stateDts = ? WHERE leadState = 'ACTIVE' AND {mine}",
+        (now, now),
+    )
+    connection.execute(
+        f"UPDATE leads SET leadState = 'ACTIVE', stateDts = ? WHERE leadState = 'PENDING' AND {mine}", (now,)
+    )
+    # What it has called is not its own any more; nor is what others have moved on meanwhile.
+    connection.execute(
+        "DELETE FROM dialing WHERE leadId NOT IN (SELECT leadId FROM leads WHERE leadState = 'ACTIVE')"
+    )
+    connection.execute(
+        "INSERT INTO dialing SELECT leadId FROM leads WHERE leadState = 'READY' AND suppressed = 0"
+        " ORDER BY leadId LIMIT ?",
+        (leads,),
+    )
+    connection.execute(
+        f"UPDATE leads SET leadState = 'PENDING', stateDts = ? WHERE leadState = 'READY' AND {mine}", (now,)
+    )
+
+
+def hold(connection: sqlite3.Connection, leads: int, now: int) -> None:
+    """Let the dialer take leads out of those matched: they are PENDING, and the action passes them over.
+
+    It takes each lead once only, so that whoever asks again gets it.
+
+    :param connection: the database, inside a transaction, with the action's leads in ``matched``.
+    :param leads: how many READY leads it takes.
+    :param now: milliseconds since 1970.
+    """
+    taken = connection.execute(
+        "SELECT leadId FROM leads JOIN matched USING (leadId) WHERE leadState = 'READY'"
+        " AND leadId NOT IN (SELECT leadId FROM dialing) ORDER BY leadId LIMIT ?",
+        (leads,),
+    ).fetchall()
+    ids = [(row["leadId"],) for row in taken]
+    connection.executemany("INSERT INTO dialing VALUES (?)", ids)
+    connection.executemany("DELETE FROM matched WHERE leadId = ?", ids)
+    connection.executemany(
+        "UPDATE leads SET leadState = 'PENDING', stateDts = ? WHERE leadId = ?",
+        [(now, *each) for each in ids],
+    )

@@ -1,0 +1,323 @@
+"""The ways in which a request can go wrong. Each is a small class; its fields are its options."""
+
+from __future__ import annotations
+
+import json
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from airflow_provider_engagevoice.sandbox.calls import Call, refused
+from airflow_provider_engagevoice.sandbox.dialer import work_on
+from airflow_provider_engagevoice.sandbox.effects import failure_of
+from airflow_provider_engagevoice.sandbox.errors import EXPIRED, Refusal
+from airflow_provider_engagevoice.sandbox.service import Service
+
+WEB_PAGE = '<!DOCTYPE html><html><head><title>RingCX</title></head><body><div id="root"></div></body></html>'
+
+Proceed = Callable[[Service], Response]
+"""Carries the request out as far as no other fault is in the way, and returns the answer."""
+
+
+@dataclass(frozen=True)
+class Fault(ABC):
+    """One way to go wrong."""
+
+    answers: ClassVar[bool] = False
+    """It gives an answer of its own."""
+
+    def prepare(self, service: Service) -> None:  # noqa: B027
+        """Get the sandbox ready for it, when it is set."""
+
+    @abstractmethod
+    def around(self, proceed: Proceed, service: Service, call: Call) -> Response:
+        """Answer a request in this way.
+
+        :param proceed: carries the request out; to be called at most once.
+        :param service: the sandbox.
+        :param call: the request.
+        :return: the answer.
+        """
+
+
+@dataclass(frozen=True)
+class Instead(Fault):
+    """A fault that gives an answer of its own.
+
+    :param when: ``before`` the request takes effect, so that it never does; or ``after``.
+    """
+
+    answers = True
+
+    when: str = "before"
+
+    def __post_init__(self) -> None:
+        """Refuse an unknown moment."""
+        if self.when not in ("before", "after"):
+            raise ValueError(f"when must be before or after, not {self.when!r}")
+
+    def around(self, proceed: Proceed, service: Service, call: Call) -> Response:
+        """Give the answer, with or without carrying the request out."""
+        if self.when == "after":
+            proceed(service)
+        return self.answer(service, call)
+
+    @abstractmethod
+    def answer(self, service: Service, call: Call) -> Response:
+        """Make the answer."""
+
+
+@dataclass(frozen=True)
+class Drop(Instead):
+    """The connection is closed instead of an answer.
+
+    :param part: what is sent of the answer's body before; without it, nothing is sent at all.
+    """
+
+    part: str = ""
+
+    def answer(self, service: Service, call: Call) -> Response:
+        """Answer with a broken connection."""
+        return _Dropped(self.part)
+
+
+@dataclass(frozen=True)
+class Hang(Instead):
+    """No answer comes until the client gives up."""
+
+    def answer(self, service: Service, call: Call) -> Response:
+        """Answer with silence."""
+        return _Silence()
+
+
+@dataclass(frozen=True)
+class Status(Instead):
+    """An HTTP error.
+
+    :param status: its status.
+    :param details: what the ``Errors`` body says.
+    """
+
+    status: int = 503
+    details: str = ""
+
+    def answer(self, service: Service, call: Call) -> Response:
+        """Answer with the error."""
+        return refused(service, call.method, call.path, Refusal(self.status, self.details))
+
+
+@dataclass(frozen=True)
+class RateLimited(Instead):
+    """429, as if others had used up the limit.
+
+    :param retry_after: seconds that Retry-After names; None for an answer without it.
+    """
+
+    retry_after: float | None = 1.0
+
+    def answer(self, service: Service, call: Call) -> Response:
+        """Answer 429."""
+        headers = {} if self.retry_after is None else {"Retry-After": f"{self.retry_after:g}"}
+        return PlainTextResponse("Request rate exceeded", 429, headers=headers)
+
+
+@dataclass(frozen=True)
+class Html(Instead):
+    """A web page with status 200, as RingCX gives at wrong paths (observed)."""
+
+    def answer(self, service: Service, call: Call) -> Response:
+        """Answer with the page."""
+        return HTMLResponse(WEB_PAGE)
+
+
+@dataclass(frozen=True)
+class Rejected(Instead):
+    """``success: false`` with status 200, for ``lead_action``.
+
+    :param message: its ``errorMessage``.
+    """
+
+    message: str = "The action could not be carried out"
+
+    def answer(self, service: Service, call: Call) -> Response:
+        """Answer with the failure."""
+        return JSONResponse(failure_of(call.query.get("leadAction", ""), self.message))
+
+
+@dataclass(frozen=True)
+class Expired(Instead):
+    """401 for an expired token; the next one does no better until the client signs in again."""
+
+    def answer(self, service: Service, call: Call) -> Response:
+        """Let all tokens expire, and say so."""
+        service.tokens.bearer.expire()
+        return PlainTextResponse(EXPIRED, 401)
+
+
+@dataclass(frozen=True)
+class Answer(Instead):
+    """Any answer at all.
+
+    :param status: its status.
+    :param body: a text, sent as it is; anything else is sent as JSON.
+    :param content_type: what it says it is.
+    :param headers: more headers.
+    """
+
+    status: int = 200
+    body: object = ""
+    content_type: str = "application/json"
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def answer(self, service: Service, call: Call) -> Response:
+        """Give the answer."""
+        content = self.body if isinstance(self.body, (str, bytes)) else json.dumps(self.body)
+        # Set among the headers, the type is sent as it is, without a charset.
+        return Response(content, self.status, {"Content-Type": self.content_type, **self.headers})
+
+
+@dataclass(frozen=True)
+class Slow(Fault):
+    """The answer takes longer.
+
+    :param seconds: by so much.
+    """
+
+    seconds: float = 1.0
+
+    def around(self, proceed: Proceed, service: Service, call: Call) -> Response:
+        """Wait, then go on."""
+        time.sleep(self.seconds)
+        return proceed(service)
+
+
+@dataclass(frozen=True)
+class Stale(Fault):
+    """Searches see the leads as they were when the fault was set."""
+
+    def prepare(self, service: Service) -> None:
+        """From now on keep what leads were."""
+        service.store.keep_shadows()
+
+    def around(self, proceed: Proceed, service: Service, call: Call) -> Response:
+        """Answer from what was."""
+        return proceed(service.behaving(visibility_delay=3600.0))
+
+
+@dataclass(frozen=True)
+class ShortPage(Fault):
+    """A search returns fewer rows than there are, and leaves out the rest.
+
+    :param rows: how many it returns.
+    """
+
+    rows: int = 1
+
+    def around(self, proceed: Proceed, service: Service, call: Call) -> Response:
+        """Cut the answer short."""
+        response = proceed(service)
+        rows = json.loads(bytes(response.body)) if response.status_code == 200 else None
+        return JSONResponse(rows[: self.rows]) if isinstance(rows, list) else response
+
+
+@dataclass(frozen=True)
+class PageBase(Fault):
+    """Searches number their pages from elsewhere.
+
+    :param base: number of the first page, 0 or 1.
+    """
+
+    base: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse a number that no page has."""
+        if self.base not in (0, 1):
+            raise ValueError(f"base must be 0 or 1, not {self.base!r}")
+
+    def around(self, proceed: Proceed, service: Service, call: Call) -> Response:
+        """Answer by the other numbers."""
+        return proceed(service.behaving(page_base=self.base))
+
+
+@dataclass(frozen=True)
+class Dialer(Fault):
+    """The dialer works on: what it calls is COMPLETE, what it holds is ACTIVE, and it takes new leads.
+
+    :param leads: how many READY leads it takes to PENDING each time.
+    """
+
+    leads: int = 10
+
+    def around(self, proceed: Proceed, service: Service, call: Call) -> Response:
+        """Let the dialer work, then go on."""
+        with service.store.changing() as connection:
+            work_on(connection, self.leads, service.clock.milliseconds())
+        return proceed(service)
+
+
+@dataclass(frozen=True)
+class Meanwhile(Fault):
+    """Something else is done first, as another client would. In Python only.
+
+    :param work: does it; called in a thread.
+    """
+
+    work: Callable[[], object]
+
+    def around(self, proceed: Proceed, service: Service, call: Call) -> Response:
+        """Do it, then go on."""
+        self.work()
+        return proceed(service)
+
+
+KINDS: Mapping[str, type[Fault]] = {
+    "drop": Drop,
+    "hang": Hang,
+    "status": Status,
+    "rate_limited": RateLimited,
+    "html": Html,
+    "rejected": Rejected,
+    "expired": Expired,
+    "answer": Answer,
+    "slow": Slow,
+    "stale": Stale,
+    "short_page": ShortPage,
+    "page_base": PageBase,
+    "dialer": Dialer,
+    "meanwhile": Meanwhile,
+}
+
+
+class _Dropped(Response):
+    """No answer, or the beginning of one, and then a closed connection."""
+
+    def __init__(self, part: str) -> None:
+        super().__init__()
+        self.part = part.encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Break the connection off."""
+        transport = receive.__self__.transport  # type: ignore[attr-defined]
+        if self.part:
+            length = str(len(self.part) + 1000).encode()
+            headers = [(b"content-type", b"application/json"), (b"content-length", length)]
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            await send({"type": "http.response.body", "body": self.part, "more_body": True})
+            # Closed rather than aborted, so that what was sent does arrive.
+            transport.close()
+            return
+        transport.abort()
+
+
+class _Silence(Response):
+    """No answer for as long as the client waits."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Wait for the client to go."""
+        while (await receive())["type"] != "http.disconnect":
+            pass
