@@ -16,7 +16,7 @@ unexport PYTHONOPTIMIZE PYTHONSAFEPATH PYTHONWARNINGS PYTHONDEVMODE __PYVENV_LAU
 unexport PIP_USER PIP_TARGET PIP_PREFIX PIP_ROOT PIP_REQUIRE_VIRTUALENV
 unexport PYTEST_ADDOPTS PYTEST_PLUGINS MYPYPATH
 
-.PHONY: help demo test lint format build constraints clean venv
+.PHONY: help demo test bench lint format build constraints clean venv
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1|/p' Makefile | awk -F '|' '{ printf "%-18s %s\n", $$1, $$2 }'
@@ -31,6 +31,9 @@ test: venv ## run all tests (ARGS="-k move -n 0" adds arguments for pytest)
 	@home=$$(mktemp -d) || exit 1; \
 	trap 'rm -rf "$$home"' EXIT; trap 'exit 130' INT; trap 'exit 143' TERM; \
 	AIRFLOW_HOME="$$home" $(VENV_PYTHON) -m pytest -n 2 tests $(ARGS)
+
+bench: venv ## measure the sandbox (ARGS=search measures searches only)
+	@for bench in tests/benchmarks/bench_$(or $(ARGS),*).py; do $(VENV_PYTHON) "$$bench" || exit 1; done
 
 lint: venv ## check style, formatting and types
 	$(VENV_PYTHON) -m ruff check .

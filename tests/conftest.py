@@ -5,19 +5,17 @@ environment once, on import. Hence the top-level code.
 """
 
 import atexit
-import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from airflow_provider_engagevoice.sandbox.server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
-from tests.faults import Faults
+from airflow_provider_engagevoice.sandbox.tokens import Family
 
 ROOT_VARIABLE = "ENGAGEVOICE_TESTS_ROOT"
 
@@ -84,17 +82,23 @@ def airflow_db(airflow_home: Path) -> Path:
 
 
 @pytest.fixture
-def faults() -> Faults:
-    """What the sandbox is to do wrong."""
-    return Faults()
+def ringcx_settings() -> Settings:
+    """What the sandbox is like where a folder does not say otherwise: small, and strict."""
+    return Settings(size=3000, strict_reservation=True)
 
 
 @pytest.fixture
-def sandbox(faults: Faults, monkeypatch: pytest.MonkeyPatch, airflow_db: Path) -> Iterator[SandboxServer]:
-    """A fresh RingCX with a small seeded world, and Airflow's default connection to it."""
-    with SandboxServer(Settings(size=3000, strict_reservation=True), wrap=faults.around) as server:
-        monkeypatch.setenv("AIRFLOW_CONN_ENGAGEVOICE_DEFAULT", json.dumps(server.connection))
-        yield server
+def issued_tokens(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Every token that a sandbox gives out from now on."""
+    known: list[str] = []
+    original = Family.issue
+
+    def issue(family: Family) -> str:
+        known.append(original(family))
+        return known[-1]
+
+    monkeypatch.setattr(Family, "issue", issue)
+    return known
 
 
 @pytest.fixture

@@ -14,9 +14,7 @@ import pytest
 
 from airflow_provider_engagevoice import __version__
 from airflow_provider_engagevoice.get_provider_info import EXTRA_FIELDS, HIDDEN_FIELDS, HOOK_NAME, RELABELING
-from airflow_provider_engagevoice.sandbox.recorder import App
 from airflow_provider_engagevoice.sandbox.server import SandboxServer
-from airflow_provider_engagevoice.sandbox.settings import Settings
 
 PACKAGE = "airflow-provider-engagevoice"
 MODULES = "airflow_provider_engagevoice"
@@ -135,24 +133,6 @@ def test_airflow_providers_get(airflow_home: Path) -> None:
     }
 
 
-class _Issued:
-    """A layer around the sandbox that collects the tokens it gives out."""
-
-    def __init__(self) -> None:
-        self.tokens: set[str] = set()
-
-    def around(self, app: App) -> App:
-        async def layer(scope, receive, send):
-            async def collect(message):
-                body = message.get("body", b"").decode()
-                self.tokens.update(re.findall(r'"(?:access_?|refresh_?|auth)token": ?"([^"]+)"', body, re.I))
-                await send(message)
-
-            await app(scope, receive, collect)
-
-        return layer
-
-
 @pytest.mark.parametrize(
     ("wrong", "printed"),
     [
@@ -165,20 +145,20 @@ class _Issued:
     ],
     ids=["good", "wrong-secret"],
 )
-def test_airflow_connections_test(airflow_home: Path, wrong: dict[str, object], printed: str) -> None:
-    issued = _Issued()
-    with SandboxServer(Settings(size=0), wrap=issued.around) as sandbox:
-        connection = {**sandbox.connection, **wrong}
-        done = run(
-            *("-m", "airflow", "connections", "test", "engagevoice_default"),
-            AIRFLOW_CONN_ENGAGEVOICE_DEFAULT=json.dumps(connection),
-            AIRFLOW__CORE__TEST_CONNECTION="Enabled",
-        )
+def test_airflow_connections_test(
+    ringcx_sandbox: SandboxServer, issued_tokens: list[str], wrong: dict[str, object], printed: str
+) -> None:
+    connection = {**ringcx_sandbox.connection, **wrong}
+    done = run(
+        *("-m", "airflow", "connections", "test", "engagevoice_default"),
+        AIRFLOW_CONN_ENGAGEVOICE_DEFAULT=json.dumps(connection),
+        AIRFLOW__CORE__TEST_CONNECTION="Enabled",
+    )
     text = done.stdout + done.stderr
     assert printed in " ".join(done.stdout.split())
     # Airflow 2.11 ends with 0 where the test fails, too.
     assert done.returncode == 0 or wrong
     assert complaints(done.stderr) == []
-    assert bool(issued.tokens) is not bool(wrong)
-    for secret in (connection["password"], "sandbox-jwt", *issued.tokens):
+    assert bool(issued_tokens) is not bool(wrong)
+    for secret in (connection["password"], "sandbox-jwt", *issued_tokens):
         assert secret not in text

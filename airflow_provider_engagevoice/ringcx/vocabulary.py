@@ -54,6 +54,33 @@ SUPPRESSED = ("ONLY_SUPPRESSED", "ONLY_UNSUPPRESSED", "ALL")
 #: Operators of a comparison filter such as ``leadPassesCriteria``. Source: contract.
 COMPARISONS = ("GREATER_THAN", "LESS_THAN", "EQUALS")
 
+#: What a load does with leads whose phone number is there already. Source: contract.
+DUPLICATE_HANDLING = ("RETAIN_ALL", "REMOVE_ALL_EXISTING", "REMOVE_FROM_LIST")
+
+#: How soon the dialer takes what is loaded. Source: contract.
+DIAL_PRIORITIES = ("IMMEDIATE", "NORMAL")
+
+#: Where a load gets the time zone of a lead from. Source: contract; ``COUNTRY`` is in requests to load only.
+TIME_ZONE_OPTIONS = ("NPA_NXX", "ZIPCODE", "EXPLICIT", "COUNTRY", "NOT_APPLICABLE")
+
+#: States of a list. Source: contract; ``ARCHIVED`` is in requests only.
+LIST_STATES = (
+    "ACTIVE",
+    "PAUSED",
+    "PENDING_DNC",
+    "LOADING",
+    "DELETED",
+    "READY",
+    "CALLBACKS",
+    "CALLBACKS_AGENT",
+    "DUPLICATES_NOT_MERGED",
+    "DUPLICATES_NOT_MOVED",
+    "ARCHIVED",
+)
+
+#: Kinds of files a load reads. Source: contract.
+FILE_TYPES = ("EXCEL", "PIPE", "COMMA", "TAB")
+
 
 def format_datetime(moment: datetime) -> str:
     """Write a moment as RingCX does: ``2026-07-24T16:00:00.000+0000``.

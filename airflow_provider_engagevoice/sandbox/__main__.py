@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import signal
 import sys
 import threading
 from collections.abc import Callable
-from pathlib import Path
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from airflow_provider_engagevoice.sandbox.settings import Settings
-from airflow_provider_engagevoice.sandbox.store import StateFileError
-
 if TYPE_CHECKING:
+    from types import FrameType
+
     from airflow_provider_engagevoice.sandbox.server import SandboxServer
 
 
@@ -22,91 +20,78 @@ def main(argv: list[str] | None = None) -> int:
     """Serve a sandbox until Ctrl-C or SIGTERM.
 
     :param argv: the arguments; None for those of the command line.
-    :return: the exit code.
+    :return: the exit code: 0 where it was told to stop, 1 where it cannot go on.
+    :raises SystemExit: with 2 for a wrong argument or variable of the environment, with 0 after ``--help``.
     """
-    options = _parser().parse_args(argv)
+    _on_signals(_interrupt)
     try:
-        from airflow_provider_engagevoice.sandbox.server import SandboxServer, is_loopback
+        return _run(argv)
+    except KeyboardInterrupt:
+        return 0
+
+
+def _run(argv: list[str] | None) -> int:
+    """Serve a sandbox; until it serves, a signal ends it by KeyboardInterrupt."""
+    # Imported here, so that a signal meanwhile is no traceback.
+    from airflow_provider_engagevoice.sandbox.command_line import read_options
+    from airflow_provider_engagevoice.sandbox.store import StateFileError
+    from airflow_provider_engagevoice.sandbox.world import WorldError
+
+    options = read_options(argv)
+    try:
+        from airflow_provider_engagevoice.sandbox.guard import is_loopback
+        from airflow_provider_engagevoice.sandbox.server import SandboxServer
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in ("starlette", "uvicorn"):
+        if (error.name or "").startswith("airflow_provider_engagevoice"):
             raise
         return _fail('The sandbox needs more packages: pip install "airflow-provider-engagevoice[sandbox]"')
     if not is_loopback(options.host):
-        print(
+        _say(
             f"Warning: others can reach this sandbox at {options.host}, and its passwords are public. The "
-            "provider itself connects over plain http to this machine only.",
-            file=sys.stderr,
+            "provider itself connects over plain http to this machine only."
         )
+    if options.unused:
+        _say(f"{options.state} holds a world already; {options.unused} only counts when it is reset.")
+    with ExitStack() as open_things:
+        try:
+            write = open_things.enter_context(options.log) if options.log else None
+            server = SandboxServer(options.settings, options.port, options.host, options.state, options.world)
+        except (StateFileError, WorldError) as error:
+            return _fail(str(error))
+        except OSError as error:
+            return _fail(f"Cannot write the log to {error.filename}: {error.strerror}.")
+        if write:
+            server.listen(write)
+        try:
+            sandbox = open_things.enter_context(server)
+        except OSError as error:
+            return _fail(f"Cannot listen at {options.host} port {options.port}: {error.strerror or error}.")
+        return _serve(sandbox)
+
+
+def _serve(sandbox: SandboxServer) -> int:
+    """Tell where the sandbox is, and wait for a signal."""
+    stop = threading.Event()
     # Before anything is printed, so that a caller that reads the first line may stop us at once.
-    stop = _stop_on_signals()
+    _on_signals(lambda number, frame: stop.set())
     try:
-        with SandboxServer(_settings(options), options.port, options.host, options.state) as sandbox:
-            _announce(sandbox)
-            while not stop.wait(1.0):
-                pass
-    except StateFileError as error:
-        return _fail(str(error))
+        _announce(sandbox)
     except BrokenPipeError:
         return _fail("Nobody reads the output any more.")
-    except OSError as error:
-        return _fail(f"Cannot listen at {options.host} port {options.port}: {error.strerror or error}.")
+    while not stop.wait(1.0):
+        pass
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    """Describe the command line."""
-    defaults = Settings()
-    parser = argparse.ArgumentParser(prog="engagevoice-sandbox", description="A local RingCX to try DAGs on.")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen at (default: %(default)s)")
-    parser.add_argument(
-        "--port",
-        type=_whole_number(65535, "a port lies between 0 and 65535"),
-        default=8787,
-        help="port, 0 for a free one (default: %(default)s)",
-    )
-    parser.add_argument("--seed", type=int, help=f"which world (default: {defaults.seed})")
-    parser.add_argument(
-        "--leads",
-        type=_whole_number(10_000_000, "a number of leads lies between 0 and 10,000,000"),
-        metavar="N",
-        help=f"leads at the start (default: {defaults.size})",
-    )
-    parser.add_argument(
-        "--state",
-        default=":memory:",
-        metavar="FILE",
-        help="SQLite file that keeps the state between runs, used by one sandbox at a time; an existing one "
-        "is not seeded again",
-    )
-    return parser
-
-
-def _whole_number(most: int, problem: str) -> Callable[[str], int]:
-    """Make a reader of whole numbers from 0 to ``most``."""
-
-    def read(text: str) -> int:
-        if not (text.isascii() and text.isdigit() and int(text) <= most):
-            raise argparse.ArgumentTypeError(problem)
-        return int(text)
-
-    return read
-
-
-def _settings(options: argparse.Namespace) -> Settings:
-    """Read what the world is to be like; say so where a state file decides it."""
-    chosen = {"seed": options.seed, "size": options.leads}
-    chosen = {name: value for name, value in chosen.items() if value is not None}
-    if chosen and options.state != ":memory:" and Path(options.state).exists():
-        print(f"{options.state} holds a world already; --seed and --leads are not used.", file=sys.stderr)
-    return Settings(**chosen)
-
-
-def _stop_on_signals() -> threading.Event:
-    """Return an event that Ctrl-C and SIGTERM set."""
-    stop = threading.Event()
+def _on_signals(handler: Callable[[int, FrameType | None], object]) -> None:
+    """Let Ctrl-C and SIGTERM do something else."""
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    return stop
+        signal.signal(number, handler)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Give up starting."""
+    raise KeyboardInterrupt
 
 
 def _announce(sandbox: SandboxServer) -> None:
@@ -116,9 +101,14 @@ def _announce(sandbox: SandboxServer) -> None:
     print(f"export AIRFLOW_CONN_ENGAGEVOICE_DEFAULT='{json.dumps(sandbox.connection)}'", flush=True)
 
 
+def _say(sentence: str) -> None:
+    """Tell something on the way."""
+    print(sentence, file=sys.stderr)
+
+
 def _fail(sentence: str) -> int:
     """Print why it cannot go on."""
-    print(sentence, file=sys.stderr)
+    _say(sentence)
     return 1
 
 

@@ -6,7 +6,7 @@ import math
 
 from starlette.responses import PlainTextResponse, Response
 
-from airflow_provider_engagevoice.sandbox.calls import Call, Handler
+from airflow_provider_engagevoice.sandbox.calls import Call, Handler, carry_out
 from airflow_provider_engagevoice.sandbox.credentials import PERMANENT_TOKEN, same
 from airflow_provider_engagevoice.sandbox.errors import EXPIRED, NotSignedIn, Refusal
 from airflow_provider_engagevoice.sandbox.limits import Use
@@ -21,11 +21,21 @@ def with_any_token(handler: Handler) -> Handler:
     """Let a handler work only for a Bearer token or an ``X-Auth-Token``. Source: guide, authentication."""
 
     def checked(service: Service, call: Call) -> Response:
-        scheme, _, token = call.headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer":
-            _check_bearer(service, token.strip())
+        token = bearer_of(call)
+        if token:
+            _check_bearer(service, token)
         else:
             _check_auth_token(service, call)
+        return handler(service, call)
+
+    return checked
+
+
+def with_bearer(handler: Handler) -> Handler:
+    """Let a handler work only for a Bearer token. Source: contract, of the tokens' and integration paths."""
+
+    def checked(service: Service, call: Call) -> Response:
+        _check_bearer(service, bearer_of(call))
         return handler(service, call)
 
     return checked
@@ -57,19 +67,29 @@ def in_account(handler: Handler) -> Handler:
 
 
 def limited(handler: Handler) -> Handler:
-    """Let a handler work only as often as its operation's limits allow; the rest is 429."""
+    """Let a handler work only as often as its operation's limits allow; the rest is 429.
+
+    What the handler refuses counts, too (assumed); what is refused before it, for its token or its
+    sub-account, does not (assumed).
+    """
 
     def checked(service: Service, call: Call) -> Response:
         if service.settings.limits == "off":
             return handler(service, call)
         use, wait = service.rate_limits.take(call.captured.get("account", ""), call.operation)
         call.notes["limit"] = str(use)
-        response = _refuse(service, wait) if wait else handler(service, call)
+        response = _refuse(service, wait) if wait else carry_out(service, handler, call)
         if service.settings.rate_headers:
             response.headers.update(_headers(use, call.operation))
         return response
 
     return checked
+
+
+def bearer_of(call: Call) -> str:
+    """Return the Bearer token of a request; empty where it has none."""
+    scheme, _, token = call.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def _check_bearer(service: Service, token: str) -> None:
@@ -80,14 +100,22 @@ def _check_bearer(service: Service, token: str) -> None:
 
 
 def _check_auth_token(service: Service, call: Call) -> None:
-    """Refuse an ``X-Auth-Token`` that is neither the permanent one nor a good legacy one."""
+    """Refuse an ``X-Auth-Token`` that is neither a permanent one nor a good legacy one."""
     token = call.headers.get("x-auth-token", "")
-    if same(token, PERMANENT_TOKEN):
-        return
+    for family in (service.tokens.legacy, service.tokens.legacy_stay):
+        if family.judge(token) is Verdict.GOOD:
+            family.slide(token)
+            return
     # How the legacy portals word an expired token is unknown; only Bearer tokens are called expired.
-    if service.tokens.legacy.judge(token) is not Verdict.GOOD:
+    if not same(token, PERMANENT_TOKEN) and not _is_kept(service, token):
         raise NotSignedIn()
-    service.tokens.legacy.slide(token)
+
+
+def _is_kept(service: Service, token: str) -> bool:
+    """Tell whether a token is one of the permanent ones that the user made."""
+    with service.store.reading() as connection:
+        found = connection.execute("SELECT token FROM api_tokens").fetchall()
+    return any(same(token, record["token"]) for record in found)
 
 
 def _refuse(service: Service, wait: float) -> Response:

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from airflow_provider_engagevoice.sandbox import control
+from airflow_provider_engagevoice.sandbox import control, outbox
 from airflow_provider_engagevoice.sandbox.calls import Handler, endpoint, refused
 from airflow_provider_engagevoice.sandbox.errors import Refusal
 from airflow_provider_engagevoice.sandbox.fault_kinds import WEB_PAGE
 from airflow_provider_engagevoice.sandbox.faults import misbehaving
+from airflow_provider_engagevoice.sandbox.guard import Guard
 from airflow_provider_engagevoice.sandbox.operations import Operation, operations
+from airflow_provider_engagevoice.sandbox.page import Page
 from airflow_provider_engagevoice.sandbox.service import Service
 from airflow_provider_engagevoice.sandbox.values import read_boolean
 
@@ -23,31 +26,38 @@ _CONTROL: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/sandbox/faults", control.get_faults),
     ("POST", "/sandbox/faults", control.post_fault),
     ("DELETE", "/sandbox/faults", control.delete_faults),
+    ("DELETE", "/sandbox/faults/{number}", control.delete_fault),
     ("POST", "/sandbox/clock", control.post_clock),
     ("POST", "/sandbox/reset", control.post_reset),
     ("GET", "/sandbox/requests", control.get_requests),
+    ("GET", "/sandbox/settings", control.get_settings),
+    ("GET", "/sandbox/outbox", outbox.get_outbox),
+    ("GET", "/sandbox/outbox/{mail}.zip", outbox.get_zip),
 )
 
 #: Below these, an unknown path is 404 and JSON.
 _API_ROOTS = ("/voice/api/", "/api/auth/", "/api/v1/", "/restapi/", "/sandbox/")
 
 
-def build_app(service: Service) -> Starlette:
+def build_app(service: Service, host: str = "127.0.0.1") -> Starlette:
     """Build the application of a sandbox.
 
     :param service: the sandbox.
+    :param host: the address it is to listen at.
     :return: the application.
     """
 
     def not_found(request: Request, error: Exception) -> Response:
         """Answer a path nobody serves; outside the API it is the web application's page (observed)."""
         path = request.scope["path"]
-        if path.startswith(_API_ROOTS) or not service.settings.html_fallback:
+        if f"{path}/".startswith(_API_ROOTS) or not service.settings.html_fallback:
             return refused(service, request.method, path, Refusal(404))
         return HTMLResponse(WEB_PAGE)
 
     def wrong_method(request: Request, error: Exception) -> Response:
-        """Answer a known path with an unknown method."""
+        """Answer a known path with an unknown method; of ``/`` RingCX knows none, so it is a web page."""
+        if request.scope["path"] == "/":
+            return not_found(request, error)
         return refused(service, request.method, request.scope["path"], Refusal(405))
 
     def broken(request: Request, error: Exception) -> Response:
@@ -56,6 +66,7 @@ def build_app(service: Service) -> Starlette:
 
     app = Starlette(
         routes=[*_api_routes(service), *_control_routes(service)],
+        middleware=[Middleware(Guard, host=host)],
         exception_handlers={404: not_found, 405: wrong_method, Exception: broken},
     )
     app.router.redirect_slashes = False
@@ -70,8 +81,8 @@ def _api_routes(service: Service) -> Iterator[Route]:
 
 
 def _control_routes(service: Service) -> Iterator[Route]:
-    """Make the routes of the sandbox's own switches."""
-    for method, path, handler in _CONTROL:
+    """Make the routes of the sandbox's own switches, and of its page."""
+    for method, path, handler in (*_CONTROL, *Page().routes()):
         yield Route(path, endpoint(service, handler, lambda query: ""), methods=[method])
 
 

@@ -63,6 +63,16 @@ class Call:
             _refuse_odd_texts(value)
         return value
 
+    def json_object(self) -> dict[str, object]:
+        """Read the body as a JSON object.
+
+        :raises Refusal: with status 400, where it is none.
+        """
+        value = self.json()
+        if not isinstance(value, dict):
+            raise Refusal(400, "The request body must be a JSON object")
+        return value
+
 
 Handler = Callable[[Service, Call], Response]
 
@@ -81,7 +91,7 @@ def endpoint(
     async def respond(request: Request) -> Response:
         notes = request.scope.setdefault("notes", {})
         notes["operation"] = name_of(request.query_params)
-        if service.settings.latency:
+        if service.settings.latency and notes["operation"]:
             await asyncio.sleep(service.settings.latency)
         try:
             body = await _read_body(request)

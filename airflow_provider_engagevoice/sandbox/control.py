@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from reprlib import repr as shown
 from typing import Any
 
 from starlette.responses import Response
@@ -13,6 +14,8 @@ from airflow_provider_engagevoice.sandbox.errors import Refusal
 from airflow_provider_engagevoice.sandbox.faults import read_rule
 from airflow_provider_engagevoice.sandbox.operations import names
 from airflow_provider_engagevoice.sandbox.service import Service
+from airflow_provider_engagevoice.sandbox.values import read_integer
+from airflow_provider_engagevoice.sandbox.world import WorldError
 
 
 def set_fault(service: Service, asked: Mapping[str, Any], *, trusted: bool = False) -> dict[str, Any]:
@@ -27,7 +30,9 @@ def set_fault(service: Service, asked: Mapping[str, Any], *, trusted: bool = Fal
     rule = read_rule(asked, trusted=trusted)
     known = names()
     if rule.operation not in known | {"*"}:
-        raise ValueError(f"operation must be one of *, {', '.join(sorted(known))}, not {rule.operation!r}")
+        raise ValueError(
+            f"operation must be one of *, {', '.join(sorted(known))}, not {shown(rule.operation)}"
+        )
     rule.fault.prepare(service)
     service.rules.add(rule, service.clock.now())
     return rule.as_dict()
@@ -46,6 +51,17 @@ def get_faults(service: Service, call: Call) -> Response:
     return answer(service.rules.as_list(service.clock.now()))
 
 
+def delete_fault(service: Service, call: Call) -> Response:
+    """``DELETE /sandbox/faults/{number}``: this rule is not in force any more; 404 where it was not."""
+    try:
+        found = service.rules.drop(read_integer(call.captured["number"]))
+    except ValueError as error:
+        raise Refusal(404) from error
+    if not found:
+        raise Refusal(404)
+    return answer({})
+
+
 def delete_faults(service: Service, call: Call) -> Response:
     """``DELETE /sandbox/faults``: nothing goes wrong any more."""
     service.rules.forget()
@@ -57,19 +73,30 @@ def post_clock(service: Service, call: Call) -> Response:
     seconds = _object(call).get("advance")
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 <= seconds <= 10**9:
         raise Refusal(400, "advance must be a number of seconds between 0 and 1000000000")
-    service.clock.advance(seconds)
+    try:
+        service.clock.advance(seconds)
+    except ValueError as error:
+        raise Refusal(400, str(error)) from error
     return answer({"now": service.clock.now()})
 
 
 def post_reset(service: Service, call: Call) -> Response:
-    """``POST /sandbox/reset``: the world as it was at the start."""
-    service.reset()
+    """``POST /sandbox/reset``: the world as it was at the start; 409 where it cannot be made any more."""
+    try:
+        service.reset()
+    except WorldError as error:
+        raise Refusal(409, str(error)) from error
     return answer({})
 
 
 def get_requests(service: Service, call: Call) -> Response:
     """``GET /sandbox/requests``: the log of requests."""
     return answer([asdict(record) for record in service.log.records()])
+
+
+def get_settings(service: Service, call: Call) -> Response:
+    """``GET /sandbox/settings``: the switches of this sandbox."""
+    return answer(asdict(service.settings))
 
 
 def _object(call: Call) -> dict[str, Any]:

@@ -11,6 +11,9 @@ PERMANENT_TOKEN = "sandbox-token"
 USER_NAME = "sandbox-user"
 PASSWORD = "sandbox-password"
 PLATFORM_ID = "sandbox-platform"
+USER_ID = 4410
+FIRST_NAME, LAST_NAME = "Sandbox", "User"
+EMAIL = "sandbox.user@example.com"
 
 
 def same(given: str, expected: str) -> bool:

@@ -10,9 +10,16 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from airflow_provider_engagevoice.sandbox.credentials import USER_NAME
+from airflow_provider_engagevoice.sandbox.dnc_entries import (
+    Addition,
+    add_extern_ids_of_matched,
+    add_phones_of_matched,
+)
 from airflow_provider_engagevoice.sandbox.jobs import Job, Outcome, check_agent
 from airflow_provider_engagevoice.sandbox.moves import move_to_campaign
 from airflow_provider_engagevoice.sandbox.parameters import require
+from airflow_provider_engagevoice.sandbox.rows import keep_for_mail
 
 _MINUTE = 60_000
 
@@ -32,21 +39,21 @@ def ready(job: Job) -> Outcome:
 
 
 def cancel(job: Job) -> Outcome:
-    """CANCEL_LEADS: CANCELLED; callbacks go (assumed), leads on a call are left out (assumed)."""
-    job.leave_out_active()
+    """CANCEL_LEADS: CANCELLED; callbacks go, leads the dialer is busy with are left out (both assumed)."""
+    job.leave_out_busy()
     redials = job.delete_redials()
     return job.update("leadState = 'CANCELLED', stateDts = ?", job.now).plus(redials=redials)
 
 
 def pause(job: Job) -> Outcome:
-    """PAUSE_LEADS: PAUSED; leads on a call are left out (assumed)."""
-    job.leave_out_active()
+    """PAUSE_LEADS: PAUSED; leads the dialer is busy with are left out (assumed)."""
+    job.leave_out_busy()
     return job.update("leadState = 'PAUSED', stateDts = ?", job.now)
 
 
 def delete(job: Job) -> Outcome:
-    """DELETE_LEADS: the leads and their callbacks are gone; leads on a call are left out (assumed)."""
-    job.leave_out_active()
+    """DELETE_LEADS: leads and callbacks are gone; leads the dialer is busy with are left out (assumed)."""
+    job.leave_out_busy()
     redials = job.delete_redials()
     job.run("DELETE FROM lead_phones WHERE leadId IN (SELECT leadId FROM matched)")
     return Outcome(
@@ -69,6 +76,8 @@ def add_pass(job: Job) -> Outcome:
 
     Without requeue a lead is COMPLETE (assumed); do-not-call wins over both (assumed). With
     MERGE_ORIGINAL the pass is written to the lead a copy was made from as well (assumed reading).
+    With DO_NOT_CALL the numbers of the leads go on the do-not-call list, or their external ids where the
+    criteria name such (guide).
     """
     disposition = job.params["PASS_DISPOSITION"]
     requeue = job.params["REQUEUE"]
@@ -81,6 +90,9 @@ def add_pass(job: Job) -> Outcome:
             job.now,
             disposition,
         )
+    if job.params["DO_NOT_CALL"]:
+        add = add_extern_ids_of_matched if job.by_extern_ids else add_phones_of_matched
+        add(job.connection, Addition(job.account, USER_NAME, job.now), disposition)
     outcome = job.update(f"{_PASS}, leadState = ?, stateDts = ?", job.now, disposition, state, job.now)
     if requeue:
         job.update("nextDialTime = ?", job.now + job.params["PASS_DELAY"] * _MINUTE)
@@ -94,15 +106,17 @@ _PASS = (
 
 
 def email(job: Job) -> Outcome:
-    """EMAIL_LEADS: a mail goes to the outbox, and nothing changes; no leads, no mail (assumed)."""
-    lead_ids = [row["leadId"] for row in job.connection.execute("SELECT leadId FROM matched ORDER BY leadId")]
-    if lead_ids:
-        job.run(
-            "INSERT INTO mails (recipients, leadIds, sent) VALUES (?, ?, ?)",
-            json.dumps(job.params["EMAIL_TO"]),
-            json.dumps(lead_ids),
-            job.now,
-        )
+    """EMAIL_LEADS: a mail goes to the outbox, and nothing changes; no leads, no mail (assumed).
+
+    It keeps the leads as they are now, for the ZIP that is fetched later.
+    """
+    leads = job.connection.execute("SELECT count(*) FROM matched").fetchone()[0]
+    if leads:
+        mail = job.connection.execute(
+            "INSERT INTO mails (recipients, leads, sent) VALUES (?, ?, ?)",
+            (json.dumps(job.params["EMAIL_TO"]), leads, job.now),
+        ).lastrowid
+        keep_for_mail(job.connection, int(mail or 0))
     return Outcome()
 
 
@@ -164,7 +178,7 @@ _CALLBACKS: Mapping[str, Callable[[Job], Outcome]] = {
 def reserve(job: Job) -> Outcome:
     """AGENT_RESERVATION: reserves for one agent, who is to call at CALLBACK_DTS (assumed); 0 clears it."""
     agent = job.params["RESERVATION_AGENT_ID"]
-    if job.strict_reservation:
+    if job.settings.strict_reservation:
         require(job.params, "CALLBACK_DTS")
     if agent == 0:
         return job.update("pendingAgentId = NULL")

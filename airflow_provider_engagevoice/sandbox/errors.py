@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from http.client import responses
 
 #: ``generalMessage`` and ``developerMessage`` by status. Source: contract, response examples; 405 and
 #: 413 are assumed.
@@ -38,6 +39,18 @@ class Invalid:
     message: str
     value: str | None = None
 
+    @classmethod
+    def of(cls, attribute: str, problem: object, value: object) -> Invalid:
+        """Describe a refused value of a request.
+
+        :param attribute: name of the value.
+        :param problem: what is wrong with it, such as ``must be a text``.
+        :param value: the value; it is shown cut short, and not at all where it is nested deeper than a list.
+        """
+        entries = value[:10] if isinstance(value, list) else [value]
+        simple = [str(entry) for entry in entries if isinstance(entry, (str, int, float))]
+        return cls(attribute, str(problem), ", ".join(simple)[:100] if simple else None)
+
     def as_dict(self) -> dict[str, object]:
         """Return it as RingCX writes it."""
         return {"attributeName": self.attribute, "message": self.message, "value": self.value}
@@ -56,6 +69,11 @@ class Refusal(Exception):
         self.status = status
         self.details = details
         self.invalid = tuple(invalid)
+
+
+def refused_values(invalid: Sequence[Invalid]) -> Refusal:
+    """Make the refusal of bad values: 400, and one sentence that names each of them."""
+    return Refusal(400, "; ".join(f"{each.attribute} {each.message}" for each in invalid), invalid)
 
 
 class NotSignedIn(Exception):
@@ -78,7 +96,9 @@ def error_body(refusal: Refusal, method: str, path: str, timestamp: int) -> byte
     :param timestamp: milliseconds since 1970.
     :return: JSON. Source: contract, ``Errors``; ``errorCode`` on a 403 from the guide.
     """
-    general, developer = _MESSAGES[refusal.status]
+    # A fault may ask for any status.
+    phrase = responses.get(refusal.status, "Unknown error")
+    general, developer = _MESSAGES.get(refusal.status, (phrase, phrase))
     body: dict[str, object] = {
         "generalMessage": general,
         "developerMessage": developer,

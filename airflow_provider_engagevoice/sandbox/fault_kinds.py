@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-import time
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from reprlib import repr as shown
 from typing import ClassVar
 
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
@@ -16,6 +18,9 @@ from airflow_provider_engagevoice.sandbox.calls import Call, refused
 from airflow_provider_engagevoice.sandbox.dialer import work_on
 from airflow_provider_engagevoice.sandbox.effects import failure_of
 from airflow_provider_engagevoice.sandbox.errors import EXPIRED, Refusal
+from airflow_provider_engagevoice.sandbox.load_results import FAILURES, GENERAL_FAILURE, Counts
+from airflow_provider_engagevoice.sandbox.load_results import failure_of as load_failure_of
+from airflow_provider_engagevoice.sandbox.rules import check_range
 from airflow_provider_engagevoice.sandbox.service import Service
 
 WEB_PAGE = '<!DOCTYPE html><html><head><title>RingCX</title></head><body><div id="root"></div></body></html>'
@@ -58,8 +63,7 @@ class Instead(Fault):
 
     def __post_init__(self) -> None:
         """Refuse an unknown moment."""
-        if self.when not in ("before", "after"):
-            raise ValueError(f"when must be before or after, not {self.when!r}")
+        _check_moment(self.when)
 
     def around(self, proceed: Proceed, service: Service, call: Call) -> Response:
         """Give the answer, with or without carrying the request out."""
@@ -99,12 +103,17 @@ class Hang(Instead):
 class Status(Instead):
     """An HTTP error.
 
-    :param status: its status.
+    :param status: its status, 400 to 599.
     :param details: what the ``Errors`` body says.
     """
 
     status: int = 503
     details: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse a status that is no error."""
+        super().__post_init__()
+        check_range("status", self.status, 400, 599)
 
     def answer(self, service: Service, call: Call) -> Response:
         """Answer with the error."""
@@ -120,9 +129,14 @@ class RateLimited(Instead):
 
     retry_after: float | None = 1.0
 
+    def __post_init__(self) -> None:
+        """Refuse a time that has passed."""
+        super().__post_init__()
+        check_range("retry_after", self.retry_after, 0)
+
     def answer(self, service: Service, call: Call) -> Response:
         """Answer 429."""
-        headers = {} if self.retry_after is None else {"Retry-After": f"{self.retry_after:g}"}
+        headers = {} if self.retry_after is None else {"Retry-After": f"{self.retry_after:.15g}"}
         return PlainTextResponse("Request rate exceeded", 429, headers=headers)
 
 
@@ -150,6 +164,35 @@ class Rejected(Instead):
 
 
 @dataclass(frozen=True)
+class FailedLoad(Instead):
+    """A load that failed, with status 200 all the same (observed), for ``direct_load``.
+
+    :param status: its ``processingStatus``. Source: contract, LeadListProcessingResult.
+    """
+
+    status: str = GENERAL_FAILURE
+
+    def __post_init__(self) -> None:
+        """Refuse a status that no failure has."""
+        super().__post_init__()
+        if self.status not in FAILURES:
+            raise ValueError(f"status must be one of {', '.join(FAILURES)}, not {shown(self.status)}")
+
+    def answer(self, service: Service, call: Call) -> Response:
+        """Answer with the failure."""
+        return JSONResponse(load_failure_of(self.status, "", Counts(_leads_in(call))))
+
+
+def _leads_in(call: Call) -> int:
+    """Count the leads that a load brings."""
+    try:
+        leads = call.json_object().get("uploadLeads")
+    except Refusal:
+        return 0
+    return len(leads) if isinstance(leads, list) else 0
+
+
+@dataclass(frozen=True)
 class Expired(Instead):
     """401 for an expired token; the next one does no better until the client signs in again."""
 
@@ -163,10 +206,10 @@ class Expired(Instead):
 class Answer(Instead):
     """Any answer at all.
 
-    :param status: its status.
+    :param status: its status, 200 to 599; 204 and 304 have no body.
     :param body: a text, sent as it is; anything else is sent as JSON.
     :param content_type: what it says it is.
-    :param headers: more headers.
+    :param headers: more headers, except those of its type and length.
     """
 
     status: int = 200
@@ -174,25 +217,58 @@ class Answer(Instead):
     content_type: str = "application/json"
     headers: dict[str, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """Refuse what cannot be sent."""
+        super().__post_init__()
+        check_range("status", self.status, 200, 599)
+        _check_header("content_type", self.content_type)
+        for name, value in self.headers.items():
+            if not _HEADER_NAME.fullmatch(name) or name.lower() in _OWN_HEADERS:
+                raise ValueError(f"headers cannot hold {shown(name)}")
+            _check_header("headers", value)
+        if self._content and self.status in (204, 304):
+            raise ValueError(f"body must be empty with status {self.status}")
+
+    @cached_property
+    def _content(self) -> bytes:
+        """The body as it is sent; made when the fault is set, so that no request fails by it."""
+        if isinstance(self.body, bytes):
+            return self.body
+        try:
+            text = self.body if isinstance(self.body, str) else json.dumps(self.body, allow_nan=False)
+            return text.encode()
+        except (TypeError, ValueError, RecursionError) as error:
+            raise ValueError("body must be a text or JSON") from error
+
     def answer(self, service: Service, call: Call) -> Response:
         """Give the answer."""
-        content = self.body if isinstance(self.body, (str, bytes)) else json.dumps(self.body)
         # Set among the headers, the type is sent as it is, without a charset.
-        return Response(content, self.status, {"Content-Type": self.content_type, **self.headers})
+        return Response(self._content, self.status, {"Content-Type": self.content_type, **self.headers})
 
 
 @dataclass(frozen=True)
 class Slow(Fault):
     """The answer takes longer.
 
-    :param seconds: by so much.
+    :param delay: by so many seconds, of real time.
+    :param when: the wait comes ``before`` the request takes effect, or ``after``.
     """
 
-    seconds: float = 1.0
+    delay: float = 1.0
+    when: str = "before"
+
+    def __post_init__(self) -> None:
+        """Refuse an unknown moment, and a time no test can wait."""
+        _check_moment(self.when)
+        check_range("delay", self.delay, 0, 3600)
 
     def around(self, proceed: Proceed, service: Service, call: Call) -> Response:
-        """Wait, then go on."""
-        time.sleep(self.seconds)
+        """Wait and go on, or the other way round."""
+        if self.when == "after":
+            response = proceed(service)
+            service.stopping.wait(self.delay)
+            return response
+        service.stopping.wait(self.delay)
         return proceed(service)
 
 
@@ -203,10 +279,12 @@ class Stale(Fault):
     def prepare(self, service: Service) -> None:
         """From now on keep what leads were."""
         service.store.keep_shadows()
+        # No field: those are options, which whoever sets the fault may give.
+        object.__setattr__(self, "_set", service.clock.now())
 
     def around(self, proceed: Proceed, service: Service, call: Call) -> Response:
         """Answer from what was."""
-        return proceed(service.behaving(visibility_delay=3600.0))
+        return proceed(replace(service, seen_at=getattr(self, "_set", None)))
 
 
 @dataclass(frozen=True)
@@ -218,11 +296,22 @@ class ShortPage(Fault):
 
     rows: int = 1
 
+    def __post_init__(self) -> None:
+        """Refuse a number that no page has."""
+        check_range("rows", self.rows, 0)
+
     def around(self, proceed: Proceed, service: Service, call: Call) -> Response:
-        """Cut the answer short."""
+        """Cut the answer short; what is no list stays as it is."""
         response = proceed(service)
-        rows = json.loads(bytes(response.body)) if response.status_code == 200 else None
-        return JSONResponse(rows[: self.rows]) if isinstance(rows, list) else response
+        try:
+            rows = json.loads(bytes(response.body))
+        except ValueError:
+            # Another fault has put a web page or nothing at all in the answer's place.
+            return response
+        if response.status_code == 200 and isinstance(rows, list):
+            response.body = json.dumps(rows[: self.rows]).encode()
+            response.headers["Content-Length"] = str(len(response.body))
+        return response
 
 
 @dataclass(frozen=True)
@@ -253,6 +342,10 @@ class Dialer(Fault):
 
     leads: int = 10
 
+    def __post_init__(self) -> None:
+        """Refuse a number of leads that there cannot be."""
+        check_range("leads", self.leads, 0)
+
     def around(self, proceed: Proceed, service: Service, call: Call) -> Response:
         """Let the dialer work, then go on."""
         with service.store.changing() as connection:
@@ -264,7 +357,7 @@ class Dialer(Fault):
 class Meanwhile(Fault):
     """Something else is done first, as another client would. In Python only.
 
-    :param work: does it; called in a thread.
+    :param work: does it; called in a thread of its own request, and free to ask the sandbox for more.
     """
 
     work: Callable[[], object]
@@ -282,6 +375,7 @@ KINDS: Mapping[str, type[Fault]] = {
     "rate_limited": RateLimited,
     "html": Html,
     "rejected": Rejected,
+    "load_failed": FailedLoad,
     "expired": Expired,
     "answer": Answer,
     "slow": Slow,
@@ -293,6 +387,23 @@ KINDS: Mapping[str, type[Fault]] = {
 }
 
 
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"([!-~]([\t -~]*[!-~])?)?")
+_OWN_HEADERS = ("content-length", "content-type", "transfer-encoding")
+
+
+def _check_header(option: str, value: str) -> None:
+    """Refuse what no header can hold."""
+    if not _HEADER_VALUE.fullmatch(value):
+        raise ValueError(f"{option} cannot hold {shown(value)}")
+
+
+def _check_moment(when: str) -> None:
+    """Refuse what is neither before nor after the request takes effect."""
+    if when not in ("before", "after"):
+        raise ValueError(f"when must be before or after, not {shown(when)}")
+
+
 class _Dropped(Response):
     """No answer, or the beginning of one, and then a closed connection."""
 
@@ -302,6 +413,7 @@ class _Dropped(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Break the connection off."""
+        # No part of ASGI: the connection that uvicorn keeps with each request.
         transport = receive.__self__.transport  # type: ignore[attr-defined]
         if self.part:
             length = str(len(self.part) + 1000).encode()
@@ -310,8 +422,11 @@ class _Dropped(Response):
             await send({"type": "http.response.body", "body": self.part, "more_body": True})
             # Closed rather than aborted, so that what was sent does arrive.
             transport.close()
-            return
-        transport.abort()
+        else:
+            _note_unanswered(scope)
+            transport.abort()
+        # Who returns before the connection is gone has forgotten to answer, to uvicorn.
+        await _until_gone(receive)
 
 
 class _Silence(Response):
@@ -319,5 +434,16 @@ class _Silence(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Wait for the client to go."""
-        while (await receive())["type"] != "http.disconnect":
-            pass
+        _note_unanswered(scope)
+        await _until_gone(receive)
+
+
+def _note_unanswered(scope: Scope) -> None:
+    """Have the request noted now: whoever sees it fail finds it in the log."""
+    scope.get("unanswered", lambda: None)()
+
+
+async def _until_gone(receive: Receive) -> None:
+    """Wait for the end of the connection."""
+    while (await receive())["type"] != "http.disconnect":
+        pass

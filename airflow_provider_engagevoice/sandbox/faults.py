@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
 from functools import partial
+from reprlib import repr as shown
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 from starlette.responses import Response
 
 from airflow_provider_engagevoice.sandbox.calls import Call, Handler, carry_out
-from airflow_provider_engagevoice.sandbox.fault_kinds import KINDS, Fault, Proceed
+from airflow_provider_engagevoice.sandbox.fault_kinds import KINDS, Fault, Meanwhile, Proceed
 from airflow_provider_engagevoice.sandbox.rules import Rule
 from airflow_provider_engagevoice.sandbox.service import Service
 
@@ -25,14 +26,16 @@ def read_rule(asked: Mapping[str, Any], *, trusted: bool = False) -> Rule:
     :raises ValueError: an entry is missing, unknown or wrong; the message names it.
     """
     kind = asked.get("kind")
-    if not isinstance(kind, str) or kind not in KINDS or (kind == "meanwhile" and not trusted):
-        raise ValueError(f"kind must be one of {', '.join(KINDS)}, not {kind!r}")
+    # A kind with a function among its options can be asked for in Python only.
+    kinds = {name: cause for name, cause in KINDS.items() if trusted or cause is not Meanwhile}
+    if not isinstance(kind, str) or kind not in kinds:
+        raise ValueError(f"kind must be one of {', '.join(kinds)}, not {shown(kind)}")
     cause = KINDS[kind]
     options = {each.name: each for each in fields(cause)}
     known = {each.name for each in fields(Rule)} - {"fault", "seen", "met"} | set(options)
     unknown = sorted(set(asked) - known)
     if unknown:
-        raise ValueError(f"{unknown[0]} is no option of {kind}; there are {', '.join(sorted(known))}")
+        raise ValueError(f"{unknown[0]:.100} is no option of {kind}; there are {', '.join(sorted(known))}")
     missing = [name for name, each in options.items() if name not in asked and _is_required(each)]
     if missing:
         raise ValueError(f"{kind} needs {missing[0]}")
@@ -49,14 +52,14 @@ def _is_required(option: Any) -> bool:
 
 def _check_types(owner: type, asked: Mapping[str, Any]) -> None:
     """Refuse a value that is not of the type its field has."""
-    for name, hint in get_type_hints(owner).items():
+    for name, hint in get_type_hints(owner, localns={"Fault": Fault}).items():
         if name in asked and not _fits(asked[name], hint):
-            wanted = hint.__name__ if isinstance(hint, type) else str(hint)
-            raise ValueError(f"{name} must be {wanted}, not {asked[name]!r}")
+            wanted = hint.__name__ if isinstance(hint, type) and not get_args(hint) else str(hint)
+            raise ValueError(f"{name} must be {wanted}, not {shown(asked[name])}")
 
 
 def _fits(value: object, hint: Any) -> bool:
-    """Tell whether a value is of a type; a whole number will do for any other."""
+    """Tell whether a value is of a type, with all it holds; a whole number will do for any other."""
     if isinstance(hint, UnionType):
         return any(_fits(value, each) for each in get_args(hint))
     if hint is float:
@@ -64,14 +67,22 @@ def _fits(value: object, hint: Any) -> bool:
     if hint is int:
         return isinstance(value, int) and not isinstance(value, bool)
     kind = get_origin(hint) or hint
-    return callable(value) if kind is Callable else isinstance(value, kind)
+    if kind is Callable:
+        return callable(value)
+    if not isinstance(value, kind):
+        return False
+    inside = get_args(hint)
+    if inside and isinstance(value, dict):
+        return all(_fits(name, inside[0]) and _fits(each, inside[1]) for name, each in value.items())
+    return not inside or not isinstance(value, list) or all(_fits(each, inside[0]) for each in value)
 
 
 def misbehaving(handler: Handler) -> Handler:
     """Put the faults that a request meets around a handler; the rule set first is the outermost."""
 
     def answer(service: Service, call: Call) -> Response:
-        met = service.rules.of(call.operation, call.query, service.clock.now())
+        asked = {**call.captured, **call.query}
+        met = service.rules.of(call.operation, asked, service.clock.now())
         if not met:
             return handler(service, call)
         call.notes["fault"] = ", ".join(rule.kind for rule in met)

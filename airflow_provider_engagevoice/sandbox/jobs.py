@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from airflow_provider_engagevoice.sandbox.dialer import hold
 from airflow_provider_engagevoice.sandbox.parameters import ActionRefused
 from airflow_provider_engagevoice.sandbox.search import Condition
+from airflow_provider_engagevoice.sandbox.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -39,14 +41,16 @@ class Job:
     :param account: the sub-account.
     :param params: the action's parameters, read and typed.
     :param now: milliseconds since 1970.
-    :param strict_reservation: AGENT_RESERVATION needs its date.
+    :param settings: how the sandbox behaves.
+    :param by_extern_ids: the criteria name external ids.
     """
 
     connection: sqlite3.Connection
     account: str
     params: Mapping[str, Any]
     now: int
-    strict_reservation: bool
+    settings: Settings
+    by_extern_ids: bool
 
     def match(self, condition: Condition) -> None:
         """Note the leads the action is for."""
@@ -66,11 +70,16 @@ class Job:
 
     def leave_out(self, condition: str) -> None:
         """Let the action pass over leads of this condition; they are not counted."""
-        self.run(f"DELETE FROM matched WHERE leadId IN (SELECT leadId FROM leads WHERE {condition})")
+        self.run(
+            "DELETE FROM matched WHERE leadId IN"
+            f" (SELECT leadId FROM matched CROSS JOIN leads USING (leadId) WHERE {condition})"
+        )
 
-    def leave_out_active(self) -> None:
-        """Let the action pass over leads that are on a call (assumed)."""
+    def leave_out_busy(self) -> None:
+        """Let the action pass over leads on a call (assumed), and those the dialer has just taken."""
         self.leave_out("leadState = 'ACTIVE'")
+        if self.settings.dialer_holds:
+            hold(self.connection, self.settings.dialer_holds, self.now)
 
     def delete_redials(self) -> int:
         """Remove the callbacks of all leads matched; return how many there were."""
@@ -83,4 +92,4 @@ def check_agent(job: Job, agent: int) -> None:
         "SELECT 1 FROM agents WHERE agentId = ? AND accountId = ?", (agent, job.account)
     ).fetchone()
     if found is None:
-        raise ActionRefused(f"RESERVATION_AGENT_ID {agent} is not an agent of account {job.account}")
+        raise ActionRefused("RESERVATION_AGENT_ID", f"{agent} is not an agent of account {job.account}")

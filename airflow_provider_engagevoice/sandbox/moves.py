@@ -11,7 +11,7 @@ def move_to_campaign(job: Job) -> Outcome:
     """Move or copy the leads to a campaign of the same account; leads on a call are left out (assumed)."""
     campaign = _target_campaign(job)
     existing = _target_list(job, campaign)
-    job.leave_out_active()
+    job.leave_out_busy()
     if job.params["DUPLICATE_ACTION_SETTING"] == "IGNORE":
         _leave_out_duplicates(job, existing)
     if job.connection.execute("SELECT 1 FROM matched LIMIT 1").fetchone() is None:
@@ -28,7 +28,7 @@ def _target_campaign(job: Job) -> int:
         (campaign, job.account),
     ).fetchone()
     if found is None:
-        raise ActionRefused(f"CAMPAIGN_ID {campaign} is not a campaign of account {job.account}")
+        raise ActionRefused("CAMPAIGN_ID", f"{campaign} is not a campaign of account {job.account}")
     return campaign
 
 
@@ -39,7 +39,7 @@ def _target_list(job: Job, campaign: int) -> int:
         "SELECT 1 FROM lists WHERE listId = ? AND campaignId = ?", (target, campaign)
     )
     if target and found.fetchone() is None:
-        raise ActionRefused(f"LIST_ID {target} is not a list of campaign {campaign}")
+        raise ActionRefused("LIST_ID", f"{target} is not a list of campaign {campaign}")
     return target
 
 
@@ -66,7 +66,7 @@ def _leave_out_duplicates(job: Job, target: int) -> None:
     )
     job.run(
         "DELETE FROM matched WHERE leadId NOT IN (SELECT min(l.leadId) FROM leads l"
-        " JOIN matched USING (leadId) GROUP BY l.leadPhone)"
+        " JOIN matched USING (leadId) GROUP BY coalesce(l.leadPhone, l.leadId))"
     )
 
 
@@ -76,12 +76,15 @@ def _move(job: Job, campaign: int, target: int) -> Outcome:
 
 
 def _copy(job: Job, campaign: int, target: int) -> Outcome:
-    """Copy: the copies have new ids, and keep state and passes (assumed)."""
-    return _insert_copies(job, campaign, target, "leadState")
+    """Copy: the copies have new ids, and keep state and passes, unless they are to start anew (assumed)."""
+    state = "'READY'" if job.settings.copy_passes == "reset" else "leadState"
+    return _insert_copies(job, campaign, target, state)
 
 
 def _transition(job: Job, campaign: int, target: int) -> Outcome:
-    """Transition: the copies are READY, the originals marked. Which one is marked is assumed."""
+    """Transition: the copies are READY, the originals marked, or the copies are. Which one is assumed."""
+    if job.settings.transition_marks == "copy":
+        return _insert_copies(job, campaign, target, "'TRANSITIONED'")
     outcome = _insert_copies(job, campaign, target, "'READY'")
     job.update("leadState = 'TRANSITIONED', stateDts = ?", job.now)
     return outcome
@@ -94,6 +97,7 @@ def _insert_copies(job: Job, campaign: int, target: int, state: str) -> Outcome:
         "campaignId": ":campaign",
         "listId": ":target",
         "leadState": state,
+        "leadPasses": "0" if job.settings.copy_passes == "reset" else "leadPasses",
         "stateDts": ":now",
         "copiedFrom": "leadId",
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from airflow_provider_engagevoice.sandbox.calls import Call
-from airflow_provider_engagevoice.sandbox.errors import Invalid, Refusal
+from airflow_provider_engagevoice.sandbox.errors import Invalid, refused_values
 from airflow_provider_engagevoice.sandbox.settings import Settings
 from airflow_provider_engagevoice.sandbox.values import read_integer
 
@@ -45,8 +45,8 @@ def _number(call: Call, name: str, smallest: int, default: int) -> int:
     try:
         number = read_integer(text)
     except ValueError as error:
-        raise Refusal(400, f"{name} {error}", [Invalid(name, str(error), text[:100])]) from error
+        raise refused_values([Invalid.of(name, error, text)]) from error
     if not smallest <= number <= _LARGEST:
         problem = f"must be at least {smallest}" if number < smallest else "is too large"
-        raise Refusal(400, f"{name} {problem}", [Invalid(name, problem, text[:100])])
+        raise refused_values([Invalid.of(name, problem, text)])
     return number

@@ -13,7 +13,16 @@ _MOST_MINUTES = 2**31 - 1
 
 
 class ActionRefused(Exception):
-    """An action that ends with 200 and ``success: false``; the message becomes ``errorMessage``."""
+    """An action that ends with 200 and ``success: false``; the message becomes ``errorMessage``.
+
+    :param parameter: name of the parameter that is missing or wrong.
+    :param problem: what is wrong with it.
+    """
+
+    def __init__(self, parameter: str, problem: str) -> None:
+        super().__init__(f"{parameter} {problem}")
+        self.parameter = parameter
+        self.problem = problem
 
 
 def read_parameters(action: Action, given: Mapping[str, object]) -> dict[str, object]:
@@ -37,7 +46,7 @@ def read_parameters(action: Action, given: Mapping[str, object]) -> dict[str, ob
 def require(values: Mapping[str, object], name: str) -> None:
     """Refuse an action that lacks a parameter which the table calls optional."""
     if values.get(name) is None:
-        raise ActionRefused(f"{name} is required")
+        raise ActionRefused(name, "is required")
 
 
 def _applies(parameter: Parameter, values: Mapping[str, object]) -> bool:
@@ -52,14 +61,14 @@ def _read(parameter: Parameter, value: object) -> object:
     """Read one value."""
     if value is None or (isinstance(value, str) and not value.strip()):
         if parameter.required:
-            raise ActionRefused(f"{parameter.name} is required")
+            raise ActionRefused(parameter.name, "is required")
         return None
     try:
         if parameter.kind is Kind.CHOICE:
             return _read_choice(value, parameter.choices)
         return _READERS[parameter.kind](value)
     except ValueError as error:
-        raise ActionRefused(f"{parameter.name} {error}") from error
+        raise ActionRefused(parameter.name, str(error)) from error
 
 
 def _read_choice(value: object, choices: tuple[str, ...]) -> str:

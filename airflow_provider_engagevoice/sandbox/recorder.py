@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
@@ -16,19 +17,29 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+#: Names in a query, in small letters and without signs, whose values are not kept.
 _SECRET = frozenset(
     {
-        "password",
-        "username",
-        "rcaccesstoken",
-        "refresh_token",
-        "token",
-        "access_token",
+        "accesstoken",
+        "apikey",
         "assertion",
-        "client_secret",
-        "x-auth-token",
+        "authorization",
+        "authtoken",
+        "clientsecret",
+        "code",
+        "jwt",
+        "password",
+        "rcaccesstoken",
+        "refreshtoken",
+        "secret",
+        "token",
+        "username",
+        "xauthtoken",
     }
 )
+
+#: What stands in a path and is not kept: tokens, and phone numbers on do-not-call lists.
+_NOT_KEPT = re.compile(r"(/admin/token/|/dncLists/tags/[^/]*/phones/).+?(?=/countries/|$)", re.DOTALL)
 
 
 class Recorder:
@@ -51,20 +62,25 @@ class Recorder:
             return
         scope["notes"] = {}
         started = time.monotonic()
-        answered = False
+        noted = False
+
+        def note(status: int | None = None) -> None:
+            nonlocal noted
+            if not noted:
+                noted = True
+                self._note(scope, status, started)
 
         async def send_noted(message: Message) -> None:
-            nonlocal answered
             if message["type"] == "http.response.start":
-                answered = True
-                self._note(scope, message["status"], started)
+                note(message["status"])
             await send(message)
 
+        # For those who mean to give no answer.
+        scope["unanswered"] = note
         try:
             await self._app(scope, receive, send_noted)
         finally:
-            if not answered:
-                self._note(scope, None, started)
+            note()
 
     def _note(self, scope: Scope, status: int | None, started: float) -> None:
         """Note one request."""
@@ -76,8 +92,8 @@ class Recorder:
             RecordedRequest(
                 time=self._service.clock.now(),
                 method=scope["method"],
-                path=_without_token(scope["path"]),
-                query={name: "***" if name.lower() in _SECRET else value for name, value in query.items()},
+                path=_NOT_KEPT.sub(r"\g<1>***", scope["path"]),
+                query={name: "***" if _is_secret(name) else value for name, value in query.items()},
                 status=status,
                 operation=notes.get("operation", ""),
                 milliseconds=round((time.monotonic() - started) * 1000, 1),
@@ -89,7 +105,6 @@ class Recorder:
         )
 
 
-def _without_token(path: str) -> str:
-    """Blank out the token that ``DELETE .../admin/token/{token}`` has in its path."""
-    before, name, _ = path.partition("/admin/token/")
-    return f"{before}{name}***" if name else path
+def _is_secret(name: str) -> bool:
+    """Tell whether the value of this name in a query is a credential."""
+    return re.sub(r"[^a-z]", "", name.lower()) in _SECRET

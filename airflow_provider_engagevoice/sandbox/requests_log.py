@@ -58,7 +58,8 @@ class RequestLog:
         """Note a request."""
         with self._lock:
             self._records.append(record)
-            self.listener(record)
+        # Outside the lock, so that a listener may read the log.
+        self.listener(record)
 
     def records(self) -> list[RecordedRequest]:
         """Return the requests so far, in the order of their answers; of very many the latest 100,000."""

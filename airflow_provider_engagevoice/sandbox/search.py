@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from airflow_provider_engagevoice.ringcx.vocabulary import (
@@ -13,7 +12,9 @@ from airflow_provider_engagevoice.ringcx.vocabulary import (
     SUPPRESSED,
     SYSTEM_DISPOSITIONS,
 )
-from airflow_provider_engagevoice.sandbox.errors import Invalid, Refusal
+from airflow_provider_engagevoice.sandbox.errors import Invalid, Refusal, refused_values
+from airflow_provider_engagevoice.sandbox.phones import phone_digits
+from airflow_provider_engagevoice.sandbox.settings import Settings
 from airflow_provider_engagevoice.sandbox.values import (
     read_boolean,
     read_choice,
@@ -47,38 +48,47 @@ _NO_FILTER: tuple[object, ...] = (None, [], "")
 _SIGNS = {"GREATER_THAN": ">", "LESS_THAN": "<", "EQUALS": "="}
 
 
-def conditions_of(criteria: object, account: str, honour_campaign_id: bool) -> Condition:
+def conditions_of(criteria: object, account: str, settings: Settings) -> Condition:
     """Turn search criteria into one condition; filters combine with AND, values of a list with OR.
 
     Unknown properties are ignored (observed), so a misspelt filter widens the search.
 
     :param criteria: the untrusted JSON value; None and an empty object mean the whole account (assumed).
     :param account: the sub-account searched.
-    :param honour_campaign_id: let ``campaignId`` count as one more of ``campaignIds``.
+    :param settings: whether a filter is required, ``campaignId`` counts as one more of ``campaignIds``,
+        lists may be long, and texts match in part.
     :return: the condition.
     :raises Refusal: with status 400, naming every bad value.
     """
     if criteria is None:
         criteria = {}
     if not isinstance(criteria, dict):
-        raise Refusal(400, "campaignLeadSearchCriteria must be an object")
-    fields = _with_campaign_id(criteria) if honour_campaign_id else criteria
+        raise refused_values([Invalid("campaignLeadSearchCriteria", "must be an object")])
+    fields = _with_campaign_id(criteria) if settings.honour_campaign_id else criteria
     found, invalid = [Condition("l.accountId = ?", (account,))], []
-    for name, reader in _FIELDS.items():
+    for name, reader in _FIELDS[settings.text_match].items():
         value = fields.get(name)
         if value in _NO_FILTER:
             continue
         try:
+            check_length(value, settings.id_cap)
             condition = reader(value)
         except ValueError as error:
-            invalid.append(Invalid(name, f"{name} {error}", _shown(value)))
+            invalid.append(Invalid.of(name, error, value))
         else:
             found += [condition] if condition else []
     if invalid:
-        raise Refusal(400, "; ".join(problem.message for problem in invalid), invalid)
+        raise refused_values(invalid)
+    if settings.strict_criteria and len(found) == 1:
+        raise Refusal(400, "The search criteria must hold at least one filter")
+    return all_of(found)
+
+
+def all_of(conditions: Sequence[Condition]) -> Condition:
+    """Combine conditions, at least one, with AND."""
     return Condition(
-        " AND ".join(condition.sql for condition in found),
-        tuple(value for condition in found for value in condition.values),
+        " AND ".join(condition.sql for condition in conditions),
+        tuple(value for condition in conditions for value in condition.values),
     )
 
 
@@ -91,11 +101,10 @@ def _with_campaign_id(criteria: dict[str, object]) -> dict[str, object]:
     return {**criteria, "campaignIds": [*several, single]}
 
 
-def _shown(value: object) -> str | None:
-    """Write a refused value, cut short; what is nested deeper than a list is not shown."""
-    entries = value[:10] if isinstance(value, list) else [value]
-    simple = [str(entry) for entry in entries if isinstance(entry, (str, int, float))]
-    return ", ".join(simple)[:100] if simple else None
+def check_length(value: object, cap: int) -> None:
+    """Refuse a list that is longer than a cap; 0 stands for none."""
+    if cap and isinstance(value, list) and len(value) > cap:
+        raise ValueError(f"must hold at most {cap} values")
 
 
 def _among(column: str, item: Callable[[object], object]) -> Reader:
@@ -117,14 +126,19 @@ def _texts(column: str) -> Reader:
     return condition
 
 
-def _read_state(value: object) -> str:
+def read_state(value: object) -> str:
     """Read a lead state; the guide prints them with underscores, the contract with hyphens."""
     return read_choice(LEAD_STATES)(value.replace("_", "-") if isinstance(value, str) else value)
 
 
-def _text(column: str) -> Reader:
+def _whole_text(column: str) -> Reader:
     """Filter by one text, whole and in any case (assumed)."""
     return lambda value: Condition(f"casefold(l.{column}) = ?", (read_text(value).casefold(),))
+
+
+def _part_of_text(column: str) -> Reader:
+    """Filter by a part of a text, in any case (assumed)."""
+    return lambda value: Condition(f"instr(casefold(l.{column}), ?)", (read_text(value).casefold(),))
 
 
 def _id(column: str) -> Reader:
@@ -137,19 +151,17 @@ def _read_zone(value: object) -> str:
     return read_text(read_object(value).get("name"))
 
 
-def phone_digits(number: str) -> str:
-    """Return what two spellings of a US number share: the digits, without a leading 1 (assumed)."""
-    digits = re.sub(r"\D", "", number, flags=re.ASCII)
-    return digits[1:] if len(digits) == 11 and digits[0] == "1" else digits
+def having_numbers(numbers: Iterable[str]) -> Condition:
+    """Choose the leads that have one of these phone numbers, in any spelling."""
+    return Condition(
+        "l.leadId IN (SELECT leadId FROM lead_phones WHERE digits IN (SELECT value FROM json_each(?)))",
+        (json.dumps([phone_digits(number) for number in numbers]),),
+    )
 
 
 def _phones(value: object) -> Condition:
     """Filter by whole phone numbers; any number of a lead may match (assumed)."""
-    digits = json.dumps([phone_digits(number) for number in read_list(read_text)(value)])
-    return Condition(
-        "l.leadId IN (SELECT leadId FROM lead_phones WHERE digits IN (SELECT value FROM json_each(?)))",
-        (digits,),
-    )
+    return having_numbers(read_list(read_text)(value))
 
 
 def _part_of_phone(value: object) -> Condition:
@@ -193,33 +205,39 @@ def _comparison(column: str, read: Callable[[object], float]) -> Reader:
     return condition
 
 
-_FIELDS: dict[str, Reader] = {
-    "leadIds": _among("leadId", read_integer),
-    "listIds": _among("listId", read_integer),
-    "campaignIds": _among("campaignId", read_integer),
-    "externIds": _among("externId", read_text),
-    "leadPhoneNumbers": _phones,
-    "leadStates": _among("leadState", _read_state),
-    "systemDispositions": _among("lastPassDisposition", read_choice(SYSTEM_DISPOSITIONS)),
-    "agentDispositions": _texts("agentDisposition"),
-    "physicalStates": _texts("state"),
-    "leadTimezones": _among("leadTimezone", _read_zone),
-    "leadPhoneNum": _part_of_phone,
-    "emailAddress": _text("email"),
-    **{
-        name: _text(name)
-        for name in (
-            "callerId", "firstName", "lastName", "address1", "address2", "city", "zip",
-            "auxData1", "auxData2", "auxData3", "auxData4", "auxData5",
-        )
-    },
-    "pendingAgentId": _id("pendingAgentId"),
-    "agentId": _id("lastPassAgentId"),
-    "orphanedLeadsOnly": _orphaned,
-    "suppressed": _suppressed,
-    "loadedDtsStart": _bound("loadedDts", ">="),
-    "loadedDtsEnd": _bound("loadedDts", "<="),
-    "nextDialTimeCriteria": _comparison("nextDialTime", read_moment),
-    "lastPassTimeCriteria": _comparison("lastPassDts", read_moment),
-    "leadPassesCriteria": _comparison("leadPasses", read_number),
-}  # fmt: skip
+def _fields(text: Callable[[str], Reader]) -> dict[str, Reader]:
+    """Return the readers of all criteria, with one for texts."""
+    return {
+        "leadIds": _among("leadId", read_integer),
+        "listIds": _among("listId", read_integer),
+        "campaignIds": _among("campaignId", read_integer),
+        "externIds": _among("externId", read_text),
+        "leadPhoneNumbers": _phones,
+        "leadStates": _among("leadState", read_state),
+        "systemDispositions": _among("lastPassDisposition", read_choice(SYSTEM_DISPOSITIONS)),
+        "agentDispositions": _texts("agentDisposition"),
+        "physicalStates": _texts("state"),
+        "leadTimezones": _among("leadTimezone", _read_zone),
+        "leadPhoneNum": _part_of_phone,
+        "emailAddress": text("email"),
+        **{
+            name: text(name)
+            for name in (
+                "callerId", "firstName", "lastName", "address1", "address2", "city", "zip",
+                "auxData1", "auxData2", "auxData3", "auxData4", "auxData5",
+            )
+        },
+        "pendingAgentId": _id("pendingAgentId"),
+        "agentId": _id("lastPassAgentId"),
+        "orphanedLeadsOnly": _orphaned,
+        "suppressed": _suppressed,
+        "loadedDtsStart": _bound("loadedDts", ">="),
+        "loadedDtsEnd": _bound("loadedDts", "<="),
+        "nextDialTimeCriteria": _comparison("nextDialTime", read_moment),
+        "lastPassTimeCriteria": _comparison("lastPassDts", read_moment),
+        "leadPassesCriteria": _comparison("leadPasses", read_number),
+    }  # fmt: skip
+
+
+#: By the setting ``text_match``.
+_FIELDS: Mapping[str, dict[str, Reader]] = {"whole": _fields(_whole_text), "part": _fields(_part_of_text)}

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import os
 import socket
-import threading
-import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, cast
 
-import uvicorn
-
 from airflow_provider_engagevoice.sandbox import credentials, names
 from airflow_provider_engagevoice.sandbox.app import build_app
+from airflow_provider_engagevoice.sandbox.campaigns import campaigns_where
 from airflow_provider_engagevoice.sandbox.control import set_fault
 from airflow_provider_engagevoice.sandbox.dates import print_moment
 from airflow_provider_engagevoice.sandbox.recorder import App, Recorder
@@ -23,13 +19,12 @@ from airflow_provider_engagevoice.sandbox.requests_log import RecordedRequest
 from airflow_provider_engagevoice.sandbox.rows import find_leads
 from airflow_provider_engagevoice.sandbox.search import Condition
 from airflow_provider_engagevoice.sandbox.service import Service
+from airflow_provider_engagevoice.sandbox.serving import ServerThread
 from airflow_provider_engagevoice.sandbox.settings import Settings
-from airflow_provider_engagevoice.sandbox.tree import campaigns_where
+from airflow_provider_engagevoice.sandbox.world import World
 
 ACCOUNT_ID = names.ACCOUNTS[0][0]
 """The sub-account that the connections name."""
-
-_START_SECONDS = 30.0
 
 
 class SandboxServer:
@@ -40,8 +35,9 @@ class SandboxServer:
     :param host: address to listen at.
     :param database: SQLite file that keeps the state, or ``:memory:``. A file that already holds a
         sandbox is used as it is, and not seeded again.
-    :param wrap: puts a test's own ASGI application around the sandbox's.
+    :param world: where the data comes from; None for the seeded world of the settings.
     :raises StateFileError: ``database`` cannot be used.
+    :raises WorldError: the world cannot be made.
     :raises OSError: the port is taken, or the address is none of this machine. Raised on entering.
     """
 
@@ -51,57 +47,33 @@ class SandboxServer:
         port: int = 0,
         host: str = "127.0.0.1",
         database: str = ":memory:",
-        wrap: Callable[[App], App] | None = None,
+        world: World | None = None,
     ) -> None:
-        self._service = Service.start(settings or Settings(), database)
+        self._service = Service.start(settings or Settings(), database, world)
         self._address = (host, port)
-        self.app: App = cast("App", build_app(self._service))
-        self._recorder = Recorder(wrap(self.app) if wrap else self.app, self._service)
+        self.app: App = cast("App", build_app(self._service, host))
+        self._recorder = Recorder(self.app, self._service)
         self._url = ""
 
     def __enter__(self) -> SandboxServer:
         """Start to serve; return when requests are answered."""
         try:
-            self._socket = _listen(*self._address)
-        except OSError:
+            listening = _listen(*self._address)
+            self._url = f"http://{_shown_host(self._address[0])}:{listening.getsockname()[1]}"
+            self._thread = ServerThread(self._recorder, listening)
+            self._thread.start()
+        except BaseException:
             self._service.store.close()
             raise
-        self._url = f"http://{_shown_host(self._address[0])}:{self._socket.getsockname()[1]}"
-        config = uvicorn.Config(
-            cast("Any", self._recorder),
-            loop="asyncio",
-            lifespan="off",
-            log_config=None,
-            log_level="warning",
-            access_log=False,
-            timeout_keep_alive=75,
-            timeout_graceful_shutdown=5,
-        )
-        self._uvicorn = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._serve, name="ringcx-sandbox", daemon=True)
-        self._thread.start()
-        deadline = time.monotonic() + _START_SECONDS
-        while not self._uvicorn.started:
-            if not self._thread.is_alive() or time.monotonic() > deadline:
-                self._uvicorn.should_exit = True
-                self._socket.close()
-                self._service.store.close()
-                raise RuntimeError("The sandbox did not start; see the log of uvicorn.")
-            time.sleep(0.002)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop to serve, and close the database."""
-        self._uvicorn.should_exit = True
-        self._thread.join()
-        self._socket.close()
+        """Stop to serve, and close the database. Who still waits for an answer gets none."""
+        self._service.stopping.set()
+        self._thread.stop()
         self._service.store.close()
-
-    def _serve(self) -> None:
-        """Serve until told to stop; runs in its own thread."""
-        self._uvicorn.run(sockets=[self._socket])
 
     @property
     def url(self) -> str:
@@ -143,14 +115,22 @@ class SandboxServer:
         """The requests so far, in the order of their answers; of very many the latest 100,000."""
         return self._service.log.records()
 
+    def listen(self, listener: Callable[[RecordedRequest], object]) -> None:
+        """Tell somebody of each request from now on, in the place of who was told before.
+
+        :param listener: is called before the answer leaves, by any thread, and must not raise.
+        """
+        self._service.log.listener = listener
+
     @property
     def outbox(self) -> list[dict[str, Any]]:
-        """The mails of EMAIL_LEADS: whom to, how many leads, their ids, and when."""
+        """The mails of EMAIL_LEADS: their id, whom to, how many leads, their ids, and when."""
         with self._service.store.reading() as connection:
             mails = connection.execute("SELECT * FROM mails ORDER BY mailId").fetchall()
-        return [
-            _mail(json.loads(mail["recipients"]), json.loads(mail["leadIds"]), mail["sent"]) for mail in mails
-        ]
+            lead_ids: dict[int, list[int]] = {mail["mailId"]: [] for mail in mails}
+            for row in connection.execute("SELECT mailId, leadId FROM mail_leads ORDER BY mailId, leadId"):
+                lead_ids[row["mailId"]].append(row["leadId"])
+        return [_mail(mail, lead_ids[mail["mailId"]]) for mail in mails]
 
     @property
     def contents(self) -> dict[str, int]:
@@ -236,20 +216,27 @@ class SandboxServer:
             self._service.tokens.bearer,
             self._service.tokens.refresh,
             self._service.tokens.legacy,
+            self._service.tokens.legacy_stay,
         ):
             family.revoke()
 
     def reset(self) -> None:
         """Return to the seeded world and the real time: no request, mail, fault or use of limits.
 
-        Tokens stay good.
+        Tokens stay good, except permanent ones that somebody has made.
         """
         self._service.reset()
 
 
-def _mail(recipients: list[str], lead_ids: list[int], sent: int) -> dict[str, Any]:
+def _mail(mail: Mapping[str, Any], lead_ids: list[int]) -> dict[str, Any]:
     """Write one mail of the outbox."""
-    return {"to": recipients, "leads": len(lead_ids), "lead_ids": lead_ids, "sent": print_moment(sent)}
+    return {
+        "mail_id": mail["mailId"],
+        "to": json.loads(mail["recipients"]),
+        "leads": mail["leads"],
+        "lead_ids": lead_ids,
+        "sent": print_moment(mail["sent"]),
+    }
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -266,14 +253,6 @@ def _listen(host: str, port: int) -> socket.socket:
         listening.close()
         raise
     return listening
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether only this machine can reach an address."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _shown_host(host: str) -> str:

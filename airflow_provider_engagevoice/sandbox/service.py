@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, replace
 from typing import Any
 
-from airflow_provider_engagevoice.sandbox import world
 from airflow_provider_engagevoice.sandbox.clock import Clock
 from airflow_provider_engagevoice.sandbox.limits import RateLimits
 from airflow_provider_engagevoice.sandbox.requests_log import RequestLog
@@ -13,6 +13,7 @@ from airflow_provider_engagevoice.sandbox.rules import Rules
 from airflow_provider_engagevoice.sandbox.settings import Settings
 from airflow_provider_engagevoice.sandbox.store import Store
 from airflow_provider_engagevoice.sandbox.tokens import Tokens
+from airflow_provider_engagevoice.sandbox.world import SeededWorld, World
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,10 @@ class Service:
     :param rules: what goes wrong.
     :param log: what was asked.
     :param store: its data.
+    :param world: where its data comes from.
+    :param stopping: set when it is to end, for those who wait in it.
+    :param seen_at: the moment whose leads searches see, in seconds since 1970; None for now, less the
+        visibility delay.
     """
 
     settings: Settings
@@ -35,15 +40,20 @@ class Service:
     rules: Rules
     log: RequestLog
     store: Store
+    world: World
+    stopping: threading.Event
+    seen_at: float | None = None
 
     @classmethod
-    def start(cls, settings: Settings, database: str) -> Service:
+    def start(cls, settings: Settings, database: str, world: World | None = None) -> Service:
         """Make a sandbox.
 
         :param settings: how it behaves.
-        :param database: a file name, or ``:memory:``; an empty one gets the seeded world.
+        :param database: a file name, or ``:memory:``; an empty one gets the world.
+        :param world: where the data comes from; None for the seeded world of the settings.
         :return: the sandbox.
         :raises StateFileError: the file cannot be used.
+        :raises WorldError: the world cannot be made.
         """
         clock = Clock()
         service = cls(
@@ -53,26 +63,46 @@ class Service:
             rate_limits=RateLimits(clock, settings.rate_penalty),
             rules=Rules(),
             log=RequestLog(),
-            store=Store(database),
+            store=Store(database, clock),
+            world=world or SeededWorld(settings.seed, settings.size),
+            stopping=threading.Event(),
         )
-        if settings.visibility_delay:
-            service.store.keep_shadows()
         if service.store.is_new:
-            service.seed()
+            try:
+                service.seed()
+            except BaseException:
+                service.store.close()
+                raise
+        service._keep_shadows()
         return service
 
     def seed(self) -> None:
-        """Put the seeded world in the place of all data."""
-        world.fill(self.store, self.settings.seed, self.settings.size)
+        """Put the world's data in the place of all data."""
+        self.world.fill(self.store)
 
     def reset(self) -> None:
-        """Return to the seeded world and the real time: no request, mail, fault or use of limits; tokens
-        stay good."""
+        """Return to the world as it was at the start and the real time: no request, mail, fault or use of
+        limits; tokens stay good, except permanent ones that somebody has made.
+
+        :raises WorldError: the world cannot be made any more; nothing has changed then.
+        """
         self.seed()
         self.clock.reset()
         self.rate_limits.forget()
         self.rules.forget()
         self.log.forget()
+        self.store.drop_shadows()
+        self._keep_shadows()
+
+    def _keep_shadows(self) -> None:
+        """Keep what leads were, for as long as searches are behind."""
+        if self.settings.visibility_delay:
+            self.store.keep_shadows(self.settings.visibility_delay)
+
+    def seen_moment(self) -> float | None:
+        """Return the moment whose leads searches see, in seconds since 1970; None for now."""
+        delay = self.settings.visibility_delay
+        return self.clock.now() - delay if self.seen_at is None and delay else self.seen_at
 
     def behaving(self, **changes: Any) -> Service:
         """Return the same sandbox with other settings, for one request.

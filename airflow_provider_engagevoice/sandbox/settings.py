@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
@@ -23,7 +22,7 @@ _WORDS = {
 
 
 def _switch(
-    default: Any, meaning: str, *, least: float = 0, most: float = math.inf, among: tuple[str, ...] = ()
+    default: Any, meaning: str, *, least: float = 0, most: float = 10**9, among: tuple[str, ...] = ()
 ) -> Any:
     """Describe one setting: what it means, and which values it takes."""
     return field(default=default, metadata={"help": meaning, "least": least, "most": most, "among": among})
@@ -39,7 +38,9 @@ class Settings:
     :raises ValueError: a value is out of its range; the message names the setting.
     """
 
-    seed: int = _switch(1, "which world; the same seed and size give the same one", least=-math.inf)
+    seed: int = _switch(
+        1, "which world; the same seed and size give the same one", least=-(10**18), most=10**18
+    )
     size: int = _switch(10_000, "how many leads the world starts with", most=10_000_000)
     limits: str = _switch(
         "documented", "keep the documented limits of requests, or none", among=("documented", "off")
@@ -143,5 +144,5 @@ def _check(setting: Field[Any], value: Any) -> None:
     if among and value not in among:
         raise ValueError(f"{setting.name} must be one of {', '.join(among)}, not {value!r}")
     if kind in (int, float) and not least <= value <= most:
-        span = f"between {least:,g} and {most:,g}" if most < math.inf else f"at least {least:,g}"
-        raise ValueError(f"{setting.name} must be {span}, not {value!r}")
+        # What is not a number lies nowhere, either.
+        raise ValueError(f"{setting.name} must be between {least:,} and {most:,}, not {value!r}")

@@ -1,114 +1,101 @@
-"""All ways to sign in."""
+"""All ways to sign in to RingCX. Sources: guide, authentication; contract."""
 
 from __future__ import annotations
-
-import base64
-import binascii
-import secrets
 
 from starlette.responses import Response
 
 from airflow_provider_engagevoice.sandbox import credentials, names
 from airflow_provider_engagevoice.sandbox.calls import Call, answer
 from airflow_provider_engagevoice.sandbox.credentials import same
-from airflow_provider_engagevoice.sandbox.errors import Invalid, NotSignedIn, Refusal
+from airflow_provider_engagevoice.sandbox.errors import Invalid, NotSignedIn, refused_values
 from airflow_provider_engagevoice.sandbox.service import Service
-from airflow_provider_engagevoice.sandbox.tokens import PLATFORM_LIFETIME, Verdict
+from airflow_provider_engagevoice.sandbox.tokens import Verdict
+from airflow_provider_engagevoice.sandbox.values import read_boolean
 
-_JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _BAD_CREDENTIALS = "Bad credentials"
 
 
-def platform_token(service: Service, call: Call) -> Response:
-    """``POST /restapi/oauth/token`` of the RingCentral platform. Source: guide; answer observed."""
-    if not _is_client(call.headers.get("authorization", "")):
-        return _oauth_error(401, "invalid_client", "Client id or client secret is wrong")
-    form = call.form()
-    if form.get("grant_type") != _JWT_GRANT:
-        return _oauth_error(400, "unsupported_grant_type", "This sandbox knows the JWT grant only")
-    if not same(form.get("assertion", ""), credentials.JWT):
-        return _oauth_error(400, "invalid_grant", "The JWT is not valid")
-    return answer(
-        {
-            "access_token": service.tokens.platform.issue(),
-            # Nothing here takes it; the client signs in with the JWT again.
-            "refresh_token": secrets.token_urlsafe(32),
-            "token_type": "bearer",
-            "expires_in": int(PLATFORM_LIFETIME),
-            "scope": "ReadAccounts",
-        }
-    )
-
-
 def exchange(service: Service, call: Call) -> Response:
-    """``POST /api/auth/login/rc/accesstoken``: a platform token for a RingCX one. Source: guide, contract."""
+    """``POST /api/auth/login/rc/accesstoken``: a platform token for a RingCX one; by form or query."""
     form = call.form()
     if form.get("rcTokenType", "").lower() != "bearer":
-        raise Refusal(400, "rcTokenType must be Bearer", [Invalid("rcTokenType", "must be Bearer")])
+        raise refused_values([Invalid("rcTokenType", "must be Bearer")])
     if service.tokens.platform.judge(form.get("rcAccessToken", "")) is not Verdict.GOOD:
         raise NotSignedIn(_BAD_CREDENTIALS)
-    if form.get("includeRefresh", "").lower() == "true":
+    if _is_on(form, "includeRefresh"):
         return answer(_with_refresh(service))
     return answer(_details(service))
 
 
 def refresh(service: Service, call: Call) -> Response:
-    """``POST /api/auth/token/refresh``: new tokens; the old refresh token is used up. Source: guide."""
-    if not service.tokens.refresh.take(call.form().get("refresh_token", "")):
+    """``POST /api/auth/token/refresh``: new tokens; the old refresh token is used up (assumed).
+
+    By form or query. ``rcTokenType`` and the contract's ``X-Auth-Token`` may be there, and change nothing.
+    """
+    token = call.form().get("refresh_token", "")
+    if not token:
+        raise refused_values([Invalid("refresh_token", "is missing")])
+    if not service.tokens.refresh.take(token):
         raise NotSignedIn(_BAD_CREDENTIALS)
     return answer(_with_refresh(service))
 
 
 def admin_login(service: Service, call: Call) -> Response:
-    """``POST /api/auth/login/admin``: user name and password. Source: guide, contract."""
+    """``POST /api/auth/login/admin``: user name and password, by form or query."""
     form = call.form()
     if not (_is_user(form) and same(form.get("platformId", ""), credentials.PLATFORM_ID)):
         raise NotSignedIn(_BAD_CREDENTIALS)
-    return answer(_with_refresh(service))
+    return answer({**_with_refresh(service), "redirectUrl": form.get("redirectUrl"), "ssoLogin": False})
 
 
 def legacy_login(service: Service, call: Call) -> Response:
-    """``POST /api/v1/auth/login`` of the legacy portals. Source: guide; contract, UserLoginView."""
-    if not _is_user(call.form()):
+    """``POST /api/v1/auth/login`` of the legacy portals: a token for ``X-Auth-Token``.
+
+    It lives about an hour after its last use, about two weeks with ``stayLoggedIn``. Source: guide, legacy;
+    contract, UserLoginView.
+    """
+    form = call.form()
+    staying = _is_on(form, "stayLoggedIn")
+    if not _is_user(form):
         raise NotSignedIn(_BAD_CREDENTIALS)
     with service.store.reading() as connection:
         accounts = connection.execute("SELECT * FROM accounts ORDER BY accountId").fetchall()
     return answer(
         {
-            "authToken": service.tokens.legacy.issue(),
+            "authToken": (service.tokens.legacy_stay if staying else service.tokens.legacy).issue(),
             "accounts": [dict(account) for account in accounts],
             "platformHost": call.headers.get("host", ""),
             "user": {
-                "userId": 4410,
+                "userId": credentials.USER_ID,
                 "userName": credentials.USER_NAME,
-                "firstName": "Sandbox",
-                "lastName": "User",
+                "firstName": credentials.FIRST_NAME,
+                "lastName": credentials.LAST_NAME,
+                "fullName": f"{credentials.FIRST_NAME} {credentials.LAST_NAME}",
                 "enabled": True,
+                "rootUser": False,
+                "userManagedByRC": False,
+                "roles": [{"roleType": "SUPER_USER", "description": "Super user"}],
+                "children": [],
             },
         }
     )
 
 
-def _is_client(header: str) -> bool:
-    """Tell whether an Authorization header carries the client id and secret."""
-    scheme, _, encoded = header.partition(" ")
+def _is_on(form: dict[str, str], name: str) -> bool:
+    """Read a switch; missing is off.
+
+    :raises Refusal: with status 400, where it is neither true nor false.
+    """
     try:
-        client, _, secret = base64.b64decode(encoded, validate=True).decode("utf-8", "replace").partition(":")
-    except (binascii.Error, ValueError):
-        return False
-    right_client, right_secret = same(client, credentials.CLIENT_ID), same(secret, credentials.CLIENT_SECRET)
-    return scheme.lower() == "basic" and right_client and right_secret
+        return read_boolean(form[name]) if form.get(name) else False
+    except ValueError as error:
+        raise refused_values([Invalid.of(name, error, form[name])]) from error
 
 
 def _is_user(form: dict[str, str]) -> bool:
     """Tell whether a form carries the user's name and password."""
     right_name = same(form.get("username", ""), credentials.USER_NAME)
     return same(form.get("password", ""), credentials.PASSWORD) and right_name
-
-
-def _oauth_error(status: int, error: str, description: str) -> Response:
-    """Write an error of the RingCentral platform. Source: OAuth 2.0."""
-    return answer({"error": error, "error_description": description}, status)
 
 
 def _with_refresh(service: Service) -> dict[str, object]:
@@ -124,19 +111,30 @@ def _details(service: Service) -> dict[str, object]:
         "mainAccountId": names.MAIN_ACCOUNT[0],
         "platformId": credentials.PLATFORM_ID,
         "agentDetails": _agents(service),
-        "adminId": 4410,
+        "adminId": credentials.USER_ID,
+        "adminPasswordReset": False,
         "adminUrl": "/voice/admin/",
         "agentUrl": "/voice/agent/",
+        "analyticsUrl": "/analytics/",
+        "iqUrl": "/iq/",
+        "port": 443,
+        "redirectUrl": None,
+        "rcUser": {
+            "firstName": credentials.FIRST_NAME,
+            "lastName": credentials.LAST_NAME,
+            "email": credentials.EMAIL,
+            "company": names.MAIN_ACCOUNT[1],
+        },
         "ssoLogin": True,
     }
 
 
 def _agents(service: Service) -> list[dict[str, object]]:
-    """Write the user's agent in each sub-account."""
+    """Write the user's agent in each sub-account: its first supervisor."""
     with service.store.reading() as connection:
         agents = connection.execute(
-            "SELECT a.*, c.accountName FROM agents a JOIN accounts c USING (accountId)"
-            " WHERE a.agentType = 'SUPERVISOR' ORDER BY a.agentId"
+            "SELECT min(a.agentId), a.*, c.accountName FROM agents a JOIN accounts c USING (accountId)"
+            " WHERE a.agentType = 'SUPERVISOR' GROUP BY accountId ORDER BY accountId"
         ).fetchall()
     return [
         {
@@ -149,7 +147,7 @@ def _agents(service: Service) -> list[dict[str, object]]:
             "rcUserId": agent["rcUserId"],
             "accountId": agent["accountId"],
             "accountName": agent["accountName"],
-            "agentGroupId": None,
+            "agentGroupId": agent["agentGroupId"],
             "allowLoginControl": True,
             "allowLoginUpdates": True,
         }

@@ -16,6 +16,12 @@ PLATFORM_LIFETIME = 3600.0
 LEGACY_LIFETIME = 3600.0
 """Seconds a legacy token lives after its last use. Guide: about an hour, sliding."""
 
+STAY_LIFETIME = 14 * 86_400.0
+"""Seconds a legacy token of ``stayLoggedIn`` lives after its last use. Guide: about two weeks."""
+
+PLATFORM_REFRESH_LIFETIME = 7 * 86_400.0
+"""Seconds a refresh token of the RingCentral platform lives. Source: RingCentral's platform guide."""
+
 _KEPT = 50_000
 
 
@@ -57,6 +63,11 @@ class Family:
             return Verdict.UNKNOWN
         return Verdict.GOOD if self._clock.now() < end else Verdict.EXPIRED
 
+    def end_of(self, token: str) -> float | None:
+        """Return when a token ends, in seconds since 1970; None where it is unknown."""
+        with self._lock:
+            return self._ends.get(_hash(token))
+
     def slide(self, token: str) -> None:
         """Let a good token live its full lifetime again."""
         with self._lock:
@@ -93,9 +104,11 @@ class Tokens:
 
     def __init__(self, clock: Clock, settings: Settings) -> None:
         self.platform = Family(clock, PLATFORM_LIFETIME)
+        self.platform_refresh = Family(clock, PLATFORM_REFRESH_LIFETIME)
         self.bearer = Family(clock, settings.token_lifetime)
         self.refresh = Family(clock, settings.refresh_lifetime)
         self.legacy = Family(clock, LEGACY_LIFETIME)
+        self.legacy_stay = Family(clock, STAY_LIFETIME)
 
 
 def _hash(token: str) -> str:

@@ -9,7 +9,7 @@ import json
 
 import pytest
 
-from airflow_provider_engagevoice.sandbox.server import SandboxServer
+from airflow_provider_engagevoice.sandbox.calls import Call
 from airflow_provider_engagevoice.sandbox.settings import Settings
 from tests.harness import run_tasks
 
@@ -37,18 +37,14 @@ class World:
         return sorted(now[key]["externId"] for key in now if now[key] != self.before[key])
 
 
-@pytest.fixture(scope="module")
-def server(airflow_db):
-    with SandboxServer(Settings(size=1500)) as server:
-        yield server
+@pytest.fixture
+def ringcx_settings():
+    return Settings(size=1500)
 
 
 @pytest.fixture
-def world(server, monkeypatch):
-    """The same world before each test, without starting a server for each."""
-    server.reset()
-    monkeypatch.setenv("AIRFLOW_CONN_ENGAGEVOICE_DEFAULT", json.dumps(server.connection))
-    return World(server)
+def world(airflow_db, ringcx_sandbox):
+    return World(ringcx_sandbox)
 
 
 both = pytest.mark.parametrize("native", [False, True], ids=["plain", "native"])
@@ -507,25 +503,18 @@ def tasks_with_literals(campaign, texts):
 
 
 @both
-def test_literals_are_sent_as_they_are_spelt(airflow_db, monkeypatch, native):
+def test_literals_are_sent_as_they_are_spelt(airflow_db, ringcx_sandbox, monkeypatch, native):
     bodies = []
+    read = Call.json
 
-    def listening(app):
-        async def listen(scope, receive, send):
-            async def noted():
-                message = await receive()
-                if scope.get("path", "").endswith("/leadSearch"):
-                    bodies.append(json.loads(message["body"]))
-                return message
+    def noted(call):
+        if call.operation in ("lead_search", "lead_count"):
+            bodies.append(json.loads(call.body))
+        return read(call)
 
-            await app(scope, noted, send)
-
-        return listen
-
-    with SandboxServer(Settings(size=300), wrap=listening) as sandbox:
-        monkeypatch.setenv("AIRFLOW_CONN_ENGAGEVOICE_DEFAULT", json.dumps(sandbox.connection))
-        campaign = sandbox.campaign("Spring Renewals")["campaignId"]
-        run_tasks(tasks_with_literals, campaign=campaign, texts=SPELLINGS, native=native)
+    monkeypatch.setattr(Call, "json", noted)
+    campaign = ringcx_sandbox.campaign("Spring Renewals")["campaignId"]
+    run_tasks(tasks_with_literals, campaign=campaign, texts=SPELLINGS, native=native)
     assert [body["externIds"] for body in bodies if "externIds" in body] == [SPELLINGS]
     assert sorted(body["auxData1"] for body in bodies if "auxData1" in body) == sorted(SPELLINGS)
     assert all((body["campaignId"], body["campaignIds"]) == (campaign, [campaign]) for body in bodies)

@@ -137,8 +137,8 @@ def mapped_wrongly(campaign):
     )
 
 
-def test_mapped_copies_are_judged_when_they_run_and_then_nothing_leaves(sandbox):
+def test_mapped_copies_are_judged_when_they_run_and_then_nothing_leaves(airflow_db, ringcx_sandbox):
     # That the DAG ran at all shows that they were not judged before.
-    run = run_tasks(mapped_wrongly, campaign=sandbox.campaign("Spring Renewals")["campaignId"])
+    run = run_tasks(mapped_wrongly, campaign=ringcx_sandbox.campaign("Spring Renewals")["campaignId"])
     assert run.states() == dict.fromkeys(["state[0]", "key[0]", "wide[0]", "action[0]"], "failed")
-    assert sandbox.requests == []
+    assert ringcx_sandbox.requests == []

@@ -74,7 +74,7 @@ def tasks_about_people(people):
 
 
 @pytest.mark.parametrize("native", [False, True], ids=["plain", "native"])
-def test_airflow_stores_and_logs_nobodys_data(sandbox, logged, native):
+def test_airflow_stores_and_logs_nobodys_data(airflow_db, ringcx_sandbox, logged, native):
     run = run_tasks(tasks_about_people, people=PEOPLE, native=native)
     states = run.states()
     assert states.pop("data") == "success"

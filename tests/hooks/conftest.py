@@ -1,4 +1,4 @@
-"""Hooks on a sandbox that all tests of this folder share, as new for each of them."""
+"""Hooks on a sandbox, with a client's time that does not pass."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import pytest
 
 from airflow_provider_engagevoice.hooks.engagevoice import EngageVoiceHook
 from airflow_provider_engagevoice.sandbox.server import SandboxServer
-from tests.ringcx.conftest import _new_process, clock, faults, faulty_server, sandbox  # noqa: F401
+from tests.ringcx.conftest import _new_process, clock, ringcx_settings  # noqa: F401
 
 Connect = Callable[..., EngageVoiceHook]
 
 
 @pytest.fixture
-def connect(sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch) -> Connect:  # noqa: F811
+def connect(ringcx_sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch) -> Connect:
     """Make a hook on a connection to the sandbox that differs in some fields and extras."""
 
     def make(method: str = "ringcentral", extra: dict[str, Any] | None = None, **fields: Any) -> Any:
-        connection = {**sandbox.connection_for(method), **fields}
+        connection = {**ringcx_sandbox.connection_for(method), **fields}
         connection["extra"] = {**connection["extra"], **(extra or {})}
         monkeypatch.setenv("AIRFLOW_CONN_RINGCX_TEST", json.dumps(connection))
         return EngageVoiceHook("ringcx_test")

@@ -12,20 +12,20 @@ from airflow_provider_engagevoice import __version__
 from airflow_provider_engagevoice.hooks.engagevoice import EngageVoiceHook
 from airflow_provider_engagevoice.ringcx.errors import InvalidParameter
 from airflow_provider_engagevoice.sandbox.server import SandboxServer
-from tests.faults import Faults, answer, raw_answer, raw_server
 from tests.hooks.conftest import Connect
+from tests.raw_server import raw_answer, raw_server
 
 METHODS = ["ringcentral", "api_token", "engage", "legacy"]
 NOBODY = {"login": None, "password": None}
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_each_sign_in_finds_a_campaign(sandbox: SandboxServer, connect: Connect, method: str) -> None:
+def test_each_sign_in_finds_a_campaign(ringcx_sandbox: SandboxServer, connect: Connect, method: str) -> None:
     campaign = connect(method).find_campaign("Spring Renewals")
-    assert campaign["campaign_id"] == sandbox.campaign("Spring Renewals")["campaignId"]
+    assert campaign["campaign_id"] == ringcx_sandbox.campaign("Spring Renewals")["campaignId"]
 
 
-def test_the_default_connection_is_used_where_none_is_named(sandbox: SandboxServer) -> None:
+def test_the_default_connection_is_used_where_none_is_named(ringcx_sandbox: SandboxServer) -> None:
     assert EngageVoiceHook().find_campaign("Spring Renewals")["account_id"] == "50810001"
 
 
@@ -42,7 +42,7 @@ def test_the_default_connection_is_used_where_none_is_named(sandbox: SandboxServ
     ],
 )
 def test_what_a_connection_lacks_is_named_at_once(
-    sandbox: SandboxServer,
+    ringcx_sandbox: SandboxServer,
     connect: Connect,
     method: str,
     fields: dict[str, Any],
@@ -54,7 +54,7 @@ def test_what_a_connection_lacks_is_named_at_once(
         hook.get_conn()
     assert str(caught.value) == f"Connection 'ringcx_test' with auth_method {method!r} lacks {missing}"
     assert hook.test_connection() == (False, str(caught.value))
-    assert sandbox.requests == []
+    assert ringcx_sandbox.requests == []
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_an_empty_account_is_none(connect: Connect, empty: str | None) -> None:
     assert connect(extra={"account_id": empty}).get_conn().account_id is None
 
 
-def test_a_numeric_platform_id_is_text(connect: Connect, sandbox: SandboxServer) -> None:
+def test_a_numeric_platform_id_is_text(connect: Connect, ringcx_sandbox: SandboxServer) -> None:
     issued = raw_answer({"accessToken": "issued-token"})
     with raw_server(lambda number, request: issued) as server:
         connect("engage", {"platform_id": 4711}, host=server.url).request("GET", "/api/v1/x")
@@ -158,13 +158,13 @@ def test_hosts_have_defaults(connect: Connect, empty: str | None) -> None:
     ],
 )
 def test_a_connection_may_be_a_uri_or_json(
-    sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch, form: str
+    ringcx_sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
-    given = sandbox.connection
-    port = int(sandbox.url.rpartition(":")[2])
+    given = ringcx_sandbox.connection
+    port = int(ringcx_sandbox.url.rpartition(":")[2])
     if form.startswith("json"):
         address: dict[str, Any] = {
-            "json-text": {"host": sandbox.url, "extra": json.dumps(given["extra"])},
+            "json-text": {"host": ringcx_sandbox.url, "extra": json.dumps(given["extra"])},
             "json-host-and-port": {"host": "http://127.0.0.1", "port": port},
             "json-schema": {"host": "127.0.0.1", "port": port, "schema": "http"},
         }[form]
@@ -178,12 +178,12 @@ def test_a_connection_may_be_a_uri_or_json(
         )
     monkeypatch.setenv("AIRFLOW_CONN_RINGCX_TEST", text)
     hook = EngageVoiceHook("ringcx_test")
-    assert hook.get_conn().host == sandbox.url
+    assert hook.get_conn().host == ringcx_sandbox.url
     assert hook.find_campaign("Spring Renewals")["account_id"] == "50810001"
 
 
 def test_the_connection_is_read_once_and_only_when_needed(
-    sandbox: SandboxServer, connect: Connect, monkeypatch: pytest.MonkeyPatch
+    ringcx_sandbox: SandboxServer, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reads: list[str] = []
     original = EngageVoiceHook.get_connection
@@ -194,59 +194,67 @@ def test_the_connection_is_read_once_and_only_when_needed(
 
     monkeypatch.setattr(EngageVoiceHook, "get_connection", staticmethod(reading))
     hook = connect()
-    assert (reads, sandbox.requests) == ([], [])
+    assert (reads, ringcx_sandbox.requests) == ([], [])
     client = hook.get_conn()
-    assert (reads, sandbox.requests) == (["ringcx_test"], [])
+    assert (reads, ringcx_sandbox.requests) == (["ringcx_test"], [])
     hook.find_campaign("Spring Renewals")
     assert hook.get_conn() is client
     assert reads == ["ringcx_test"]
 
 
-def test_ringcx_is_told_who_calls_over_one_connection(sandbox: SandboxServer, connect: Connect) -> None:
+def test_ringcx_is_told_who_calls_over_one_connection(
+    ringcx_sandbox: SandboxServer, connect: Connect
+) -> None:
     from airflow.version import version
 
     hook = connect()
     hook.find_campaign("Spring Renewals")
-    lead = sandbox.leads("Spring Renewals")[0]["leadId"]
+    lead = ringcx_sandbox.leads("Spring Renewals")[0]["leadId"]
     hook.perform_lead_action("SUPPRESS_LEADS", {"leadIds": [lead]})
     assert len(list(hook.search_leads({"leadIds": [lead]}))) == 1
-    agents = {request.user_agent for request in sandbox.requests}
+    agents = {request.user_agent for request in ringcx_sandbox.requests}
     assert agents == {f"airflow-provider-engagevoice/{__version__} (apache-airflow/{version})"}
-    assert len({request.client_port for request in sandbox.requests}) == 1
+    assert len({request.client_port for request in ringcx_sandbox.requests}) == 1
 
 
-def test_hooks_of_one_connection_sign_in_once(sandbox: SandboxServer, connect: Connect) -> None:
+def test_hooks_of_one_connection_sign_in_once(ringcx_sandbox: SandboxServer, connect: Connect) -> None:
     for _ in range(3):
         connect().find_campaign("Spring Renewals")
-    assert sum("accesstoken" in request.path for request in sandbox.requests) == 1
+    assert sum("accesstoken" in request.path for request in ringcx_sandbox.requests) == 1
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_the_test_button_names_the_accounts(sandbox: SandboxServer, connect: Connect, method: str) -> None:
+def test_the_test_button_names_the_accounts(
+    ringcx_sandbox: SandboxServer, connect: Connect, method: str
+) -> None:
     assert connect(method).test_connection() == (
         True,
-        f"Signed in to {sandbox.url}; sub-accounts: 50810001 (Harbor Outreach Memberships), "
+        f"Signed in to {ringcx_sandbox.url}; sub-accounts: 50810001 (Harbor Outreach Memberships), "
         "50810002 (Harbor Outreach Home Services)",
     )
-    assert len(sandbox.requests) <= 3
-    assert sandbox.requests[-1].method == "GET"
+    assert len(ringcx_sandbox.requests) <= 3
+    assert ringcx_sandbox.requests[-1].method == "GET"
 
 
-def test_the_test_button_says_that_the_account_is_wrong(sandbox: SandboxServer, connect: Connect) -> None:
+def test_the_test_button_says_that_the_account_is_wrong(
+    ringcx_sandbox: SandboxServer, connect: Connect
+) -> None:
     good, said = connect(extra={"account_id": "50810003"}).test_connection()
     assert not good
-    assert f"Signed in to {sandbox.url}, but account_id 50810003 is not among: 50810001 (Harbor" in said
+    assert (
+        f"Signed in to {ringcx_sandbox.url}, but account_id 50810003 is not among: 50810001 (Harbor" in said
+    )
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_the_test_button_says_that_the_credentials_are_wrong(
-    sandbox: SandboxServer, connect: Connect, method: str
+    ringcx_sandbox: SandboxServer, connect: Connect, method: str
 ) -> None:
     good, said = connect(method, password="other-word").test_connection()
     assert not good
     assert "check the connection's" in said
     assert "other-word" not in said
-    assert len(sandbox.requests) == 1
+    assert len(ringcx_sandbox.requests) == 1
 
 
 def test_the_test_button_says_that_nobody_answers(connect: Connect) -> None:
@@ -257,8 +265,10 @@ def test_the_test_button_says_that_nobody_answers(connect: Connect) -> None:
     assert "GET /voice/api/v1/admin/accounts (NewConnectionError)" in said
 
 
-def test_the_test_button_says_that_the_host_is_another(faults: Faults, connect: Connect) -> None:
-    faults.on("/accounts", answer(200, "<html>RingCX</html>", "text/html"))
+def test_the_test_button_says_that_the_host_is_another(
+    ringcx_sandbox: SandboxServer, connect: Connect
+) -> None:
+    ringcx_sandbox.fault("html", operation="accounts")
     good, said = connect("api_token").test_connection()
     assert not good
     assert said.endswith("with a web page instead of JSON; check the connection's host")

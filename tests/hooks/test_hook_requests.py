@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_engagevoice.ringcx.errors import InvalidParameter, OutcomeUnknown
+from airflow_provider_engagevoice.ringcx.errors import InvalidParameter, OutcomeUnknown, ServiceUnavailable
 from airflow_provider_engagevoice.sandbox.server import SandboxServer
-from tests.faults import Faults, answer
 from tests.hooks.conftest import Connect
+from tests.raw_server import raw_answer, raw_server
 
 ROOT = "/voice/api/v1/admin/accounts/50810001"
 
@@ -24,19 +24,19 @@ ROOT = "/voice/api/v1/admin/accounts/50810001"
 )
 @pytest.mark.parametrize("method", ["ringcentral", "legacy"])
 def test_any_path_of_the_guide_may_be_asked_for(
-    sandbox: SandboxServer, connect: Connect, path: str, method: str
+    ringcx_sandbox: SandboxServer, connect: Connect, path: str, method: str
 ) -> None:
     groups = connect(method).request("GET", path)
     assert [group["groupName"] for group in groups] == ["Day Shift", "Evening Shift"]
     prefix = "" if method == "legacy" else "/voice"
-    assert sandbox.requests[-1].path == f"{prefix}/api/v1/admin/accounts/50810001/agentGroups"
+    assert ringcx_sandbox.requests[-1].path == f"{prefix}/api/v1/admin/accounts/50810001/agentGroups"
 
 
-def test_query_and_body_are_passed_on(sandbox: SandboxServer, connect: Connect) -> None:
-    campaign = sandbox.campaign("Spring Renewals")["campaignId"]
+def test_query_and_body_are_passed_on(ringcx_sandbox: SandboxServer, connect: Connect) -> None:
+    campaign = ringcx_sandbox.campaign("Spring Renewals")["campaignId"]
     path = "/api/v1/admin/accounts/{accountId}/campaignLeads/leadSearch"
     found = connect().request("post", path, {"count": "true"}, {"campaignIds": [campaign]})
-    assert found == len(sandbox.leads("Spring Renewals"))
+    assert found == len(ringcx_sandbox.leads("Spring Renewals"))
 
 
 @pytest.mark.parametrize(
@@ -52,38 +52,42 @@ def test_query_and_body_are_passed_on(sandbox: SandboxServer, connect: Connect) 
     ],
 )
 def test_another_host_a_query_or_a_way_up_is_refused(
-    sandbox: SandboxServer, connect: Connect, path: str
+    ringcx_sandbox: SandboxServer, connect: Connect, path: str
 ) -> None:
     with pytest.raises(InvalidParameter, match="path must begin with / and have no host, query"):
         connect().request("GET", path)
-    assert sandbox.requests == []
+    assert ringcx_sandbox.requests == []
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
-def test_only_a_get_is_sent_again_where_its_fate_is_unknown(
-    sandbox: SandboxServer, faults: Faults, connect: Connect, method: str
-) -> None:
-    faults.on("/agentGroups", answer(503), forever=True)
-    with pytest.raises(OutcomeUnknown):
-        connect().request(method, f"{ROOT}/agentGroups")
-    assert sum("agentGroups" in request.path for request in sandbox.requests) == 1
+def test_only_a_get_is_sent_again_where_its_fate_is_unknown(connect: Connect, method: str) -> None:
+    with raw_server(lambda number, request: raw_answer({}, "503 Service Unavailable")) as server:
+        with pytest.raises(OutcomeUnknown):
+            connect("api_token", host=server.url).request(method, f"{ROOT}/agentGroups")
+        assert len(server.received) == 1
+        with pytest.raises(ServiceUnavailable):
+            connect("api_token", host=server.url).request("GET", f"{ROOT}/agentGroups")
+        assert len(server.received) == 1 + 5
 
 
 @pytest.mark.parametrize("body", [{}, [], "text", None])
-def test_an_answer_is_given_as_it_is(connect: Connect, faults: Faults, body: Any) -> None:
-    fault = answer(200, body, "text/plain") if body == "text" else answer(200, b"" if body is None else body)
-    faults.on("/agentGroups", fault)
+def test_an_answer_is_given_as_it_is(connect: Connect, ringcx_sandbox: SandboxServer, body: Any) -> None:
+    kind = "text/plain" if body == "text" else "application/json"
+    sent = "" if body is None else body
+    ringcx_sandbox.fault("answer", body=sent, content_type=kind, operation="agent_groups")
     assert connect().request("GET", f"{ROOT}/agentGroups") == body
 
 
 def test_leads_are_searched_counted_and_acted_on_by_criteria(
-    sandbox: SandboxServer, connect: Connect
+    ringcx_sandbox: SandboxServer, connect: Connect
 ) -> None:
     hook = connect()
     campaign = hook.find_campaign("Spring Renewals")["campaign_id"]
     criteria = {"campaignIds": [campaign], "leadStates": ["READY"]}
     found = [row["leadId"] for row in hook.search_leads(criteria)]
-    expected = [lead["leadId"] for lead in sandbox.leads("Spring Renewals") if lead["leadState"] == "READY"]
+    expected = [
+        lead["leadId"] for lead in ringcx_sandbox.leads("Spring Renewals") if lead["leadState"] == "READY"
+    ]
     assert found == expected
     assert hook.count_leads(criteria) == len(expected)
     done = hook.perform_lead_action("PAUSE_LEADS", criteria, max_leads=len(expected))
@@ -95,18 +99,18 @@ def test_leads_are_searched_counted_and_acted_on_by_criteria(
     "bounds", [{"max_leads": -1}, {"max_leads": True}, {"chunk_size": 0}, {"chunk_size": "9"}]
 )
 def test_bounds_that_are_none_are_refused_before_anything_is_sent(
-    sandbox: SandboxServer, connect: Connect, bounds: dict[str, Any]
+    ringcx_sandbox: SandboxServer, connect: Connect, bounds: dict[str, Any]
 ) -> None:
     with pytest.raises(InvalidParameter, match="must be a whole number"):
         connect().perform_lead_action("PAUSE_LEADS", {"leadIds": [1]}, **bounds)
-    assert sandbox.requests == []
+    assert ringcx_sandbox.requests == []
 
 
 @pytest.mark.parametrize("account", [50810002, "50810002"])
-def test_an_account_may_be_a_number(sandbox: SandboxServer, connect: Connect, account: Any) -> None:
+def test_an_account_may_be_a_number(ringcx_sandbox: SandboxServer, connect: Connect, account: Any) -> None:
     """A template rendered as native code gives a number."""
     hook = connect()
-    lead = sandbox.leads("Solar Consultations")[0]["leadId"]
+    lead = ringcx_sandbox.leads("Solar Consultations")[0]["leadId"]
     assert hook.find_campaign("Solar Consultations", account_id=account)["account_id"] == "50810002"
     assert hook.count_leads({"leadIds": [lead]}, account_id=account) == 1
     done = hook.perform_lead_action("SUPPRESS_LEADS", {"leadIds": [lead]}, account_id=account)

@@ -12,28 +12,19 @@ import pytest
 
 from airflow_provider_engagevoice.hooks import connection
 from airflow_provider_engagevoice.ringcx.errors import EngageVoiceError
-from airflow_provider_engagevoice.sandbox import tokens as issued
 from airflow_provider_engagevoice.sandbox.server import SandboxServer
-from tests.faults import Fault, Faults, answer, drop
 from tests.hooks.conftest import Connect
-from tests.ringcx.clients import Clock
+from tests.ringcx.clients import Clock, Fault
 
 METHODS = ["ringcentral", "api_token", "engage", "legacy"]
 WORDS = ("sandbox-secret", "sandbox-jwt", "sandbox-password", "sandbox-token")
 
 
 @pytest.fixture
-def secrets(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def secrets(issued_tokens: list[str]) -> list[str]:
     """All secrets: the sandbox's fixed words, and every token it gives out from now on."""
-    known = list(WORDS)
-    original = issued.Family.issue
-
-    def issue(family: Any) -> str:
-        known.append(original(family))
-        return known[-1]
-
-    monkeypatch.setattr(issued.Family, "issue", issue)
-    return known
+    issued_tokens += WORDS
+    return issued_tokens
 
 
 @pytest.fixture
@@ -67,26 +58,31 @@ def found(secrets: list[str], text: str) -> list[str]:
     return [secret for secret in secrets if secret in text]
 
 
-FAULTS: dict[str, tuple[str, Fault] | None] = {
-    "none": None,
-    "sign-in-refused": ("/api/auth/", answer(401, "Bad credentials", "text/plain")),
-    "sign-in-fails": ("auth", answer(500, {"generalMessage": "Broken"})),
-    "sign-in-limited": ("auth", answer(429)),
-    "sign-in-dropped": ("auth", drop()),
-    "sign-in-unreadable": ("auth", answer(200, "<html>", "text/html")),
-    "sign-in-redirected": ("auth", answer(302, Location="https://elsewhere.example/?password=x")),
-    "request-refused": ("/dialGroups", answer(401, "Jwt is expired", "text/plain")),
-    "request-denied": ("/dialGroups", answer(403)),
-    "request-dropped": ("/dialGroups", drop()),
-    "request-unreadable": ("/dialGroups", answer(200, "{")),
+OF_RINGCX = ("token_exchange", "token_refresh", "admin_login")
+SIGN_IN = ("platform_token", "legacy_login", *OF_RINGCX)
+TREE = ("dial_groups_with_children",)
+REFUSED = {"kind": "answer", "status": 401, "content_type": "text/plain"}
+REDIRECT = {"kind": "answer", "status": 302, "headers": {"Location": "https://elsewhere.example/?password=x"}}
+
+FAULTS: dict[str, tuple[tuple[str, ...], Fault]] = {
+    "none": ((), {}),
+    "sign-in-refused": (OF_RINGCX, {**REFUSED, "body": "Bad credentials"}),
+    "sign-in-fails": (SIGN_IN, {"kind": "status", "status": 500}),
+    "sign-in-limited": (SIGN_IN, {"kind": "rate_limited", "retry_after": None}),
+    "sign-in-dropped": (SIGN_IN, {"kind": "drop"}),
+    "sign-in-unreadable": (SIGN_IN, {"kind": "html"}),
+    "sign-in-redirected": (SIGN_IN, REDIRECT),
+    "request-refused": (TREE, {**REFUSED, "body": "Jwt is expired"}),
+    "request-denied": (TREE, {"kind": "status", "status": 403}),
+    "request-dropped": (TREE, {"kind": "drop"}),
+    "request-unreadable": (TREE, {"kind": "answer", "body": "{"}),
 }
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("method", METHODS)
 def test_no_secret_is_shown(
-    sandbox: SandboxServer,
-    faults: Faults,
+    ringcx_sandbox: SandboxServer,
     connect: Connect,
     secrets: list[str],
     logged: Callable[[], str],
@@ -96,10 +92,10 @@ def test_no_secret_is_shown(
 ) -> None:
     hook = connect(method)
     shown = [repr(hook)]
-    rule = FAULTS[fault]
-    if rule is not None:
-        faults.on(rule[0], rule[1], forever=True)
-    for prepare in (lambda: None, sandbox.expire_tokens, sandbox.revoke_tokens):
+    operations, options = FAULTS[fault]
+    for operation in operations:
+        ringcx_sandbox.fault(**options, operation=operation, chance=1)
+    for prepare in (lambda: None, ringcx_sandbox.expire_tokens, ringcx_sandbox.revoke_tokens):
         prepare()
         clock.moved += 250
         try:
@@ -140,4 +136,6 @@ def test_tokens_are_masked_the_moment_they_are_parsed(
     hook.get_conn()
     assert masked == []
     hook.find_campaign("Spring Renewals")
-    assert set(secrets) - {"sandbox-password", "sandbox-token"} == set(masked)
+    # The second token of all is the platform's refresh token, which the client neither uses nor keeps.
+    unused = {"sandbox-password", "sandbox-token", secrets[len(WORDS) + 1]}
+    assert set(secrets) - unused == set(masked)

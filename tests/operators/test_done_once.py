@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from airflow_provider_engagevoice.hooks.engagevoice import EngageVoiceHook
 from airflow_provider_engagevoice.ringcx import http
 from airflow_provider_engagevoice.ringcx.errors import OutcomeUnknown
 from airflow_provider_engagevoice.sandbox.server import SandboxServer
-from tests.faults import answer, drop, obey
 from tests.harness import run_tasks
+
+pytestmark = pytest.mark.usefixtures("airflow_db")
 
 ACTIONS = "/campaignLeads/actions"
 MOVE = {
@@ -43,12 +42,12 @@ def copy_leads():
     )
 
 
-def test_a_copy_is_made_once_even_where_its_list_cannot_be_read_afterwards(sandbox, faults, logged):
-    faults.on("/lists", obey, *[answer(503, {})] * 5)
+def test_a_copy_is_made_once_even_where_its_list_cannot_be_read_afterwards(ringcx_sandbox, logged):
+    ringcx_sandbox.fault("status", status=503, operation="lists", skip=1, times=5)
     run = run_tasks(copy_leads)
     assert run.states() == {"copy": "failed"}
     assert run.tries("copy") == 1
-    assert acts(sandbox) == 1
+    assert acts(ringcx_sandbox) == 1
     assert "OutcomeUnknown" in logged()
 
 
@@ -62,20 +61,12 @@ def mail_in_time(campaign):
     )
 
 
-async def answer_late(app, scope, receive, send):
-    async def late(message):
-        await asyncio.sleep(4)
-        await send(message)
-
-    await app(scope, receive, late)
-
-
-def test_a_mail_goes_out_once_even_where_the_task_times_out_meanwhile(sandbox, faults, logged):
-    faults.on(ACTIONS, answer_late)
+def test_a_mail_goes_out_once_even_where_the_task_times_out_meanwhile(ringcx_sandbox, logged):
+    ringcx_sandbox.fault("slow", delay=4, when="after", operation="lead_action")
     try:
-        run_tasks(mail_in_time, campaign=sandbox.campaign("Spring Renewals")["campaignId"])
+        run_tasks(mail_in_time, campaign=ringcx_sandbox.campaign("Spring Renewals")["campaignId"])
     finally:
-        assert acts(sandbox) <= 1
+        assert acts(ringcx_sandbox) <= 1
     assert "must not be sent twice" in logged()
 
 
@@ -94,26 +85,26 @@ def mail_from_a_task(guarded):
     mail(guarded)
 
 
-def test_a_task_of_ones_own_can_fail_without_retry(sandbox, faults):
-    faults.on(ACTIONS, drop(applied=True))
+def test_a_task_of_ones_own_can_fail_without_retry(ringcx_sandbox):
+    ringcx_sandbox.fault("drop", when="after", operation="lead_action")
     run = run_tasks(mail_from_a_task, guarded=True)
     assert run.states() == {"mail": "failed"}
-    assert len(sandbox.outbox) == 1
+    assert len(ringcx_sandbox.outbox) == 1
 
 
-def test_a_lost_move_is_not_taken_for_done_because_of_an_older_list_of_its_name(sandbox, faults):
+def test_a_lost_move_is_not_taken_for_done_because_of_an_older_list_of_its_name(ringcx_sandbox):
     hook, other = EngageVoiceHook(), EngageVoiceHook()
-    spring = sandbox.campaign("Spring Renewals")["campaignId"]
-    params = {**MOVE, "CAMPAIGN_ID": sandbox.campaign("Summer Win-Back")["campaignId"]}
+    spring = ringcx_sandbox.campaign("Spring Renewals")["campaignId"]
+    params = {**MOVE, "CAMPAIGN_ID": ringcx_sandbox.campaign("Summer Win-Back")["campaignId"]}
     hook.perform_lead_action("MOVE_TO_CAMPAIGN", {"campaignIds": [spring], "leadStates": ["READY"]}, params)
     paused = {"campaignIds": [spring], "leadStates": ["PAUSED"]}
     assert hook.count_leads(paused) > 0
 
-    async def lose_while_another_cancels(app, scope, receive, send):
-        await asyncio.to_thread(other.perform_lead_action, "CANCEL_LEADS", paused)
-        await drop()(app, scope, receive, send)
+    def cancel():
+        other.perform_lead_action("CANCEL_LEADS", paused)
 
-    faults.on(ACTIONS, lose_while_another_cancels)
+    ringcx_sandbox.fault("meanwhile", work=cancel, operation="lead_action")
+    ringcx_sandbox.fault("drop", operation="lead_action")
     with pytest.raises(OutcomeUnknown, match="0 in the new list"):
         hook.perform_lead_action("MOVE_TO_CAMPAIGN", paused, params)
 
@@ -156,7 +147,7 @@ def moves_by_odd_names():
     whole >> again >> [no_list, wrong]
 
 
-def test_names_made_of_digits_and_whole_campaigns_are_understood(sandbox, logged):
+def test_names_made_of_digits_and_whole_campaigns_are_understood(ringcx_sandbox, logged):
     run = run_tasks(moves_by_odd_names)
     states = run.states()
     assert states.pop("no_campaign") == "failed"
@@ -165,7 +156,7 @@ def test_names_made_of_digits_and_whole_campaigns_are_understood(sandbox, logged
     moved, more = run.xcom("number_as_name"), run.xcom("list_named_by_digits")
     assert moved["list_name"] == "2026"
     assert moved["list_id"] == more["list_id"] is not None
-    listed = [lead for lead in sandbox.leads("Summer Win-Back") if lead["listId"] == moved["list_id"]]
+    listed = [lead for lead in ringcx_sandbox.leads("Summer Win-Back") if lead["listId"] == moved["list_id"]]
     assert len(listed) == moved["leads_updated"] + more["leads_updated"]
     assert run.tries("no_campaign") == 1
     text = logged()
@@ -173,7 +164,7 @@ def test_names_made_of_digits_and_whole_campaigns_are_understood(sandbox, logged
     assert "target_list must be a name or an id, not a dict" in text
 
 
-def test_the_log_says_what_was_done(sandbox, logged):
+def test_the_log_says_what_was_done(ringcx_sandbox, logged):
     run_tasks(moves_by_odd_names)
     text = logged()
     assert "leadStates READY" in text
@@ -188,6 +179,6 @@ def waits_for_a_misspelt_name():
     )
 
 
-def test_a_misspelt_campaign_name_is_answered_with_the_nearest_while_the_sensor_waits(sandbox, logged):
+def test_a_misspelt_campaign_name_is_answered_with_the_nearest_while_the_sensor_waits(ringcx_sandbox, logged):
     run_tasks(waits_for_a_misspelt_name)
     assert "the nearest names are 'Spring Renewals'" in logged()

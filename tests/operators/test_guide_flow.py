@@ -11,6 +11,8 @@ import pytest
 from airflow_provider_engagevoice.sandbox.server import SandboxServer
 from tests.harness import in_dags_folder, run_file, run_tasks
 
+pytestmark = pytest.mark.usefixtures("airflow_db")
+
 EXAMPLES = Path(__file__).parents[2] / "example_dags"
 
 
@@ -27,21 +29,23 @@ def requests_to(sandbox: SandboxServer, ending: str) -> int:
     return sum(request.path.endswith(ending) for request in sandbox.requests)
 
 
-def test_exactly_the_selected_leads_move_and_their_list_is_mailed(sandbox):
-    ready = ids([lead for lead in sandbox.leads("Spring Renewals") if lead["leadState"] == "READY"])
-    others = ids(sandbox.leads()) - ready
-    target = sandbox.campaign("Summer Win-Back")
-    elsewhere = {lead["leadId"]: lead["campaignId"] for lead in sandbox.leads() if lead["leadId"] in others}
+def test_exactly_the_selected_leads_move_and_their_list_is_mailed(ringcx_sandbox):
+    ready = ids([lead for lead in ringcx_sandbox.leads("Spring Renewals") if lead["leadState"] == "READY"])
+    others = ids(ringcx_sandbox.leads()) - ready
+    target = ringcx_sandbox.campaign("Summer Win-Back")
+    elsewhere = {
+        lead["leadId"]: lead["campaignId"] for lead in ringcx_sandbox.leads() if lead["leadId"] in others
+    }
 
     run = run_example("move_and_email")
 
     assert set(run.states().values()) == {"success"}
     moved = run.xcom("move")
-    after = {lead["leadId"]: lead for lead in sandbox.leads()}
+    after = {lead["leadId"]: lead for lead in ringcx_sandbox.leads()}
     assert {i for i in after if after[i]["listId"] == moved["list_id"]} == ready
     assert {after[i]["campaignId"] for i in ready} == {target["campaignId"]}
     assert {i: after[i]["campaignId"] for i in others} == elsewhere
-    assert [set(mail["lead_ids"]) for mail in sandbox.outbox] == [ready]
+    assert [set(mail["lead_ids"]) for mail in ringcx_sandbox.outbox] == [ready]
     assert moved == {
         "lead_action": "MOVE_TO_CAMPAIGN",
         "dry_run": False,
@@ -58,39 +62,39 @@ def test_exactly_the_selected_leads_move_and_their_list_is_mailed(sandbox):
     }
 
 
-def test_the_flow_signs_in_once_and_looks_up_with_one_request_each(sandbox):
+def test_the_flow_signs_in_once_and_looks_up_with_one_request_each(ringcx_sandbox):
     run_example("move_and_email")
-    assert requests_to(sandbox, "/login/rc/accesstoken") == 1
+    assert requests_to(ringcx_sandbox, "/login/rc/accesstoken") == 1
     # One for each sensor and one for the move, which checks the ids it was given.
-    assert requests_to(sandbox, "/dialGroups/withChildren") == 3
-    assert requests_to(sandbox, "/campaignLeads/actions") == 2
+    assert requests_to(ringcx_sandbox, "/dialGroups/withChildren") == 3
+    assert requests_to(ringcx_sandbox, "/campaignLeads/actions") == 2
 
 
-def test_a_second_run_finds_nothing_to_move_and_mails_nothing(sandbox):
+def test_a_second_run_finds_nothing_to_move_and_mails_nothing(ringcx_sandbox):
     run_example("move_and_email")
     run = run_example("move_and_email")
     assert run.state("move") == "success"
     assert run.xcom("move")["list_id"] is None
     assert run.state("email") == "skipped"
-    assert len(sandbox.outbox) == 1
+    assert len(ringcx_sandbox.outbox) == 1
 
 
-def test_after_a_crm_sync_each_person_gets_what_the_crm_says(sandbox):
-    campaign = sandbox.campaign("Spring Renewals")
-    ready = [lead for lead in sandbox.leads("Spring Renewals") if lead["leadState"] == "READY"]
+def test_after_a_crm_sync_each_person_gets_what_the_crm_says(ringcx_sandbox):
+    campaign = ringcx_sandbox.campaign("Spring Renewals")
+    ready = [lead for lead in ringcx_sandbox.leads("Spring Renewals") if lead["leadState"] == "READY"]
     renewed, unwilling, warm = ready[0:5], ready[5:8], ready[8:12]
 
     run = run_example(
         "after_crm_sync",
         campaign_id=campaign["campaignId"],
-        agent_id=agent_id(sandbox),
+        agent_id=agent_id(ringcx_sandbox),
         renewed=[lead["externId"] for lead in renewed],
         do_not_call=[lead["externId"] for lead in unwilling],
         warm=[lead["externId"] for lead in warm],
     )
 
     assert set(run.states().values()) == {"success"}
-    after = {lead["leadId"]: lead for lead in sandbox.leads()}
+    after = {lead["leadId"]: lead for lead in ringcx_sandbox.leads()}
     assert {after[i]["leadState"] for i in ids(renewed)} == {"CANCELLED"}
     assert all(after[i]["suppressed"] for i in ids(unwilling))
     assert all(after[i]["pendingAgentName"] for i in ids(warm))
@@ -99,20 +103,20 @@ def test_after_a_crm_sync_each_person_gets_what_the_crm_says(sandbox):
     assert all(after[i] == before[i] for i in untouched)
 
 
-def test_an_empty_crm_sync_touches_nobody(sandbox):
-    before = sandbox.leads()
-    run = run_example("after_crm_sync", campaign_id=sandbox.campaign("Spring Renewals")["campaignId"])
+def test_an_empty_crm_sync_touches_nobody(ringcx_sandbox):
+    before = ringcx_sandbox.leads()
+    run = run_example("after_crm_sync", campaign_id=ringcx_sandbox.campaign("Spring Renewals")["campaignId"])
     states = run.states()
     assert states.pop("crm_sync") == "success"
     assert set(states.values()) == {"skipped"}
-    assert sandbox.leads() == before
-    assert sandbox.requests == []
+    assert ringcx_sandbox.leads() == before
+    assert ringcx_sandbox.requests == []
 
 
-def test_mapping_over_campaigns_pauses_what_is_ready_in_each(sandbox):
+def test_mapping_over_campaigns_pauses_what_is_ready_in_each(ringcx_sandbox):
     named = {"Spring Renewals", "Summer Win-Back"}
-    ready = {lead["leadId"] for lead in sandbox.leads() if lead["leadState"] == "READY"}
-    chosen = {lead["leadId"] for lead in sandbox.leads() if lead["campaignName"] in named} & ready
+    ready = {lead["leadId"] for lead in ringcx_sandbox.leads() if lead["leadState"] == "READY"}
+    chosen = {lead["leadId"] for lead in ringcx_sandbox.leads() if lead["campaignName"] in named} & ready
 
     run = run_example("mapped_campaigns")
 
@@ -122,7 +126,7 @@ def test_mapping_over_campaigns_pauses_what_is_ready_in_each(sandbox):
         "pause[0]": "success",
         "pause[1]": "success",
     }
-    after = {lead["leadId"]: lead["leadState"] for lead in sandbox.leads()}
+    after = {lead["leadId"]: lead["leadState"] for lead in ringcx_sandbox.leads()}
     assert {after[i] for i in chosen} == {"PAUSED"}
     assert {after[i] for i in ready - chosen} == {"READY"}
 
@@ -183,10 +187,10 @@ def move_with_settings(source, target, first, second):
     )
 
 
-def test_move_settings(sandbox, logged):
-    source = sandbox.campaign("Spring Renewals")
-    lists = sorted({(lead["listId"], lead["listDesc"]) for lead in sandbox.leads("Summer Win-Back")})
-    before = {lead["leadId"]: lead for lead in sandbox.leads()}
+def test_move_settings(ringcx_sandbox, logged):
+    source = ringcx_sandbox.campaign("Spring Renewals")
+    lists = sorted({(lead["listId"], lead["listDesc"]) for lead in ringcx_sandbox.leads("Summer Win-Back")})
+    before = {lead["leadId"]: lead for lead in ringcx_sandbox.leads()}
 
     run = run_tasks(
         move_with_settings,
@@ -196,7 +200,7 @@ def test_move_settings(sandbox, logged):
         second=lists[1][0],
     )
 
-    after = {lead["leadId"]: lead for lead in sandbox.leads()}
+    after = {lead["leadId"]: lead for lead in ringcx_sandbox.leads()}
     in_source = {i: lead for i, lead in before.items() if lead["campaignId"] == source["campaignId"]}
 
     def of_state(state):
@@ -242,9 +246,9 @@ def test_the_examples_parse_without_a_warning_of_ours(name, airflow_db, tmp_path
     assert done.returncode == 0, done.stderr
 
 
-def test_the_sandbox_connection_is_json_that_airflow_takes(sandbox):
+def test_the_sandbox_connection_is_json_that_airflow_takes(ringcx_sandbox):
     from airflow.models.connection import Connection
 
-    taken = Connection.from_json(json.dumps(sandbox.connection))
-    assert (taken.conn_type, taken.host, taken.login) == ("engagevoice", sandbox.url, "sandbox-client")
-    assert taken.extra_dejson == sandbox.connection["extra"]
+    taken = Connection.from_json(json.dumps(ringcx_sandbox.connection))
+    assert (taken.conn_type, taken.host, taken.login) == ("engagevoice", ringcx_sandbox.url, "sandbox-client")
+    assert taken.extra_dejson == ringcx_sandbox.connection["extra"]

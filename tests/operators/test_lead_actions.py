@@ -15,6 +15,8 @@ from airflow_provider_engagevoice.ringcx.actions import ACTIONS
 from airflow_provider_engagevoice.ringcx.errors import InvalidParameter
 from tests.harness import run_tasks
 
+pytestmark = pytest.mark.usefixtures("airflow_db")
+
 MANUAL = {
     "PASS_DISPOSITION": "Callback requested",
     "REQUEUE": "true",
@@ -54,31 +56,31 @@ def one_task_per_action(campaign, chosen, params):
 
 
 @pytest.fixture
-def world(sandbox):
+def world(ringcx_sandbox):
     """The campaign that is acted on, three leads of it for each action, and an agent's id."""
     from airflow_provider_engagevoice.hooks.engagevoice import EngageVoiceHook
 
-    ready = [lead for lead in sandbox.leads("Spring Renewals") if lead["leadState"] == "READY"]
+    ready = [lead for lead in ringcx_sandbox.leads("Spring Renewals") if lead["leadState"] == "READY"]
     chosen = {name: [lead["leadId"] for lead in ready[3 * i : 3 * i + 3]] for i, name in enumerate(ACTIONS)}
     agent = next(EngageVoiceHook().get_conn().campaigns.agents())["agentId"]
-    return sandbox.campaign("Spring Renewals")["campaignId"], chosen, agent
+    return ringcx_sandbox.campaign("Spring Renewals")["campaignId"], chosen, agent
 
 
-def test_every_action_does_what_it_is_for(sandbox, world):
+def test_every_action_does_what_it_is_for(ringcx_sandbox, world):
     campaign, chosen, agent = world
-    target = sandbox.campaign("Summer Win-Back")["campaignId"]
+    target = ringcx_sandbox.campaign("Summer Win-Back")["campaignId"]
     params = {
         **PARAMS,
         "CALLBACK_LEADS": {**PARAMS["CALLBACK_LEADS"], "RESERVATION_AGENT_ID": agent},
         "AGENT_RESERVATION": {"RESERVATION_AGENT_ID": str(agent)},
         "MOVE_TO_CAMPAIGN": {**MOVE, "CAMPAIGN_ID": str(target)},
     }
-    before = {lead["leadId"]: lead for lead in sandbox.leads()}
+    before = {lead["leadId"]: lead for lead in ringcx_sandbox.leads()}
 
     run = run_tasks(one_task_per_action, campaign=campaign, chosen=chosen, params=params)
 
     assert run.states() == dict.fromkeys(ACTIONS, "success")
-    after = {lead["leadId"]: lead for lead in sandbox.leads()}
+    after = {lead["leadId"]: lead for lead in ringcx_sandbox.leads()}
 
     def leads(action):
         return [after[i] for i in chosen[action] if i in after]
@@ -96,7 +98,7 @@ def test_every_action_does_what_it_is_for(sandbox, world):
     assert values("UNSUPPRESS_LEADS", "suppressed") == {False}
     assert values("MANUAL_LEADS", "agentDispostion") == {"Callback requested"}
     assert all(after[i]["leadPasses"] == before[i]["leadPasses"] + 1 for i in chosen["MANUAL_LEADS"])
-    assert [(mail["to"], set(mail["lead_ids"])) for mail in sandbox.outbox] == [
+    assert [(mail["to"], set(mail["lead_ids"])) for mail in ringcx_sandbox.outbox] == [
         (["a@example.com", "b@example.com"], set(chosen["EMAIL_LEADS"]))
     ]
     assert values("CALLBACK_LEADS", "leadState") == {"AGENT-CALLBACK"}
@@ -233,7 +235,9 @@ def parameters_that_templates_fill(campaign, lead_ids):
 
 
 @pytest.mark.parametrize("native", [False, True])
-def test_what_templates_leave_wrong_fails_the_task_once_and_changes_nothing(sandbox, world, logged, native):
+def test_what_templates_leave_wrong_fails_the_task_once_and_changes_nothing(
+    ringcx_sandbox, world, logged, native
+):
     campaign, chosen, _ = world
     run = run_tasks(
         parameters_that_templates_fill, campaign=campaign, lead_ids=chosen["PAUSE_LEADS"], native=native
@@ -248,7 +252,7 @@ def test_what_templates_leave_wrong_fails_the_task_once_and_changes_nothing(sand
     assert "AGENT_RESERVATION needs RESERVATION_AGENT_ID" in text
     assert "EMAIL_LEADS needs EMAIL_TO" in text
     assert "RingCX has no lead action 'CANCEL'; did you mean CANCEL_LEADS?" in text
-    assert sandbox.outbox == []
+    assert ringcx_sandbox.outbox == []
 
 
 def bounded(campaign):
@@ -263,16 +267,16 @@ def bounded(campaign):
     )
 
 
-def test_bounds_keep_leads_alive(sandbox, logged):
-    before = sandbox.leads()
-    run = run_tasks(bounded, campaign=sandbox.campaign("Spring Renewals")["campaignId"])
+def test_bounds_keep_leads_alive(ringcx_sandbox, logged):
+    before = ringcx_sandbox.leads()
+    run = run_tasks(bounded, campaign=ringcx_sandbox.campaign("Spring Renewals")["campaignId"])
     assert run.states() == {"too_many": "failed", "dry": "success", "none_match": "success"}
     assert run.tries("too_many") == 1
     assert "more than max_leads=5; nothing was changed" in logged()
     assert run.xcom("dry")["leads_matched"] > 5
     assert run.xcom("dry")["leads_deleted"] == 0
     assert run.xcom("none_match")["requests"] == 0
-    assert sandbox.leads() == before
+    assert ringcx_sandbox.leads() == before
 
 
 def test_a_moment_may_be_a_datetime():

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from airflow_provider_engagevoice.sandbox.server import SandboxServer
-from airflow_provider_engagevoice.sandbox.settings import Settings
-from tests.faults import Faults, after, raw_server
 from tests.harness import run_tasks
+from tests.raw_server import raw_server
+
+pytestmark = pytest.mark.usefixtures("airflow_db")
 
 ACTIONS = "/campaignLeads/actions"
 
@@ -34,22 +33,24 @@ def pause(campaign, conn_ids=("engagevoice_default",)):
         )
 
 
-def test_every_sign_in_works_in_a_dag_run(sandbox, monkeypatch):
+def test_every_sign_in_works_in_a_dag_run(ringcx_sandbox, monkeypatch):
     methods = ("ringcentral", "api_token", "engage", "legacy")
     for method in methods:
-        set_connection(monkeypatch, sandbox.connection_for(method), method.upper())
+        set_connection(monkeypatch, ringcx_sandbox.connection_for(method), method.upper())
     conn_ids = tuple(f"engagevoice_{method}" for method in methods)
-    run = run_tasks(pause, campaign=sandbox.campaign("Spring Renewals")["campaignId"], conn_ids=conn_ids)
+    run = run_tasks(
+        pause, campaign=ringcx_sandbox.campaign("Spring Renewals")["campaignId"], conn_ids=conn_ids
+    )
     assert run.states() == dict.fromkeys(conn_ids, "success")
 
 
 @pytest.mark.parametrize("ending", ["expire_tokens", "revoke_tokens"])
-def test_a_token_that_ends_before_the_act_is_replaced_and_the_act_done_once(sandbox, faults, ending):
-    faults.on(ACTIONS, after(getattr(sandbox, ending)))
-    run = run_tasks(pause, campaign=sandbox.campaign("Spring Renewals")["campaignId"])
+def test_a_token_that_ends_before_the_act_is_replaced_and_the_act_done_once(ringcx_sandbox, ending):
+    ringcx_sandbox.fault("meanwhile", work=getattr(ringcx_sandbox, ending), operation="lead_action")
+    run = run_tasks(pause, campaign=ringcx_sandbox.campaign("Spring Renewals")["campaignId"])
     assert run.states() == {"engagevoice_default": "success"}
-    assert [r.status for r in sandbox.requests if r.path.endswith(ACTIONS)] == [401, 200]
-    assert {lead["leadState"] for lead in sandbox.leads("Spring Renewals")} & {"READY"} == set()
+    assert [r.status for r in ringcx_sandbox.requests if r.path.endswith(ACTIONS)] == [401, 200]
+    assert {lead["leadState"] for lead in ringcx_sandbox.leads("Spring Renewals")} & {"READY"} == set()
 
 
 @pytest.mark.parametrize(
@@ -63,79 +64,62 @@ def test_a_token_that_ends_before_the_act_is_replaced_and_the_act_done_once(sand
     ],
 )
 def test_wrong_credentials_fail_once_and_say_what_to_check(
-    sandbox, monkeypatch, logged, method, wrong, advice
+    ringcx_sandbox, monkeypatch, logged, method, wrong, advice
 ):
-    right = sandbox.connection_for(method)
+    right = ringcx_sandbox.connection_for(method)
     extra = {**right["extra"], **wrong.get("extra", {})}
     set_connection(monkeypatch, {**right, **wrong, "extra": extra})
-    before = sandbox.leads()
-    run = run_tasks(pause, campaign=sandbox.campaign("Spring Renewals")["campaignId"])
+    before = ringcx_sandbox.leads()
+    run = run_tasks(pause, campaign=ringcx_sandbox.campaign("Spring Renewals")["campaignId"])
     assert run.states() == {"engagevoice_default": "failed"}
     assert run.tries("engagevoice_default") == 1
     assert advice in logged()
-    assert sum(request.status in (400, 401) for request in sandbox.requests) == 1
-    assert sandbox.leads() == before
+    assert sum(request.status in (400, 401) for request in ringcx_sandbox.requests) == 1
+    assert ringcx_sandbox.leads() == before
 
 
-def test_a_service_that_is_away_is_tried_again_by_airflow(sandbox, monkeypatch):
+def test_a_service_that_is_away_is_tried_again_by_airflow(ringcx_sandbox, monkeypatch):
     from airflow_provider_engagevoice.ringcx import http
 
     monkeypatch.setattr(http, "_FIRST_PAUSE", 0.001)
-    campaign = sandbox.campaign("Spring Renewals")["campaignId"]
+    campaign = ringcx_sandbox.campaign("Spring Renewals")["campaignId"]
     with raw_server(lambda number, request: None, listening=False) as away:
-        set_connection(monkeypatch, {**sandbox.connection_for("api_token"), "host": away.url})
+        set_connection(monkeypatch, {**ringcx_sandbox.connection_for("api_token"), "host": away.url})
         run = run_tasks(pause, campaign=campaign)
     assert run.states() == {"engagevoice_default": "failed"}
     assert run.tries("engagevoice_default") == 4
 
 
-def test_no_log_line_of_a_dag_run_shows_a_secret_or_a_lead(airflow_db, tmp_path, monkeypatch):
-    issued: list[str] = []
-    faults = Faults()
-
-    def listening(app):
-        """Note every token that the sandbox gives out."""
-
-        async def wrapped(scope, receive, send):
-            async def sending(message):
-                body = message.get("body", b"").decode(errors="replace")
-                issued.extend(re.findall(r'"(?:access_?[tT]oken|refresh_?[tT]oken)": ?"([^"]+)"', body))
-                await send(message)
-
-            await faults.around(app)(scope, receive, sending)
-
-        return wrapped
-
+@pytest.mark.ringcx_sandbox(size=500)
+def test_no_log_line_of_a_dag_run_shows_a_secret_or_a_lead(ringcx_sandbox, issued_tokens, tmp_path):
     root = Path(__file__).parents[2]
-    with SandboxServer(Settings(size=500), wrap=listening) as sandbox:
-        faults.on(ACTIONS, after(sandbox.expire_tokens))
-        done = subprocess.run(
-            [
-                sys.executable,
-                str(root / "scripts" / "run_dag.py"),
-                str(root / "example_dags" / "move_and_email.py"),
-                str(tmp_path / "result.json"),
-            ],
-            env={
-                **os.environ,
-                "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
-                "AIRFLOW_HOME": str(tmp_path),
-                "AIRFLOW_CONN_ENGAGEVOICE_DEFAULT": json.dumps(sandbox.connection),
-            },
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        phones = {lead["leadPhone"] for lead in sandbox.leads()}
-        extern_ids = {lead["externId"] for lead in sandbox.leads()}
+    ringcx_sandbox.fault("meanwhile", work=ringcx_sandbox.expire_tokens, operation="lead_action")
+    done = subprocess.run(
+        [
+            sys.executable,
+            str(root / "scripts" / "run_dag.py"),
+            str(root / "example_dags" / "move_and_email.py"),
+            str(tmp_path / "result.json"),
+        ],
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+            "AIRFLOW_HOME": str(tmp_path),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    phones = {lead["leadPhone"] for lead in ringcx_sandbox.leads()}
+    extern_ids = {lead["externId"] for lead in ringcx_sandbox.leads()}
     assert json.loads((tmp_path / "result.json").read_text())["state"] == "success", done.stderr
     text = done.stdout + done.stderr
     text += "".join(
         path.read_text(errors="replace") for path in (tmp_path / "logs").rglob("*") if path.is_file()
     )
     assert "leads match" in text
-    assert len(issued) >= 3
-    for secret in ("sandbox-secret", "sandbox-jwt", *issued):
+    assert len(issued_tokens) >= 3
+    for secret in ("sandbox-secret", "sandbox-jwt", *issued_tokens):
         assert secret not in text
     assert {phone for phone in phones if phone in text} == set()
     assert {extern_id for extern_id in extern_ids if extern_id in text} == set()

@@ -31,6 +31,9 @@ ONCE = ["MANUAL_LEADS", "EMAIL_LEADS", "RESET_LEADS", "READY_LEADS", "MOVE", "CO
 ACTING = REPEATABLE[1:] + ONCE
 PLACES = {"read": "/dialGroups"}
 
+Fault = dict[str, Any]
+"""Arguments of :meth:`SandboxServer.fault`."""
+
 PARAMS: dict[str, dict[str, Any]] = {
     "MANUAL_LEADS": {
         "PASS_DISPOSITION": "Sale",
@@ -130,6 +133,11 @@ def paths(server: SandboxServer) -> list[str]:
 def acted(server: SandboxServer) -> int:
     """How many requests to act have reached the server."""
     return sum(request.path.endswith("/campaignLeads/actions") for request in server.requests)
+
+
+def operation_of(name: str) -> str:
+    """What the sandbox calls a request of one of these kinds."""
+    return "dial_groups" if name == "read" else "lead_action"
 
 
 def reached(server: SandboxServer, name: str) -> int:

@@ -1,9 +1,8 @@
-"""One sandbox for all tests of the client, as new for each of them, with a layer of faults around it."""
+"""A small sandbox for each test of the client, and a client's time that does not pass."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,29 +11,12 @@ from airflow_provider_engagevoice.ringcx import auth, http, tokens
 from airflow_provider_engagevoice.ringcx.client import RingCXClient
 from airflow_provider_engagevoice.sandbox.server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
-from tests.faults import Faults
 from tests.ringcx.clients import DIAL_GROUPS, Clock, act, move_to
 
 
-@pytest.fixture(scope="session")
-def faulty_server() -> Iterator[tuple[SandboxServer, Faults]]:
-    faults = Faults()
-    with SandboxServer(Settings(size=1000), wrap=faults.around) as server:
-        yield server, faults
-
-
 @pytest.fixture
-def sandbox(faulty_server: tuple[SandboxServer, Faults], monkeypatch: pytest.MonkeyPatch) -> SandboxServer:
-    server, faults = faulty_server
-    faults.rules.clear()
-    server.reset()
-    monkeypatch.setenv("AIRFLOW_CONN_ENGAGEVOICE_DEFAULT", json.dumps(server.connection))
-    return server
-
-
-@pytest.fixture
-def faults(sandbox: SandboxServer, faulty_server: tuple[SandboxServer, Faults]) -> Faults:
-    return faulty_server[1]
+def ringcx_settings() -> Settings:
+    return Settings(size=1000)
 
 
 @pytest.fixture(autouse=True)
@@ -53,27 +35,31 @@ def _new_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def spring(sandbox: SandboxServer) -> dict[str, Any]:
+def spring(ringcx_sandbox: SandboxServer) -> dict[str, Any]:
     """The campaign "Spring Renewals"."""
-    return sandbox.campaign("Spring Renewals")
+    return ringcx_sandbox.campaign("Spring Renewals")
 
 
 @pytest.fixture
-def summer(sandbox: SandboxServer) -> dict[str, Any]:
+def summer(ringcx_sandbox: SandboxServer) -> dict[str, Any]:
     """The campaign "Summer Win-Back"."""
-    return sandbox.campaign("Summer Win-Back")
+    return ringcx_sandbox.campaign("Summer Win-Back")
 
 
 @pytest.fixture
-def ids(sandbox: SandboxServer) -> list[int]:
+def ids(ringcx_sandbox: SandboxServer) -> list[int]:
     """Leads of "Spring Renewals" that no agent is talking to, so that every action applies to them."""
-    return [lead["leadId"] for lead in sandbox.leads("Spring Renewals") if lead["leadState"] == "READY"]
+    return [
+        lead["leadId"] for lead in ringcx_sandbox.leads("Spring Renewals") if lead["leadState"] == "READY"
+    ]
 
 
 @pytest.fixture
-def do(sandbox: SandboxServer, ids: list[int], summer: dict[str, Any]) -> Callable[[str, RingCXClient], Any]:
+def do(
+    ringcx_sandbox: SandboxServer, ids: list[int], summer: dict[str, Any]
+) -> Callable[[str, RingCXClient], Any]:
     """Do something by name: read, or act on three leads, which a move selects by id alone."""
-    existing = sandbox.leads("Summer Win-Back")[0]["listId"]
+    existing = ringcx_sandbox.leads("Summer Win-Back")[0]["listId"]
     moves = {"MOVE": move_to(summer), "COPY": move_to(summer, existing, copy="true")}
 
     def run(name: str, client: RingCXClient) -> Any:

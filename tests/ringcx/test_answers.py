@@ -17,25 +17,24 @@ from airflow_provider_engagevoice.ringcx.errors import (
     UnexpectedAnswer,
 )
 from airflow_provider_engagevoice.sandbox.server import SandboxServer
-from tests.faults import Fault, Faults, answer
 from tests.ringcx.clients import (
     ACTING,
-    ACTIONS_PATH,
     DIAL_GROUPS,
     ONCE,
-    PLACES,
     REPEATABLE,
+    Fault,
     act,
     client_of,
+    operation_of,
     reached,
 )
 
 UNREADABLE: dict[str, Fault] = {
-    "web-page": answer(200, "<!DOCTYPE html><html></html>", "text/html; charset=utf-8"),
-    "web-page-as-json": answer(200, "  <html></html>"),
-    "broken": answer(200, '{"success": tr'),
-    "deep": answer(200, "[" * 100_000),
-    "redirect": answer(302, Location="https://ringcx.example/login"),
+    "web-page": {"body": "<!DOCTYPE html><html></html>", "content_type": "text/html; charset=utf-8"},
+    "web-page-as-json": {"body": "  <html></html>"},
+    "broken": {"body": '{"success": tr'},
+    "deep": {"body": "[" * 100_000},
+    "redirect": {"status": 302, "headers": {"Location": "https://ringcx.example/login"}},
 }
 SAID = {
     "web-page": "a web page instead of JSON; check the connection's host",
@@ -45,51 +44,51 @@ SAID = {
     "redirect": "a redirect",
 }
 NO_RESULT: dict[str, Fault] = {
-    "empty": answer(200),
-    "no-content": answer(204),
-    "true": answer(200, "true"),
-    "number": answer(200, "3"),
-    "list": answer(200, []),
-    "text": answer(200, "OK", "text/plain"),
-    "no-success": answer(200, {"leadUpdateCount": 3}),
-    "success-null": answer(200, {"success": None}),
-    "success-text": answer(200, {"success": "false"}),
+    "empty": {},
+    "no-content": {"status": 204},
+    "true": {"body": "true"},
+    "number": {"body": "3"},
+    "list": {"body": []},
+    "text": {"body": "OK", "content_type": "text/plain"},
+    "no-success": {"body": {"leadUpdateCount": 3}},
+    "success-null": {"body": {"success": None}},
+    "success-text": {"body": {"success": "false"}},
 }
 
 
 @pytest.mark.parametrize("fault", UNREADABLE)
 @pytest.mark.parametrize("name", REPEATABLE[:2])
 def test_an_answer_that_cannot_be_read_is_an_error(
-    sandbox: SandboxServer, faults: Faults, do: Callable[..., Any], name: str, fault: str
+    ringcx_sandbox: SandboxServer, do: Callable[..., Any], name: str, fault: str
 ) -> None:
-    faults.on(PLACES.get(name, ACTIONS_PATH), UNREADABLE[fault])
+    ringcx_sandbox.fault("answer", **UNREADABLE[fault], operation=operation_of(name))
     with pytest.raises(UnexpectedAnswer, match=f"RingCX answered .* with {SAID[fault]}") as caught:
-        do(name, client_of(sandbox.url))
+        do(name, client_of(ringcx_sandbox.url))
     assert not caught.value.retryable
-    assert reached(sandbox, name) == 1
+    assert reached(ringcx_sandbox, name) == 1
 
 
 @pytest.mark.parametrize("fault", NO_RESULT)
 @pytest.mark.parametrize("name", ["CANCEL_LEADS", "DELETE_LEADS"])
 def test_an_answer_that_is_no_result_is_not_success(
-    sandbox: SandboxServer, faults: Faults, do: Callable[..., Any], name: str, fault: str
+    ringcx_sandbox: SandboxServer, do: Callable[..., Any], name: str, fault: str
 ) -> None:
-    faults.on(ACTIONS_PATH, NO_RESULT[fault])
+    ringcx_sandbox.fault("answer", **NO_RESULT[fault], operation="lead_action")
     with pytest.raises(UnexpectedAnswer, match=f"answered {name} with something other"):
-        do(name, client_of(sandbox.url))
-    assert reached(sandbox, name) == 1
+        do(name, client_of(ringcx_sandbox.url))
+    assert reached(ringcx_sandbox, name) == 1
 
 
 @pytest.mark.parametrize("fault", [*UNREADABLE, *NO_RESULT])
 @pytest.mark.parametrize("name", ONCE)
 def test_such_an_answer_leaves_open_whether_what_must_not_be_repeated_was_done(
-    sandbox: SandboxServer, faults: Faults, do: Callable[..., Any], name: str, fault: str
+    ringcx_sandbox: SandboxServer, do: Callable[..., Any], name: str, fault: str
 ) -> None:
-    faults.on(ACTIONS_PATH, {**UNREADABLE, **NO_RESULT}[fault])
+    ringcx_sandbox.fault("answer", **{**UNREADABLE, **NO_RESULT}[fault], operation="lead_action")
     with pytest.raises(OutcomeUnknown, match="look at the leads") as caught:
-        do(name, client_of(sandbox.url))
+        do(name, client_of(ringcx_sandbox.url))
     assert not caught.value.retryable
-    assert reached(sandbox, name) == 1
+    assert reached(ringcx_sandbox, name) == 1
 
 
 @pytest.mark.parametrize(
@@ -102,13 +101,13 @@ def test_such_an_answer_leaves_open_whether_what_must_not_be_repeated_was_done(
 )
 @pytest.mark.parametrize("name", ACTING)
 def test_success_false_fails_with_the_words_of_ringcx(
-    sandbox: SandboxServer, faults: Faults, do: Callable[..., Any], name: str, body: object, said: str
+    ringcx_sandbox: SandboxServer, do: Callable[..., Any], name: str, body: object, said: str
 ) -> None:
-    faults.on(ACTIONS_PATH, answer(200, body))
+    ringcx_sandbox.fault("answer", body=body, operation="lead_action")
     with pytest.raises(ActionRejected, match=f"RingCX rejected [A-Z_]*: {said}") as caught:
-        do(name, client_of(sandbox.url))
+        do(name, client_of(ringcx_sandbox.url))
     assert not caught.value.retryable
-    assert reached(sandbox, name) == 1
+    assert reached(ringcx_sandbox, name) == 1
 
 
 @pytest.mark.parametrize(
@@ -124,18 +123,18 @@ def test_success_false_fails_with_the_words_of_ringcx(
 )
 @pytest.mark.parametrize("name", ["read", "CANCEL_LEADS", "MANUAL_LEADS"])
 def test_a_refusal_is_final(
-    sandbox: SandboxServer,
-    faults: Faults,
+    ringcx_sandbox: SandboxServer,
     do: Callable[..., Any],
     name: str,
     status: int,
     kind: type[EngageVoiceError],
 ) -> None:
-    faults.on(PLACES.get(name, ACTIONS_PATH), answer(status, {"generalMessage": "Not like this"}))
+    said = {"generalMessage": "Not like this"}
+    ringcx_sandbox.fault("answer", status=status, body=said, operation=operation_of(name))
     with pytest.raises(kind, match=f"RingCX answered {status} to .*: Not like this") as caught:
-        do(name, client_of(sandbox.url))
+        do(name, client_of(ringcx_sandbox.url))
     assert (caught.value.status, caught.value.retryable) == (status, False)
-    assert reached(sandbox, name) == 1
+    assert reached(ringcx_sandbox, name) == 1
 
 
 BODIES: dict[str, tuple[object, str]] = {
@@ -158,12 +157,12 @@ BODIES: dict[str, tuple[object, str]] = {
 @pytest.mark.parametrize("status", [400, 403, 429, 500])
 @pytest.mark.parametrize("body", BODIES)
 def test_an_error_has_the_words_of_ringcx_but_no_lead(
-    sandbox: SandboxServer, faults: Faults, body: str, status: int
+    ringcx_sandbox: SandboxServer, body: str, status: int
 ) -> None:
     content, said = BODIES[body]
-    faults.on("/dialGroups", answer(status, content), forever=True)
+    ringcx_sandbox.fault("answer", status=status, body=content, operation="dial_groups", chance=1)
     with pytest.raises(EngageVoiceError) as caught:
-        client_of(sandbox.url, "api_token", patience=0.0).request(
+        client_of(ringcx_sandbox.url, "api_token", patience=0.0).request(
             "GET", DIAL_GROUPS, params={"phone": "6175550100", "email": "jane@example.com"}
         )
     text = str(caught.value)
@@ -175,18 +174,16 @@ def test_an_error_has_the_words_of_ringcx_but_no_lead(
     assert caught.value.request == f"GET {DIAL_GROUPS}"
 
 
-def test_a_rejected_action_shows_no_lead_either(
-    sandbox: SandboxServer, faults: Faults, ids: list[int]
-) -> None:
+def test_a_rejected_action_shows_no_lead_either(ringcx_sandbox: SandboxServer, ids: list[int]) -> None:
     said = "jane@example.com at +16175550100 is on a call"
-    faults.on(ACTIONS_PATH, answer(200, {"success": False, "errorMessage": said}))
+    ringcx_sandbox.fault("rejected", message=said, operation="lead_action")
     with pytest.raises(ActionRejected) as caught:
-        act(client_of(sandbox.url), "CANCEL_LEADS", {"leadIds": ids[:2]})
+        act(client_of(ringcx_sandbox.url), "CANCEL_LEADS", {"leadIds": ids[:2]})
     assert str(caught.value) == "RingCX rejected CANCEL_LEADS: … at … is on a call"
 
 
-def test_the_path_of_an_error_hides_a_permanent_token(sandbox: SandboxServer) -> None:
+def test_the_path_of_an_error_hides_a_permanent_token(ringcx_sandbox: SandboxServer) -> None:
     with pytest.raises(NotFound) as caught:
-        client_of(sandbox.url, "api_token").request("DELETE", "/api/v1/admin/token/to-be-deleted")
+        client_of(ringcx_sandbox.url, "api_token").request("DELETE", "/api/v1/admin/token/to-be-deleted")
     assert "to-be-deleted" not in str(caught.value)
     assert caught.value.request == "DELETE /voice/api/v1/admin/token/***"

@@ -15,7 +15,6 @@ from airflow_provider_engagevoice.ringcx.errors import (
     UnexpectedAnswer,
 )
 from airflow_provider_engagevoice.sandbox.server import SandboxServer
-from tests.faults import Faults, answer
 from tests.ringcx.clients import client_of
 
 FIRST, SECOND = "50810001", "50810002"
@@ -23,15 +22,15 @@ CHILDREN = "dialGroups/withChildren"
 
 
 @pytest.fixture
-def everywhere(sandbox: SandboxServer) -> Campaigns:
+def everywhere(ringcx_sandbox: SandboxServer) -> Campaigns:
     """A client that has no account of its own."""
-    return client_of(sandbox.url, "api_token", account_id=None).campaigns
+    return client_of(ringcx_sandbox.url, "api_token", account_id=None).campaigns
 
 
 @pytest.fixture
-def at_home(sandbox: SandboxServer) -> Campaigns:
+def at_home(ringcx_sandbox: SandboxServer) -> Campaigns:
     """A client of the first account."""
-    return client_of(sandbox.url, "api_token").campaigns
+    return client_of(ringcx_sandbox.url, "api_token").campaigns
 
 
 def requested(sandbox: SandboxServer) -> list[str]:
@@ -50,18 +49,18 @@ def test_a_campaign_is_all_that_the_next_task_needs(at_home: Campaigns, spring: 
 
 
 def test_a_look_up_costs_one_request_where_the_account_is_known(
-    sandbox: SandboxServer, everywhere: Campaigns, at_home: Campaigns
+    ringcx_sandbox: SandboxServer, everywhere: Campaigns, at_home: Campaigns
 ) -> None:
     at_home.find("Spring Renewals")
     everywhere.find("Solar Consultations", account_id=SECOND)
-    assert requested(sandbox) == [f"/{FIRST}/{CHILDREN}", f"/{SECOND}/{CHILDREN}"]
+    assert requested(ringcx_sandbox) == [f"/{FIRST}/{CHILDREN}", f"/{SECOND}/{CHILDREN}"]
 
 
 def test_a_look_up_costs_one_request_per_account_and_one_more(
-    sandbox: SandboxServer, everywhere: Campaigns
+    ringcx_sandbox: SandboxServer, everywhere: Campaigns
 ) -> None:
     assert everywhere.find("Solar Consultations")["account_id"] == SECOND
-    assert requested(sandbox) == ["", f"/{FIRST}/{CHILDREN}", f"/{SECOND}/{CHILDREN}"]
+    assert requested(ringcx_sandbox) == ["", f"/{FIRST}/{CHILDREN}", f"/{SECOND}/{CHILDREN}"]
 
 
 @pytest.mark.parametrize("shape", [int, str, lambda number: f" {number} "])
@@ -130,16 +129,17 @@ def test_a_sensor_may_wait_for_an_active_campaign(
 
 
 def test_an_account_without_right_is_passed_over_and_named(
-    sandbox: SandboxServer, faults: Faults, everywhere: Campaigns
+    ringcx_sandbox: SandboxServer, everywhere: Campaigns
 ) -> None:
-    faults.on(f"{FIRST}/dialGroups", answer(403, {"errorCode": "access.denied.exception"}), forever=True)
+    ringcx_sandbox.fault("status", status=403, where={"account": FIRST}, chance=1)
     assert everywhere.find("Solar Consultations")["account_id"] == SECOND
     with pytest.raises(CampaignNotFound, match="no right to read accounts 50810001"):
         everywhere.find("Spring Renewals")
 
 
-def test_no_right_to_any_account_is_an_error(faults: Faults, everywhere: Campaigns) -> None:
-    faults.on("withChildren", answer(403, {"generalMessage": "No permission"}), forever=True)
+def test_no_right_to_any_account_is_an_error(ringcx_sandbox: SandboxServer, everywhere: Campaigns) -> None:
+    denial = {"generalMessage": "No permission"}
+    ringcx_sandbox.fault("answer", status=403, body=denial, operation="dial_groups_with_children", chance=1)
     with pytest.raises(AccessDenied, match="No permission"):
         everywhere.find("Spring Renewals")
 
@@ -150,63 +150,66 @@ def test_an_account_that_was_asked_for_must_be_readable(everywhere: Campaigns) -
 
 
 @pytest.mark.parametrize(
-    ("part", "body"),
+    ("operation", "body"),
     [
-        ("/accounts", {"accounts": []}),
-        ("/accounts", [7]),
-        ("/accounts", [{}]),
-        ("/accounts", [{"accountId": None}]),
-        ("/accounts", [{"accountId": ""}]),
-        ("/accounts", [{"accountId": ["50810001"]}]),
-        ("withChildren", {"dialGroups": []}),
-        ("withChildren", "null"),
-        ("withChildren", [None]),
-        ("withChildren", [{"campaigns": {"a": 1}, "dialGroupId": 1}]),
-        ("withChildren", [{"campaigns": [7], "dialGroupId": 1}]),
-        ("withChildren", [{"campaigns": [{"campaignId": 7}]}]),
-        ("withChildren", [{"campaigns": [{}], "dialGroupId": 1}]),
-        ("withChildren", [{"campaigns": [{"campaignId": None}], "dialGroupId": 1}]),
-        ("withChildren", [{"campaigns": [{"campaignId": "x"}], "dialGroupId": 1}]),
-        ("withChildren", [{"campaigns": [{"campaignId": True}], "dialGroupId": 1}]),
-        ("withChildren", [{"campaigns": [{"campaignId": 7.5}], "dialGroupId": 1}]),
-        ("withChildren", '[{"campaigns": [{"campaignId": Infinity}], "dialGroupId": 1}]'),
+        ("accounts", {"accounts": []}),
+        ("accounts", [7]),
+        ("accounts", [{}]),
+        ("accounts", [{"accountId": None}]),
+        ("accounts", [{"accountId": ""}]),
+        ("accounts", [{"accountId": ["50810001"]}]),
+        ("dial_groups_with_children", {"dialGroups": []}),
+        ("dial_groups_with_children", "null"),
+        ("dial_groups_with_children", [None]),
+        ("dial_groups_with_children", [{"campaigns": {"a": 1}, "dialGroupId": 1}]),
+        ("dial_groups_with_children", [{"campaigns": [7], "dialGroupId": 1}]),
+        ("dial_groups_with_children", [{"campaigns": [{"campaignId": 7}]}]),
+        ("dial_groups_with_children", [{"campaigns": [{}], "dialGroupId": 1}]),
+        ("dial_groups_with_children", [{"campaigns": [{"campaignId": None}], "dialGroupId": 1}]),
+        ("dial_groups_with_children", [{"campaigns": [{"campaignId": "x"}], "dialGroupId": 1}]),
+        ("dial_groups_with_children", [{"campaigns": [{"campaignId": True}], "dialGroupId": 1}]),
+        ("dial_groups_with_children", [{"campaigns": [{"campaignId": 7.5}], "dialGroupId": 1}]),
+        ("dial_groups_with_children", '[{"campaigns": [{"campaignId": Infinity}], "dialGroupId": 1}]'),
     ],
 )
 def test_an_answer_of_another_shape_is_an_error(
-    faults: Faults, everywhere: Campaigns, part: str, body: object
+    ringcx_sandbox: SandboxServer, everywhere: Campaigns, operation: str, body: object
 ) -> None:
-    faults.on(part, answer(200, body))
+    ringcx_sandbox.fault("answer", body=body, operation=operation)
     with pytest.raises(UnexpectedAnswer):
         everywhere.find("Spring Renewals")
 
 
 @pytest.mark.parametrize("group", [{}, {"campaigns": None}, {"campaigns": []}])
 def test_a_dial_group_without_campaigns_is_fine(
-    faults: Faults, at_home: Campaigns, group: dict[str, Any]
+    ringcx_sandbox: SandboxServer, at_home: Campaigns, group: dict[str, Any]
 ) -> None:
     other = {"dialGroupId": "8", "campaigns": [{"campaignId": "9", "campaignName": "New", "isActive": 1}]}
-    faults.on("withChildren", answer(200, [{"dialGroupId": 7, "dialGroupName": "Empty", **group}, other]))
+    tree = [{"dialGroupId": 7, "dialGroupName": "Empty", **group}, other]
+    ringcx_sandbox.fault("answer", body=tree, operation="dial_groups_with_children")
     found = at_home.find("New")
     assert (found["dial_group_id"], found["campaign_id"], found["dial_group_name"]) == (8, 9, "")
 
 
-def test_the_only_account_is_the_default(faults: Faults, everywhere: Campaigns, at_home: Campaigns) -> None:
+def test_the_only_account_is_the_default(
+    ringcx_sandbox: SandboxServer, everywhere: Campaigns, at_home: Campaigns
+) -> None:
     assert at_home.default_account() == FIRST
     with pytest.raises(InvalidParameter, match=r"50810001 \(Harbor .*50810002 \(Harbor"):
         everywhere.default_account()
-    faults.on("/accounts", answer(200, [{"accountId": 50810001}]))
+    ringcx_sandbox.fault("answer", body=[{"accountId": 50810001}], operation="accounts")
     assert everywhere.default_account() == FIRST
-    faults.on("/accounts", answer(200, []))
+    ringcx_sandbox.fault("answer", body=[], operation="accounts")
     with pytest.raises(InvalidParameter, match="sees none"):
         everywhere.default_account()
 
 
-def test_lists_and_agents_of_an_account(sandbox: SandboxServer, at_home: Campaigns) -> None:
+def test_lists_and_agents_of_an_account(ringcx_sandbox: SandboxServer, at_home: Campaigns) -> None:
     lists = at_home.lists(at_home.find("Spring Renewals"))
-    known = {(lead["listId"], lead["listDesc"]) for lead in sandbox.leads("Spring Renewals")}
+    known = {(lead["listId"], lead["listDesc"]) for lead in ringcx_sandbox.leads("Spring Renewals")}
     assert known <= {(entry["list_id"], entry["list_name"]) for entry in lists}
-    before = len(sandbox.requests)
+    before = len(ringcx_sandbox.requests)
     agents = list(at_home.agents())
     assert agents
     assert all(isinstance(agent["agentId"], int) for agent in agents)
-    assert len(sandbox.requests) - before == 3  # two groups
+    assert len(ringcx_sandbox.requests) - before == 3  # two groups

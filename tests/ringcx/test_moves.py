@@ -16,21 +16,20 @@ from airflow_provider_engagevoice.ringcx.errors import (
 )
 from airflow_provider_engagevoice.ringcx.moves import plan_move
 from airflow_provider_engagevoice.sandbox.server import SandboxServer
-from tests.faults import Faults, after, answer, drop, obey
-from tests.ringcx.clients import ACTIONS_PATH, act, acted, client_of, move_to
+from tests.ringcx.clients import Fault, act, acted, client_of, move_to
 
 Row = dict[str, Any]
 Move = Callable[..., Any]
 
 
 @pytest.fixture
-def move(sandbox: SandboxServer, spring: Row, summer: Row) -> Move:
+def move(ringcx_sandbox: SandboxServer, spring: Row, summer: Row) -> Move:
     """Move leads of "Spring Renewals" into a new list of "Summer Win-Back"."""
 
     def run(criteria: Row, *, copy: str = "false", duplicates: str = "MOVE", **more: Any) -> Any:
         named = {"campaignId": spring["campaignId"], "campaignIds": [spring["campaignId"]], **criteria}
         params = {**move_to(summer, copy=copy), "DUPLICATE_ACTION_SETTING": duplicates}
-        return act(client_of(sandbox.url), "MOVE_TO_CAMPAIGN", named, params, **more)
+        return act(client_of(ringcx_sandbox.url), "MOVE_TO_CAMPAIGN", named, params, **more)
 
     return run
 
@@ -48,77 +47,83 @@ def made(sandbox: SandboxServer, summer: Row) -> int:
     return sum(entry["list_name"] == "Moved by a test" for entry in lists)
 
 
+def lose_after(sandbox: SandboxServer, work: Callable[[], object]) -> None:
+    """Lose the next action before it takes effect, and let this happen meanwhile."""
+    sandbox.fault("meanwhile", work=work, operation="lead_action")
+    sandbox.fault("drop", operation="lead_action")
+
+
 def test_a_move_in_chunks_makes_one_list(
-    sandbox: SandboxServer, ids: list[int], move: Move, summer: Row
+    ringcx_sandbox: SandboxServer, ids: list[int], move: Move, summer: Row
 ) -> None:
     done = move({"leadIds": ids[:11]}, chunk_size=3)
     assert (done["leads_updated"], done["requests"]) == (11, 4)
-    assert list(new_lists(sandbox).values()) == [11]
-    assert made(sandbox, summer) == 1
+    assert list(new_lists(ringcx_sandbox).values()) == [11]
+    assert made(ringcx_sandbox, summer) == 1
 
 
 def test_a_second_run_makes_a_list_of_its_own(
-    sandbox: SandboxServer, ids: list[int], move: Move, summer: Row
+    ringcx_sandbox: SandboxServer, ids: list[int], move: Move, summer: Row
 ) -> None:
     move({"leadIds": ids[:5]}, chunk_size=2)
     move({"leadIds": ids[5:12]}, chunk_size=2)
-    assert sorted(new_lists(sandbox).values()) == [5, 7]
-    assert made(sandbox, summer) == 2
+    assert sorted(new_lists(ringcx_sandbox).values()) == [5, 7]
+    assert made(ringcx_sandbox, summer) == 2
 
 
 def test_a_first_chunk_of_duplicates_makes_no_list_and_uses_no_older_one(
-    sandbox: SandboxServer, faults: Faults, ids: list[int], move: Move
+    ringcx_sandbox: SandboxServer, ids: list[int], move: Move
 ) -> None:
     """With IGNORE a request may find nothing to move, and so make no list for the next one."""
     move({"leadIds": ids[:2]})
     nothing = {"success": True, "leadUpdateCount": 0}
-    faults.on(ACTIONS_PATH, answer(200, nothing), answer(200, nothing))
+    ringcx_sandbox.fault("answer", body=nothing, operation="lead_action", times=2)
     done = move({"leadIds": ids[2:12]}, duplicates="IGNORE", chunk_size=2)
     assert (done["leads_updated"], done["requests"]) == (6, 5)
-    assert sorted(new_lists(sandbox).values()) == [2, 6]
+    assert sorted(new_lists(ringcx_sandbox).values()) == [2, 6]
 
 
 @pytest.mark.parametrize("chunk", [100, 3])
 def test_a_lost_answer_is_success_where_all_leads_have_moved(
-    sandbox: SandboxServer, faults: Faults, ids: list[int], move: Move, chunk: int
+    ringcx_sandbox: SandboxServer, ids: list[int], move: Move, chunk: int
 ) -> None:
-    faults.on(ACTIONS_PATH, drop(applied=True))
+    ringcx_sandbox.fault("drop", when="after", operation="lead_action")
     done = move({"leadIds": ids[:7]}, chunk_size=chunk)
     requests = -(-7 // chunk)
     assert (done["leads_matched"], done["leads_updated"], done["requests"]) == (7, 7, requests)
-    assert list(new_lists(sandbox).values()) == [7]
-    assert acted(sandbox) == requests
+    assert list(new_lists(ringcx_sandbox).values()) == [7]
+    assert acted(ringcx_sandbox) == requests
 
 
-@pytest.mark.parametrize("fault", [drop(), answer(502), answer(200, "<html>", "text/html")])
+@pytest.mark.parametrize("fault", [{"kind": "drop"}, {"kind": "status", "status": 502}, {"kind": "html"}])
 def test_a_lost_answer_is_unknown_where_leads_are_left(
-    sandbox: SandboxServer, faults: Faults, ids: list[int], move: Move, fault: Any
+    ringcx_sandbox: SandboxServer, ids: list[int], move: Move, fault: Fault
 ) -> None:
-    faults.on(ACTIONS_PATH, fault)
+    ringcx_sandbox.fault(**fault, operation="lead_action")
     with pytest.raises(OutcomeUnknown, match="7 of 7 leads are still in the source") as caught:
         move({"leadIds": ids[:7]})
     assert not caught.value.retryable
-    assert acted(sandbox) == 1
+    assert acted(ringcx_sandbox) == 1
 
 
 def test_leads_that_left_by_other_ways_do_not_count_as_moved(
-    sandbox: SandboxServer, faults: Faults, ids: list[int], move: Move
+    ringcx_sandbox: SandboxServer, ids: list[int], move: Move
 ) -> None:
     """The dialer may take all READY leads, while the move itself never arrived."""
-    other = client_of(sandbox.url)
-    faults.on(ACTIONS_PATH, after(lambda: act(other, "PAUSE_LEADS", {"leadIds": ids}), drop()))
+    other = client_of(ringcx_sandbox.url)
+    lose_after(ringcx_sandbox, lambda: act(other, "PAUSE_LEADS", {"leadIds": ids}))
     with pytest.raises(OutcomeUnknown, match="0 in the new list"):
         move({"leadIds": ids[:3], "leadStates": ["READY"]})
-    assert new_lists(sandbox) == {}
+    assert new_lists(ringcx_sandbox) == {}
 
 
-@pytest.mark.parametrize("fault", [answer(503), answer(403)])
+@pytest.mark.parametrize("status", [503, 403])
 def test_where_the_truth_cannot_be_looked_up_it_stays_unknown(
-    sandbox: SandboxServer, faults: Faults, ids: list[int], move: Move, fault: Any
+    ringcx_sandbox: SandboxServer, ids: list[int], move: Move, status: int
 ) -> None:
-    faults.on(ACTIONS_PATH, drop(applied=True))
-    faults.on("/leadSearch", obey)
-    faults.on("/leadSearch", fault, forever=True)
+    ringcx_sandbox.fault("drop", when="after", operation="lead_action")
+    ringcx_sandbox.fault("status", status=status, operation="lead_count", skip=1, chance=1)
+    ringcx_sandbox.fault("status", status=status, operation="lead_search", chance=1)
     with pytest.raises(OutcomeUnknown) as caught:
         move({"leadIds": ids[:3]})
     assert not caught.value.retryable
@@ -126,65 +131,69 @@ def test_where_the_truth_cannot_be_looked_up_it_stays_unknown(
 
 @pytest.mark.parametrize(("copy", "within"), [("true", False), ("TRANSITION", False), ("false", True)])
 def test_what_leaves_its_leads_where_they_were_is_not_settled_by_who_is_left(
-    sandbox: SandboxServer, faults: Faults, ids: list[int], move: Move, summer: Row, copy: str, within: bool
+    ringcx_sandbox: SandboxServer, ids: list[int], move: Move, summer: Row, copy: str, within: bool
 ) -> None:
     """Neither copies nor moves within the campaigns selected from leave the source."""
     move({"leadIds": ids[:5]})  # an older list of the name
-    other = client_of(sandbox.url)
-    faults.on(ACTIONS_PATH, after(lambda: act(other, "PAUSE_LEADS", {"leadIds": ids[5:]}), drop()))
-    named = sandbox.campaign("Spring Renewals")["campaignId"]
+    other = client_of(ringcx_sandbox.url)
+    lose_after(ringcx_sandbox, lambda: act(other, "PAUSE_LEADS", {"leadIds": ids[5:]}))
+    named = ringcx_sandbox.campaign("Spring Renewals")["campaignId"]
     criteria = {"leadIds": ids[5:8], "leadStates": ["READY"], "campaignIds": [named]}
     if within:
         criteria["campaignIds"].append(summer["campaignId"])
     with pytest.raises(OutcomeUnknown):
         move(criteria, copy=copy)
-    assert list(new_lists(sandbox).values()) == [5]
+    assert list(new_lists(ringcx_sandbox).values()) == [5]
 
 
 @pytest.mark.parametrize("copy", ["false", "true"])
 def test_lists_that_cannot_be_read_half_way_leave_no_error_that_airflow_retries(
-    sandbox: SandboxServer, faults: Faults, ids: list[int], move: Move, copy: str
+    ringcx_sandbox: SandboxServer, ids: list[int], move: Move, copy: str
 ) -> None:
-    faults.on("/lists", obey)
-    faults.on("/lists", answer(503), forever=True)
+    ringcx_sandbox.fault("status", status=503, operation="lists", skip=1, chance=1)
     with pytest.raises(OutcomeUnknown, match="1 of 3 requests had been done"):
         move({"leadIds": ids[:6]}, copy=copy, chunk_size=2)
-    assert sum(new_lists(sandbox).values()) == 2
+    assert sum(new_lists(ringcx_sandbox).values()) == 2
 
 
 def test_lists_that_cannot_be_read_at_the_start_stop_the_move(
-    sandbox: SandboxServer, faults: Faults, ids: list[int], move: Move
+    ringcx_sandbox: SandboxServer, ids: list[int], move: Move
 ) -> None:
-    faults.on("/lists", answer(403), forever=True)
+    ringcx_sandbox.fault("status", status=403, operation="lists", chance=1)
     with pytest.raises(Exception, match="answered 403"):
         move({"leadIds": ids[:6]}, chunk_size=2)
-    assert acted(sandbox) == 0
+    assert acted(ringcx_sandbox) == 0
 
 
 def test_the_rest_of_a_move_goes_on_after_a_lost_answer_to_a_later_chunk(
-    sandbox: SandboxServer, faults: Faults, ids: list[int], move: Move
+    ringcx_sandbox: SandboxServer, ids: list[int], move: Move
 ) -> None:
     """Once its list exists, a move may be repeated."""
-    faults.on(ACTIONS_PATH, obey, drop(applied=True), drop(), answer(503))
+    ringcx_sandbox.fault("drop", when="after", operation="lead_action", at=[2])
+    ringcx_sandbox.fault("drop", operation="lead_action", at=[3])
+    ringcx_sandbox.fault("status", status=503, operation="lead_action", at=[4])
     done = move({"leadIds": ids[:6]}, chunk_size=2)
     assert done["requests"] == 3
-    assert list(new_lists(sandbox).values()) == [6]
+    assert list(new_lists(ringcx_sandbox).values()) == [6]
 
 
 def plan(sandbox: SandboxServer, **arguments: Any) -> Any:
     return plan_move(client_of(sandbox.url, account_id=None).campaigns, **arguments)
 
 
-def test_a_plan_looks_up_all_names_in_few_requests(sandbox: SandboxServer, summer: Row) -> None:
-    list_id = sandbox.leads("Summer Win-Back")[0]["listId"]
+def test_a_plan_looks_up_all_names_in_few_requests(ringcx_sandbox: SandboxServer, summer: Row) -> None:
+    list_id = ringcx_sandbox.leads("Summer Win-Back")[0]["listId"]
     by_id = plan(
-        sandbox,
+        ringcx_sandbox,
         target_campaign="Summer Win-Back",
         source_campaign="Spring Renewals",
         target_list=str(list_id),
         account_id="50810001",
     )
-    assert [request.path.rpartition("/")[2] for request in sandbox.requests[2:]] == ["withChildren", "lists"]
+    assert [request.path.rpartition("/")[2] for request in ringcx_sandbox.requests[2:]] == [
+        "withChildren",
+        "lists",
+    ]
     assert (by_id.target["campaign_id"], by_id.list_id) == (summer["campaignId"], list_id)
     assert by_id.params(False, "MOVE") == {
         "CAMPAIGN_ID": summer["campaignId"],
@@ -194,8 +203,10 @@ def test_a_plan_looks_up_all_names_in_few_requests(sandbox: SandboxServer, summe
     }
 
 
-def test_a_plan_for_a_new_list_names_it(sandbox: SandboxServer, summer: Row) -> None:
-    planned = plan(sandbox, target_campaign=summer["campaignId"], new_list_name="July", account_id="50810001")
+def test_a_plan_for_a_new_list_names_it(ringcx_sandbox: SandboxServer, summer: Row) -> None:
+    planned = plan(
+        ringcx_sandbox, target_campaign=summer["campaignId"], new_list_name="July", account_id="50810001"
+    )
     assert planned.params("TRANSITION", "IGNORE") == {
         "CAMPAIGN_ID": summer["campaignId"],
         "LIST_ID": "0",
@@ -206,18 +217,18 @@ def test_a_plan_for_a_new_list_names_it(sandbox: SandboxServer, summer: Row) -> 
 
 
 def test_a_list_by_name_must_be_the_only_one(
-    sandbox: SandboxServer, ids: list[int], move: Move, summer: Row
+    ringcx_sandbox: SandboxServer, ids: list[int], move: Move, summer: Row
 ) -> None:
     with pytest.raises(NotFound, match="has no list 'Moved by a tset'"):
-        plan(sandbox, target_campaign=summer["campaignId"], target_list="Moved by a tset")
+        plan(ringcx_sandbox, target_campaign=summer["campaignId"], target_list="Moved by a tset")
     move({"leadIds": ids[:1]})
-    named = plan(sandbox, target_campaign=summer["campaignId"], target_list="Moved by a test")
-    assert named.list_id in new_lists(sandbox)
+    named = plan(ringcx_sandbox, target_campaign=summer["campaignId"], target_list="Moved by a test")
+    assert named.list_id in new_lists(ringcx_sandbox)
     move({"leadIds": ids[1:2]})
     with pytest.raises(InvalidParameter, match="has 2 lists 'Moved by a test'; name one id of"):
-        plan(sandbox, target_campaign=summer["campaignId"], target_list="Moved by a test")
+        plan(ringcx_sandbox, target_campaign=summer["campaignId"], target_list="Moved by a test")
 
 
-def test_leads_stay_in_their_account(sandbox: SandboxServer) -> None:
+def test_leads_stay_in_their_account(ringcx_sandbox: SandboxServer) -> None:
     with pytest.raises(InvalidCriteria, match="source is in 50810002, the target in 50810001"):
-        plan(sandbox, target_campaign="Summer Win-Back", source_campaign="Solar Consultations")
+        plan(ringcx_sandbox, target_campaign="Summer Win-Back", source_campaign="Solar Consultations")

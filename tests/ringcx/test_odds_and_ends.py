@@ -19,7 +19,6 @@ from airflow_provider_engagevoice.ringcx.errors import (
 from airflow_provider_engagevoice.ringcx.http import _was_sent
 from airflow_provider_engagevoice.ringcx.values import as_datetime
 from airflow_provider_engagevoice.sandbox.server import SandboxServer
-from tests.faults import Faults, answer
 from tests.ringcx.clients import client_of
 
 
@@ -42,26 +41,24 @@ def test_a_campaign_whose_name_is_a_number_is_found_by_it() -> None:
         both.find("2024")
 
 
-def test_a_phone_number_in_a_path_stays_out_of_the_error(sandbox: SandboxServer) -> None:
+def test_a_phone_number_in_a_path_stays_out_of_the_error(ringcx_sandbox: SandboxServer) -> None:
     with pytest.raises(NotFound) as caught:
-        client_of(sandbox.url).request(
+        client_of(ringcx_sandbox.url).request(
             "DELETE", "/voice/api/v1/admin/accounts/{accountId}/dncLists/tags/GLOBAL/phones/15551234567"
         )
     assert "15551234567" not in str(caught.value)
     assert "/accounts/50810001/dncLists" in str(caught.value)
 
 
-def test_utf_8_is_read_as_such_even_where_the_header_does_not_say_so(
-    sandbox: SandboxServer, faults: Faults
-) -> None:
+def test_utf_8_is_read_as_such_even_where_the_header_does_not_say_so(ringcx_sandbox: SandboxServer) -> None:
     body = '[{"accountId": "50810001", "accountName": "Rückruf München"}]'
-    faults.on("/admin/accounts", answer(200, body, "text/plain"))
-    assert client_of(sandbox.url).campaigns.accounts()[0]["account_name"] == "Rückruf München"
+    ringcx_sandbox.fault("answer", body=body, content_type="text/plain", operation="accounts")
+    assert client_of(ringcx_sandbox.url).campaigns.accounts()[0]["account_name"] == "Rückruf München"
 
 
-def test_an_account_left_empty_is_not_the_default_account(sandbox: SandboxServer) -> None:
+def test_an_account_left_empty_is_not_the_default_account(ringcx_sandbox: SandboxServer) -> None:
     with pytest.raises(InvalidParameter, match="account_id is empty"):
-        client_of(sandbox.url).leads("")
+        client_of(ringcx_sandbox.url).leads("")
 
 
 def test_a_zone_without_a_time_is_no_moment() -> None:
@@ -85,7 +82,9 @@ def test_a_connection_that_a_proxy_drops_may_have_carried_the_request(cause: Exc
     assert _was_sent(requests.exceptions.ProxyError(wrapped)) is sent
 
 
-def test_a_hook_call_that_selects_nothing_says_so(sandbox: SandboxServer, logged: Callable[[], str]) -> None:
+def test_a_hook_call_that_selects_nothing_says_so(
+    ringcx_sandbox: SandboxServer, logged: Callable[[], str]
+) -> None:
     hook = EngageVoiceHook()
     assert hook.count_leads({"campaignIds": [1], "leadStates": []}) == 0
     assert list(hook.search_leads({"campaignIds": [1], "leadStates": []})) == []
@@ -93,9 +92,9 @@ def test_a_hook_call_that_selects_nothing_says_so(sandbox: SandboxServer, logged
 
 
 def test_a_hook_judges_criteria_before_it_asks_which_account_to_use(
-    sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
+    ringcx_sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    connection = sandbox.connection_for("api_token")
+    connection = ringcx_sandbox.connection_for("api_token")
     del connection["extra"]["account_id"]
     monkeypatch.setenv("AIRFLOW_CONN_ENGAGEVOICE_DEFAULT", json.dumps(connection))
     hook = EngageVoiceHook()
@@ -104,4 +103,4 @@ def test_a_hook_judges_criteria_before_it_asks_which_account_to_use(
             read({"leadStates": ["READY"]})
     assert hook.count_leads({"externIds": []}) == 0
     assert list(hook.search_leads({"externIds": []})) == []
-    assert sandbox.requests == []
+    assert ringcx_sandbox.requests == []

@@ -16,15 +16,16 @@ from airflow_provider_engagevoice.ringcx.errors import (
     ServiceUnavailable,
 )
 from airflow_provider_engagevoice.sandbox.server import SandboxServer
-from tests.faults import Fault, Faults, answer, drop, raw_answer, raw_server, stall
+from tests.raw_server import raw_answer, raw_server
 from tests.ringcx.clients import (
     ACTING,
     ACTIONS_PATH,
     ONCE,
-    PLACES,
     REPEATABLE,
     Clock,
+    Fault,
     client_of,
+    operation_of,
     reached,
 )
 
@@ -32,39 +33,38 @@ SHORT = 0.2
 
 
 UNCERTAIN: dict[str, Fault] = {
-    "reset": drop(),
-    "reset-after": drop(applied=True),
-    "cut-off": drop(part=b'{"success": tr'),
-    "cut-off-after": drop(applied=True, part=b'{"success": true}'),
-    "500": answer(500, {"generalMessage": "An Internal Server Error occurred"}),
-    "502": answer(502, "<html>Bad gateway</html>", "text/html"),
-    "503": answer(503),
-    "504": answer(504),
-    "408": answer(408),
-    "two-lengths": answer(200, {"success": True}, Content_Length="1, 2"),
+    "reset": {"kind": "drop"},
+    "reset-after": {"kind": "drop", "when": "after"},
+    "cut-off": {"kind": "drop", "part": '{"success": tr'},
+    "cut-off-after": {"kind": "drop", "when": "after", "part": '{"success": true}'},
+    "500": {"kind": "status", "status": 500},
+    "502": {"kind": "answer", "status": 502, "body": "<html>Bad gateway</html>", "content_type": "text/html"},
+    "503": {"kind": "answer", "status": 503},
+    "504": {"kind": "answer", "status": 504},
+    "408": {"kind": "answer", "status": 408},
 }
 
 
 @pytest.mark.parametrize("fault", UNCERTAIN)
 @pytest.mark.parametrize("name", REPEATABLE)
 def test_what_may_be_repeated_is_sent_again(
-    sandbox: SandboxServer, faults: Faults, do: Callable[..., Any], name: str, fault: str
+    ringcx_sandbox: SandboxServer, do: Callable[..., Any], name: str, fault: str
 ) -> None:
-    faults.on(PLACES.get(name, ACTIONS_PATH), UNCERTAIN[fault])
-    assert do(name, client_of(sandbox.url))
-    assert reached(sandbox, name) == 2
+    ringcx_sandbox.fault(**UNCERTAIN[fault], operation=operation_of(name))
+    assert do(name, client_of(ringcx_sandbox.url))
+    assert reached(ringcx_sandbox, name) == 2
 
 
 @pytest.mark.parametrize("fault", UNCERTAIN)
 @pytest.mark.parametrize("name", REPEATABLE[:2])
 def test_it_is_given_up_after_five_tries_and_airflow_may_try_later(
-    sandbox: SandboxServer, faults: Faults, do: Callable[..., Any], clock: Clock, name: str, fault: str
+    ringcx_sandbox: SandboxServer, do: Callable[..., Any], clock: Clock, name: str, fault: str
 ) -> None:
-    faults.on(PLACES.get(name, ACTIONS_PATH), UNCERTAIN[fault], forever=True)
+    ringcx_sandbox.fault(**UNCERTAIN[fault], operation=operation_of(name), chance=1)
     with pytest.raises(ServiceUnavailable) as caught:
-        do(name, client_of(sandbox.url))
+        do(name, client_of(ringcx_sandbox.url))
     assert caught.value.retryable
-    assert reached(sandbox, name) == 5
+    assert reached(ringcx_sandbox, name) == 5
     assert len(clock.pauses) == 4
     for pause, middle in zip(clock.pauses, (0.5, 1.0, 2.0, 4.0), strict=True):
         assert 0.75 * middle <= pause <= 1.25 * middle
@@ -73,22 +73,32 @@ def test_it_is_given_up_after_five_tries_and_airflow_may_try_later(
 @pytest.mark.parametrize("fault", UNCERTAIN)
 @pytest.mark.parametrize("name", ONCE)
 def test_what_must_not_be_repeated_is_sent_once_and_said_to_be_unknown(
-    sandbox: SandboxServer, faults: Faults, do: Callable[..., Any], clock: Clock, name: str, fault: str
+    ringcx_sandbox: SandboxServer, do: Callable[..., Any], clock: Clock, name: str, fault: str
 ) -> None:
-    faults.on(ACTIONS_PATH, UNCERTAIN[fault])
+    ringcx_sandbox.fault(**UNCERTAIN[fault], operation="lead_action")
     with pytest.raises(OutcomeUnknown, match="may have taken effect and must not be sent twice") as caught:
-        do(name, client_of(sandbox.url))
+        do(name, client_of(ringcx_sandbox.url))
     assert not caught.value.retryable
-    assert reached(sandbox, name) == 1
+    assert reached(ringcx_sandbox, name) == 1
     assert clock.pauses == []
+
+
+@pytest.mark.parametrize("repeatable", [True, False])
+def test_an_answer_of_two_lengths_may_be_that_of_another_request(clock: Clock, repeatable: bool) -> None:
+    two = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1, 2\r\n\r\n{}"
+    with raw_server(lambda number, request: two) as server:
+        client = client_of(server.url, "api_token")
+        with pytest.raises(ServiceUnavailable if repeatable else OutcomeUnknown):
+            client.request("PUT", ACTIONS_PATH, repeatable=repeatable)
+    assert len(server.received) == (5 if repeatable else 1)
 
 
 @pytest.mark.parametrize("name", ["read", "CANCEL_LEADS", "MANUAL_LEADS"])
 def test_a_server_that_gives_no_answer_is_waited_for_as_long_as_the_timeout(
-    sandbox: SandboxServer, faults: Faults, do: Callable[..., Any], name: str
+    ringcx_sandbox: SandboxServer, do: Callable[..., Any], name: str
 ) -> None:
-    client = client_of(sandbox.url)
-    faults.on(PLACES.get(name, ACTIONS_PATH), stall)
+    client = client_of(ringcx_sandbox.url)
+    ringcx_sandbox.fault("hang", operation=operation_of(name))
     client.transport.timeout = (SHORT, SHORT)
     if name in ONCE:
         with pytest.raises(OutcomeUnknown, match="ReadTimeout"):
@@ -114,25 +124,25 @@ LIMITS: dict[str, tuple[dict[str, str], float, float]] = {
 @pytest.mark.parametrize("limit", LIMITS)
 @pytest.mark.parametrize("name", ["read", "MANUAL_LEADS"])
 def test_a_limited_request_is_sent_again_when_ringcx_says(
-    sandbox: SandboxServer, faults: Faults, do: Callable[..., Any], clock: Clock, name: str, limit: str
+    ringcx_sandbox: SandboxServer, do: Callable[..., Any], clock: Clock, name: str, limit: str
 ) -> None:
     headers, least, most = LIMITS[limit]
     date = format_datetime(datetime.now(timezone.utc) + timedelta(seconds=20), usegmt=True)
     headers = {key: value.replace("HTTP-DATE", date) for key, value in headers.items()}
-    faults.on(PLACES.get(name, ACTIONS_PATH), answer(429, **headers))
-    assert do(name, client_of(sandbox.url))
-    assert reached(sandbox, name) == 2
+    ringcx_sandbox.fault("answer", status=429, headers=headers, operation=operation_of(name))
+    assert do(name, client_of(ringcx_sandbox.url))
+    assert reached(ringcx_sandbox, name) == 2
     assert len(clock.pauses) == 1
     assert least <= clock.pauses[0] <= most
 
 
 @pytest.mark.parametrize("name", ACTING)
 def test_every_action_survives_the_rate_limit(
-    sandbox: SandboxServer, faults: Faults, do: Callable[..., Any], name: str
+    ringcx_sandbox: SandboxServer, do: Callable[..., Any], name: str
 ) -> None:
-    faults.on(ACTIONS_PATH, *[answer(429)] * 6)
-    assert do(name, client_of(sandbox.url))["requests"] == 1
-    assert reached(sandbox, name) == 7
+    ringcx_sandbox.fault("rate_limited", retry_after=None, operation="lead_action", times=6)
+    assert do(name, client_of(ringcx_sandbox.url))["requests"] == 1
+    assert reached(ringcx_sandbox, name) == 7
 
 
 @pytest.mark.parametrize(
@@ -140,49 +150,52 @@ def test_every_action_survives_the_rate_limit(
     [({}, (250, 300)), ({"Retry-After": "20"}, (270, 300)), ({"Retry-After": "0"}, (250, 300))],
 )
 def test_the_rate_limit_is_waited_for_no_longer_than_patience_allows(
-    sandbox: SandboxServer,
-    faults: Faults,
+    ringcx_sandbox: SandboxServer,
     do: Callable[..., Any],
     clock: Clock,
     headers: dict[str, str],
     waited: tuple[float, float],
 ) -> None:
-    faults.on(ACTIONS_PATH, answer(429, "Too many requests", "text/plain", **headers), forever=True)
+    text = {"body": "Too many requests", "content_type": "text/plain"}
+    ringcx_sandbox.fault("answer", status=429, headers=headers, **text, operation="lead_action", chance=1)
     with pytest.raises(RateLimited, match="Too many requests") as caught:
-        do("MANUAL_LEADS", client_of(sandbox.url))
+        do("MANUAL_LEADS", client_of(ringcx_sandbox.url))
     assert caught.value.retryable
     assert caught.value.status == 429
     assert waited[0] < sum(clock.pauses) <= waited[1]
-    assert reached(sandbox, "MANUAL_LEADS") == len(clock.pauses) + 1 < 25
+    assert reached(ringcx_sandbox, "MANUAL_LEADS") == len(clock.pauses) + 1 < 25
 
 
 @pytest.mark.parametrize("asked", ["3600", "99999999999999999999", "inf", "1e400"])
 def test_a_wait_beyond_patience_is_left_to_airflow(
-    sandbox: SandboxServer, faults: Faults, do: Callable[..., Any], clock: Clock, asked: str
+    ringcx_sandbox: SandboxServer, do: Callable[..., Any], clock: Clock, asked: str
 ) -> None:
-    faults.on(ACTIONS_PATH, answer(429, Retry_After=asked), forever=True)
+    ringcx_sandbox.fault(
+        "answer", status=429, headers={"Retry-After": asked}, operation="lead_action", chance=1
+    )
     with pytest.raises(RateLimited) as caught:
-        do("CANCEL_LEADS", client_of(sandbox.url))
+        do("CANCEL_LEADS", client_of(ringcx_sandbox.url))
     assert caught.value.retry_after == 3600
     assert clock.pauses == []
 
 
 def test_waiting_for_the_limit_uses_up_no_tries(
-    sandbox: SandboxServer, faults: Faults, do: Callable[..., Any]
+    ringcx_sandbox: SandboxServer, do: Callable[..., Any]
 ) -> None:
-    faults.on("/dialGroups", *[answer(429)] * 5, *[answer(503)] * 4)
-    assert do("read", client_of(sandbox.url))
-    assert reached(sandbox, "read") == 10
+    ringcx_sandbox.fault("rate_limited", retry_after=None, operation="dial_groups", times=5)
+    ringcx_sandbox.fault("status", status=503, operation="dial_groups", times=4)
+    assert do("read", client_of(ringcx_sandbox.url))
+    assert reached(ringcx_sandbox, "read") == 10
 
 
 def test_failures_too_end_with_patience(
-    sandbox: SandboxServer, faults: Faults, do: Callable[..., Any], clock: Clock
+    ringcx_sandbox: SandboxServer, do: Callable[..., Any], clock: Clock
 ) -> None:
-    faults.on("/dialGroups", answer(503), forever=True)
+    ringcx_sandbox.fault("status", status=503, operation="dial_groups", chance=1)
     with pytest.raises(ServiceUnavailable):
-        do("read", client_of(sandbox.url, patience=2.0))
+        do("read", client_of(ringcx_sandbox.url, patience=2.0))
     assert sum(clock.pauses) <= 2.0
-    assert reached(sandbox, "read") in (2, 3)
+    assert reached(ringcx_sandbox, "read") in (2, 3)
 
 
 @pytest.mark.parametrize("repeatable", [True, False])

@@ -19,7 +19,6 @@ from airflow_provider_engagevoice.ringcx.leads import Leads
 from airflow_provider_engagevoice.ringcx.selection import Selection
 from airflow_provider_engagevoice.sandbox.server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
-from tests.faults import Faults, answer, obey
 from tests.ringcx.clients import client_of
 
 ALL = Selection({"campaignIds": [1]})
@@ -220,29 +219,30 @@ def test_a_campaign_is_read_whole_over_http(base: int, cap: int) -> None:
         assert leads.count(Selection(criteria)) == len(expected)
 
 
-def test_a_failing_page_is_asked_for_again(
-    sandbox: SandboxServer, faults: Faults, spring: dict[str, Any]
-) -> None:
-    faults.on(SEARCH, obey, answer(503), answer(429))
+def test_a_failing_page_is_asked_for_again(ringcx_sandbox: SandboxServer, spring: dict[str, Any]) -> None:
+    ringcx_sandbox.fault("status", status=503, operation="lead_search", at=[2])
+    ringcx_sandbox.fault("rate_limited", retry_after=None, operation="lead_search", at=[3])
     criteria = Selection({"campaignIds": [spring["campaignId"]]})
-    found = list(client_of(sandbox.url).leads().search(criteria))
-    assert len(found) == len(sandbox.leads("Spring Renewals"))
+    found = list(client_of(ringcx_sandbox.url).leads().search(criteria))
+    assert len(found) == len(ringcx_sandbox.leads("Spring Renewals"))
 
 
 def test_an_outage_is_not_taken_for_an_empty_page_zero(
-    sandbox: SandboxServer, faults: Faults, spring: dict[str, Any]
+    ringcx_sandbox: SandboxServer, spring: dict[str, Any]
 ) -> None:
     criteria = Selection({"campaignIds": [spring["campaignId"]]})
-    faults.on(SEARCH, answer(503), forever=True)
+    ringcx_sandbox.fault("status", status=503, operation="lead_search", chance=1)
     with pytest.raises(ServiceUnavailable):
-        list(client_of(sandbox.url).leads().search(criteria))
-    assert {request.query["page"] for request in sandbox.requests if SEARCH in request.path} == {"0"}
+        list(client_of(ringcx_sandbox.url).leads().search(criteria))
+    assert {request.query["page"] for request in ringcx_sandbox.requests if SEARCH in request.path} == {"0"}
 
 
 def test_a_server_that_breaks_on_page_zero_is_read_from_page_one(
-    sandbox: SandboxServer, faults: Faults, spring: dict[str, Any]
+    ringcx_sandbox: SandboxServer, spring: dict[str, Any]
 ) -> None:
-    faults.on(SEARCH, answer(500), forever=True, query="page=0&")
+    ringcx_sandbox.fault("status", status=500, operation="lead_search", where={"page": "0"}, chance=1)
     criteria = Selection({"campaignIds": [spring["campaignId"]]})
-    faults.on(SEARCH, answer(200, [{"leadId": 7}]), answer(200, []), answer(200, "1"))
-    assert [row["leadId"] for row in client_of(sandbox.url).leads().search(criteria)] == [7]
+    for body in ([{"leadId": 7}], []):
+        ringcx_sandbox.fault("answer", body=body, operation="lead_search")
+    ringcx_sandbox.fault("answer", body=1, operation="lead_count")
+    assert [row["leadId"] for row in client_of(ringcx_sandbox.url).leads().search(criteria)] == [7]

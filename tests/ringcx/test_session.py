@@ -17,76 +17,79 @@ from airflow_provider_engagevoice.ringcx.errors import (
 )
 from airflow_provider_engagevoice.sandbox.server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
-from tests.faults import Faults, answer, raw_answer, raw_server
+from tests.raw_server import raw_answer, raw_server
 from tests.ringcx.clients import ACTIONS_PATH, DIAL_GROUPS, ROOT, Clock, act, client_of
 
 
 @pytest.mark.parametrize("method", ["ringcentral", "api_token", "engage", "legacy"])
 def test_all_requests_of_a_client_share_one_connection(
-    sandbox: SandboxServer, ids: list[int], method: str
+    ringcx_sandbox: SandboxServer, ids: list[int], method: str
 ) -> None:
-    client = client_of(sandbox.url, method)
+    client = client_of(ringcx_sandbox.url, method)
     client.campaigns.find("Spring Renewals")
     act(client, "CANCEL_LEADS", {"leadIds": ids[:4]}, chunk_size=2)
     with pytest.raises(NotFound):
         client.request("GET", f"{ROOT}/nothing")
-    sandbox.expire_tokens()
+    ringcx_sandbox.expire_tokens()
     client.campaigns.accounts()
-    assert len(sandbox.requests) >= 7
-    assert len({request.client_port for request in sandbox.requests}) == 1
-    assert {request.user_agent for request in sandbox.requests} == {"tests/1.0"}
+    assert len(ringcx_sandbox.requests) >= 7
+    assert len({request.client_port for request in ringcx_sandbox.requests}) == 1
+    assert {request.user_agent for request in ringcx_sandbox.requests} == {"tests/1.0"}
 
 
-def test_a_closed_client_opens_a_new_connection(sandbox: SandboxServer) -> None:
-    client = client_of(sandbox.url, "api_token")
+def test_a_closed_client_opens_a_new_connection(ringcx_sandbox: SandboxServer) -> None:
+    client = client_of(ringcx_sandbox.url, "api_token")
     client.request("GET", DIAL_GROUPS)
     client.close()
     client.close()
     client.request("GET", DIAL_GROUPS)
-    assert len({request.client_port for request in sandbox.requests}) == 2
+    assert len({request.client_port for request in ringcx_sandbox.requests}) == 2
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("method", ["ringcentral", "api_token"])
 def test_a_redirect_is_an_error_and_shows_the_token_to_nobody(
-    sandbox: SandboxServer, faults: Faults, status: int, method: str
+    ringcx_sandbox: SandboxServer, status: int, method: str
 ) -> None:
     with raw_server(lambda number, request: raw_answer([])) as elsewhere:
-        faults.on("/dialGroups", answer(status, Location=f"{elsewhere.url}/voice"), forever=True)
+        headers = {"Location": f"{elsewhere.url}/voice"}
+        ringcx_sandbox.fault("answer", status=status, headers=headers, operation="dial_groups", chance=1)
         with pytest.raises(UnexpectedAnswer, match="a redirect"):
-            client_of(sandbox.url, method).request("GET", DIAL_GROUPS)
+            client_of(ringcx_sandbox.url, method).request("GET", DIAL_GROUPS)
     assert elsewhere.received == []
 
 
 @pytest.mark.parametrize("location", ["http://[broken", "https://", "\\", "http://a..b/"])
-def test_a_redirect_to_nowhere_is_no_crash(sandbox: SandboxServer, faults: Faults, location: str) -> None:
-    faults.on("/dialGroups", answer(302, Location=location), forever=True)
+def test_a_redirect_to_nowhere_is_no_crash(ringcx_sandbox: SandboxServer, location: str) -> None:
+    ringcx_sandbox.fault(
+        "answer", status=302, headers={"Location": location}, operation="dial_groups", chance=1
+    )
     with pytest.raises(EngageVoiceError):
-        client_of(sandbox.url, "api_token").request("GET", DIAL_GROUPS)
+        client_of(ringcx_sandbox.url, "api_token").request("GET", DIAL_GROUPS)
 
 
 @pytest.mark.parametrize("method", ["ringcentral", "api_token", "engage", "legacy"])
 def test_netrc_does_not_sign_in_for_you(
-    sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, method: str
+    ringcx_sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, method: str
 ) -> None:
     netrc = tmp_path / ".netrc"
     netrc.write_text("machine 127.0.0.1 login other password other\ndefault login other password other\n")
     netrc.chmod(0o600)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("NETRC", raising=False)
-    assert client_of(sandbox.url, method).request("GET", DIAL_GROUPS)
-    assert {request.status for request in sandbox.requests} == {200}
+    assert client_of(ringcx_sandbox.url, method).request("GET", DIAL_GROUPS)
+    assert {request.status for request in ringcx_sandbox.requests} == {200}
 
 
 @pytest.mark.parametrize("name", ["http_proxy", "HTTP_PROXY", "ALL_PROXY", "all_proxy"])
 def test_no_proxy_sees_what_is_meant_for_this_machine(
-    sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch, name: str
+    ringcx_sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
     with raw_server(lambda number, request: raw_answer([])) as proxy:
         monkeypatch.setenv(name, proxy.url)
-        assert len(client_of(sandbox.url).request("GET", DIAL_GROUPS)) == 4
+        assert len(client_of(ringcx_sandbox.url).request("GET", DIAL_GROUPS)) == 4
     assert proxy.received == []
 
 
@@ -143,18 +146,24 @@ def test_the_sandbox_is_reached_by_ipv6_as_well() -> None:
         ("/api/v1/admin/accounts/{accountId}/dialGroups", DIAL_GROUPS),
     ],
 )
-def test_paths_are_taken_as_the_guide_prints_them(sandbox: SandboxServer, path: str, sent: str) -> None:
-    client = client_of(sandbox.url, "api_token")
+def test_paths_are_taken_as_the_guide_prints_them(
+    ringcx_sandbox: SandboxServer, path: str, sent: str
+) -> None:
+    client = client_of(ringcx_sandbox.url, "api_token")
     client.request("GET", path)
-    client_of(sandbox.url, "legacy").request("get", path)
-    assert [r.path for r in sandbox.requests if r.method == "GET"] == [sent, sent.removeprefix("/voice")]
+    client_of(ringcx_sandbox.url, "legacy").request("get", path)
+    assert [r.path for r in ringcx_sandbox.requests if r.method == "GET"] == [
+        sent,
+        sent.removeprefix("/voice"),
+    ]
 
 
-def test_the_account_of_a_path_is_the_only_one_there_is(sandbox: SandboxServer, faults: Faults) -> None:
-    client = client_of(sandbox.url, "api_token", account_id=None)
+def test_the_account_of_a_path_is_the_only_one_there_is(ringcx_sandbox: SandboxServer) -> None:
+    client = client_of(ringcx_sandbox.url, "api_token", account_id=None)
     with pytest.raises(InvalidParameter, match=r"50810001 \(.*\), 50810002 \(.*\)"):
         client.request("GET", "/api/v1/admin/accounts/{accountId}/dialGroups")
-    faults.on("/accounts", answer(200, [{"accountId": "50810002", "accountName": "Only"}]))
+    only = [{"accountId": "50810002", "accountName": "Only"}]
+    ringcx_sandbox.fault("answer", body=only, operation="accounts")
     groups = client.request("GET", "/api/v1/admin/accounts/{accountId}/dialGroups")
     assert {group["dialGroupName"] for group in groups} == {"Home Energy", "Home Care"}
 
@@ -173,25 +182,28 @@ def test_the_account_of_a_path_is_the_only_one_there_is(sandbox: SandboxServer, 
         "/api/v1/admin/accounts/{accountId}/%2E./50810002/dialGroups",
     ],
 )
-def test_a_path_that_leads_elsewhere_is_refused(sandbox: SandboxServer, path: str) -> None:
+def test_a_path_that_leads_elsewhere_is_refused(ringcx_sandbox: SandboxServer, path: str) -> None:
     with pytest.raises(InvalidParameter, match="path must begin with /"):
-        client_of(sandbox.url, "api_token").request("GET", path)
-    assert sandbox.requests == []
+        client_of(ringcx_sandbox.url, "api_token").request("GET", path)
+    assert ringcx_sandbox.requests == []
 
 
-def test_no_path_changes_the_host_of_a_legacy_portal(sandbox: SandboxServer) -> None:
+def test_no_path_changes_the_host_of_a_legacy_portal(ringcx_sandbox: SandboxServer) -> None:
     """Cutting /voice off /voice.elsewhere.example would glue the rest to the host's name."""
-    client = client_of(sandbox.url, "legacy")
+    client = client_of(ringcx_sandbox.url, "legacy")
     client.transport.send = lambda call, authorize=None: call.url  # type: ignore[assignment, method-assign, misc]
-    assert client.request("GET", "/voice.elsewhere.example/x") == f"{sandbox.url}/voice.elsewhere.example/x"
-    assert client.request("GET", "/voice/api/x") == f"{sandbox.url}/api/x"
+    assert (
+        client.request("GET", "/voice.elsewhere.example/x")
+        == f"{ringcx_sandbox.url}/voice.elsewhere.example/x"
+    )
+    assert client.request("GET", "/voice/api/x") == f"{ringcx_sandbox.url}/api/x"
 
 
 @pytest.mark.parametrize("body", [{"when": float("nan")}, {"when": re.compile("")}, {"when": {1, 2}}])
 @pytest.mark.parametrize("method", ["POST", "GET"])
 def test_a_body_that_is_no_json_is_refused_before_it_is_sent(
-    sandbox: SandboxServer, body: object, method: str
+    ringcx_sandbox: SandboxServer, body: object, method: str
 ) -> None:
     with pytest.raises(InvalidParameter, match="the body is not JSON"):
-        client_of(sandbox.url, "api_token").request(method, DIAL_GROUPS, json=body)
-    assert sandbox.requests == []
+        client_of(ringcx_sandbox.url, "api_token").request(method, DIAL_GROUPS, json=body)
+    assert ringcx_sandbox.requests == []

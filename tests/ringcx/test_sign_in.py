@@ -13,7 +13,7 @@ from airflow_provider_engagevoice.ringcx.errors import (
     UnexpectedAnswer,
 )
 from airflow_provider_engagevoice.sandbox.server import SandboxServer
-from tests.faults import Faults, answer, raw_answer, raw_server
+from tests.raw_server import raw_answer, raw_server
 from tests.ringcx.clients import DIAL_GROUPS, EXCHANGE, GRANT, client_of
 
 METHODS = ["ringcentral", "api_token", "engage", "legacy"]
@@ -28,11 +28,13 @@ METHODS = ["ringcentral", "api_token", "engage", "legacy"]
         ("legacy", ["/api/v1/auth/login", DIAL_GROUPS.removeprefix("/voice")]),
     ],
 )
-def test_each_way_signs_in_once_and_reads(sandbox: SandboxServer, method: str, expected: list[str]) -> None:
-    client = client_of(sandbox.url, method)
+def test_each_way_signs_in_once_and_reads(
+    ringcx_sandbox: SandboxServer, method: str, expected: list[str]
+) -> None:
+    client = client_of(ringcx_sandbox.url, method)
     assert len(client.request("GET", DIAL_GROUPS)) == len(client.request("GET", DIAL_GROUPS)) == 4
-    assert [request.path for request in sandbox.requests] == [*expected, expected[-1]]
-    assert {request.status for request in sandbox.requests} == {200}
+    assert [request.path for request in ringcx_sandbox.requests] == [*expected, expected[-1]]
+    assert {request.status for request in ringcx_sandbox.requests} == {200}
 
 
 @pytest.mark.parametrize(
@@ -88,46 +90,47 @@ def test_legacy_portals_are_known_by_name(portal: str) -> None:
     ],
 )
 def test_a_wrong_credential_fails_after_one_request_and_says_what_to_check(
-    sandbox: SandboxServer, method: str, wrong: dict[str, str], status: int, advice: str
+    ringcx_sandbox: SandboxServer, method: str, wrong: dict[str, str], status: int, advice: str
 ) -> None:
-    client = client_of(sandbox.url, method, **wrong)
+    client = client_of(ringcx_sandbox.url, method, **wrong)
     with pytest.raises(AuthenticationError) as caught:
         client.request("GET", DIAL_GROUPS)
     assert advice in str(caught.value)
     assert caught.value.status == status
     assert not caught.value.retryable
-    assert [request.status for request in sandbox.requests] == [status]
+    assert [request.status for request in ringcx_sandbox.requests] == [status]
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404])
-def test_a_ringcentral_user_without_ringcx_is_told_so(
-    sandbox: SandboxServer, faults: Faults, status: int
-) -> None:
-    faults.on(EXCHANGE, answer(status, {"generalMessage": "No such RingCX user"}), forever=True)
+def test_a_ringcentral_user_without_ringcx_is_told_so(ringcx_sandbox: SandboxServer, status: int) -> None:
+    said = {"generalMessage": "No such RingCX user"}
+    ringcx_sandbox.fault("answer", status=status, body=said, operation="token_exchange", chance=1)
     with pytest.raises(AuthenticationError, match=r"RingCX role .* ReadAccounts .*No such RingCX user"):
-        client_of(sandbox.url).request("GET", DIAL_GROUPS)
-    assert [request.path for request in sandbox.requests] == [GRANT, EXCHANGE]
+        client_of(ringcx_sandbox.url).request("GET", DIAL_GROUPS)
+    assert [request.path for request in ringcx_sandbox.requests] == [GRANT, EXCHANGE]
 
 
-def test_after_a_refused_sign_in_the_next_call_signs_in_anew(sandbox: SandboxServer, faults: Faults) -> None:
-    faults.on(EXCHANGE, answer(401, "Bad credentials", "text/plain"))
-    client = client_of(sandbox.url)
+def test_after_a_refused_sign_in_the_next_call_signs_in_anew(ringcx_sandbox: SandboxServer) -> None:
+    ringcx_sandbox.fault(
+        "answer", status=401, body="Bad credentials", content_type="text/plain", operation="token_exchange"
+    )
+    client = client_of(ringcx_sandbox.url)
     with pytest.raises(AuthenticationError):
         client.request("GET", DIAL_GROUPS)
     assert client.request("GET", DIAL_GROUPS)
 
 
 @pytest.mark.parametrize("body", [{}, [], '"text"', None, {"accessToken": ""}, {"accessToken": 7}])
-def test_a_sign_in_without_token_is_an_error(sandbox: SandboxServer, faults: Faults, body: object) -> None:
-    faults.on(EXCHANGE, answer(200, body))
+def test_a_sign_in_without_token_is_an_error(ringcx_sandbox: SandboxServer, body: object) -> None:
+    ringcx_sandbox.fault("answer", body=body, operation="token_exchange")
     with pytest.raises(UnexpectedAnswer, match="without accessToken"):
-        client_of(sandbox.url).request("GET", DIAL_GROUPS)
+        client_of(ringcx_sandbox.url).request("GET", DIAL_GROUPS)
 
 
-def test_a_limited_exchange_is_waited_for(sandbox: SandboxServer, faults: Faults) -> None:
-    faults.on(EXCHANGE, answer(429), answer(429))
-    assert client_of(sandbox.url).request("GET", DIAL_GROUPS)
-    assert [request.path for request in sandbox.requests] == [
+def test_a_limited_exchange_is_waited_for(ringcx_sandbox: SandboxServer) -> None:
+    ringcx_sandbox.fault("rate_limited", retry_after=None, operation="token_exchange", times=2)
+    assert client_of(ringcx_sandbox.url).request("GET", DIAL_GROUPS)
+    assert [request.path for request in ringcx_sandbox.requests] == [
         GRANT,
         EXCHANGE,
         EXCHANGE,
@@ -136,12 +139,10 @@ def test_a_limited_exchange_is_waited_for(sandbox: SandboxServer, faults: Faults
     ]
 
 
-def test_an_exchange_that_stays_limited_is_no_wrong_credential(
-    sandbox: SandboxServer, faults: Faults
-) -> None:
-    faults.on(EXCHANGE, answer(429), forever=True)
+def test_an_exchange_that_stays_limited_is_no_wrong_credential(ringcx_sandbox: SandboxServer) -> None:
+    ringcx_sandbox.fault("rate_limited", retry_after=None, operation="token_exchange", chance=1)
     with pytest.raises(RateLimited) as caught:
-        client_of(sandbox.url).request("GET", DIAL_GROUPS)
+        client_of(ringcx_sandbox.url).request("GET", DIAL_GROUPS)
     assert caught.value.retryable
 
 
@@ -154,27 +155,32 @@ def test_an_exchange_that_stays_limited_is_no_wrong_credential(
     ],
 )
 def test_a_credential_that_no_header_can_carry_is_an_error_and_not_an_outage(
-    sandbox: SandboxServer, method: str, wrong: dict[str, str]
+    ringcx_sandbox: SandboxServer, method: str, wrong: dict[str, str]
 ) -> None:
     with pytest.raises(InvalidParameter, match="credentials hold a character") as caught:
-        client_of(sandbox.url, method, **wrong).request("GET", DIAL_GROUPS)
+        client_of(ringcx_sandbox.url, method, **wrong).request("GET", DIAL_GROUPS)
     assert "pasted" not in str(caught.value)
-    assert sandbox.requests == []
+    assert ringcx_sandbox.requests == []
 
 
-def test_secrets_are_named_to_be_masked_before_they_are_used(sandbox: SandboxServer, faults: Faults) -> None:
+def test_secrets_are_named_to_be_masked_before_they_are_used(ringcx_sandbox: SandboxServer) -> None:
     tokens = {"accessToken": "new-access", "refreshToken": "new-refresh"}
+    given = {
+        "platform_token": {"access_token": "platform-token"},
+        "token_exchange": tokens,
+        "admin_login": tokens,
+        "legacy_login": {"authToken": "legacy-token"},
+    }
     told: list[str] = []
     for method in METHODS:
         seen: list[str] = []
-        faults.on("/restapi/oauth/token", answer(200, {"access_token": "platform-token"}))
-        faults.on("/api/auth/login", answer(200, tokens))
-        faults.on("/api/v1/auth/login", answer(200, {"authToken": "legacy-token"}))
-        client = client_of(sandbox.url, method)
+        for operation, body in given.items():
+            ringcx_sandbox.fault("answer", body=body, operation=operation)
+        client = client_of(ringcx_sandbox.url, method)
         client.sign_in.mask = seen.append
         client.sign_in.headers(client.transport)
         told += [json.dumps([method, *seen])]
-        faults.rules.clear()
+        ringcx_sandbox.clear_faults()
     assert told == [
         '["ringcentral", "sandbox-secret", "sandbox-jwt", "platform-token", "new-access", "new-refresh"]',
         '["api_token", "sandbox-token"]',
@@ -183,9 +189,9 @@ def test_secrets_are_named_to_be_masked_before_they_are_used(sandbox: SandboxSer
     ]
 
 
-def test_a_password_is_masked_as_it_stands_in_the_address(sandbox: SandboxServer) -> None:
+def test_a_password_is_masked_as_it_stands_in_the_address(ringcx_sandbox: SandboxServer) -> None:
     seen: list[str] = []
-    client = client_of(sandbox.url, "engage", password="pass word+&/ü")
+    client = client_of(ringcx_sandbox.url, "engage", password="pass word+&/ü")
     client.sign_in.mask = seen.append
     with pytest.raises(AuthenticationError):
         client.request("GET", DIAL_GROUPS)

@@ -1,4 +1,4 @@
-"""One small sandbox for all tests of this folder, new for each of them, and a caller for its API."""
+"""A small sandbox for each test of this folder, and a caller for its API."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import requests
 
 from airflow_provider_engagevoice.sandbox.server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
+from tests.sandbox.fault_helpers import SetFault, over_http
 
 Row = dict[str, Any]
 
@@ -69,16 +70,15 @@ class Api:
         return result
 
 
-@pytest.fixture(scope="session")
-def server() -> Iterator[SandboxServer]:
-    with SandboxServer(Settings(size=1300, row_cap=400)) as running:
-        yield running
+@pytest.fixture
+def ringcx_settings() -> Settings:
+    return Settings(size=1300, row_cap=400)
 
 
 @pytest.fixture
-def sandbox(server: SandboxServer) -> SandboxServer:
-    server.reset()
-    return server
+def sandbox(ringcx_sandbox: SandboxServer) -> SandboxServer:
+    """The plugin's sandbox, whose name would be said in every line of this folder."""
+    return ringcx_sandbox
 
 
 @pytest.fixture
@@ -126,3 +126,15 @@ def agent(api: Any) -> Row:
     group = api.get("agentGroups").json()[0]["agentGroupId"]
     found: Row = api.get(f"agentGroups/{group}/agents").json()[1]
     return found
+
+
+@pytest.fixture
+def lead(leads: list[Row]) -> Row:
+    """A lead of "Spring Renewals" that is READY."""
+    return next(row for row in leads if row["leadState"] == "READY")
+
+
+@pytest.fixture(params=["http", "python"])
+def fault(request: pytest.FixtureRequest, sandbox: SandboxServer) -> SetFault:
+    """Set a fault, either way."""
+    return over_http(sandbox) if request.param == "http" else sandbox.fault

@@ -25,6 +25,7 @@ from airflow_provider_engagevoice.sandbox.server import SandboxServer
     ("action", "state"),
     [("READY_LEADS", "READY"), ("CANCEL_LEADS", "CANCELLED"), ("PAUSE_LEADS", "PAUSED")],
 )
+@pytest.mark.choice(19, 22)
 def test_actions_that_set_the_state(
     sandbox: SandboxServer, api: Any, leads: list[Row], action: str, state: str
 ) -> None:
@@ -57,6 +58,7 @@ def test_action_without_parameters_object(sandbox: SandboxServer, api: Any, lead
         assert response.json()["leadUpdateCount"] == 1
 
 
+@pytest.mark.choice(1)
 def test_empty_criteria_reach_the_whole_account_only(sandbox: SandboxServer, api: Any) -> None:
     api.act("SUPPRESS_LEADS", {})
     assert api.count(suppressed="ONLY_UNSUPPRESSED") == 0
@@ -64,6 +66,7 @@ def test_empty_criteria_reach_the_whole_account_only(sandbox: SandboxServer, api
     assert api.count(suppressed="ONLY_UNSUPPRESSED") > 100
 
 
+@pytest.mark.choice(18)
 def test_nothing_matches(api: Any, agent: Row, summer: Row) -> None:
     params: dict[str, Row] = {
         "MANUAL_LEADS": MANUAL,
@@ -80,6 +83,7 @@ def test_nothing_matches(api: Any, agent: Row, summer: Row) -> None:
     assert api.get(lists).json() == before
 
 
+@pytest.mark.choice(21)
 def test_leads_on_a_call_are_left_out(sandbox: SandboxServer, api: Any, summer: Row) -> None:
     active = in_state(sandbox.leads(), "ACTIVE")
     for account in ("50810001", "50810002"):
@@ -91,12 +95,14 @@ def test_leads_on_a_call_are_left_out(sandbox: SandboxServer, api: Any, summer: 
     assert after(sandbox, active) == active
 
 
+@pytest.mark.choice(19, 23)
 def test_reset(sandbox: SandboxServer, api: Any, leads: list[Row]) -> None:
     forbidden = in_state(leads, "DO-NOT-CALL")
     others = [row for row in leads if row not in forbidden]
     result = api.act("RESET_LEADS", by_ids(leads))
     assert outcome(result) == (True, len(others), 0, redials(others), False)
-    changing = ("leadState", "leadPasses", "nextDialTime", "stateDts", "campaignRedials")
+    speed = ("speedToLeadFirstPass", "speedToLeadAgentConn")
+    changing = ("leadState", "leadPasses", "nextDialTime", "stateDts", "campaignRedials", *speed)
     for old, new in zip(others, after(sandbox, others), strict=True):
         assert (new["leadState"], new["leadPasses"]) == ("READY", 0)
         assert is_now(new["nextDialTime"])
@@ -105,6 +111,7 @@ def test_reset(sandbox: SandboxServer, api: Any, leads: list[Row]) -> None:
     assert after(sandbox, forbidden) == forbidden
 
 
+@pytest.mark.choice(19)
 def test_delete(sandbox: SandboxServer, api: Any, leads: list[Row]) -> None:
     total = len(sandbox.leads())
     result = api.act("DELETE_LEADS", by_ids(leads))
@@ -138,58 +145,7 @@ def test_suppress_and_unsuppress(sandbox: SandboxServer, api: Any, leads: list[R
         assert without(new, "suppressed") == without(old, "suppressed")
 
 
-@pytest.mark.parametrize(
-    ("changes", "state"),
-    [
-        ({}, "READY"),
-        ({"REQUEUE": "false"}, "COMPLETE"),
-        ({"DO_NOT_CALL": "TRUE"}, "DO-NOT-CALL"),
-        ({"DO_NOT_CALL": True, "REQUEUE": False}, "DO-NOT-CALL"),
-    ],
-)
-def test_manual_pass(sandbox: SandboxServer, api: Any, leads: list[Row], changes: Row, state: str) -> None:
-    params = {**MANUAL, "PASS_DELAY": "90", **changes}
-    result = api.act("MANUAL_LEADS", by_ids(leads), **params)
-    assert outcome(result) == (True, len(leads), 0, 0, False)
-    requeued = str(params["REQUEUE"]).lower() == "true"
-    for old, new in zip(leads, after(sandbox, leads), strict=True):
-        assert new["leadPasses"] == old["leadPasses"] + 1
-        assert (new["leadState"], new["agentDispostion"]) == (state, "Left Voicemail")
-        assert new["lastPassDispo"] == new["lastPassDisposition"] == "MANUAL_PASS"
-        assert is_now(new["lastPassDts"])
-        assert is_now(new["nextDialTime"], 90) if requeued else new["nextDialTime"] == old["nextDialTime"]
-
-
-def test_manual_pass_is_added_each_time(sandbox: SandboxServer, api: Any, leads: list[Row]) -> None:
-    for _ in range(2):
-        api.act("MANUAL_LEADS", by_ids(leads[:1]), **MANUAL)
-    assert after(sandbox, leads[:1])[0]["leadPasses"] == leads[0]["leadPasses"] + 2
-
-
-@pytest.mark.parametrize(("merge", "passes"), [(True, 1), (False, 0)])
-def test_manual_pass_of_a_copy(
-    sandbox: SandboxServer, api: Any, leads: list[Row], summer: Row, merge: bool, passes: int
-) -> None:
-    newest = max(lead["leadId"] for lead in sandbox.leads())
-    api.act("MOVE_TO_CAMPAIGN", by_ids(leads[:1]), **move_to(summer, CREATE_COPY_SETTING="true"))
-    (copy,) = [lead for lead in sandbox.leads() if lead["leadId"] > newest]
-    result = api.act("MANUAL_LEADS", by_ids([copy]), **{**MANUAL, "MERGE_ORIGINAL": merge})
-    assert result["leadUpdateCount"] == 1
-    original = after(sandbox, leads[:1])[0]
-    assert original["leadPasses"] == leads[0]["leadPasses"] + passes
-    assert original["leadState"] == leads[0]["leadState"]
-
-
-def test_manual_pass_of_a_copy_and_its_original_counts_once_each(
-    sandbox: SandboxServer, api: Any, leads: list[Row], summer: Row
-) -> None:
-    api.act("MOVE_TO_CAMPAIGN", by_ids(leads[:1]), **move_to(summer, CREATE_COPY_SETTING="true"))
-    both = [lead for lead in sandbox.leads() if lead["externId"] == leads[0]["externId"]]
-    result = api.act("MANUAL_LEADS", by_ids(both), **{**MANUAL, "MERGE_ORIGINAL": True})
-    assert result["leadUpdateCount"] == len(both) > 1
-    assert [row["leadPasses"] for row in after(sandbox, both)] == [row["leadPasses"] + 1 for row in both]
-
-
+@pytest.mark.choice(34)
 def test_email(sandbox: SandboxServer, api: Any, leads: list[Row]) -> None:
     before = sandbox.leads()
     result = api.act("EMAIL_LEADS", by_ids(leads[:3]), EMAIL_TO="a@example.com, b@example.org")
@@ -197,6 +153,7 @@ def test_email(sandbox: SandboxServer, api: Any, leads: list[Row]) -> None:
     (mail,) = sandbox.outbox
     assert is_now(mail.pop("sent"))
     assert mail == {
+        "mail_id": 1,
         "to": ["a@example.com", "b@example.org"],
         "leads": 3,
         "lead_ids": by_ids(leads[:3])["leadIds"],
@@ -204,8 +161,11 @@ def test_email(sandbox: SandboxServer, api: Any, leads: list[Row]) -> None:
     assert sandbox.leads() == before
     api.act("EMAIL_LEADS", by_ids(leads[:3]), EMAIL_TO="a@example.com")
     assert len(sandbox.outbox) == 2
+    api.act("DELETE_LEADS", by_ids(leads[:3]))
+    assert [mail["lead_ids"] for mail in sandbox.outbox] == [by_ids(leads[:3])["leadIds"]] * 2
 
 
+@pytest.mark.choice(32)
 def test_callback_for_an_agent(sandbox: SandboxServer, api: Any, leads: list[Row], agent: Row) -> None:
     due = "2027-07-24T16:00:00.000+0000"
     params = {"ACTION_TYPE": "AGENT", "RESERVATION_AGENT_ID": str(agent["agentId"]), "CALLBACK_DATE": due}
@@ -219,6 +179,7 @@ def test_callback_for_an_agent(sandbox: SandboxServer, api: Any, leads: list[Row
         assert redial["callBackPhone"] == new["leadPhone"].split("|")[0]
 
 
+@pytest.mark.choice(32)
 def test_callback_without_a_date_is_due_now(
     sandbox: SandboxServer, api: Any, leads: list[Row], agent: Row
 ) -> None:
@@ -227,6 +188,7 @@ def test_callback_without_a_date_is_due_now(
 
 
 @pytest.mark.parametrize(("kind", "state"), [("CANCEL", "CALLBACK-CANCELLED"), ("RESET", "READY")])
+@pytest.mark.choice(19, 32)
 def test_callback_ends(sandbox: SandboxServer, api: Any, leads: list[Row], kind: str, state: str) -> None:
     waiting = in_state(leads, "AGENT-CALLBACK", "CALLBACK", "PENDING-CALLBACK")
     result = api.act("CALLBACK_LEADS", by_ids(waiting), ACTION_TYPE=kind)
@@ -237,6 +199,7 @@ def test_callback_ends(sandbox: SandboxServer, api: Any, leads: list[Row], kind:
     assert redials(changed) == 0
 
 
+@pytest.mark.choice(33)
 def test_reservation(sandbox: SandboxServer, api: Any, leads: list[Row], agent: Row) -> None:
     due = "2027-01-02T03:04:05.000+0000"
     params = {"RESERVATION_AGENT_ID": agent["agentId"], "CALLBACK_DTS": due}
@@ -252,6 +215,7 @@ def test_reservation(sandbox: SandboxServer, api: Any, leads: list[Row], agent: 
 
 
 @pytest.mark.parametrize("params", [{}, {"force_dialer_cache_refresh": True}])
+@pytest.mark.choice(20)
 def test_dialer_refresh(sandbox: SandboxServer, api: Any, spring: Row, params: Row) -> None:
     before = sandbox.leads()
     result = api.act("DIALER_REFRESH", {"campaignIds": [spring["campaignId"]]}, **params)
@@ -263,3 +227,14 @@ def test_dates_follow_the_clock(sandbox: SandboxServer, api: Any, leads: list[Ro
     sandbox.advance(86_400)
     api.act("RESET_LEADS", by_ids(in_state(leads, "READY")[:1]))
     assert is_now(after(sandbox, in_state(leads, "READY")[:1])[0]["nextDialTime"], 24 * 60)
+
+
+@pytest.mark.choice(22)
+def test_ready_leads_whose_number_must_not_be_called_are_not_called(
+    sandbox: SandboxServer, api: Any, leads: list[Row]
+) -> None:
+    forbidden = in_state(leads, "DO-NOT-CALL")
+    assert api.act("READY_LEADS", by_ids(forbidden))["leadUpdateCount"] == len(forbidden)
+    sandbox.fault("dialer", operation="lead_search", leads=2000)
+    assert {row["leadState"] for row in api.search(by_ids(forbidden))} == {"READY"}
+    assert api.count(leadStates=["READY"], campaignIds=[leads[0]["campaignId"]]) < len(leads) // 3

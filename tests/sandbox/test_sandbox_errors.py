@@ -10,6 +10,7 @@ import pytest
 import requests
 
 from airflow_provider_engagevoice.sandbox.server import SandboxServer
+from airflow_provider_engagevoice.sandbox.settings import Settings
 
 KEYS = {
     "generalMessage",
@@ -44,6 +45,7 @@ def test_error_body(api: Any) -> None:
     assert abs(body["timestamp"] / 1000 - 1.7e9) < 1e9
 
 
+@pytest.mark.choice(48)
 @pytest.mark.parametrize("account", ["50810000", "50810003", "1", "x", "50810001%00", "%27%20OR%201=1"])
 def test_wrong_account(api: Any, account: str) -> None:
     api.account = account
@@ -53,9 +55,12 @@ def test_wrong_account(api: Any, account: str) -> None:
         assert response.json()["generalMessage"] == "You do not have permission to access this resource"
 
 
+@pytest.mark.choice(54)
 @pytest.mark.parametrize(
-    "path", ["/", "/index.html", "/voice", "/voice/admin/x", "/apis", "/api2/v1", "/v1/admin"]
-)
+    "path",
+    ["/index.html", "/voice", "/voice/admin/x", "/voice/apis", "/apis", "/api2/v1", "/v1/admin",
+     "/api/nothing", "/api/admin/accounts", "/voice/voice/api/v1/admin/accounts"],
+)  # fmt: skip
 def test_web_page_outside_the_service(sandbox: SandboxServer, path: str) -> None:
     response = requests.get(sandbox.url + path, timeout=20)
     assert response.status_code == 200
@@ -63,13 +68,53 @@ def test_web_page_outside_the_service(sandbox: SandboxServer, path: str) -> None
     assert "<html" in response.text
 
 
+@pytest.mark.choice(54)
 @pytest.mark.parametrize(
-    "path", ["/api/nothing", "/restapi/v1.0/account", "/voice/api/v1/nothing", "/voice/api"]
-)
+    "path",
+    ["/api/auth/nothing", "/api/v1/admin/nothing", "/restapi/v1.0/account", "/voice/api", "/voice/api/",
+     "/voice/api/v1/nothing"],
+)  # fmt: skip
 def test_unknown_path_inside_the_service(sandbox: SandboxServer, path: str) -> None:
     response = requests.get(sandbox.url + path, timeout=20)
     assert response.status_code == 404
     assert response.json()["requestUri"] == f"{path[1:]} - GET"
+
+
+@pytest.mark.choice(54)
+def test_without_the_web_page_every_unknown_path_is_404() -> None:
+    with SandboxServer(Settings(size=20, html_fallback=False)) as sandbox:
+        for path in ("/api/admin/accounts", "/index.html", "/voice/api/v1/nothing"):
+            response = requests.get(sandbox.url + path, timeout=20)
+            assert response.status_code == 404
+            assert response.json()["developerMessage"] == "Not found"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "named"),
+    [
+        ("GET", "agentGroups?includePermissions=x", None, ["includePermissions"]),
+        ("GET", "dialGroups?page=x", None, ["page"]),
+        ("POST", "campaignLeads/leadSearch", {"leadIds": 1, "city": []}, ["leadIds"]),
+        ("POST", "campaignLeads/leadSearch", {"leadIds": 1, "city": {}}, ["leadIds", "city"]),
+        ("POST", "campaignLeads/leadSearch?count=x", {}, ["count"]),
+        ("POST", "dialGroups", {}, ["dialGroupName"]),
+        ("PUT", "campaignLeads/actions", {}, ["leadAction"]),
+        ("PUT", "campaignLeads/actions?leadAction=CANCEL_LEADS", {"leadActionParams": 1},
+         ["leadActionParams"]),
+        ("PUT", "campaignLeads/actions?leadAction=CANCEL_LEADS", {"campaignLeadSearchCriteria": 1},
+         ["campaignLeadSearchCriteria"]),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)  # fmt: skip
+def test_a_400_names_every_value_at_fault(
+    api: Any, method: str, path: str, body: object, named: list[str]
+) -> None:
+    response = api.session.request(method, f"{api.root}/{path}", json=body, timeout=20)
+    assert response.status_code == 400
+    errors = response.json()["validationErrors"]
+    assert [error["attributeName"] for error in errors] == named
+    said = "; ".join(f"{error['attributeName']} {error['message']}" for error in errors)
+    assert response.json()["details"] == said
 
 
 def test_wrong_method(api: Any) -> None:
@@ -123,6 +168,7 @@ def test_large_but_allowed_body(api: Any, sandbox: SandboxServer) -> None:
     assert api.count(leadIds=[*range(1, 300_000), lead]) == 1
 
 
+@pytest.mark.choice(15)
 @pytest.mark.parametrize("action", [None, "", "cancel_leads", "CANCEL", "DROP_TABLE"])
 def test_unknown_action(api: Any, action: str | None) -> None:
     response = api.put_action(action, {"campaignLeadSearchCriteria": {}})

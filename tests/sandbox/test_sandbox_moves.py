@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from sandbox_leads import (
     Row,
     after,
@@ -17,6 +18,7 @@ from sandbox_leads import (
 from airflow_provider_engagevoice.sandbox.server import SandboxServer
 
 
+@pytest.mark.choice(24, 27)
 def test_move_into_a_new_list(sandbox: SandboxServer, api: Any, leads: list[Row], summer: Row) -> None:
     lists = lists_of(api, summer)
     result = api.act("MOVE_TO_CAMPAIGN", by_ids(leads), **move_to(summer))
@@ -36,12 +38,14 @@ def test_move_into_a_new_list(sandbox: SandboxServer, api: Any, leads: list[Row]
         assert without(new, *changing) == without(old, *changing)
 
 
+@pytest.mark.choice(27)
 def test_two_moves_make_two_lists_of_one_name(api: Any, leads: list[Row], summer: Row) -> None:
     for lead in leads[:2]:
         api.act("MOVE_TO_CAMPAIGN", by_ids([lead]), **move_to(summer))
     assert [row["listDesc"] for row in lists_of(api, summer)].count("New Leads List") == 2
 
 
+@pytest.mark.choice(27)
 def test_new_list_without_a_name(api: Any, leads: list[Row], summer: Row) -> None:
     params = {**move_to(summer), "LIST_NAME": None}
     assert api.act("MOVE_TO_CAMPAIGN", by_ids(leads[:1]), **params)["success"]
@@ -56,6 +60,7 @@ def test_move_into_an_existing_list(sandbox: SandboxServer, api: Any, leads: lis
     assert len(lists_of(api, summer)) == len(lists)
 
 
+@pytest.mark.choice(25)
 def test_copy(sandbox: SandboxServer, api: Any, leads: list[Row], summer: Row) -> None:
     before = sandbox.leads()
     newest = before[-1]["leadId"]
@@ -70,6 +75,7 @@ def test_copy(sandbox: SandboxServer, api: Any, leads: list[Row], summer: Row) -
     assert copies[0]["leadId"] in [row["leadId"] for row in api.search(leadPhoneNumbers=[phone])]
 
 
+@pytest.mark.choice(26)
 def test_transition(sandbox: SandboxServer, api: Any, leads: list[Row], summer: Row) -> None:
     newest = sandbox.leads()[-1]["leadId"]
     result = api.act("MOVE_TO_CAMPAIGN", by_ids(leads), **move_to(summer, CREATE_COPY_SETTING="transition"))
@@ -83,6 +89,7 @@ def test_transition(sandbox: SandboxServer, api: Any, leads: list[Row], summer: 
     assert {(row["leadState"], row["campaignName"]) for row in copies} == {("READY", "Summer Win-Back")}
 
 
+@pytest.mark.choice(29)
 def test_duplicates_may_stay_behind(sandbox: SandboxServer, api: Any, leads: list[Row], summer: Row) -> None:
     copies = move_to(summer, CREATE_COPY_SETTING="true")
     api.act("MOVE_TO_CAMPAIGN", by_ids(leads[:3]), **copies)
@@ -94,6 +101,7 @@ def test_duplicates_may_stay_behind(sandbox: SandboxServer, api: Any, leads: lis
     assert moved == ["Spring Renewals"] * 3 + ["Summer Win-Back"] * 5
 
 
+@pytest.mark.choice(29)
 def test_duplicates_among_the_leads_moved(
     sandbox: SandboxServer, api: Any, leads: list[Row], spring: Row
 ) -> None:
@@ -104,6 +112,7 @@ def test_duplicates_among_the_leads_moved(
     assert api.act("MOVE_TO_CAMPAIGN", twice, **ignoring)["leadUpdateCount"] == 3
 
 
+@pytest.mark.choice(28)
 def test_move_to_the_place_where_the_leads_are(api: Any, leads: list[Row], spring: Row) -> None:
     same = [row for row in leads if row["listId"] == leads[0]["listId"]]
     for setting in ("MOVE", "IGNORE"):
@@ -111,6 +120,7 @@ def test_move_to_the_place_where_the_leads_are(api: Any, leads: list[Row], sprin
         assert api.act("MOVE_TO_CAMPAIGN", by_ids(same), **params)["leadUpdateCount"] == len(same)
 
 
+@pytest.mark.choice(29)
 def test_copies_that_would_be_duplicates_of_their_originals_are_left_out(
     api: Any, sandbox: SandboxServer
 ) -> None:

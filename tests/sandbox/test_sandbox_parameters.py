@@ -18,6 +18,7 @@ from airflow_provider_engagevoice.sandbox.server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
 
 
+@pytest.mark.choice(33)
 def test_a_strict_sandbox_reserves_only_with_a_date(api: Any, agent: Row, api_of: Any) -> None:
     params = {"RESERVATION_AGENT_ID": agent["agentId"]}
     assert api.act("AGENT_RESERVATION", {}, **params)["leadUpdateCount"] > 0
@@ -82,6 +83,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("action", "params", "name"), BAD, ids=lambda part: str(part)[:60])
+@pytest.mark.choice(16, 17, 32, 33)
 def test_wrong_parameters_change_nothing(
     sandbox: SandboxServer, api: Any, leads: list[Row], summer: Row, action: str, params: Row, name: str
 ) -> None:
@@ -96,6 +98,7 @@ def test_wrong_parameters_change_nothing(
     assert sandbox.outbox == []
 
 
+@pytest.mark.choice(17)
 def test_campaign_and_agent_of_another_account(sandbox: SandboxServer, api: Any, agent: Row) -> None:
     api.account = "50810002"
     params = move_to(sandbox.campaign("Spring Renewals"))
@@ -104,6 +107,7 @@ def test_campaign_and_agent_of_another_account(sandbox: SandboxServer, api: Any,
     assert "RESERVATION_AGENT_ID" in api.act("AGENT_RESERVATION", {}, **params)["errorMessage"]
 
 
+@pytest.mark.choice(17)
 def test_list_of_another_campaign(api: Any, leads: list[Row], summer: Row) -> None:
     params = move_to(summer, LIST_ID=leads[0]["listId"])
     assert "LIST_ID" in api.act("MOVE_TO_CAMPAIGN", by_ids(leads), **params)["errorMessage"]

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import concurrent.futures
-import json
-import os
-import signal
 import socket
 import subprocess
 import sys
@@ -16,15 +13,13 @@ from typing import Any
 import pytest
 import requests
 
-from airflow_provider_engagevoice.sandbox import __main__ as command
-from airflow_provider_engagevoice.sandbox import world
 from airflow_provider_engagevoice.sandbox.server import SandboxServer
 from airflow_provider_engagevoice.sandbox.service import Service
 from airflow_provider_engagevoice.sandbox.settings import Settings
 from airflow_provider_engagevoice.sandbox.store import StateFileError, Store
+from airflow_provider_engagevoice.sandbox.world import SeededWorld
 
 SMALL = Settings(size=60)
-COMMAND = [sys.executable, "-m", "airflow_provider_engagevoice.sandbox"]
 
 
 def test_requests_are_recorded_without_secrets(sandbox: SandboxServer, api: Any) -> None:
@@ -46,7 +41,7 @@ def test_connections_can_be_counted(sandbox: SandboxServer, api: Any) -> None:
     for _ in range(5):
         api.get("dialGroups")
     assert len({request.client_port for request in sandbox.requests}) == 1
-    requests.get(sandbox.url, timeout=20)
+    requests.get(f"{sandbox.url}/elsewhere", timeout=20)
     assert len({request.client_port for request in sandbox.requests}) == 2
 
 
@@ -61,7 +56,7 @@ def test_answers_come_without_the_delay_of_small_packets(api: Any) -> None:
 
 
 def test_an_error_half_way_undoes_the_whole_change() -> None:
-    service = Service(SMALL, ":memory:")
+    service = Service.start(SMALL, ":memory:")
     with pytest.raises(RuntimeError), service.store.changing() as connection:
         connection.execute("DELETE FROM leads")
         raise RuntimeError
@@ -116,24 +111,11 @@ def test_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
         SandboxServer(SMALL, database=file)
 
 
-def test_wrapping_the_application(api_of: Any) -> None:
-    def failing_once(app: Any) -> Any:
-        failures = iter([True])
-
-        async def wrapped(scope: Any, receive: Any, send: Any) -> None:
-            if next(failures, False):
-                await send({"type": "http.response.start", "status": 503, "headers": []})
-                await send({"type": "http.response.body", "body": b"later"})
-            else:
-                await app(scope, receive, send)
-
-        return wrapped
-
-    with SandboxServer(SMALL, wrap=failing_once) as sandbox:
-        api = api_of(sandbox)
-        assert api.get("dialGroups").status_code == 503
-        assert api.get("dialGroups").status_code == 200
-        assert [request.status for request in sandbox.requests] == [503, 200]
+def test_a_request_that_went_wrong_is_in_the_log(sandbox: SandboxServer, api: Any) -> None:
+    sandbox.fault("status", status=503)
+    assert api.get("dialGroups").status_code == 503
+    assert api.get("dialGroups").status_code == 200
+    assert [(request.status, request.fault) for request in sandbox.requests] == [(503, "status"), (200, "")]
 
 
 def test_two_sandboxes_are_apart(sandbox: SandboxServer, api_of: Any) -> None:
@@ -208,91 +190,6 @@ def test_importing_the_package_needs_no_server() -> None:
     assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_command_serves_until_a_signal(number: int, tmp_path: Path, api_of: Any) -> None:
-    state = str(tmp_path / "state.db")
-    process = subprocess.Popen(
-        [*COMMAND, "--port", "0", "--leads", "50", "--seed", "3", "--state", state],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert process.stdout
-        where, holds, export = (process.stdout.readline().strip() for _ in range(3))
-        assert where.startswith("RingCX sandbox at http://127.0.0.1:")
-        assert holds == "2 accounts, 24 campaigns, 50 leads (Ctrl-C stops it)"
-        name, _, value = export.removeprefix("export ").partition("=")
-        assert name == "AIRFLOW_CONN_ENGAGEVOICE_DEFAULT"
-        connection = json.loads(value.strip("'"))
-        assert connection["host"] == where.split()[-1]
-        response = requests.get(f"{connection['host']}/api/v1/admin/accounts", timeout=20)
-        assert response.status_code == 401
-        process.send_signal(number)
-        rest, errors = process.communicate(timeout=20)
-    finally:
-        process.kill()
-        process.wait()
-    assert (process.returncode, rest, errors) == (0, "", "")
-
-
-def run_command(*arguments: str, environment: dict[str, str] | None = None) -> tuple[int, str]:
-    done = subprocess.run(
-        [*COMMAND, *arguments],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        env={**os.environ, **(environment or {})},
-    )
-    assert done.stdout == ""
-    return done.returncode, done.stderr
-
-
-def test_command_with_a_taken_port(sandbox: SandboxServer) -> None:
-    port = sandbox.url.rpartition(":")[2]
-    code, errors = run_command("--port", port, "--leads", "10")
-    assert code == 1
-    assert port in errors
-    assert errors.count("\n") == 1
-
-
-def test_command_with_a_broken_state_file(tmp_path: Path) -> None:
-    file = tmp_path / "state.db"
-    file.write_bytes(b"this is no database" * 100)
-    code, errors = run_command("--port", "0", "--state", str(file))
-    assert code == 1
-    assert str(file) in errors
-    assert errors.count("\n") == 1
-
-
-@pytest.mark.parametrize("module", ["starlette", "uvicorn"])
-def test_command_without_its_packages(tmp_path: Path, module: str) -> None:
-    missing = f"raise ModuleNotFoundError(\"No module named '{module}'\", name='{module}')\n"
-    (tmp_path / f"{module}.py").write_text(missing)
-    path = os.pathsep.join([str(tmp_path), *sys.path])
-    code, errors = run_command("--port", "0", environment={"PYTHONPATH": path})
-    assert code == 1
-    assert 'pip install "airflow-provider-engagevoice[sandbox]"' in errors
-    assert "Traceback" not in errors
-
-
-@pytest.mark.parametrize("arguments", [["--port", "70000"], ["--port", "x"], ["--leads", "-1"]])
-def test_command_refuses_wrong_arguments(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ending:
-        command.main(arguments)
-    assert ending.value.code == 2
-    assert arguments[0] in capsys.readouterr().err
-
-
-def test_command_warns_of_an_open_address(sandbox: SandboxServer) -> None:
-    port = sandbox.url.rpartition(":")[2]
-    code, errors = run_command("--host", "0.0.0.0", "--port", port, "--leads", "10")
-    assert code == 1
-    assert "Warning" in errors
-    assert "0.0.0.0" in errors
-
-
 def test_a_full_disk_while_seeding_is_named_as_such() -> None:
     store = Store(":memory:")
     with store.reading() as connection:
@@ -300,15 +197,4 @@ def test_a_full_disk_while_seeding_is_named_as_such() -> None:
     with pytest.raises(
         StateFileError, match="cannot be used as the sandbox's state: database or disk is full"
     ):
-        world.fill(store, 1, 100)
-
-
-def test_a_state_file_says_that_it_overrules_the_seed(tmp_path: Path) -> None:
-    state = tmp_path / "state.db"
-    with SandboxServer(Settings(size=10), database=str(state)):
-        pass
-    with SandboxServer() as other:
-        taken = other.url.rpartition(":")[2]
-        code, errors = run_command("--port", taken, "--seed", "9", "--state", str(state))
-    assert code == 1
-    assert "holds a world already; --seed and --leads are not used" in errors
+        SeededWorld(1, 100).fill(store)

@@ -91,12 +91,68 @@ def test_platform_refuses_a_broken_basic_header(sandbox: SandboxServer, header: 
         ({"grant_type": JWT_GRANT, "assertion": "other"}, "invalid_grant"),
         ({"grant_type": JWT_GRANT}, "invalid_grant"),
         ({"grant_type": "password", "assertion": "sandbox-jwt"}, "unsupported_grant_type"),
+        ({"grant_type": "refresh_token"}, "invalid_grant"),
+        ({"grant_type": "refresh_token", "refresh_token": "made-up"}, "invalid_grant"),
     ],
 )
 def test_platform_refuses_a_wrong_grant(sandbox: SandboxServer, form: dict[str, str], error: str) -> None:
     response = post(sandbox, "/restapi/oauth/token", auth=CLIENT, data=form)
     assert response.status_code == 400
     assert response.json()["error"] == error
+
+
+def platform_answer(sandbox: SandboxServer, **form: str) -> requests.Response:
+    return post(sandbox, "/restapi/oauth/token", auth=CLIENT, data=form)
+
+
+def exchange_status(sandbox: SandboxServer, token: str) -> int:
+    form = {"rcAccessToken": token, "rcTokenType": "Bearer"}
+    return post(sandbox, "/api/auth/login/rc/accesstoken", data=form).status_code
+
+
+def test_platform_refresh_token_works_once(sandbox: SandboxServer) -> None:
+    first = platform_answer(sandbox, grant_type=JWT_GRANT, assertion="sandbox-jwt").json()
+    renewal = {"grant_type": "refresh_token", "refresh_token": first["refresh_token"]}
+    second = platform_answer(sandbox, **renewal)
+    assert second.status_code == 200
+    assert exchange_status(sandbox, second.json()["access_token"]) == 200
+    again = platform_answer(sandbox, **renewal)
+    assert again.status_code == 400
+    assert again.json()["error"] == "invalid_grant"
+    assert again.json()["errors"][0]["errorCode"] == "OAU-210"
+    third = platform_answer(sandbox, grant_type="refresh_token", refresh_token=second.json()["refresh_token"])
+    assert third.status_code == 200
+
+
+def test_platform_refresh_token_ends(sandbox: SandboxServer) -> None:
+    body = platform_answer(sandbox, grant_type=JWT_GRANT, assertion="sandbox-jwt").json()
+    sandbox.advance(body["refresh_token_expires_in"] + 1)
+    ended = platform_answer(sandbox, grant_type="refresh_token", refresh_token=body["refresh_token"])
+    assert ended.json()["errors"][0]["errorCode"] == "OAU-210"
+
+
+def test_platform_tokens_can_be_revoked(sandbox: SandboxServer) -> None:
+    body = platform_answer(sandbox, grant_type=JWT_GRANT, assertion="sandbox-jwt").json()
+    assert exchange_status(sandbox, body["access_token"]) == 200
+    for name in ("access_token", "refresh_token"):
+        form = {"token": body[name]}
+        assert post(sandbox, "/restapi/oauth/revoke", data=form).status_code == 401
+        assert post(sandbox, "/restapi/oauth/revoke", auth=CLIENT, data=form).status_code == 200
+    assert exchange_status(sandbox, body["access_token"]) == 401
+    renewal = {"grant_type": "refresh_token", "refresh_token": body["refresh_token"]}
+    assert platform_answer(sandbox, **renewal).status_code == 400
+    assert post(sandbox, "/restapi/oauth/revoke", auth=CLIENT).json()["error"] == "invalid_request"
+
+
+def test_sign_in_names_the_users_agents(sandbox: SandboxServer, api: Any) -> None:
+    tokens = sign_in(sandbox)
+    assert tokens["rcUser"]["email"] == "sandbox.user@example.com"
+    assert tokens["ssoLogin"] is True
+    mine = tokens["agentDetails"][0]
+    agents = api.get(f"agentGroups/{mine['agentGroupId']}/agents").json()
+    (agent,) = [agent for agent in agents if agent["agentId"] == mine["agentId"]]
+    assert agent["agentType"] == mine["agentType"] == "SUPERVISOR"
+    assert mine["accountName"] == "Harbor Outreach Memberships"
 
 
 def test_exchange_gives_a_token_that_works(sandbox: SandboxServer) -> None:
@@ -117,6 +173,14 @@ def test_exchange_takes_its_values_from_the_query_too(sandbox: SandboxServer) ->
 def test_exchange_gives_a_refresh_token_only_when_asked(sandbox: SandboxServer) -> None:
     assert "refreshToken" in sign_in(sandbox, "true")
     assert "refreshToken" not in sign_in(sandbox, "false")
+    assert "refreshToken" not in sign_in(sandbox, "")
+
+
+def test_exchange_refuses_an_odd_switch(sandbox: SandboxServer) -> None:
+    form = {"rcAccessToken": platform_token(sandbox), "rcTokenType": "Bearer", "includeRefresh": "maybe"}
+    response = post(sandbox, "/api/auth/login/rc/accesstoken", data=form)
+    assert response.status_code == 400
+    assert response.json()["details"] == "includeRefresh must be true or false"
 
 
 def test_exchange_refuses_an_unknown_platform_token(sandbox: SandboxServer) -> None:
@@ -137,6 +201,7 @@ def test_exchange_needs_the_token_type(sandbox: SandboxServer) -> None:
     assert response.json()["validationErrors"][0]["attributeName"] == "rcTokenType"
 
 
+@pytest.mark.choice(44)
 def test_refresh_replaces_both_tokens(sandbox: SandboxServer) -> None:
     first = sign_in(sandbox)
     form = {"refresh_token": first["refreshToken"], "rcTokenType": "Bearer"}
@@ -192,6 +257,17 @@ def test_legacy_token_lives_an_hour_after_its_last_use(sandbox: SandboxServer) -
     assert_refused(accounts(sandbox, "/api/v1", **{"X-Auth-Token": token}))
 
 
+@pytest.mark.parametrize("where", ["params", "data"])
+def test_staying_logged_in_lasts_two_weeks(sandbox: SandboxServer, where: str) -> None:
+    form = {**USER, "stayLoggedIn": "true"}
+    token = post(sandbox, "/api/v1/auth/login", **{where: form}).json()["authToken"]
+    for _ in range(2):
+        sandbox.advance(13 * 86_400)
+        assert accounts(sandbox, "/api/v1", **{"X-Auth-Token": token}).status_code == 200
+    sandbox.advance(14 * 86_400 + 1)
+    assert_refused(accounts(sandbox, "/api/v1", **{"X-Auth-Token": token}))
+
+
 def test_permanent_token_opens_both_roots_and_never_ends(sandbox: SandboxServer) -> None:
     sandbox.revoke_tokens()
     sandbox.advance(10_000_000)
@@ -206,6 +282,7 @@ def test_legacy_root_takes_no_bearer_token(sandbox: SandboxServer) -> None:
     assert_refused(accounts(sandbox, "/api/v1", Authorization=f"Bearer {token}"))
 
 
+@pytest.mark.choice(43)
 @pytest.mark.parametrize(
     "headers",
     [
@@ -220,6 +297,7 @@ def test_missing_and_unknown_tokens(sandbox: SandboxServer, headers: dict[str, s
     assert_refused(accounts(sandbox, **headers))
 
 
+@pytest.mark.choice(43)
 def test_bearer_token_lives_five_minutes(sandbox: SandboxServer) -> None:
     token = sign_in(sandbox)["accessToken"]
     sandbox.advance(290)
@@ -245,8 +323,10 @@ def test_expire_leaves_later_tokens_alone(sandbox: SandboxServer) -> None:
     assert bearer(sandbox, sign_in(sandbox)["accessToken"]).status_code == 200
 
 
-def test_revoke_takes_legacy_tokens_too(sandbox: SandboxServer) -> None:
-    token = post(sandbox, "/api/v1/auth/login", data=USER).json()["authToken"]
+@pytest.mark.parametrize("staying", ["false", "true"])
+def test_revoke_takes_legacy_tokens_too(sandbox: SandboxServer, staying: str) -> None:
+    form = {**USER, "stayLoggedIn": staying}
+    token = post(sandbox, "/api/v1/auth/login", data=form).json()["authToken"]
     sandbox.revoke_tokens()
     assert_refused(accounts(sandbox, "/api/v1", **{"X-Auth-Token": token}))
 

@@ -98,7 +98,8 @@ def test_dispositions_of_a_campaign(api: Any, spring: dict[str, Any]) -> None:
 def test_clear_cache(api: Any, spring: dict[str, Any]) -> None:
     path = f"dialGroups/{spring['dialGroupId']}/campaigns/{spring['campaignId']}/clearCache"
     response = api.session.post(f"{api.root}/{path}", timeout=20)
-    assert (response.status_code, response.json()) == (201, True)
+    assert (response.status_code, response.text) == (201, "true")
+    assert response.headers["content-type"].startswith("text/plain")
 
 
 def test_agents(api: Any, spring: dict[str, Any]) -> None:
@@ -118,6 +119,59 @@ def test_lookups(api: Any) -> None:
     assert len(states) == 18
     assert "DO-NOT-CALL" in states
     assert len(api.get("campaignLeads/systemDispositions").json()) == 17
+
+
+def test_tables_to_look_up(sandbox: SandboxServer, api: Any) -> None:
+    states = api.session.get(f"{sandbox.url}/voice/api/v1/admin/states", timeout=20).json()
+    assert len({state["name"] for state in states}) == 51
+    # Every state of a lead can be looked up, and searched for.
+    assert {lead["state"] for lead in sandbox.leads()} <= {state["name"] for state in states}
+    assert {"id": "USA", "description": "United States"} in api.get("countries/available").json()
+    everything = api.get("auxStates").json()
+    for query in ({"active": 1}, {"activeOnly": "true"}):
+        in_use = api.get("auxStates", **query).json()
+        assert in_use == [state for state in everything if state["isActive"]]
+        assert len(in_use) < len(everything)
+
+
+def test_real_time_counts_agree_with_the_leads(
+    api: Any, sandbox: SandboxServer, spring: dict[str, Any]
+) -> None:
+    stats = {row["campaignId"]: row for row in api.get("realTimeData/outbound").json()}
+    assert len(stats) == 16
+    for key, row in stats.items():
+        states = collections.Counter(lead["leadState"] for lead in sandbox.leads(key))
+        assert row["ready"] == states["READY"]
+        assert row["active"] == states["ACTIVE"]
+        assert row["pending"] == sum(n for state, n in states.items() if state.startswith("PENDING"))
+        assert row["ready"] + row["active"] + row["pending"] + row["other"] == (
+            states.total() - states["COMPLETE"]
+        )
+    assert stats[spring["campaignId"]]["dialGroupId"] == spring["dialGroupId"]
+    assert stats[spring["campaignId"]]["staffed"] == 7
+
+
+def test_real_time_counts_of_the_day(api: Any, spring: dict[str, Any], leads: list[dict[str, Any]]) -> None:
+    def today() -> dict[str, Any]:
+        rows = api.get("realTimeData/outbound").json()
+        (row,) = (row for row in rows if row["campaignId"] == spring["campaignId"])
+        return row
+
+    before = today()
+    lead = next(lead["leadId"] for lead in leads if lead["leadState"] == "READY")
+    params = {"REQUEUE": False, "DO_NOT_CALL": False, "PASS_DELAY": 0, "MERGE_ORIGINAL": False}
+    api.act("MANUAL_LEADS", {"leadIds": [lead]}, PASS_DISPOSITION="Sale", **params)
+    after = today()
+    assert after["complete"] == before["complete"] + 1
+    assert after["successDispositions"] == before["successDispositions"] + 1
+    assert after["ready"] == before["ready"] - 1
+
+
+def test_campaigns_without_leads_are_counted_too(api: Any, spring: dict[str, Any]) -> None:
+    path = f"{api.root}/dialGroups/{spring['dialGroupId']}/campaigns"
+    made = api.session.post(path, json={"campaignName": "Empty"}, timeout=20).json()["campaignId"]
+    (row,) = (row for row in api.get("realTimeData/outbound").json() if row["campaignId"] == made)
+    assert {row[name] for name in ("ready", "pending", "active", "complete", "other", "answer")} == {0}
 
 
 def test_lists_come_in_pages(api: Any) -> None:

@@ -14,12 +14,14 @@ from airflow_provider_engagevoice.ringcx import http
 from airflow_provider_engagevoice.sandbox.server import SandboxServer
 from airflow_provider_engagevoice.triggers import campaigns as trigger_module
 from airflow_provider_engagevoice.triggers.campaigns import CampaignLookupTrigger
-from tests.faults import after, answer
 from tests.harness import run_tasks
 
+pytestmark = pytest.mark.usefixtures("airflow_db")
+
 TREE = "/dialGroups/withChildren"
-NOT_YET = answer(200, [])
-UNAVAILABLE = answer(503, {"generalMessage": "Maintenance"})
+LOOK_UP = "dial_groups_with_children"
+NOT_YET = {"kind": "answer", "body": [], "operation": LOOK_UP}
+UNAVAILABLE = {"kind": "status", "status": 503, "details": "Maintenance", "operation": LOOK_UP}
 
 
 @pytest.fixture(autouse=True)
@@ -44,13 +46,13 @@ WAYS = {
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_the_sensor_waits_and_hands_over_the_campaign(sandbox, faults, way):
-    faults.on(TREE, NOT_YET, NOT_YET)
+def test_the_sensor_waits_and_hands_over_the_campaign(ringcx_sandbox, way):
+    ringcx_sandbox.fault(**NOT_YET, times=2)
     run = run_tasks(
         wait_in, ways={way: WAYS[way]}, campaign_name="Spring Renewals", poke_interval=0.05, timeout=60
     )
     assert run.state(way) == "success"
-    campaign = sandbox.campaign("Spring Renewals")
+    campaign = ringcx_sandbox.campaign("Spring Renewals")
     assert run.xcom(way) == {
         "account_id": "50810001",
         "dial_group_id": campaign["dialGroupId"],
@@ -59,12 +61,12 @@ def test_the_sensor_waits_and_hands_over_the_campaign(sandbox, faults, way):
         "campaign_name": "Spring Renewals",
         "is_active": True,
     }
-    assert looks(sandbox) == 3
+    assert looks(ringcx_sandbox) == 3
 
 
 @pytest.mark.parametrize(("soft_fail", "state"), [(False, "failed"), (True, "skipped")])
 @pytest.mark.parametrize("way", ["poke", "deferrable"])
-def test_when_the_time_is_up(sandbox, way, soft_fail, state, logged):
+def test_when_the_time_is_up(ringcx_sandbox, way, soft_fail, state, logged):
     run = run_tasks(
         wait_in,
         ways={way: WAYS[way]},
@@ -82,18 +84,25 @@ def test_when_the_time_is_up(sandbox, way, soft_fail, state, logged):
     ("name", "fault", "said"),
     [
         ("Reactivation", None, "2 campaigns are named 'Reactivation'"),
-        ("Spring Renewals", answer(403, {"generalMessage": "You do not have permission"}), "AccessDenied"),
-        ("Spring Renewals", answer(401, "no", "text/plain"), "AuthenticationError"),
+        (
+            "Spring Renewals",
+            {"status": 403, "body": {"generalMessage": "You do not have permission"}},
+            "AccessDenied",
+        ),
+        (
+            "Spring Renewals",
+            {"status": 401, "body": "no", "content_type": "text/plain"},
+            "AuthenticationError",
+        ),
     ],
     ids=["ambiguous", "forbidden", "unauthorised"],
 )
-def test_what_waiting_cannot_mend_fails_at_once(sandbox, faults, way, soft_fail, name, fault, said, logged):
+def test_what_waiting_cannot_mend_fails_at_once(ringcx_sandbox, way, soft_fail, name, fault, said, logged):
     # The first look of a deferred wait is the worker's; let it pass, so that the trigger meets the fault.
-    waits = [NOT_YET] if way == "deferrable" else []
+    if way == "deferrable":
+        ringcx_sandbox.fault(**NOT_YET)
     if fault is not None:
-        faults.on(TREE, *waits, fault, forever=True)
-    elif waits:
-        faults.on(TREE, *waits)
+        ringcx_sandbox.fault("answer", **fault, operation=LOOK_UP, chance=1)
     run = run_tasks(
         wait_in,
         ways={way: WAYS[way]},
@@ -109,9 +118,11 @@ def test_what_waiting_cannot_mend_fails_at_once(sandbox, faults, way, soft_fail,
 
 
 @pytest.mark.parametrize("way", ["poke", "deferrable"])
-def test_failures_that_pass_are_survived(sandbox, faults, way):
+def test_failures_that_pass_are_survived(ringcx_sandbox, way):
     # One look of the client makes up to five tries before it gives up.
-    faults.on(TREE, *[UNAVAILABLE] * 5, NOT_YET, *[UNAVAILABLE] * 5)
+    ringcx_sandbox.fault(**UNAVAILABLE, times=5)
+    ringcx_sandbox.fault(**NOT_YET)
+    ringcx_sandbox.fault(**UNAVAILABLE, times=5)
     run = run_tasks(
         wait_in, ways={way: WAYS[way]}, campaign_name="Spring Renewals", poke_interval=0.01, timeout=60
     )
@@ -119,8 +130,8 @@ def test_failures_that_pass_are_survived(sandbox, faults, way):
 
 
 @pytest.mark.parametrize("way", ["poke", "deferrable"])
-def test_too_many_failures_in_a_row_fail_the_try_and_airflow_may_retry(sandbox, faults, way):
-    faults.on(TREE, UNAVAILABLE, forever=True)
+def test_too_many_failures_in_a_row_fail_the_try_and_airflow_may_retry(ringcx_sandbox, way):
+    ringcx_sandbox.fault(**UNAVAILABLE, chance=1)
     run = run_tasks(
         wait_in,
         ways={way: WAYS[way]},
@@ -145,9 +156,10 @@ def narrowed(inactive):
         CampaignLookupSensor(task_id=name, **{"poke_interval": 0.05, "timeout": 5, **arguments})  # noqa: F821
 
 
-def test_the_look_up_can_be_narrowed_and_never_widens_by_an_empty_template(sandbox, logged):
+def test_the_look_up_can_be_narrowed_and_never_widens_by_an_empty_template(ringcx_sandbox, logged):
     campaigns = [
-        sandbox.campaign(name) for name in sorted({lead["campaignName"] for lead in sandbox.leads()})
+        ringcx_sandbox.campaign(name)
+        for name in sorted({lead["campaignName"] for lead in ringcx_sandbox.leads()})
     ]
     inactive = next(
         c["campaignName"] for c in campaigns if not c["isActive"] and c["accountId"] == "50810001"
@@ -176,8 +188,8 @@ async def first_event(of: CampaignLookupTrigger):
     raise AssertionError("no event")
 
 
-def test_a_slow_answer_does_not_hold_up_the_event_loop(sandbox, faults):
-    faults.on(TREE, after(lambda: time.sleep(0.5)))
+def test_a_slow_answer_does_not_hold_up_the_event_loop(ringcx_sandbox):
+    ringcx_sandbox.fault("slow", delay=0.5, operation=LOOK_UP)
     ticks = 0
 
     async def tick():
@@ -196,14 +208,14 @@ def test_a_slow_answer_does_not_hold_up_the_event_loop(sandbox, faults):
     assert ticks > 15
 
 
-def test_the_trigger_pauses_longer_after_each_failure(sandbox, faults, monkeypatch):
+def test_the_trigger_pauses_longer_after_each_failure(ringcx_sandbox, monkeypatch):
     pauses: list[float] = []
 
     async def note(seconds):
         pauses.append(seconds)
 
     monkeypatch.setattr(trigger_module, "asyncio", SimpleNamespace(sleep=note))
-    faults.on(TREE, UNAVAILABLE, forever=True)
+    ringcx_sandbox.fault(**UNAVAILABLE, chance=1)
     event = asyncio.run(first_event(trigger(tolerated_failures=4)))
     assert event["status"] == "failed"
     assert "503" in event["message"]
@@ -211,22 +223,22 @@ def test_the_trigger_pauses_longer_after_each_failure(sandbox, faults, monkeypat
     assert all(later > 1.2 * earlier for earlier, later in pairwise(pauses[1:]))
 
 
-def test_a_campaign_that_came_in_the_last_interval_is_still_found(sandbox):
+def test_a_campaign_that_came_in_the_last_interval_is_still_found(ringcx_sandbox):
     assert asyncio.run(first_event(trigger(end_time=time.time() - 10)))["status"] == "found"
 
 
-def test_the_trigger_survives_being_stored(sandbox):
+def test_the_trigger_survives_being_stored(ringcx_sandbox):
     path, arguments = trigger(account_id="50810001", end_time=5.0).serialize()
     assert path == f"{CampaignLookupTrigger.__module__}.{CampaignLookupTrigger.__qualname__}"
     again = CampaignLookupTrigger(**json.loads(json.dumps(arguments)))
     assert again.serialize() == (path, arguments)
 
 
-def test_a_trigger_stored_by_an_older_version_still_runs(sandbox):
+def test_a_trigger_stored_by_an_older_version_still_runs(ringcx_sandbox):
     assert asyncio.run(first_event(CampaignLookupTrigger("Spring Renewals", poke_interval=0)))["campaign"]
 
 
-def test_the_trigger_sends_nothing_that_changes_anything(sandbox):
+def test_the_trigger_sends_nothing_that_changes_anything(ringcx_sandbox):
     asyncio.run(first_event(trigger()))
     sign_in = {"/restapi/oauth/token", "/api/auth/login/rc/accesstoken"}
-    assert {r.method for r in sandbox.requests if r.path not in sign_in} == {"GET"}
+    assert {r.method for r in ringcx_sandbox.requests if r.path not in sign_in} == {"GET"}

@@ -1,0 +1,107 @@
+"""What the tests of faults share."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+
+from airflow_provider_engagevoice.sandbox.server import SandboxServer
+
+Row = dict[str, Any]
+SetFault = Callable[..., Row]
+
+
+def post_fault(sandbox: SandboxServer, asked: object) -> requests.Response:
+    return requests.post(f"{sandbox.url}/sandbox/faults", json=asked, timeout=20)
+
+
+def over_http(sandbox: SandboxServer) -> SetFault:
+    """Set faults the way another program would."""
+
+    def set_fault(kind: str, **asked: object) -> Row:
+        response = post_fault(sandbox, {"kind": kind, **asked})
+        assert response.status_code == 201, response.text
+        rule: Row = response.json()
+        return rule
+
+    return set_fault
+
+
+def in_force(sandbox: SandboxServer) -> list[Row]:
+    rules: list[Row] = requests.get(f"{sandbox.url}/sandbox/faults", timeout=20).json()
+    return rules
+
+
+def state_of(sandbox: SandboxServer, lead: Row) -> str:
+    (found,) = [row for row in sandbox.leads() if row["leadId"] == lead["leadId"]]
+    state: str = found["leadState"]
+    return state
+
+
+def open_request(
+    sandbox: SandboxServer, method: str = "GET", path: str = "dialGroups", body: object = None
+) -> socket.socket:
+    """Send a request on a connection of its own, and leave its answer unread."""
+    content = b"" if body is None else json.dumps(body).encode()
+    address = urlsplit(sandbox.url)
+    client = socket.create_connection((address.hostname, address.port), timeout=20)
+    head = (
+        f"{method} /voice/api/v1/admin/accounts/50810001/{path} HTTP/1.1\r\nHost: {address.netloc}\r\n"
+        f"X-Auth-Token: sandbox-token\r\nContent-Length: {len(content)}\r\n\r\n"
+    )
+    client.sendall(head.encode() + content)
+    return client
+
+
+def read_all(client: socket.socket) -> bytes:
+    """Read what comes until the connection ends."""
+    received = b""
+    try:
+        while part := client.recv(65536):
+            received += part
+    except ConnectionResetError:
+        pass
+    return received
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    """Wait until something is so."""
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def pause(api: Any, lead: Row) -> requests.Response:
+    """Pause one lead."""
+    body = {"campaignLeadSearchCriteria": {"leadIds": [lead["leadId"]]}}
+    query = {"leadAction": "PAUSE_LEADS"}
+    response: requests.Response = api.session.put(
+        f"{api.root}/campaignLeads/actions", params=query, json=body, timeout=20
+    )
+    return response
+
+
+def in_threads(work: Callable[[], object], threads: int = 8) -> list[Any]:
+    """Do the same in many threads together, which take turns as often as Python lets them."""
+    barrier, before = threading.Barrier(threads), sys.getswitchinterval()
+
+    def begin_together(_: int) -> object:
+        barrier.wait(20)
+        return work()
+
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(threads) as pool:
+            return list(pool.map(begin_together, range(threads)))
+    finally:
+        sys.setswitchinterval(before)

@@ -1,0 +1,47 @@
+"""Reads the sandbox's page over plain HTTP, for the tests of it."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+
+import requests
+
+from airflow_provider_engagevoice.sandbox.server import SandboxServer
+
+
+class Text(HTMLParser):
+    """The text of a page, part by part: an element with an id begins one."""
+
+    _VOID = frozenset({"meta", "link", "img", "input", "br", "rect"})
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self.parts: dict[str, str] = {}
+        self.tags: list[str] = []
+        self._open: list[str] = []
+        self.feed(source)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        if tag not in self._VOID:
+            self._open.append(dict(attrs).get("id") or "")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in self._VOID:
+            self._open.pop()
+
+    def handle_data(self, data: str) -> None:
+        for part in self._open:
+            self.parts[part] = f"{self.parts.get(part, '')} {' '.join(data.split())}".strip()
+
+
+def look(sandbox: SandboxServer, **query: object) -> dict[str, str]:
+    """The text of the page by part."""
+    answer = requests.get(sandbox.url, params=query, timeout=20)
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+    return Text(answer.text).parts
+
+
+def post(sandbox: SandboxServer, what: str, **form: object) -> requests.Response:
+    return requests.post(f"{sandbox.url}/sandbox/page/{what}", data=form, timeout=20)

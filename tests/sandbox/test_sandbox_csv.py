@@ -1,0 +1,159 @@
+"""A world that starts with one's own leads, from a CSV file."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_engagevoice.sandbox.csv_world import CsvWorld
+from airflow_provider_engagevoice.sandbox.server import SandboxServer
+from airflow_provider_engagevoice.sandbox.world import WorldError
+
+Row = dict[str, Any]
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """Write a CSV file of lines."""
+
+    def write_lines(*lines: str, encoding: str = "utf-8") -> Path:
+        file = tmp_path / "leads.csv"
+        file.write_bytes("\r\n".join([*lines, ""]).encode(encoding))
+        return file
+
+    return write_lines
+
+
+@contextlib.contextmanager
+def sandbox_of(file: Path) -> Iterator[SandboxServer]:
+    with SandboxServer(world=CsvWorld(str(file), 1)) as running:
+        yield running
+
+
+def problem_of(file: Path) -> str:
+    """Return what is wrong with a file, without its path."""
+    with pytest.raises(WorldError) as refusal:
+        SandboxServer(world=CsvWorld(str(file), 1))
+    assert str(refusal.value).startswith(str(file))
+    return str(refusal.value).removeprefix(str(file))
+
+
+def test_only_a_phone_is_needed(write: Write) -> None:
+    with sandbox_of(write("leadPhone", "6175550100", "", "(617) 555-0101")) as sandbox:
+        first, second = sandbox.leads()
+    assert (first["leadPhone"], second["leadPhone"]) == ("6175550100", "6175550101")
+    assert first["campaignName"] == first["listDesc"] == "From CSV"
+    assert (first["leadState"], first["leadPasses"], first["suppressed"]) == ("READY", 0, False)
+    assert first["leadTimezone"] == "EST"
+    assert first["externId"] is None
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_columns_by_either_name_in_any_case(write: Write, api_of: Any, encoding: str) -> None:
+    file = write(
+        "EXTERN_ID,lead_phone,FirstName,Last Name,AUX_DATA1,auxData2,ZIP,Suppressed,LEAD_STATE,leadPasses",
+        'A-1,6175550100|6175550101,Jörg,"Ma, ""X""",one,two,01234,TRUE,agent_callback,3',
+        encoding=encoding,
+    )
+    with sandbox_of(file) as sandbox:
+        (lead,) = sandbox.leads()
+        api = api_of(sandbox)
+        assert api.search(leadPhoneNumbers=["617-555-0101"]) == api.search(externIds=["A-1"]) == [lead]
+    wanted = {
+        "externId": "A-1",
+        "leadPhone": "6175550100|6175550101",
+        "firstName": "Jörg",
+        "lastName": 'Ma, "X"',
+        "auxData1": "one",
+        "auxData2": "two",
+        "zip": "01234",
+        "suppressed": True,
+        "leadState": "AGENT-CALLBACK",
+        "leadPasses": 3,
+    }
+    assert {name: lead[name] for name in wanted} == wanted
+    assert lead["campaignLead"]["campaignRedials"][0]["callBackPhone"] == "6175550100"
+
+
+def test_campaigns_are_found_or_made(write: Write, api_of: Any) -> None:
+    file = write(
+        "leadPhone,campaignName,listDesc",
+        "6175550100,Spring Renewals,CRM export",
+        "6175550101,Solar Consultations,Mine",
+        "6175550102,Own,Mine",
+        "6175550103,Own,Mine",
+        "6175550104,,",
+    )
+    with sandbox_of(file) as sandbox:
+        assert [lead["leadPhone"] for lead in sandbox.leads("Spring Renewals")] == ["6175550100"]
+        assert sandbox.campaign("Solar Consultations")["accountId"] == "50810002"
+        assert len(sandbox.leads("Own")) == 2
+        assert sandbox.leads("Summer Win-Back") == []
+        own = sandbox.campaign("Own")
+        assert own["accountId"] == "50810001"
+        assert own["dialGroupId"] == sandbox.campaign("From CSV")["dialGroupId"]
+        assert sandbox.contents == {"accounts": 2, "campaigns": 26, "leads": 5}
+        api = api_of(sandbox)
+        group = api.get(f"dialGroups/{own['dialGroupId']}").json()
+        assert group["dialGroupName"] == "From CSV"
+        assert len(api.get(f"dialGroups/{own['dialGroupId']}/assignedAgents").json()) == 7
+        lists = api.get(f"dialGroups/{own['dialGroupId']}/campaigns/{own['campaignId']}/lists").json()
+        assert [(row["listDesc"], row["leadsSupplied"]) for row in lists] == [("Mine", 2)]
+
+
+def test_reset_reads_the_file_again(write: Write, api_of: Any) -> None:
+    file = write("leadPhone,externId", "6175550100,A-1")
+    with sandbox_of(file) as sandbox:
+        before = sandbox.leads()
+        api = api_of(sandbox)
+        api.act("DELETE_LEADS", {})
+        assert sandbox.leads() == []
+        assert api.session.post(f"{sandbox.url}/sandbox/reset", timeout=20).status_code == 200
+        assert sandbox.leads() == before
+        file.unlink()
+        refused = api.session.post(f"{sandbox.url}/sandbox/reset", timeout=20)
+        assert refused.status_code == 409
+        assert "No such file" in refused.text
+        assert sandbox.leads() == before
+
+
+@pytest.mark.parametrize(
+    ("lines", "problem"),
+    [
+        ([], ", line 1: there is no column leadPhone."),
+        (["externId"], ", line 1: there is no column leadPhone."),
+        (["leadPhone,LEAD_PHONE"], ", line 1, column 'leadPhone': leadPhone is there more than once."),
+        (["leadPhone,leadPhones"], ", line 1, column 'leadPhones': unknown; a column may be leadPhone, "),
+        (["leadPhone,zip", "6175550100"], ", line 2: there are 1 cells, but 2 columns."),
+        (["leadPhone,zip", "6175550100,1", ",2"], ", line 3, column leadPhone: the phone number is missing."),
+        (["Lead_Phone", "none"], ", line 2, column Lead_Phone: is not a phone number."),
+        (["leadPhone,LEAD_STATE", "6175550100,NEW"], ", line 2, column LEAD_STATE: must be one of ACTIVE, "),
+        (["leadPhone,leadPasses", "6175550100,-1"], ", line 2, column leadPasses: must lie between 0 and "),
+        (["leadPhone,suppressed", "6175550100,maybe"], ", line 2, column suppressed: must be true or false."),
+        (["leadPhone,zip", '6175550100,"a\r\nb"', "x,"], ", line 4, column leadPhone: "),
+        (["leadPhone", '"6175550100'], ", line 2: unexpected end of data."),
+    ],
+)
+def test_a_wrong_file_is_named_with_line_and_column(write: Write, lines: list[str], problem: str) -> None:
+    assert problem_of(write(*lines)).startswith(problem)
+
+
+def test_another_encoding_is_named(write: Write) -> None:
+    assert "is not in UTF-8" in problem_of(
+        write("leadPhone,firstName", "6175550100,Jörg", encoding="latin-1")
+    )
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    assert problem_of(tmp_path / "missing.csv") == " cannot be read: No such file or directory."
+
+
+def test_many_leads_keep_their_order(write: Write) -> None:
+    numbers = [f"617555{number:04d}" for number in range(10_000)] * 2
+    with sandbox_of(write("leadPhone", *numbers)) as sandbox:
+        assert [lead["leadPhone"] for lead in sandbox.leads()] == numbers

@@ -1,0 +1,148 @@
+"""The switches of a sandbox: from Python, from texts, from the environment."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import FrozenInstanceError, fields
+from typing import Any
+
+import pytest
+
+from airflow_provider_engagevoice.sandbox.settings import Settings, variable_of
+
+#: Every setting: its default, another value and how that is written, and values it refuses. Written by
+#: hand: who adds a setting says here what it takes.
+EVERY: dict[str, tuple[Any, Any, str, list[Any]]] = {
+    "column_base": (0, 1, "1", [2, -1]),
+    "copy_passes": ("keep", "reset", "reset", ["Keep", ""]),
+    "dialer_holds": (0, 3, "3", [-1, 10**30]),
+    "dnc_scrubbed": ("leave_out", "insert", "insert", ["leave out"]),
+    "honour_campaign_id": (False, True, "true", [1, "true", None]),
+    "html_fallback": (True, False, "off", [0]),
+    "id_cap": (0, 1000, "1000", [-1, 1.0]),
+    "latency": (0.0, 0.25, "0.25", [-0.1, 60.5]),
+    "limits": ("documented", "off", "off", ["on", "DOCUMENTED", None]),
+    "loader_defaults": (False, True, "yes", [1]),
+    "page_base": (0, 1, "1", [2, True]),
+    "patch_state": (False, True, "ON", [1]),
+    "rate_headers": (False, True, " True ", [1]),
+    "rate_penalty": (False, True, "1", [1]),
+    "refresh_lifetime": (3600.0, 7.5, "7.5", [0, 0.0, 10**400]),
+    "retry_after": (True, False, "no", [0]),
+    "row_cap": (5000, 1, "1", [0, 10**30]),
+    "seed": (1, -7, "-7", ["1", 1.5, True, 10**30]),
+    "size": (10_000, 0, "0", [-1, 10_000_001]),
+    "strict_criteria": (False, True, "1", [1]),
+    "strict_params": (False, True, "1", [1]),
+    "strict_reservation": (False, True, "1", [1]),
+    "text_match": ("whole", "part", "part", ["prefix"]),
+    "token_lifetime": (300.0, 20, "20", [0, -1, "20"]),
+    "transition_marks": ("original", "copy", "copy", ["both"]),
+    "visibility_delay": (0.0, 1.5, "1.5", [-1, 3601]),
+}
+NUMBERS = sorted(name for name, (default, *_) in EVERY.items() if isinstance(default, (int, float)))
+NUMBERS = [name for name in NUMBERS if not isinstance(EVERY[name][0], bool)]
+SWITCHES = sorted(name for name, (default, *_) in EVERY.items() if isinstance(default, bool))
+CHOICES = sorted(name for name, (default, *_) in EVERY.items() if isinstance(default, str))
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in EVERY:
+        monkeypatch.delenv(variable_of(name), raising=False)
+
+
+def test_no_setting_is_missing_here_and_each_says_what_it_means() -> None:
+    assert {each.name: each.default for each in fields(Settings)} == {
+        name: default for name, (default, *_) in EVERY.items()
+    }
+    for each in fields(Settings):
+        assert each.metadata["help"]
+        assert not each.metadata["help"].endswith(".")
+
+
+@pytest.mark.parametrize("name", sorted(EVERY))
+def test_each_setting_can_be_given_in_every_way(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    default, value, text, _ = EVERY[name]
+    assert value != default
+    direct = Settings(**{name: value})
+    assert getattr(direct, name) == value
+    assert Settings.from_texts({name: text}) == direct
+    assert Settings.from_environment() == Settings()
+    monkeypatch.setenv(f"ENGAGEVOICE_SANDBOX_{name.upper()}", text)
+    assert Settings.from_environment() == direct
+    # What is chosen counts more, and the text is not even read.
+    monkeypatch.setenv(f"ENGAGEVOICE_SANDBOX_{name.upper()}", "nonsense")
+    assert Settings.from_environment(**{name: default}) == Settings()
+    assert Settings.from_texts({name: "nonsense"}, **{name: value}) == direct
+
+
+@pytest.mark.parametrize("name", sorted(EVERY))
+def test_a_wrong_value_is_refused_by_its_name(name: str) -> None:
+    for wrong in EVERY[name][3]:
+        with pytest.raises(ValueError, match=rf"^{name} must be "):
+            Settings(**{name: wrong})
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "nonsense", "1e", "0x10", "9" * 5000, "nan", "inf", "-inf", "1e999"],
+    ids=lambda text: text[:10] or "empty",
+)
+@pytest.mark.parametrize("name", [*NUMBERS, *SWITCHES, *CHOICES])
+def test_a_text_that_is_no_such_value_is_refused_by_its_name(
+    name: str, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ValueError, match=rf"^{name} must be "):
+        Settings.from_texts({name: text})
+    monkeypatch.setenv(variable_of(name), text)
+    with pytest.raises(ValueError, match=rf"^{name} must be "):
+        Settings.from_environment()
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")], ids=repr)
+@pytest.mark.parametrize("name", NUMBERS)
+def test_what_is_no_number_is_refused(name: str, value: float) -> None:
+    with pytest.raises(ValueError, match=rf"^{name} must be "):
+        Settings(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"latency": 61}, "latency must be between 0 and 60, not 61"),
+        ({"limits": "none"}, "limits must be one of documented, off, not 'none'"),
+        ({"page_base": "1"}, "page_base must be of type int, not '1'"),
+        ({"size": 10_000_001}, "size must be between 0 and 10,000,000, not 10000001"),
+        ({"token_lifetime": 0}, "token_lifetime must be between 0.001 and 1,000,000,000, not 0"),
+    ],
+    ids=str,
+)
+def test_the_message_names_what_would_do(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        Settings(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ({"rate_headers": "maybe"}, "rate_headers must be true or false, not 'maybe'"),
+        ({"row_cap": "many"}, "row_cap must be a whole number, not 'many'"),
+        ({"visibility_delay": "soon"}, "visibility_delay must be a number, not 'soon'"),
+    ],
+    ids=str,
+)
+def test_the_message_about_a_text_names_what_would_do(text: dict[str, str], message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        Settings.from_texts(text)
+
+
+def test_settings_do_not_change() -> None:
+    settings = Settings()
+    with pytest.raises(FrozenInstanceError):
+        settings.size = 5  # type: ignore[misc]
+
+
+def test_an_unknown_setting_is_an_error_in_python() -> None:
+    with pytest.raises(TypeError):
+        Settings(sizes=5)  # type: ignore[call-arg]
