@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from airflow_provider_engagevoice.sandbox.settings import Settings
-from airflow_provider_engagevoice.sandbox.tokens import Family
+from airflow_provider_engagevoice.sandbox.signing.tokens import Family
 
 ROOT_VARIABLE = "ENGAGEVOICE_TESTS_ROOT"
 

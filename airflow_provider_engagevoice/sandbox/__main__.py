@@ -35,12 +35,12 @@ def _run(argv: list[str] | None) -> int:
     # Imported here, so that a signal meanwhile is no traceback.
     from airflow_provider_engagevoice.sandbox.command_line import read_options
     from airflow_provider_engagevoice.sandbox.store import StateFileError
-    from airflow_provider_engagevoice.sandbox.world import WorldError
+    from airflow_provider_engagevoice.sandbox.worlds.world import WorldError
 
     options = read_options(argv)
     try:
-        from airflow_provider_engagevoice.sandbox.guard import is_loopback
         from airflow_provider_engagevoice.sandbox.server import SandboxServer
+        from airflow_provider_engagevoice.sandbox.web.guard import is_loopback
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("airflow_provider_engagevoice"):
             raise

@@ -7,11 +7,11 @@ import math
 from starlette.responses import PlainTextResponse, Response
 
 from airflow_provider_engagevoice.sandbox.calls import Call, Handler, carry_out
-from airflow_provider_engagevoice.sandbox.credentials import PERMANENT_TOKEN, same
 from airflow_provider_engagevoice.sandbox.errors import EXPIRED, NotSignedIn, Refusal
 from airflow_provider_engagevoice.sandbox.limits import Use
 from airflow_provider_engagevoice.sandbox.service import Service
-from airflow_provider_engagevoice.sandbox.tokens import Verdict
+from airflow_provider_engagevoice.sandbox.signing.credentials import PERMANENT_TOKEN, same
+from airflow_provider_engagevoice.sandbox.signing.tokens import Verdict
 
 _TOO_MANY = "Request rate exceeded"
 """Body of a 429. Assumed wording; one was observed to speak of the rate only."""

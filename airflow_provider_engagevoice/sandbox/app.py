@@ -10,16 +10,17 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from airflow_provider_engagevoice.sandbox import control, outbox
+from airflow_provider_engagevoice.sandbox import control
 from airflow_provider_engagevoice.sandbox.calls import Handler, endpoint, refused
 from airflow_provider_engagevoice.sandbox.errors import Refusal
-from airflow_provider_engagevoice.sandbox.fault_kinds import WEB_PAGE
-from airflow_provider_engagevoice.sandbox.faults import misbehaving
-from airflow_provider_engagevoice.sandbox.guard import Guard
+from airflow_provider_engagevoice.sandbox.misbehaving.fault_kinds import WEB_PAGE
+from airflow_provider_engagevoice.sandbox.misbehaving.faults import misbehaving
 from airflow_provider_engagevoice.sandbox.operations import Operation, operations
-from airflow_provider_engagevoice.sandbox.page import Page
 from airflow_provider_engagevoice.sandbox.service import Service
 from airflow_provider_engagevoice.sandbox.values import read_boolean
+from airflow_provider_engagevoice.sandbox.web import outbox
+from airflow_provider_engagevoice.sandbox.web.guard import Guard
+from airflow_provider_engagevoice.sandbox.web.page import Page
 
 #: The switches of the sandbox itself.
 _CONTROL: tuple[tuple[str, str, Handler], ...] = (

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from airflow_provider_engagevoice.sandbox.log_lines import LogLines
 from airflow_provider_engagevoice.sandbox.settings import Settings, variable_of
 from airflow_provider_engagevoice.sandbox.store import MEMORY
-from airflow_provider_engagevoice.sandbox.world import SeededWorld, World
+from airflow_provider_engagevoice.sandbox.worlds.world import SeededWorld, World
 
 _WORLD_OPTIONS = {"seed": "--seed", "size": "--size", "from_csv": "--from-csv"}
 
@@ -68,7 +68,7 @@ def _world(file: str | None, settings: Settings) -> World:
     """Choose where the data comes from."""
     if file is None:
         return SeededWorld(settings.seed, settings.size)
-    from airflow_provider_engagevoice.sandbox.csv_world import CsvWorld
+    from airflow_provider_engagevoice.sandbox.worlds.csv_world import CsvWorld
 
     return CsvWorld(file, settings.seed)
 

@@ -11,11 +11,11 @@ from starlette.responses import Response
 
 from airflow_provider_engagevoice.sandbox.calls import Call, answer
 from airflow_provider_engagevoice.sandbox.errors import Refusal
-from airflow_provider_engagevoice.sandbox.faults import read_rule
+from airflow_provider_engagevoice.sandbox.misbehaving.faults import read_rule
 from airflow_provider_engagevoice.sandbox.operations import names
 from airflow_provider_engagevoice.sandbox.service import Service
 from airflow_provider_engagevoice.sandbox.values import read_integer
-from airflow_provider_engagevoice.sandbox.world import WorldError
+from airflow_provider_engagevoice.sandbox.worlds.world import WorldError
 
 
 def set_fault(service: Service, asked: Mapping[str, Any], *, trusted: bool = False) -> dict[str, Any]:

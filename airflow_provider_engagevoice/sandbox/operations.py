@@ -8,21 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from airflow_provider_engagevoice.sandbox import (
-    agents,
-    campaigns,
-    dial_groups,
-    dnc,
-    lead_actions,
-    leads,
-    loader,
-    lookups,
-    phone_list,
-    platform_calls,
-    signin,
-    token_calls,
-    updates,
-)
 from airflow_provider_engagevoice.sandbox.access import (
     in_account,
     limited,
@@ -31,6 +16,10 @@ from airflow_provider_engagevoice.sandbox.access import (
     with_bearer,
 )
 from airflow_provider_engagevoice.sandbox.calls import Handler
+from airflow_provider_engagevoice.sandbox.leads import dnc, lead_actions, phone_list, searching, updates
+from airflow_provider_engagevoice.sandbox.loads import loader
+from airflow_provider_engagevoice.sandbox.signing import platform_calls, signin, token_calls
+from airflow_provider_engagevoice.sandbox.tree import agents, campaigns, dial_groups, lookups
 
 Guard = Callable[[Handler], Handler]
 
@@ -124,9 +113,11 @@ _OF_ACCOUNT = (
     Operation("agent", "GET", _AGENT, agents.agent),
     Operation("agent_replace", "PUT", _AGENT, agents.replace_agent),
     Operation("agent_delete", "DELETE", _AGENT, agents.delete_agent),
-    Operation("lead_states", "GET", "campaignLeads/leadStates", leads.lead_states),
-    Operation("system_dispositions", "GET", "campaignLeads/systemDispositions", leads.system_dispositions),
-    Operation("lead_search", "POST", "campaignLeads/leadSearch", leads.lead_search, counted="lead_count"),
+    Operation("lead_states", "GET", "campaignLeads/leadStates", searching.lead_states),
+    Operation(
+        "system_dispositions", "GET", "campaignLeads/systemDispositions", searching.system_dispositions
+    ),
+    Operation("lead_search", "POST", "campaignLeads/leadSearch", searching.lead_search, counted="lead_count"),
     Operation(
         "phone_list_search", "POST", "campaignLeads/leadSearchByPhoneList", phone_list.phone_list_search
     ),

@@ -9,19 +9,20 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, cast
 
-from airflow_provider_engagevoice.sandbox import credentials, names
 from airflow_provider_engagevoice.sandbox.app import build_app
-from airflow_provider_engagevoice.sandbox.campaigns import campaigns_where
 from airflow_provider_engagevoice.sandbox.control import set_fault
 from airflow_provider_engagevoice.sandbox.dates import print_moment
+from airflow_provider_engagevoice.sandbox.leads.rows import find_leads
+from airflow_provider_engagevoice.sandbox.leads.search import Condition
 from airflow_provider_engagevoice.sandbox.recorder import App, Recorder
 from airflow_provider_engagevoice.sandbox.requests_log import RecordedRequest
-from airflow_provider_engagevoice.sandbox.rows import find_leads
-from airflow_provider_engagevoice.sandbox.search import Condition
 from airflow_provider_engagevoice.sandbox.service import Service
 from airflow_provider_engagevoice.sandbox.serving import ServerThread
 from airflow_provider_engagevoice.sandbox.settings import Settings
-from airflow_provider_engagevoice.sandbox.world import World
+from airflow_provider_engagevoice.sandbox.signing import credentials
+from airflow_provider_engagevoice.sandbox.tree.campaigns import campaigns_where
+from airflow_provider_engagevoice.sandbox.worlds import names
+from airflow_provider_engagevoice.sandbox.worlds.world import World
 
 ACCOUNT_ID = names.ACCOUNTS[0][0]
 """The sub-account that the connections name."""
@@ -193,10 +194,11 @@ class SandboxServer:
 
         :param kind: ``drop``, ``hang``, ``status``, ``rate_limited``, ``html``, ``rejected``,
             ``load_failed``, ``expired``, ``answer``, ``slow``, ``stale``, ``short_page``, ``page_base``,
-            ``dialer`` or ``meanwhile``; :mod:`airflow_provider_engagevoice.sandbox.fault_kinds` has them.
-        :param asked: which requests meet it, the fields of
-            :class:`~airflow_provider_engagevoice.sandbox.rules.Rule` (by default the next request of any
-            operation), and the options of that kind of fault.
+            ``dialer`` or ``meanwhile``. They are described in
+            :mod:`airflow_provider_engagevoice.sandbox.misbehaving.fault_kinds`.
+        :param asked: which requests meet it (by default the next one of any operation), the fields of
+            :class:`~airflow_provider_engagevoice.sandbox.misbehaving.rules.Rule`; and the options of that
+            kind of fault.
         :return: the rule that was set.
         :raises ValueError: an entry is missing, unknown or wrong; the message names it.
         """

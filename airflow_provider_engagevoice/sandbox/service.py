@@ -8,12 +8,12 @@ from typing import Any
 
 from airflow_provider_engagevoice.sandbox.clock import Clock
 from airflow_provider_engagevoice.sandbox.limits import RateLimits
+from airflow_provider_engagevoice.sandbox.misbehaving.rules import Rules
 from airflow_provider_engagevoice.sandbox.requests_log import RequestLog
-from airflow_provider_engagevoice.sandbox.rules import Rules
 from airflow_provider_engagevoice.sandbox.settings import Settings
+from airflow_provider_engagevoice.sandbox.signing.tokens import Tokens
 from airflow_provider_engagevoice.sandbox.store import Store
-from airflow_provider_engagevoice.sandbox.tokens import Tokens
-from airflow_provider_engagevoice.sandbox.world import SeededWorld, World
+from airflow_provider_engagevoice.sandbox.worlds.world import SeededWorld, World
 
 
 @dataclass(frozen=True)

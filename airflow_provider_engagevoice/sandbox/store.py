@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from airflow_provider_engagevoice.sandbox.clock import Clock
-from airflow_provider_engagevoice.sandbox.shadows import LONGEST, Shadows
+from airflow_provider_engagevoice.sandbox.leads.shadows import LONGEST, Shadows
 
 SCHEMA_VERSION = 3
 

@@ -79,7 +79,7 @@ def _collections(document: Json) -> None:
     schemas = _schemas(document)
     for name in [name for name in schemas if name.startswith("Collection")]:
         item = name.removeprefix("Collection")
-        items = {"$ref": f"#/components/schemas/{item}"} if item in schemas else {}
+        items = {"$ref": f"#/components/schemas/{item}"} if item in schemas else {"type": "object"}
         # What a request brings as an object, as the document has it, stays one.
         schemas[name] = {"type": ["array", "object"], "items": items}
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import requests
 
-from airflow_provider_engagevoice.sandbox.fault_kinds import KINDS
+from airflow_provider_engagevoice.sandbox.misbehaving.fault_kinds import KINDS
+from airflow_provider_engagevoice.sandbox.misbehaving.rules import Rule, Rules
 from airflow_provider_engagevoice.sandbox.operations import names
-from airflow_provider_engagevoice.sandbox.rules import Rule, Rules
 from airflow_provider_engagevoice.sandbox.server import SandboxServer
 from tests.sandbox.fault_helpers import SetFault, in_force, in_threads, over_http
 

@@ -10,8 +10,8 @@ import pytest
 import requests
 
 from airflow_provider_engagevoice.ringcx import http, tokens
-from airflow_provider_engagevoice.sandbox.fault_kinds import KINDS
-from airflow_provider_engagevoice.sandbox.rules import Rule
+from airflow_provider_engagevoice.sandbox.misbehaving.fault_kinds import KINDS
+from airflow_provider_engagevoice.sandbox.misbehaving.rules import Rule
 from airflow_provider_engagevoice.sandbox.server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
 from tests.ringcx.clients import Clock, act, client_of

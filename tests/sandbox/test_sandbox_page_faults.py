@@ -10,9 +10,9 @@ import pytest
 import requests
 from sandbox_pages import Text, look, post
 
-from airflow_provider_engagevoice.sandbox import page_faults
-from airflow_provider_engagevoice.sandbox.fault_kinds import KINDS
+from airflow_provider_engagevoice.sandbox.misbehaving.fault_kinds import KINDS
 from airflow_provider_engagevoice.sandbox.server import SandboxServer
+from airflow_provider_engagevoice.sandbox.web import page_faults
 
 Row = dict[str, Any]
 

@@ -17,7 +17,7 @@ from airflow_provider_engagevoice.sandbox.server import SandboxServer
 from airflow_provider_engagevoice.sandbox.service import Service
 from airflow_provider_engagevoice.sandbox.settings import Settings
 from airflow_provider_engagevoice.sandbox.store import StateFileError, Store
-from airflow_provider_engagevoice.sandbox.world import SeededWorld
+from airflow_provider_engagevoice.sandbox.worlds.world import SeededWorld
 
 SMALL = Settings(size=60)
 

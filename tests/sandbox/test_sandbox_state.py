@@ -20,7 +20,7 @@ import requests
 from airflow_provider_engagevoice.sandbox.server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
 from airflow_provider_engagevoice.sandbox.store import StateFileError, Store
-from airflow_provider_engagevoice.sandbox.world import SeededWorld
+from airflow_provider_engagevoice.sandbox.worlds.world import SeededWorld
 
 SMALL = Settings(size=60, limits="off")
 COMMAND = [sys.executable, "-m", "airflow_provider_engagevoice.sandbox", "--port", "0", "--limits", "off"]
@@ -101,7 +101,7 @@ def test_a_kill_while_the_file_is_seeded_leaves_it_empty(tmp_path: Path, size: i
     file = tmp_path / "state.db"
     code = (
         "import os, signal, sys\n"
-        "from airflow_provider_engagevoice.sandbox import world\n"
+        "from airflow_provider_engagevoice.sandbox.worlds import world\n"
         "from airflow_provider_engagevoice.sandbox.store import Store\n"
         # The last step of the building, when most is in the file.
         "world.add_dnc = lambda connection: os.kill(os.getpid(), signal.SIGKILL)\n"

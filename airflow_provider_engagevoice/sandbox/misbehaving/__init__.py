@@ -1,0 +1,3 @@
+"""What goes wrong on demand."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Sign-in, and the tokens that come of it."""
+
+from __future__ import annotations
