@@ -79,7 +79,7 @@ def _collections(document: Json) -> None:
     schemas = _schemas(document)
     for name in [name for name in schemas if name.startswith("Collection")]:
         item = name.removeprefix("Collection")
-        items = {"$ref": f"#/components/schemas/{item}"} if item in schemas else {"type": "object"}
+        items = {"$ref": f"#/components/schemas/{item}"} if item in schemas else _ANY
         # What a request brings as an object, as the document has it, stays one.
         schemas[name] = {"type": ["array", "object"], "items": items}
 
@@ -197,6 +197,9 @@ def shallow(document: Json) -> Json:
     return smaller
 
 
+_ANY: Json = {"type": "object"}
+
+
 def _cut(part: Json) -> Json:
     """Replace a large object by any object."""
     if "items" in part:
@@ -205,7 +208,7 @@ def _cut(part: Json) -> Json:
     is_small = not name or name in _READ_DEEPLY or name in ("DateTime", "Timestamp")
     if is_small:
         return part
-    return {"type": "array"} if name.startswith("Collection") else {"type": "object"}
+    return {"type": "array", "items": _ANY} if name.startswith("Collection") else _ANY
 
 
 def _operations(document: Json) -> Iterator[tuple[str, str]]:

@@ -234,6 +234,9 @@ def test_any_data_gets_an_answer_that_fits(world: World, label: str, mode: str) 
         assert any(status < 300 for status in statuses), f"no example was accepted: {statuses}"
 
 
+FIXED = "callingConfiguration"
+
+
 def is_storable(case: Any) -> bool:
     """Tell whether a body has none of the characters that are refused."""
     return "\\u0000" not in json.dumps(case.body)
@@ -253,7 +256,7 @@ def test_what_is_made_is_found_replaced_and_gone_again(world: World, collection:
     one = f"{collection}/{{{key}}}"
     create, replace = f"POST {collection}", f"PUT {one}"
 
-    @settings(FUZZ, max_examples=6)
+    @settings(FUZZ, max_examples=8)
     @given(
         made=OPERATIONS[create].as_strategy().filter(is_storable),
         changed=OPERATIONS[replace].as_strategy().filter(is_storable),
@@ -265,6 +268,10 @@ def test_what_is_made_is_found_replaced_and_gone_again(world: World, collection:
         world.ids[key] = created.json()[key]
         assert world.ask(f"GET {one}").json() == created.json()
         place(changed, world, 2)
+        # Fixed once a campaign is there. Source: guide.
+        changed.body |= {
+            name: created.json()[name] for name in ["callingConfiguration"] if name in created.json()
+        }
         replaced = world.ask(replace, changed.body)
         assert replaced.status_code == 200, replaced.text
         assert world.ask(f"GET {one}").json() == replaced.json()

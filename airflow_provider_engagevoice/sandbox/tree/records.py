@@ -195,7 +195,7 @@ def read_flag(value: object) -> int:
 def read_count(value: object) -> int:
     """Read a whole number of at most 32 bits. Source: contract."""
     number = read_integer(value)
-    if abs(number) > _LARGEST_ID:
+    if not -_LARGEST_ID - 1 <= number <= _LARGEST_ID:
         raise ValueError("is out of range")
     return number
 
