@@ -50,8 +50,6 @@ def _run(argv: list[str] | None) -> int:
             f"Warning: others can reach this sandbox at {options.host}, and its passwords are public. The "
             "provider itself connects over plain http to this machine only."
         )
-    if options.unused:
-        _say(f"{options.state} holds a world already; {options.unused} only counts when it is reset.")
     with ExitStack() as open_things:
         try:
             write = open_things.enter_context(options.log) if options.log else None
@@ -60,6 +58,8 @@ def _run(argv: list[str] | None) -> int:
             return _fail(str(error))
         except OSError as error:
             return _fail(f"Cannot write the log to {error.filename}: {error.strerror}.")
+        if options.unused:
+            _say(f"{options.state} holds a world already; {options.unused} only counts when it is reset.")
         if write:
             server.listen(write)
         try:
@@ -73,20 +73,28 @@ def _serve(sandbox: SandboxServer) -> int:
     """Tell where the sandbox is, and wait for a signal."""
     stop = threading.Event()
     # Before anything is printed, so that a caller that reads the first line may stop us at once.
-    _on_signals(lambda number, frame: stop.set())
+    _on_signals(lambda number, frame: _stop(stop))
     try:
         _announce(sandbox)
     except BrokenPipeError:
         return _fail("Nobody reads the output any more.")
+    except OSError as error:
+        return _fail(f"Cannot write the output: {error.strerror or error}.")
     while not stop.wait(1.0):
         pass
     return 0
 
 
-def _on_signals(handler: Callable[[int, FrameType | None], object]) -> None:
+def _on_signals(handler: Callable[[int, FrameType | None], object] | signal.Handlers) -> None:
     """Let Ctrl-C and SIGTERM do something else."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, handler)
+
+
+def _stop(stop: threading.Event) -> None:
+    """Stop to serve; a second signal ends the process at once, in case that something holds it up."""
+    _on_signals(signal.SIG_DFL)
+    stop.set()
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -7,14 +7,11 @@ import math
 from starlette.responses import PlainTextResponse, Response
 
 from airflow_provider_engagevoice.sandbox.calls import Call, Handler, carry_out
-from airflow_provider_engagevoice.sandbox.errors import EXPIRED, NotSignedIn, Refusal
+from airflow_provider_engagevoice.sandbox.errors import EXPIRED, TOO_MANY, NotSignedIn, Refusal
 from airflow_provider_engagevoice.sandbox.limits import Use
 from airflow_provider_engagevoice.sandbox.service import Service
 from airflow_provider_engagevoice.sandbox.signing.credentials import PERMANENT_TOKEN, same
 from airflow_provider_engagevoice.sandbox.signing.tokens import Verdict
-
-_TOO_MANY = "Request rate exceeded"
-"""Body of a 429. Assumed wording; one was observed to speak of the rate only."""
 
 
 def with_any_token(handler: Handler) -> Handler:
@@ -121,7 +118,7 @@ def _is_kept(service: Service, token: str) -> bool:
 def _refuse(service: Service, wait: float) -> Response:
     """Answer 429. Whole seconds, rounded up: who waits them is let in."""
     headers = {"Retry-After": str(math.ceil(wait))} if service.settings.retry_after else {}
-    return PlainTextResponse(_TOO_MANY, 429, headers=headers)
+    return PlainTextResponse(TOO_MANY, 429, headers=headers)
 
 
 def _headers(use: Use, operation: str) -> dict[str, str]:

@@ -13,8 +13,8 @@ from starlette.routing import Route
 from airflow_provider_engagevoice.sandbox import control
 from airflow_provider_engagevoice.sandbox.calls import Handler, endpoint, refused
 from airflow_provider_engagevoice.sandbox.errors import Refusal
-from airflow_provider_engagevoice.sandbox.misbehaving.fault_kinds import WEB_PAGE
 from airflow_provider_engagevoice.sandbox.misbehaving.faults import misbehaving
+from airflow_provider_engagevoice.sandbox.misbehaving.wrong_answers import WEB_PAGE
 from airflow_provider_engagevoice.sandbox.operations import Operation, operations
 from airflow_provider_engagevoice.sandbox.service import Service
 from airflow_provider_engagevoice.sandbox.values import read_boolean

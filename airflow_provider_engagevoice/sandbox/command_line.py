@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import Field, dataclass, fields
@@ -48,6 +49,9 @@ def read_options(argv: Sequence[str] | None) -> Options:
     """
     parser = _parser()
     given = parser.parse_args(argv)
+    files = [os.path.realpath(name) for name in (given.state, given.from_csv, given.log) if name]
+    if len(set(files)) < len(files):
+        parser.error("--state, --from-csv and --log must be different files")
     chosen = {each.name: getattr(given, each.name) for each in fields(Settings) if hasattr(given, each.name)}
     try:
         settings = Settings.from_environment(**chosen)
@@ -119,7 +123,8 @@ def _parser() -> argparse.ArgumentParser:
         default=MEMORY,
         metavar="FILE",
         help="SQLite file, for its owner only, that keeps the state between runs, used by one sandbox at a "
-        "time; an existing one is not seeded again (default: the state ends with the command)",
+        "time; an existing one is not seeded again, and a reset makes the world of the options given then, "
+        "so repeat --from-csv (default: the state ends with the command)",
     )
     parser.add_argument(
         "--from-csv",

@@ -41,7 +41,7 @@ def set_fault(service: Service, asked: Mapping[str, Any], *, trusted: bool = Fal
 def post_fault(service: Service, call: Call) -> Response:
     """``POST /sandbox/faults``: 201 and the rule."""
     try:
-        return answer(set_fault(service, _object(call)), 201)
+        return answer(set_fault(service, call.json_object()), 201)
     except ValueError as error:
         raise Refusal(400, str(error)) from error
 
@@ -70,7 +70,7 @@ def delete_faults(service: Service, call: Call) -> Response:
 
 def post_clock(service: Service, call: Call) -> Response:
     """``POST /sandbox/clock`` with ``{"advance": seconds}``: moves the sandbox's clock on."""
-    seconds = _object(call).get("advance")
+    seconds = call.json_object().get("advance")
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 <= seconds <= 10**9:
         raise Refusal(400, "advance must be a number of seconds between 0 and 1000000000")
     try:
@@ -97,11 +97,3 @@ def get_requests(service: Service, call: Call) -> Response:
 def get_settings(service: Service, call: Call) -> Response:
     """``GET /sandbox/settings``: the switches of this sandbox."""
     return answer(asdict(service.settings))
-
-
-def _object(call: Call) -> dict[str, Any]:
-    """Read the body, which must be a JSON object."""
-    value = call.json()
-    if not isinstance(value, dict):
-        raise Refusal(400, "The request body must be a JSON object")
-    return value

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http.client import responses
+from typing import TypeVar
+
+T = TypeVar("T")
 
 #: ``generalMessage`` and ``developerMessage`` by status. Source: contract, response examples; 405 and
 #: 413 are assumed.
@@ -24,6 +27,9 @@ EXPIRED = "Jwt is expired"
 
 NOT_SIGNED_IN = "Full authentication is required to access this resource"
 """Body of any other 401. Assumed wording; it must not contain "expired"."""
+
+TOO_MANY = "Request rate exceeded"
+"""Body of a 429. Assumed wording; one was observed to speak of the rate only."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +80,21 @@ class Refusal(Exception):
 def refused_values(invalid: Sequence[Invalid]) -> Refusal:
     """Make the refusal of bad values: 400, and one sentence that names each of them."""
     return Refusal(400, "; ".join(f"{each.attribute} {each.message}" for each in invalid), invalid)
+
+
+def read_or_refuse(name: str, value: object, read: Callable[[object], T]) -> T:
+    """Read one untrusted value.
+
+    :param name: what a refusal calls it.
+    :param value: the value.
+    :param read: returns what is read, or raises ValueError.
+    :return: what is read.
+    :raises Refusal: with status 400, where the value is bad.
+    """
+    try:
+        return read(value)
+    except ValueError as error:
+        raise refused_values([Invalid.of(name, error, value)]) from error
 
 
 class NotSignedIn(Exception):

@@ -21,7 +21,7 @@ from airflow_provider_engagevoice.sandbox.loads import loader
 from airflow_provider_engagevoice.sandbox.signing import platform_calls, signin, token_calls
 from airflow_provider_engagevoice.sandbox.tree import agents, campaigns, dial_groups, lookups
 
-Guard = Callable[[Handler], Handler]
+Check = Callable[[Handler], Handler]
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ _INTEGRATION = (
 _INTEGRATION_ROOT = "/voice/api/integration/v1/admin/accounts/{account}"
 
 #: Where the admin paths start, and which tokens open them there. Source: guide, base URIs.
-_ADMIN_ROOTS: tuple[tuple[str, Guard], ...] = (
+_ADMIN_ROOTS: tuple[tuple[str, Check], ...] = (
     ("/voice/api/v1/admin", with_any_token),
     ("/api/v1/admin", with_auth_token),
 )

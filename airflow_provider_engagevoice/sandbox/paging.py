@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from airflow_provider_engagevoice.sandbox.calls import Call
-from airflow_provider_engagevoice.sandbox.errors import Invalid, refused_values
+from airflow_provider_engagevoice.sandbox.errors import Invalid, read_or_refuse, refused_values
 from airflow_provider_engagevoice.sandbox.settings import Settings
 from airflow_provider_engagevoice.sandbox.values import read_integer
 
@@ -16,12 +16,16 @@ _LARGEST = 2**31 - 1
 class Page:
     """A part of an answer.
 
-    :param limit: most rows.
+    :param limit: most rows; -1 for all.
     :param offset: rows to leave out first.
     """
 
     limit: int
     offset: int
+
+
+EVERYTHING = Page(-1, 0)
+"""No part, but the whole answer."""
 
 
 def page_of(call: Call, settings: Settings) -> Page:
@@ -42,10 +46,7 @@ def _number(call: Call, name: str, smallest: int, default: int) -> int:
     text = call.query.get(name, "")
     if not text:
         return default
-    try:
-        number = read_integer(text)
-    except ValueError as error:
-        raise refused_values([Invalid.of(name, error, text)]) from error
+    number = read_or_refuse(name, text, read_integer)
     if not smallest <= number <= _LARGEST:
         problem = f"must be at least {smallest}" if number < smallest else "is too large"
         raise refused_values([Invalid.of(name, problem, text)])

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+
+_logger = logging.getLogger(__name__)
 
 #: Records kept, so that a sandbox that runs for weeks does not grow without end.
 _KEPT = 100_000
@@ -42,8 +45,8 @@ class RecordedRequest:
     user_agent: str
 
     def as_json(self) -> str:
-        """Write it as one line of JSON."""
-        return json.dumps(asdict(self), ensure_ascii=False)
+        """Write it as one line of JSON, in ASCII, which every terminal takes."""
+        return json.dumps(asdict(self))
 
 
 class RequestLog:
@@ -59,7 +62,11 @@ class RequestLog:
         with self._lock:
             self._records.append(record)
         # Outside the lock, so that a listener may read the log.
-        self.listener(record)
+        try:
+            self.listener(record)
+        except Exception:
+            # The request is carried out already, and its client is to hear of it.
+            _logger.exception("The listener of the sandbox's requests failed")
 
     def records(self) -> list[RecordedRequest]:
         """Return the requests so far, in the order of their answers; of very many the latest 100,000."""

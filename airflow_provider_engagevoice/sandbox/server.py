@@ -21,6 +21,7 @@ from airflow_provider_engagevoice.sandbox.serving import ServerThread
 from airflow_provider_engagevoice.sandbox.settings import Settings
 from airflow_provider_engagevoice.sandbox.signing import credentials
 from airflow_provider_engagevoice.sandbox.tree.campaigns import campaigns_where
+from airflow_provider_engagevoice.sandbox.web.outbox import mails
 from airflow_provider_engagevoice.sandbox.worlds import names
 from airflow_provider_engagevoice.sandbox.worlds.world import World
 
@@ -119,7 +120,8 @@ class SandboxServer:
     def listen(self, listener: Callable[[RecordedRequest], object]) -> None:
         """Tell somebody of each request from now on, in the place of who was told before.
 
-        :param listener: is called before the answer leaves, by any thread, and must not raise.
+        :param listener: is called before the answer leaves, in the thread that serves; what it raises is
+            logged, and changes nothing else.
         """
         self._service.log.listener = listener
 
@@ -127,11 +129,20 @@ class SandboxServer:
     def outbox(self) -> list[dict[str, Any]]:
         """The mails of EMAIL_LEADS: their id, whom to, how many leads, their ids, and when."""
         with self._service.store.reading() as connection:
-            mails = connection.execute("SELECT * FROM mails ORDER BY mailId").fetchall()
-            lead_ids: dict[int, list[int]] = {mail["mailId"]: [] for mail in mails}
+            sent = mails(connection)
+            lead_ids: dict[int, list[int]] = {mail.number: [] for mail in sent}
             for row in connection.execute("SELECT mailId, leadId FROM mail_leads ORDER BY mailId, leadId"):
                 lead_ids[row["mailId"]].append(row["leadId"])
-        return [_mail(mail, lead_ids[mail["mailId"]]) for mail in mails]
+        return [
+            {
+                "mail_id": mail.number,
+                "to": mail.recipients,
+                "leads": mail.leads,
+                "lead_ids": lead_ids[mail.number],
+                "sent": print_moment(mail.sent),
+            }
+            for mail in sent
+        ]
 
     @property
     def contents(self) -> dict[str, int]:
@@ -195,7 +206,8 @@ class SandboxServer:
         :param kind: ``drop``, ``hang``, ``status``, ``rate_limited``, ``html``, ``rejected``,
             ``load_failed``, ``expired``, ``answer``, ``slow``, ``stale``, ``short_page``, ``page_base``,
             ``dialer`` or ``meanwhile``. They are described in
-            :mod:`airflow_provider_engagevoice.sandbox.misbehaving.fault_kinds`.
+            :mod:`airflow_provider_engagevoice.sandbox.misbehaving.fault_kinds`,
+            which names the class of each.
         :param asked: which requests meet it (by default the next one of any operation), the fields of
             :class:`~airflow_provider_engagevoice.sandbox.misbehaving.rules.Rule`; and the options of that
             kind of fault.
@@ -228,17 +240,6 @@ class SandboxServer:
         Tokens stay good, except permanent ones that somebody has made.
         """
         self._service.reset()
-
-
-def _mail(mail: Mapping[str, Any], lead_ids: list[int]) -> dict[str, Any]:
-    """Write one mail of the outbox."""
-    return {
-        "mail_id": mail["mailId"],
-        "to": json.loads(mail["recipients"]),
-        "leads": mail["leads"],
-        "lead_ids": lead_ids,
-        "sent": print_moment(mail["sent"]),
-    }
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
+from difflib import get_close_matches
 from typing import Any
 
 VARIABLE_PREFIX = "ENGAGEVOICE_SANDBOX_"
@@ -113,11 +114,16 @@ class Settings:
 
         :param chosen: values that count more than the environment's.
         :return: the settings.
-        :raises ValueError: a variable holds no such value, or a value is out of its range.
+        :raises ValueError: a variable holds no such value, or is of no setting, or a value is out of its
+            range.
         """
-        names = {each.name: variable_of(each.name) for each in fields(cls)}
-        given = {name: os.environ[variable] for name, variable in names.items() if variable in os.environ}
-        return cls.from_texts(given, **chosen)
+        names = {variable_of(each.name): each.name for each in fields(cls)}
+        given = {name: text for name, text in os.environ.items() if name.startswith(VARIABLE_PREFIX)}
+        unknown = sorted(set(given) - set(names))
+        if unknown:
+            (nearest,) = get_close_matches(unknown[0].upper(), names, n=1, cutoff=0)
+            raise ValueError(f"{unknown[0]} is of no setting; the nearest is {nearest}")
+        return cls.from_texts({names[variable]: text for variable, text in given.items()}, **chosen)
 
 
 def variable_of(name: str) -> str:

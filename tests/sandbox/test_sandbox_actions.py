@@ -148,13 +148,13 @@ def test_suppress_and_unsuppress(sandbox: SandboxServer, api: Any, leads: list[R
 @pytest.mark.choice(34)
 def test_email(sandbox: SandboxServer, api: Any, leads: list[Row]) -> None:
     before = sandbox.leads()
-    result = api.act("EMAIL_LEADS", by_ids(leads[:3]), EMAIL_TO="a@example.com, b@example.org")
+    result = api.act("EMAIL_LEADS", by_ids(leads[:3]), EMAIL_TO="a@example.com, b@mail.example.org")
     assert outcome(result) == (True, 0, 0, 0, False)
     (mail,) = sandbox.outbox
     assert is_now(mail.pop("sent"))
     assert mail == {
         "mail_id": 1,
-        "to": ["a@example.com", "b@example.org"],
+        "to": ["a@example.com", "b@mail.example.org"],
         "leads": 3,
         "lead_ids": by_ids(leads[:3])["leadIds"],
     }

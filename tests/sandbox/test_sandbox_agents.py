@@ -6,15 +6,11 @@ from typing import Any
 
 import pytest
 import requests
+from sandbox_tree import refused_for, send
 
 from airflow_provider_engagevoice.sandbox.server import SandboxServer
 
 Row = dict[str, Any]
-
-
-def send(api: Any, method: str, path: str, body: object = None) -> requests.Response:
-    response: requests.Response = api.session.request(method, f"{api.root}/{path}", json=body, timeout=20)
-    return response
 
 
 @pytest.fixture
@@ -96,12 +92,6 @@ def test_either_name_switches_an_agent_off_and_on(api: Any, ada: Row, ada_path: 
     on = send(api, "PUT", ada_path, {**off, name: True}).json()
     assert (on["active"], on["isActive"]) == (True, True)
     assert refused_for(send(api, "PUT", ada_path, {**ada, name: 5})) == [name]
-
-
-def refused_for(response: requests.Response) -> list[str]:
-    """Return which values a 400 names."""
-    assert response.status_code == 400
-    return [error["attributeName"] for error in response.json()["validationErrors"]]
 
 
 @pytest.mark.parametrize(

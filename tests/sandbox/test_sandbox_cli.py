@@ -10,6 +10,7 @@ import signal
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -108,8 +109,8 @@ def test_a_signal_while_seeding_ends_it_and_leaves_no_half_world(number: int, tm
     state = tmp_path / "state.db"
     with started("--size", "1000000", "--state", str(state)) as process:
         # The file grows while the leads are written.
-        while process.poll() is None and (not state.exists() or state.stat().st_size < 5_000_000):
-            pass
+        while process.poll() is None and (not state.exists() or state.stat().st_size < 1_000_000):
+            time.sleep(0.01)
         process.send_signal(number)
         rest, errors = process.communicate(timeout=60)
         assert (process.returncode, rest, errors) == (0, "", "")
@@ -148,6 +149,7 @@ def test_command_line_counts_more_than_environment_and_that_more_than_default(
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [
+        (["--from-csv", "same", "--log", "./same"], "different files"),
         (["--host"], "--host"),
         (["--leads", "10"], "--leads"),
         (["--limits", "some"], "documented, off"),
@@ -160,6 +162,7 @@ def test_command_line_counts_more_than_environment_and_that_more_than_default(
         (["--size", "-1"], "--size"),
         (["--size", "many"], "a whole number"),
         (["--state", ""], "empty"),
+        (["--state", "same", "--log", "same"], "different files"),
         (["--token-lifetime", "nan"], "--token-lifetime"),
     ],
 )
@@ -179,6 +182,13 @@ def test_a_wrong_variable_is_one_sentence() -> None:
     assert code == 2
     assert "environment" in errors
     assert "size must be a whole number" in errors
+    assert errors.count("\n") == 1
+
+
+def test_a_variable_that_is_misspelt_is_one_sentence() -> None:
+    code, errors = run_command(environment={"ENGAGEVOICE_SANDBOX_SIZ": "5"})
+    assert code == 2
+    assert "ENGAGEVOICE_SANDBOX_SIZ is of no setting; the nearest is ENGAGEVOICE_SANDBOX_SIZE" in errors
     assert errors.count("\n") == 1
 
 
@@ -211,7 +221,7 @@ def test_without_its_packages(tmp_path: Path, module: str) -> None:
 def test_a_broken_state_file(tmp_path: Path) -> None:
     file = tmp_path / "state.db"
     file.write_bytes(b"this is no database" * 100)
-    code, errors = run_command("--port", "0", "--state", str(file))
+    code, errors = run_command("--port", "0", "--state", str(file), "--size", "5")
     assert code == 1
     assert str(file) in errors
     assert errors.count("\n") == 1
@@ -257,6 +267,51 @@ def test_a_log_on_the_standard_output() -> None:
         code, rest, errors = running.stop()
     assert (code, errors) == (0, "")
     assert json.loads(rest)["path"] == "/voice/api/v1/admin/accounts"
+
+
+def test_a_log_whose_reader_has_gone_ends_and_requests_go_on() -> None:
+    with serving("--size", "10", "--log", "-") as running:
+        assert running.process.stdout
+        running.process.stdout.close()
+        running.process.stdout = None
+        assert [running.get("accounts").status_code for _ in range(3)] == [200] * 3
+        running.process.send_signal(signal.SIGTERM)
+        _, errors = running.process.communicate(timeout=20)
+    assert errors.startswith("The log - ends here: ")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names")
+def test_a_second_signal_ends_it_though_nobody_takes_its_log(tmp_path: Path) -> None:
+    pipe = tmp_path / "log"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    with serving("--size", "10", "--log", str(pipe)) as running:
+        with pytest.raises(requests.Timeout), requests.Session() as session:
+            while True:
+                session.get(f"{running.url}/{'x' * 4000}", timeout=1)
+        running.process.send_signal(signal.SIGTERM)
+        with pytest.raises(subprocess.TimeoutExpired):
+            running.process.wait(timeout=1)
+        running.process.send_signal(signal.SIGTERM)
+        assert running.process.wait(timeout=20) == -signal.SIGTERM
+    os.close(reader)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device")
+def test_an_output_that_cannot_be_written() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*COMMAND, "--port", "0", "--size", "5"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+            env=without_settings(),
+        )
+    assert done.returncode == 1
+    assert done.stderr.startswith("Cannot write the output: No space left on device.\n")
+    assert "Traceback" not in done.stderr
 
 
 def test_a_log_that_cannot_be_written(tmp_path: Path) -> None:

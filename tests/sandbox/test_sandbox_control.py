@@ -255,3 +255,23 @@ def test_a_listener_hears_of_each_request_and_may_read_the_log() -> None:
     for path in ("/a", "/b"):
         log.add(RecordedRequest(0.0, "GET", path, {}, 200, "", 1.0, "", "", None, ""))
     assert heard == [("/a", 1), ("/b", 2)]
+
+
+def test_a_listener_that_raises_breaks_no_request(
+    sandbox: SandboxServer, api: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    def listener(record: object) -> None:
+        raise ValueError("no more room")
+
+    sandbox.listen(listener)
+    assert [api.get("dialGroups").status_code for _ in range(2)] == [200, 200]
+    assert len(sandbox.requests) == 2
+    assert "no more room" in caplog.text
+
+
+def test_a_line_of_the_log_is_plain_ascii(sandbox: SandboxServer, api: Any) -> None:
+    api.get("dialGroups", name="Zoë\u2028")
+    (request,) = sandbox.requests
+    line = request.as_json()
+    assert line.isascii()
+    assert json.loads(line)["query"] == {"name": "Zoë\u2028"}

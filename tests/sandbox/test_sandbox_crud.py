@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 from typing import Any
 
 import pytest
-import requests
+from sandbox_tree import refused_for, send
 
 from airflow_provider_engagevoice.sandbox.server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
@@ -13,26 +14,11 @@ from airflow_provider_engagevoice.sandbox.settings import Settings
 Row = dict[str, Any]
 
 
-def send(api: Any, method: str, path: str, body: object = None) -> requests.Response:
-    response: requests.Response = api.session.request(method, f"{api.root}/{path}", json=body, timeout=20)
-    return response
-
-
 def put(api: Any, path: str, body: object) -> Row:
     response = send(api, "PUT", path, body)
     assert response.status_code == 200, response.text
     changed: Row = response.json()
     return changed
-
-
-def refused_for(response: requests.Response) -> list[str]:
-    """Return which values a 400 names, and see that its sentence names them, too."""
-    assert response.status_code == 400
-    body = response.json()
-    names = [error["attributeName"] for error in body["validationErrors"]]
-    assert names
-    assert all(name in body["details"] for name in names)
-    return names
 
 
 @pytest.fixture
@@ -270,8 +256,6 @@ def test_delete_of_a_dial_group_takes_its_campaigns(api: Any, sandbox: SandboxSe
 
 
 def test_nothing_of_a_removed_campaign_stays_in_the_state(tmp_path: Any, api_of: Any) -> None:
-    import sqlite3
-
     with SandboxServer(Settings(size=300), database=str(tmp_path / "state.db")) as sandbox:
         spring = sandbox.campaign("Spring Renewals")
         api = api_of(sandbox)

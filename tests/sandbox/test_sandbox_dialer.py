@@ -8,7 +8,7 @@ import pytest
 
 from airflow_provider_engagevoice.sandbox.server import SandboxServer
 from tests.sandbox.fault_helpers import Row, SetFault
-from tests.sandbox.sandbox_leads import by_ids, is_now
+from tests.sandbox.sandbox_leads import MANUAL, by_ids, is_now
 
 INACTIVE = ("Trade Show Contacts", "Holiday Offer")
 EVERYBODY = 10**9
@@ -88,6 +88,26 @@ def test_the_dialer_calls_neither_suppressed_nor_used_up_leads_nor_for_inactive_
     }
     assert {row["leadId"] for row in chosen} <= left
     assert all(after[number] == before[number] for number in left)
+
+
+@pytest.mark.choice(30, 55)
+def test_leads_whose_next_call_is_due_later_are_called_then(sandbox: SandboxServer, api: Any) -> None:
+    chosen = ready(everyone(sandbox))[:1]
+    api.act("MANUAL_LEADS", by_ids(chosen), **{**MANUAL, "PASS_DELAY": 60})
+    assert states(step(sandbox, api, EVERYBODY), chosen) == ["READY"]
+    sandbox.advance(seconds=3601)
+    assert states(step(sandbox, api, EVERYBODY), chosen) == ["PENDING"]
+
+
+def test_the_agent_of_an_earlier_pass_is_not_that_of_the_dialer_s_call(
+    sandbox: SandboxServer, api: Any
+) -> None:
+    waiting = [row for row in ready(everyone(sandbox)) if row["lastPassAgentName"]]
+    for _ in range(3):
+        after = step(sandbox, api, EVERYBODY)
+    called = [after[row["leadId"]] for row in waiting if after[row["leadId"]]["leadState"] == "COMPLETE"]
+    assert called
+    assert {row["lastPassAgentName"] for row in called} == {None}
 
 
 @pytest.mark.choice(55)

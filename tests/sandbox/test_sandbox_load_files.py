@@ -354,7 +354,7 @@ def encrypted() -> bytes:
 _ENTITIES = '<!DOCTYPE a [<!ENTITY b "cccc"><!ENTITY d "&b;&b;">]><sst><si><t>&d;</t></si></sst>'
 
 BAD_WORKBOOKS: dict[str, tuple[Callable[[], bytes], str]] = {
-    "bomb": (lambda: workbook("<row>" + " " * 40_000_000 + "</row>"), "too large"),
+    "bomb": (lambda: workbook("<row>" + " " * 17_000_000 + "</row>"), "too large"),
     "broken xml": (lambda: workbook("<row>"), "broken content"),
     "cell far out": (lambda: workbook('<row><c r="XFD1"><v>1</v></c></row>'), "columns"),
     "cells out of order": (
@@ -365,6 +365,12 @@ BAD_WORKBOOKS: dict[str, tuple[Callable[[], bytes], str]] = {
     "encrypted": (encrypted, "not an Excel file"),
     "entities": (lambda: workbook(SHEET, **{"xl/sharedStrings.xml": _ENTITIES}), "does not write"),
     "many cells": (lambda: workbook('<row><c r="SA1"/></row>' * 2100), "1000000 cells"),
+    "many letters": (
+        lambda: workbook(
+            "<row>" + '<c t="s"><v>0</v></c>' * 400 + "</row>", "<si><t>" + "x" * 100_000 + "</t></si>"
+        ),
+        "too large",
+    ),
     "no such text": (lambda: workbook(SHEET), "names a text"),
     "odd compression": (lambda: workbook(SHEET, SHARED, zipfile.ZIP_LZMA), "compressed"),
     "other zip": (

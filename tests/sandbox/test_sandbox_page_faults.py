@@ -10,7 +10,7 @@ import pytest
 import requests
 from sandbox_pages import Text, look, post
 
-from airflow_provider_engagevoice.sandbox.misbehaving.fault_kinds import KINDS
+from airflow_provider_engagevoice.sandbox.misbehaving.fault_kinds import FROM_OUTSIDE, KINDS
 from airflow_provider_engagevoice.sandbox.server import SandboxServer
 from airflow_provider_engagevoice.sandbox.web import page_faults
 
@@ -47,7 +47,7 @@ def test_ready_made_faults_can_be_set(sandbox: SandboxServer, preset: page_fault
     assert rule["kind"] == preset.asked["kind"]
 
 
-@pytest.mark.parametrize("kind", sorted(page_faults.kinds()))
+@pytest.mark.parametrize("kind", sorted(FROM_OUTSIDE))
 def test_the_form_as_it_comes_sets_every_kind(sandbox: SandboxServer, kind: str) -> None:
     page = requests.get(sandbox.url, params={"kind": kind}, timeout=20).text
     form = page[page.index('id="fault-form"') :].partition("</form>")[0]
@@ -60,7 +60,7 @@ def test_the_form_as_it_comes_sets_every_kind(sandbox: SandboxServer, kind: str)
 
 
 def test_only_what_python_alone_can_set_is_missing_from_the_form() -> None:
-    assert set(KINDS) - set(page_faults.kinds()) == {"meanwhile"}
+    assert set(KINDS) - set(FROM_OUTSIDE) == {"meanwhile"}
 
 
 @pytest.mark.parametrize(
@@ -82,3 +82,13 @@ def test_a_fault_that_makes_no_sense_is_refused(sandbox: SandboxServer, form: Ro
     assert answer.status_code == 400
     assert f"Not done: {problem}" in html.unescape(Text(answer.text).parts["message"])
     assert requests.get(f"{sandbox.url}/sandbox/faults", timeout=20).json() == []
+
+
+@pytest.mark.parametrize("number", ["", "9" * 5000, "1.5", "x"], ids=lambda number: number[:5] or "empty")
+def test_a_number_of_no_fault_is_refused_in_words(sandbox: SandboxServer, number: str) -> None:
+    sandbox.fault("html")
+    answer = post(sandbox, "fault/clear", number=number)
+    assert answer.status_code == 400
+    message = Text(answer.text).parts["message"]
+    assert message == "Not done: the number of the fault must be a whole number."
+    assert len(requests.get(f"{sandbox.url}/sandbox/faults", timeout=20).json()) == 1

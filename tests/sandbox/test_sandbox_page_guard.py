@@ -38,15 +38,27 @@ def test_own_host_names_are_answered(sandbox: SandboxServer, host: str) -> None:
     assert requests.get(sandbox.url, headers={"Host": host}, timeout=20).status_code == 200
 
 
-def test_the_api_itself_answers_to_any_host(sandbox: SandboxServer, api: Any) -> None:
-    api.session.headers["Host"] = "host.docker.internal:8787"
+@pytest.mark.parametrize("host", ["10.0.0.7", "[2001:db8::1]:1", "host.docker.internal:8787", "ringcx:80"])
+def test_the_api_answers_to_a_host_that_no_web_site_can_have(api: Any, host: str) -> None:
+    api.session.headers["Host"] = host
     assert api.get("dialGroups").status_code == 200
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1.evil.example", "evil.example:8787", "internal.evil.example."])
+def test_the_api_is_not_for_web_sites_that_lead_here(sandbox: SandboxServer, api: Any, host: str) -> None:
+    api.session.headers["Host"] = host
+    answer = api.post_search({})
+    assert answer.status_code == 403
+    assert "own address only" in answer.text
+    assert [request.status for request in sandbox.requests] == [403]
 
 
 def test_a_sandbox_for_others_answers_to_any_host() -> None:
     with SandboxServer(Settings(size=20), host="0.0.0.0") as sandbox:
         headers = {"Host": "sandbox.example"}
         assert requests.get(sandbox.url, headers=headers, timeout=20).status_code == 200
+        answer = requests.get(f"{sandbox.url}/voice/api/v1/admin/accounts", headers=headers, timeout=20)
+        assert answer.status_code == 401
         headers["Origin"] = "http://evil.example"
         assert requests.post(f"{sandbox.url}/sandbox/reset", headers=headers, timeout=20).status_code == 403
 

@@ -41,6 +41,8 @@ BAD = [
     ("EMAIL_LEADS", {}, "EMAIL_TO"),
     ("EMAIL_LEADS", {"EMAIL_TO": "nobody"}, "EMAIL_TO"),
     ("EMAIL_LEADS", {"EMAIL_TO": "a@example.com,"}, "EMAIL_TO"),
+    # One that takes minutes to read where a text can be matched in many ways.
+    ("EMAIL_LEADS", {"EMAIL_TO": f"a@{'.' * 50_000}@"}, "EMAIL_TO"),
     ("EMAIL_LEADS", {"EMAIL_TO": ["a@example.com"]}, "EMAIL_TO"),
     ("CALLBACK_LEADS", {}, "ACTION_TYPE"),
     ("CALLBACK_LEADS", {"ACTION_TYPE": "LATER"}, "ACTION_TYPE"),

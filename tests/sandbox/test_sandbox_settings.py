@@ -137,6 +137,20 @@ def test_the_message_about_a_text_names_what_would_do(text: dict[str, str], mess
         Settings.from_texts(text)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "nearest"),
+    [("SIZ", "SIZE"), ("ROWCAP", "ROW_CAP"), ("page_base", "PAGE_BASE"), ("", "SEED|SIZE")],
+)
+def test_a_variable_of_no_setting_is_refused(
+    wrong: str, nearest: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"ENGAGEVOICE_SANDBOX_{wrong}", "5")
+    prefix = "ENGAGEVOICE_SANDBOX_"
+    message = rf"^{prefix}{wrong} is of no setting; the nearest is {prefix}({nearest})$"
+    with pytest.raises(ValueError, match=message):
+        Settings.from_environment()
+
+
 def test_settings_do_not_change() -> None:
     settings = Settings()
     with pytest.raises(FrozenInstanceError):

@@ -20,6 +20,7 @@ import requests
 from airflow_provider_engagevoice.sandbox.server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
 from airflow_provider_engagevoice.sandbox.store import StateFileError, Store
+from airflow_provider_engagevoice.sandbox.worlds import world
 from airflow_provider_engagevoice.sandbox.worlds.world import SeededWorld
 
 SMALL = Settings(size=60, limits="off")
@@ -158,15 +159,19 @@ def test_the_file_is_for_its_owner_only(tmp_path: Path, api_of: Any, exists: boo
     assert list(tmp_path.iterdir()) == [file]
 
 
-@pytest.mark.parametrize("size", [300, 60_000])
-def test_reset_of_a_file_brings_the_world_back(tmp_path: Path, api_of: Any, size: int) -> None:
-    with SandboxServer(Settings(size=size), database=str(tmp_path / "state.db")) as sandbox:
+@pytest.mark.parametrize("largest_copied", [0, 50_000])
+def test_reset_of_a_file_brings_the_world_back(
+    tmp_path: Path, api_of: Any, monkeypatch: pytest.MonkeyPatch, largest_copied: int
+) -> None:
+    # A larger world is built anew.
+    monkeypatch.setattr(world, "_LARGEST_TEMPLATE", largest_copied)
+    with SandboxServer(Settings(size=300), database=str(tmp_path / "state.db")) as sandbox:
         before = sandbox.leads("Spring Renewals")
         api_of(sandbox).act("DELETE_LEADS", {})
         assert sandbox.leads("Spring Renewals") != before
         sandbox.reset()
         assert sandbox.leads("Spring Renewals") == before
-        assert sandbox.contents["leads"] == size
+        assert sandbox.contents["leads"] == 300
 
 
 def test_a_reset_that_fails_changes_nothing(tmp_path: Path) -> None:
@@ -185,10 +190,16 @@ def test_a_reset_that_fails_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_large_worlds_are_like_small_ones() -> None:
-    with SandboxServer(Settings(size=60_000)) as sandbox:
-        leads = sandbox.leads()
-        share = len(sandbox.leads("Spring Renewals")) / len(leads)
+    store = Store(":memory:")
+    SeededWorld(1, 60_000).fill(store)
+    with store.reading() as connection:
+        leads = connection.execute(
+            "SELECT leadId, externId, leadPhone, firstName, lastName, leadState, campaignName"
+            " FROM leads JOIN campaigns USING (campaignId) ORDER BY leadId"
+        ).fetchall()
+    store.close()
     assert len(leads) == 60_000
+    share = sum(lead["campaignName"] == "Spring Renewals" for lead in leads) / len(leads)
     assert 0.06 < share < 0.08
     ready = sum(lead["leadState"] == "READY" for lead in leads) / len(leads)
     assert 0.57 < ready < 0.63

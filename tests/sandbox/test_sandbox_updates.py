@@ -105,11 +105,25 @@ def test_searches_follow_the_numbers(api: Any, lead: Row) -> None:
     found = [api.count(leadPhoneNumbers=[phone], **{"leadIds": [lead["leadId"]]}) for phone in phones]
     assert found == [1, 0, 1, 1]
     assert api.count(leadPhoneNumbers=[lead["leadPhone"].split("|")[0]], leadIds=[lead["leadId"]]) == 0
-    changed(api, "PATCH", lead, {"leadPhoneE164": None, "leadPhone": f"{phones[0]}|{phones[1]}"})
+    body = {"leadPhoneE164": None, "leadPhone": f"{phones[0]}|{phones[1]}", "personaPhoneConfig": {}}
+    changed(api, "PATCH", lead, body)
     found = [api.count(leadPhoneNumbers=[phone], **{"leadIds": [lead["leadId"]]}) for phone in phones]
-    assert found == [1, 1, 0, 1]
+    assert found == [1, 1, 0, 0]
     changed(api, "PUT", lead, {})
     assert api.count(leadPhoneNumbers=phones) == 0
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+def test_several_numbers_beside_those_of_personas(api: Any, lead: Row, method: str) -> None:
+    several = {"leadPhone": "2125550100|2125550101"}
+    personas = {"personaPhoneConfig": {"Home": "+442079460000"}}
+    response = send(api, method, lead, {**several, **personas})
+    assert response.status_code == 400
+    assert response.json()["details"] == "leadPhone must be one number beside personaPhoneConfig"
+    # What a PATCH leaves alone counts, too.
+    changed(api, "PATCH", lead, {"leadPhone": "2125550100", **personas})
+    assert send(api, "PATCH", lead, several).status_code == 400
+    assert api.lead(lead["leadId"])["leadPhone"] == "2125550100"
 
 
 def test_extended_data_shows_in_rows(api: Any, lead: Row) -> None:

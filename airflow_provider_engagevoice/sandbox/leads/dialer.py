@@ -17,7 +17,8 @@ def work_on(connection: sqlite3.Connection, leads: int, now: int) -> None:
 
     It calls for active campaigns of active dial groups, what was loaded IMMEDIATE first and the latest of
     it before the rest (guide), the rest in the order of the lead ids, and without regard to the hours.
-    Suppressed leads, those that have used up their passes and those on do-not-call are not called.
+    Suppressed leads, those that have used up their passes, those whose next call is due later (guide) and
+    those on do-not-call are not called. Which agent a call reaches is not told.
 
     :param connection: the database, inside a transaction.
     :param leads: how many READY leads it takes to PENDING.
@@ -26,7 +27,8 @@ def work_on(connection: sqlite3.Connection, leads: int, now: int) -> None:
     mine = "leadId IN (SELECT leadId FROM dialing)"
     connection.execute(
         "UPDATE leads SET leadState = 'COMPLETE', leadPasses = leadPasses + 1, lastPassDts = ?,"
-        f" lastPassDisposition = 'ANSWER', stateDts = ? WHERE leadState = 'ACTIVE' AND {mine}",
+        " lastPassDisposition = 'ANSWER', lastPassAgentId = NULL, stateDts = ?"
+        f" WHERE leadState = 'ACTIVE' AND {mine}",
         (now, now),
     )
     connection.execute(
@@ -37,21 +39,21 @@ def work_on(connection: sqlite3.Connection, leads: int, now: int) -> None:
         "DELETE FROM dialing WHERE NOT EXISTS"
         " (SELECT 1 FROM leads l WHERE l.leadId = dialing.leadId AND l.leadState = 'ACTIVE')"
     )
-    immediate = _take(connection, leads, "dialPriority = 'IMMEDIATE'", "leadId DESC")
-    _take(connection, leads - immediate, "dialPriority IS NOT 'IMMEDIATE'", "leadId")
+    immediate = _take(connection, leads, now, "dialPriority = 'IMMEDIATE'", "leadId DESC")
+    _take(connection, leads - immediate, now, "dialPriority IS NOT 'IMMEDIATE'", "leadId")
     connection.execute(
         f"UPDATE leads SET leadState = 'PENDING', stateDts = ? WHERE leadState = 'READY' AND {mine}", (now,)
     )
 
 
-def _take(connection: sqlite3.Connection, leads: int, condition: str, order: str) -> int:
+def _take(connection: sqlite3.Connection, leads: int, now: int, condition: str, order: str) -> int:
     """Note the next leads to call; return how many there were."""
     return connection.execute(
         # With the plus sign no index serves the campaigns: in the order of the ids few leads are looked at.
         f"INSERT INTO dialing SELECT leadId FROM leads WHERE {condition} AND leadState = 'READY'"
-        f" AND suppressed = 0 AND coalesce(leadPasses < maxPasses, 1) AND +campaignId IN ({_DIALLING})"
-        f" AND {NOT_LISTED} ORDER BY {order} LIMIT ?",
-        (leads,),
+        " AND suppressed = 0 AND coalesce(leadPasses < maxPasses, 1) AND coalesce(nextDialTime <= ?, 1)"
+        f" AND +campaignId IN ({_DIALLING}) AND {NOT_LISTED} ORDER BY {order} LIMIT ?",
+        (now, leads),
     ).rowcount
 
 

@@ -22,9 +22,9 @@ DEFAULT_COUNTRY = "USA"
 NOT_LISTED = (
     "NOT EXISTS (SELECT 1 FROM lead_phones p CROSS JOIN dnc_entries e"
     " ON e.accountId = leads.accountId AND e.digits = p.digits"
-    " WHERE p.leadId = leads.leadId AND e.dncTagId = 0)"
+    f" WHERE p.leadId = leads.leadId AND e.dncTagId = {GLOBAL_ID})"
     " AND NOT EXISTS (SELECT 1 FROM dnc_entries e WHERE e.externId = leads.externId AND e.externId <> ''"
-    " AND e.accountId = leads.accountId AND e.dncTagId = 0)"
+    f" AND e.accountId = leads.accountId AND e.dncTagId = {GLOBAL_ID})"
 )
 
 _INSERT = (
@@ -137,6 +137,7 @@ def find_listed(
     :param tags: ids or labels of tags that count besides GLOBAL; unknown ones are ignored (assumed).
     :param digits: the numbers in question.
     :param extern_ids: the external ids in question.
+    :return: those that are listed.
     """
     known = tags_of(connection, account)
     wanted = [

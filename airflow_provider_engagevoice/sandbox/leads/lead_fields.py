@@ -9,8 +9,8 @@ import json
 import re
 from collections.abc import Callable, Mapping
 
-from airflow_provider_engagevoice.sandbox.leads.phones import first_number, phone_digits
-from airflow_provider_engagevoice.sandbox.tree.records import is_deeper
+from airflow_provider_engagevoice.sandbox.leads.phones import first_number, is_several, phone_digits
+from airflow_provider_engagevoice.sandbox.tree.records import DEEPEST, is_deeper
 from airflow_provider_engagevoice.sandbox.values import read_integer
 from airflow_provider_engagevoice.sandbox.worlds import names
 
@@ -24,7 +24,6 @@ _DEFAULT_ZONE = "EST"
 
 _AREAS = {area: zone for _, _, _, area, zone in names.PLACES}
 _ZIPS = {start: zone for _, _, start, _, zone in names.PLACES}
-_DEEPEST = 100
 _PHONE = re.compile(r"\+?[\d\s().\-]+", re.ASCII)
 
 
@@ -93,7 +92,7 @@ def _checked(number: str) -> str:
     return number
 
 
-def personas_in(entry: Row, phone: str) -> dict[str, str]:
+def personas_in(entry: Row) -> dict[str, str]:
     """Read the numbers of ``personaPhoneConfig`` by their labels, which may be any (assumed)."""
     config = entry.get("personaPhoneConfig")
     if config is None:
@@ -104,11 +103,13 @@ def personas_in(entry: Row, phone: str) -> dict[str, str]:
         label: read_phones(text_in(config, label), f"personaPhoneConfig {label}", international)
         for label in config
     }
-    found = {label: number for label, number in read.items() if number}
-    # Source: guide, persona phones.
-    if found and "|" in phone:
+    return {label: number for label, number in read.items() if number}
+
+
+def check_personas(lead_phone: str, has_personas: bool) -> None:
+    """Refuse several numbers in ``leadPhone`` beside those of personas. Source: guide, persona phones."""
+    if has_personas and is_several(lead_phone):
         raise ValueError("leadPhone must be one number beside personaPhoneConfig")
-    return found
 
 
 def extra_data_in(entry: Row) -> str | None:
@@ -118,8 +119,8 @@ def extra_data_in(entry: Row) -> str | None:
         return None
     if not isinstance(value, dict):
         raise ValueError("extendedLeadData must be an object")
-    if is_deeper(value, _DEEPEST):
-        raise ValueError(f"extendedLeadData is nested more than {_DEEPEST} levels deep")
+    if is_deeper(value, DEEPEST):
+        raise ValueError(f"extendedLeadData is nested more than {DEEPEST} levels deep")
     return json.dumps(value)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from airflow_provider_engagevoice.sandbox.leads.jobs import Job, Outcome
 from airflow_provider_engagevoice.sandbox.leads.parameters import ActionRefused
+from airflow_provider_engagevoice.sandbox.signing.credentials import USER_NAME
 from airflow_provider_engagevoice.sandbox.store import LEAD_COLUMNS
 
 
@@ -48,8 +49,8 @@ def _new_list(job: Job, campaign: int) -> int:
     name = job.params["LIST_NAME"] or f"Moved leads {job.now}"
     cursor = job.connection.execute(
         "INSERT INTO lists (campaignId, listDesc, listState, leadsSupplied, leadsAccepted, uploadDate,"
-        " uploadedBy) SELECT ?, ?, 'ACTIVE', count(*), count(*), ?, 'sandbox-user' FROM matched",
-        (campaign, name, job.now),
+        " uploadedBy) SELECT ?, ?, 'ACTIVE', count(*), count(*), ?, ? FROM matched",
+        (campaign, name, job.now, USER_NAME),
     )
     return int(cursor.lastrowid or 0)
 

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from airflow_provider_engagevoice.ringcx.actions import Action, Kind, Parameter
 from airflow_provider_engagevoice.sandbox.values import read_boolean, read_integer, read_moment, read_text
 
-_ADDRESS = re.compile(r"[^@\s,;]+@[^@\s,;]+\.[^@\s,;]+")
+# Labels hold no dot, so that a long text cannot be matched in many ways, which takes minutes.
+_ADDRESS = re.compile(r"[^@\s,;]+@[^@\s,;.]+(?:\.[^@\s,;.]+)+")
 _MOST_MINUTES = 2**31 - 1
 
 

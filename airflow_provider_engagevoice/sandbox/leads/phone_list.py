@@ -7,7 +7,7 @@ import csv
 from starlette.responses import Response
 
 from airflow_provider_engagevoice.sandbox.calls import Call
-from airflow_provider_engagevoice.sandbox.errors import Invalid, refused_values
+from airflow_provider_engagevoice.sandbox.errors import Invalid, read_or_refuse, refused_values
 from airflow_provider_engagevoice.sandbox.leads.phones import phone_digits
 from airflow_provider_engagevoice.sandbox.leads.search import (
     Condition,
@@ -48,10 +48,7 @@ def _in_json(service: Service, call: Call) -> tuple[list[str], Condition]:
     """Read the numbers and the campaigns of a JSON body; other properties are ignored (assumed)."""
     body = call.json_object()
     given = body.get("phoneList")
-    try:
-        numbers = read_list(read_text)([] if given is None else given)
-    except ValueError as error:
-        raise refused_values([Invalid.of("phoneList", error, given)]) from error
+    numbers = [] if given is None else read_or_refuse("phoneList", given, read_list(read_text))
     criteria = {name: body.get(name) for name in ("campaignId", "campaignIds")}
     # The numbers are a filter already.
     settings = service.behaving(strict_criteria=False).settings

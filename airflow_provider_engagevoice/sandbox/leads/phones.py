@@ -31,6 +31,11 @@ def first_number(lead_phone: str) -> str:
     return lead_phone.split(_SEPARATOR)[0]
 
 
+def is_several(lead_phone: str) -> bool:
+    """Tell whether a ``leadPhone`` joins several numbers."""
+    return _SEPARATOR in lead_phone
+
+
 def index_phones(connection: sqlite3.Connection, lead_id: int, numbers: Iterable[str | None]) -> None:
     """Let searches find a lead by these numbers, and by no others.
 

@@ -70,6 +70,7 @@ def count_leads(connection: sqlite3.Connection, condition: Condition, behind: st
     :param connection: the database.
     :param condition: which leads.
     :param behind: what makes the statement read them as they were.
+    :return: how many there are.
     """
     statement = f"{behind}SELECT count(*) FROM leads l WHERE {condition.sql}"
     return int(connection.execute(statement, condition.values).fetchone()[0])

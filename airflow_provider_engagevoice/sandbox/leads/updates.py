@@ -11,12 +11,13 @@ from starlette.responses import Response
 
 from airflow_provider_engagevoice.ringcx.vocabulary import DUPLICATE_HANDLING, TIME_ZONE_OPTIONS
 from airflow_provider_engagevoice.sandbox.calls import Call, answer
-from airflow_provider_engagevoice.sandbox.errors import Invalid, Refusal, refused_values
+from airflow_provider_engagevoice.sandbox.errors import Invalid, Refusal, read_or_refuse, refused_values
 from airflow_provider_engagevoice.sandbox.leads.lead_fields import (
     NUMBERS,
     ZONES,
     Row,
     any_number,
+    check_personas,
     extra_data_in,
     number_in,
     personas_in,
@@ -65,13 +66,15 @@ def _update(service: Service, call: Call, body: Row, names: list[str]) -> Respon
     duplicates = _choice(call, "duplicateHandling", DUPLICATE_HANDLING)
     values = _read(body, names)
     if service.settings.patch_state and body.get("leadState") is not None:
-        values.update(_state(body), stateDts=service.clock.milliseconds())
+        values["leadState"] = read_or_refuse("leadState", body["leadState"], read_state)
+        values["stateDts"] = service.clock.milliseconds()
     with service.store.changing() as connection:
         lead = _find(connection, place)
         if values.get("maxPasses", 0) is None:
             values["maxPasses"] = _passes_of_campaign(connection, lead)
         if zone_from in _WORKED_OUT:
             values["leadTimezone"] = _zone({**dict(lead), **values}, zone_from)
+        _check(lead, values)
         if not _becomes_duplicate(connection, lead, values, duplicates):
             _write(connection, lead, values)
         (row,) = find_leads(connection, Condition("l.leadId = ?", (lead["leadId"],)), 1, 0)
@@ -99,10 +102,7 @@ def _choice(call: Call, name: str, choices: tuple[str, ...]) -> str:
 def _in_query(call: Call, name: str, read: Callable[[object], T]) -> T | None:
     """Read one value of the query."""
     text = call.query.get(name, "")
-    try:
-        return read(text) if text else None
-    except ValueError as error:
-        raise refused_values([Invalid.of(name, error, text)]) from error
+    return read_or_refuse(name, text, read) if text else None
 
 
 def _find(connection: sqlite3.Connection, place: Mapping[str, object]) -> sqlite3.Row:
@@ -123,8 +123,7 @@ def _read(body: Row, names: list[str]) -> Row:
         try:
             values[column] = read(body, name)
         except ValueError as error:
-            problem = str(error).removeprefix(f"{name} ")
-            invalid.append(Invalid.of(name, problem, body.get(name)))
+            invalid.append(_invalid(name, error, body.get(name)))
     if invalid:
         raise refused_values(invalid)
     if values.get("externId", "") is None:
@@ -132,12 +131,9 @@ def _read(body: Row, names: list[str]) -> Row:
     return values
 
 
-def _state(body: Row) -> Row:
-    """Read the state of a lead."""
-    try:
-        return {"leadState": read_state(body["leadState"])}
-    except ValueError as error:
-        raise refused_values([Invalid.of("leadState", error, body["leadState"])]) from error
+def _invalid(name: str, error: ValueError, value: object) -> Invalid:
+    """Describe a refused field; its readers name it in their messages, too."""
+    return Invalid.of(name, str(error).removeprefix(f"{name} "), value)
 
 
 def _text(body: Row, name: str) -> str | None:
@@ -157,7 +153,7 @@ def _phone(body: Row, name: str) -> str | None:
 
 def _personas(body: Row, name: str) -> str | None:
     """Read further numbers by their labels."""
-    personas = personas_in(body, "")
+    personas = personas_in(body)
     return json.dumps(personas) if personas else None
 
 
@@ -182,6 +178,15 @@ _READERS: Mapping[str, tuple[str, Callable[[Row, str], object]]] = {
     "extendedLeadData": ("extraData", _extra),
     "nextDialTime": ("nextDialTime", _moment),
 }
+
+
+def _check(lead: sqlite3.Row, values: Row) -> None:
+    """Refuse numbers that a lead, as it will be, may not have beside each other; 400 is assumed."""
+    after = {**dict(lead), **values}
+    try:
+        check_personas(str(after["leadPhone"] or ""), bool(after["personaPhones"]))
+    except ValueError as error:
+        raise refused_values([_invalid("leadPhone", error, after["leadPhone"])]) from error
 
 
 def _passes_of_campaign(connection: sqlite3.Connection, lead: sqlite3.Row) -> int:

@@ -13,6 +13,7 @@ from airflow_provider_engagevoice.sandbox.leads.lead_fields import (
     NUMBERS,
     ZONES,
     Row,
+    check_personas,
     domestic,
     extra_data_in,
     international,
@@ -69,7 +70,8 @@ def _read_lead(entry: Row, options: LoadOptions) -> NewLead:
     phone = read_phones(text_in(entry, "leadPhone"), "leadPhone", kind) or e164
     if not phone:
         raise ValueError("leadPhone is required")
-    personas = personas_in(entry, phone)
+    personas = personas_in(entry)
+    check_personas(phone, bool(personas))
     values: Row = {
         **{name: text_in(entry, name) or None for name in PERSON_COLUMNS},
         **{name: number_in(entry, name) for name in NUMBERS},

@@ -12,8 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
-#: What a file may grow to: bytes of XML, cells of all pages (empty ones between others count), columns.
+#: What a file may grow to: bytes of XML; letters and cells of all pages (empty cells between others count);
+#: columns. Cells may share a text, so that few bytes of XML can stand for very many letters.
 _MOST_BYTES = 16 * 1024 * 1024
+_MOST_LETTERS = 16 * 1024 * 1024
 _MOST_CELLS = 1_000_000
 _MOST_COLUMNS = 512
 _COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
@@ -92,7 +94,7 @@ def _pages(archive: _Archive) -> list[Page]:
     shared: list[str] = []
     if archive.has("xl/sharedStrings.xml"):
         shared = [_text(item) for item in archive.read("xl/sharedStrings.xml").iterfind("{*}si")]
-    pages, cells = [], 0
+    pages, cells, letters = [], 0, 0
     for sheet in archive.read("xl/workbook.xml").iterfind("{*}sheets/{*}sheet"):
         relation = next((value for name, value in sheet.items() if name.endswith("}id")), None)
         # A target is named from the folder of the workbook, or with a slash from the top.
@@ -101,8 +103,11 @@ def _pages(archive: _Archive) -> list[Page]:
         for row in archive.read(path).iterfind("{*}sheetData/{*}row"):
             values = _row(row, shared)
             cells += len(values)
+            letters += sum(map(len, values))
             if cells > _MOST_CELLS:
                 raise ValueError(f"has more than {_MOST_CELLS} cells")
+            if letters > _MOST_LETTERS:
+                raise ValueError("is too large")
             if any(values):
                 rows.append(values)
         pages.append(Page(sheet.get("name", ""), rows))

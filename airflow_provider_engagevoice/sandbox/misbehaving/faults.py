@@ -12,7 +12,8 @@ from typing import Any, get_args, get_origin, get_type_hints
 from starlette.responses import Response
 
 from airflow_provider_engagevoice.sandbox.calls import Call, Handler, carry_out
-from airflow_provider_engagevoice.sandbox.misbehaving.fault_kinds import KINDS, Fault, Meanwhile, Proceed
+from airflow_provider_engagevoice.sandbox.misbehaving.fault import Fault, Proceed
+from airflow_provider_engagevoice.sandbox.misbehaving.fault_kinds import FROM_OUTSIDE, KINDS
 from airflow_provider_engagevoice.sandbox.misbehaving.rules import Rule
 from airflow_provider_engagevoice.sandbox.service import Service
 
@@ -26,8 +27,7 @@ def read_rule(asked: Mapping[str, Any], *, trusted: bool = False) -> Rule:
     :raises ValueError: an entry is missing, unknown or wrong; the message names it.
     """
     kind = asked.get("kind")
-    # A kind with a function among its options can be asked for in Python only.
-    kinds = {name: cause for name, cause in KINDS.items() if trusted or cause is not Meanwhile}
+    kinds = tuple(KINDS) if trusted else FROM_OUTSIDE
     if not isinstance(kind, str) or kind not in kinds:
         raise ValueError(f"kind must be one of {', '.join(kinds)}, not {shown(kind)}")
     cause = KINDS[kind]

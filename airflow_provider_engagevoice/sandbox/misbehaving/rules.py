@@ -11,7 +11,7 @@ from reprlib import repr as shown
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from airflow_provider_engagevoice.sandbox.misbehaving.fault_kinds import Fault
+    from airflow_provider_engagevoice.sandbox.misbehaving.fault import Fault
 
 MOST = 10**9
 """The largest number a rule or a fault works with, unless it says another one."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from airflow_provider_engagevoice.sandbox.calls import Call, answer
-from airflow_provider_engagevoice.sandbox.errors import Invalid, NotSignedIn, refused_values
+from airflow_provider_engagevoice.sandbox.errors import Invalid, NotSignedIn, read_or_refuse, refused_values
 from airflow_provider_engagevoice.sandbox.service import Service
 from airflow_provider_engagevoice.sandbox.signing import credentials
 from airflow_provider_engagevoice.sandbox.signing.credentials import same
@@ -87,10 +87,7 @@ def _is_on(form: dict[str, str], name: str) -> bool:
 
     :raises Refusal: with status 400, where it is neither true nor false.
     """
-    try:
-        return read_boolean(form[name]) if form.get(name) else False
-    except ValueError as error:
-        raise refused_values([Invalid.of(name, error, form[name])]) from error
+    return read_or_refuse(name, form[name], read_boolean) if form.get(name) else False
 
 
 def _is_user(form: dict[str, str]) -> bool:

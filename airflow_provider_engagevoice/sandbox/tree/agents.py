@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from airflow_provider_engagevoice.sandbox.calls import Call, answer
 from airflow_provider_engagevoice.sandbox.dates import print_moment
-from airflow_provider_engagevoice.sandbox.errors import Invalid, refused_values
+from airflow_provider_engagevoice.sandbox.errors import read_or_refuse
 from airflow_provider_engagevoice.sandbox.paging import page_of
 from airflow_provider_engagevoice.sandbox.service import Service
 from airflow_provider_engagevoice.sandbox.tree.records import (
@@ -233,14 +233,15 @@ def existing_agent(connection: sqlite3.Connection, account: str, value: object) 
     :return: the id.
     :raises Refusal: with status 400, where there is no such agent.
     """
-    try:
+
+    def read(value: object) -> int:
         key = read_count(value)
         statement = "SELECT 1 FROM agents WHERE agentId = ? AND accountId = ?"
         if connection.execute(statement, (key, account)).fetchone() is None:
             raise ValueError("is no agent of this account")
-    except ValueError as error:
-        raise refused_values([Invalid.of("agentId", error, value)]) from error
-    return key
+        return key
+
+    return read_or_refuse("agentId", value, read)
 
 
 def _read_agent(body: dict[str, object], before: bool) -> Row:
@@ -251,10 +252,7 @@ def _read_agent(body: dict[str, object], before: bool) -> Row:
     """
     values = AGENT.read(body)
     given = body.get("isActive")
-    try:
-        other = bool(values["active"]) if given is None else read_boolean(given)
-    except ValueError as error:
-        raise refused_values([Invalid.of("isActive", error, given)]) from error
+    other = bool(values["active"]) if given is None else read_or_refuse("isActive", given, read_boolean)
     if body.get("active") is None or bool(values["active"]) == before:
         values["active"] = int(other)
     return values

@@ -10,7 +10,7 @@ from starlette.responses import PlainTextResponse, Response
 from airflow_provider_engagevoice.sandbox.calls import Call, answer
 from airflow_provider_engagevoice.sandbox.dates import print_moment
 from airflow_provider_engagevoice.sandbox.errors import Invalid, refused_values
-from airflow_provider_engagevoice.sandbox.paging import Page, page_of
+from airflow_provider_engagevoice.sandbox.paging import EVERYTHING, Page, page_of
 from airflow_provider_engagevoice.sandbox.service import Service
 from airflow_provider_engagevoice.sandbox.tree.records import (
     Field,
@@ -46,7 +46,6 @@ _CONFIGURATIONS = ("SIMPLE", "STRATEGIC")
 _RECORDING = (
     "RECORD_FULL_CALL", "AGENT_FULL_CONTROL_DEFAULT_ON", "AGENT_FULL_CONTROL_DEFAULT_OFF", "AGENT_PAUSE",
 )  # fmt: skip
-_ALL = Page(-1, 0)
 _SELECT = (
     "SELECT c.*, d.dialGroupName, d.accountId FROM campaigns c JOIN dial_groups d USING (dialGroupId)"
     " WHERE {where} ORDER BY d.accountId, c.campaignId LIMIT ? OFFSET ?"
@@ -235,7 +234,9 @@ def clear_cache(service: Service, call: Call) -> Response:
     return PlainTextResponse("true", 201)
 
 
-def campaigns_where(service: Service, where: str, *values: object, page: Page = _ALL) -> list[dict[str, Any]]:
+def campaigns_where(
+    service: Service, where: str, *values: object, page: Page = EVERYTHING
+) -> list[dict[str, Any]]:
     """Read campaigns.
 
     :param service: the sandbox.

@@ -8,8 +8,8 @@ from collections import defaultdict
 from starlette.responses import Response
 
 from airflow_provider_engagevoice.sandbox.calls import Call, answer
-from airflow_provider_engagevoice.sandbox.errors import Invalid, refused_values
-from airflow_provider_engagevoice.sandbox.paging import Page, page_of
+from airflow_provider_engagevoice.sandbox.errors import read_or_refuse
+from airflow_provider_engagevoice.sandbox.paging import EVERYTHING, Page, page_of
 from airflow_provider_engagevoice.sandbox.service import Service
 from airflow_provider_engagevoice.sandbox.tree.agents import existing_agent, write_agent
 from airflow_provider_engagevoice.sandbox.tree.campaigns import campaigns_where
@@ -140,22 +140,20 @@ def assign_agents(service: Service, call: Call) -> Response:
             agent, clicker = _member(connection, call.captured["account"], group, member)
             statement = "INSERT OR REPLACE INTO dial_group_agents (dialGroupId, agentId, hciClicker)"
             connection.execute(f"{statement} VALUES (?, ?, ?)", (group, agent, clicker))
-        return answer(_assigned(service, call, Page(-1, 0)))
+        return answer(_assigned(service, call, EVERYTHING))
 
 
 def _member(connection: sqlite3.Connection, account: str, group: object, member: Row) -> tuple[int, int]:
     """Read an assignment of one agent: the agent's id, and whether it is a clicker."""
-    agent = existing_agent(connection, account, member.get("agentId"))
-    try:
-        if member.get("dialGroupId") is not None and read_count(member["dialGroupId"]) != group:
+
+    def check_group(value: object) -> None:
+        if value is not None and read_count(value) != group:
             raise ValueError("must be the dial group of the path")
-    except ValueError as error:
-        raise refused_values([Invalid.of("dialGroupId", error, member["dialGroupId"])]) from error
+
+    agent = existing_agent(connection, account, member.get("agentId"))
+    read_or_refuse("dialGroupId", member.get("dialGroupId"), check_group)
     clicker = member.get("hciClicker")
-    try:
-        return agent, 0 if clicker is None else read_flag(clicker)
-    except ValueError as error:
-        raise refused_values([Invalid.of("hciClicker", error, clicker)]) from error
+    return agent, 0 if clicker is None else read_or_refuse("hciClicker", clicker, read_flag)
 
 
 def _assigned(service: Service, call: Call, page: Page) -> list[Row]:

@@ -13,14 +13,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_engagevoice.sandbox.calls import Call
-from airflow_provider_engagevoice.sandbox.errors import Invalid, Refusal, refused_values
+from airflow_provider_engagevoice.sandbox.errors import Invalid, Refusal, read_or_refuse, refused_values
 from airflow_provider_engagevoice.sandbox.service import Service
 from airflow_provider_engagevoice.sandbox.values import read_boolean, read_integer
 
 Row = dict[str, Any]
 Reader = Callable[[object], object]
 
-_DEEPEST = 100
+DEEPEST = 100
+"""How many levels of JSON inside each other are kept. Assumed."""
+
 _LARGEST_ID = 2**31 - 1
 _ALL_PERMISSIONS = ("CREATE", "READ", "UPDATE", "DELETE", "REPORT")
 
@@ -104,8 +106,8 @@ class Kind:
                 invalid.append(Invalid.of(field.name, error, value))
         if invalid:
             raise refused_values(invalid)
-        if is_deeper(more, _DEEPEST):
-            raise Refusal(400, f"The request body is nested more than {_DEEPEST} levels deep")
+        if is_deeper(more, DEEPEST):
+            raise Refusal(400, f"The request body is nested more than {DEEPEST} levels deep")
         return {**columns, "more": json.dumps(more)}
 
     def write(self, record: sqlite3.Row) -> Row:
@@ -176,10 +178,7 @@ def flag_in_query(call: Call, name: str) -> bool:
     :raises Refusal: with status 400, where it is neither true nor false.
     """
     text = call.query.get(name, "")
-    try:
-        return read_boolean(text) if text else False
-    except ValueError as error:
-        raise refused_values([Invalid.of(name, error, text)]) from error
+    return read_or_refuse(name, text, read_boolean) if text else False
 
 
 def permissions(call: Call) -> list[str]:

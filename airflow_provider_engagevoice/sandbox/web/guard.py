@@ -1,4 +1,4 @@
-"""Keeps other web sites away from the sandbox's page and switches, which may show somebody's own leads."""
+"""Keeps other web sites away from the sandbox, which may hold somebody's own leads."""
 
 from __future__ import annotations
 
@@ -20,13 +20,22 @@ _HEADERS = {
     "Cache-Control": "no-store",
 }
 
+_OTHER_HOST = "The sandbox answers at its own address only, not at another host's name.\n"
+
+#: Ends of names that nobody can register, such as ``host.docker.internal``.
+_PRIVATE_ENDS = (".internal", ".local", ".localhost", ".test")
+
 
 class Guard:
-    """An ASGI application around another one that checks requests to ``/`` and below ``/sandbox/``.
+    """An ASGI application around another one that checks where requests come from.
+
+    What is below ``/sandbox/``, and the page at ``/``, is for visitors of the page itself. The API is for
+    programs; its tokens are public, so what keeps web sites away is that they cannot have its address.
 
     :param app: the application inside.
     :param host: the address the sandbox listens at. At a loopback address, a ``Host`` that names another
-        machine is refused (DNS rebinding); at any other address it may be any.
+        machine is refused (DNS rebinding), and by the API one that anybody could own; at any other address
+        it may be any.
     """
 
     def __init__(self, app: ASGIApp, host: str) -> None:
@@ -35,8 +44,14 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse a request, or pass it on and let its answer say what a browser may do with it."""
-        if scope["type"] != "http" or not (scope["path"] == "/" or scope["path"].startswith("/sandbox/")):
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        if not (scope["path"] == "/" or scope["path"].startswith("/sandbox/")):
+            foreign = not self._any_host and _can_be_owned(_name_in(headers.get("host", "")))
+            app = PlainTextResponse(_OTHER_HOST, 403) if foreign else self._app
+            await app(scope, receive, send)
             return
 
         async def send_guarded(message: Message) -> None:
@@ -46,7 +61,7 @@ class Guard:
                     headers.setdefault(name, value)
             await send(message)
 
-        problem = self._problem(scope["method"], Headers(scope=scope))
+        problem = self._problem(scope["method"], headers)
         app = PlainTextResponse(problem, 403) if problem else self._app
         await app(scope, receive, send_guarded)
 
@@ -54,7 +69,7 @@ class Guard:
         """Say what is wrong with a request; empty where nothing is."""
         host = headers.get("host", "")
         if not self._any_host and not is_loopback(_name_in(host)):
-            return "The sandbox's page answers at its own address only, not at another host's name.\n"
+            return _OTHER_HOST
         if method not in ("GET", "HEAD") and not _is_own(headers, host):
             return "The sandbox's switches are not for other web sites.\n"
         return ""
@@ -69,6 +84,15 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host.lower() == "localhost"
+
+
+def _can_be_owned(name: str) -> bool:
+    """Tell whether a name may be that of somebody's web site; an address or a plain word cannot."""
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return "." in name and not name.lower().rstrip(".").endswith(_PRIVATE_ENDS)
+    return False
 
 
 def _name_in(host: str) -> str:

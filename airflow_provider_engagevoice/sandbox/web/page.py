@@ -16,8 +16,10 @@ from airflow_provider_engagevoice.ringcx.vocabulary import LEAD_STATES
 from airflow_provider_engagevoice.sandbox.calls import Call, Handler
 from airflow_provider_engagevoice.sandbox.control import set_fault
 from airflow_provider_engagevoice.sandbox.errors import Refusal
+from airflow_provider_engagevoice.sandbox.misbehaving.fault_kinds import FROM_OUTSIDE
 from airflow_provider_engagevoice.sandbox.service import Service
 from airflow_provider_engagevoice.sandbox.settings import Settings
+from airflow_provider_engagevoice.sandbox.values import read_integer
 from airflow_provider_engagevoice.sandbox.web import page_activity, page_data, page_faults
 from airflow_provider_engagevoice.sandbox.web.outbox import mails
 from airflow_provider_engagevoice.sandbox.web.page_states import STATE_GROUPS, group_of
@@ -134,7 +136,7 @@ def _activity(service: Service, view: View) -> dict[str, Any]:
 
 def _fault_form(view: View) -> dict[str, Any]:
     """Collect what the form for faults offers."""
-    kinds = page_faults.kinds()
+    kinds = FROM_OUTSIDE
     kind = view.kind if view.kind in kinds else kinds[0]
     return {
         "kinds": kinds,
@@ -162,7 +164,11 @@ def _set_fault(service: Service, form: Mapping[str, str]) -> None:
 
 def _clear_fault(service: Service, form: Mapping[str, str]) -> None:
     """Clear one fault; that it is gone already is what was wanted."""
-    service.rules.drop(int(form.get("number", "")))
+    try:
+        number = read_integer(form.get("number"))
+    except ValueError as error:
+        raise ValueError(f"the number of the fault {error}") from error
+    service.rules.drop(number)
 
 
 def _clear_faults(service: Service, form: Mapping[str, str]) -> None:

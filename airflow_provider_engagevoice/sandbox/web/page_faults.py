@@ -9,7 +9,8 @@ from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 from airflow_provider_engagevoice.ringcx.actions import ACTIONS
-from airflow_provider_engagevoice.sandbox.misbehaving.fault_kinds import KINDS, Fault, Meanwhile
+from airflow_provider_engagevoice.sandbox.misbehaving.fault import Fault
+from airflow_provider_engagevoice.sandbox.misbehaving.fault_kinds import FROM_OUTSIDE, KINDS
 from airflow_provider_engagevoice.sandbox.misbehaving.rules import Rule
 from airflow_provider_engagevoice.sandbox.operations import names
 from airflow_provider_engagevoice.sandbox.values import read_boolean
@@ -77,11 +78,6 @@ RULE_LABELS = {
 }
 
 
-def kinds() -> list[str]:
-    """Return the kinds of faults that can be set from outside Python."""
-    return [name for name, cause in KINDS.items() if cause is not Meanwhile]
-
-
 def operation_choices() -> list[str]:
     """Return what the form offers as operations; ``*`` is any."""
     return ["*", *sorted(names())]
@@ -116,8 +112,8 @@ def read_form(form: Mapping[str, str]) -> dict[str, Any]:
     :raises ValueError: a value cannot be read; the message names it.
     """
     kind = form.get("kind", "")
-    if kind not in kinds():
-        raise ValueError(f"kind must be one of {', '.join(kinds())}, not {kind[:100]!r}")
+    if kind not in FROM_OUTSIDE:
+        raise ValueError(f"kind must be one of {', '.join(FROM_OUTSIDE)}, not {kind[:100]!r}")
     asked: dict[str, Any] = {"kind": kind}
     if form.get("operation"):
         asked["operation"] = form["operation"]
