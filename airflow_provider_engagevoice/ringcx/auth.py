@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import time
 from collections.abc import Mapping
@@ -11,7 +12,9 @@ from urllib.parse import quote_plus
 
 from airflow_provider_engagevoice.ringcx.errors import AuthenticationError, EngageVoiceError
 from airflow_provider_engagevoice.ringcx.http import Call, Transport
-from airflow_provider_engagevoice.ringcx.tokens import REFUSALS, Renewed, SignIn, Token
+from airflow_provider_engagevoice.ringcx.seals import RandomSecretSeal
+from airflow_provider_engagevoice.ringcx.tokens import REFUSALS, Renewed, SignIn
+from airflow_provider_engagevoice.ringcx.vault import Token
 
 #: Source: guide, "RingCentral authentication": RingCX tokens live five minutes.
 _TOKEN_LIFE = 300.0
@@ -51,14 +54,16 @@ class _Bearer(Renewed):
 
     def _refresh(self, transport: Transport, refresh: str) -> Token:
         # Source: guide, "RingCentral authentication": both tokens are replaced.
-        call = Call("POST", f"{self.host}/api/auth/token/refresh", True, form={"refresh_token": refresh})
+        call = Call(
+            "POST", f"{self.host}/api/auth/token/refresh", True, form={"refresh_token": refresh}, spends=True
+        )
         return self._bearer(transport.send(call))
 
     def _bearer(self, body: Any) -> Token:
         """Read RingCX's own token. Source: contract, ``AccessTokenUserDetails``."""
         access = self._masked(body, "accessToken")
         refresh = self._masked(body, "refreshToken") if body.get("refreshToken") else None
-        return Token(access, time.monotonic() + _TOKEN_LIFE - _RENEW_AHEAD, refresh)
+        return Token(access, time.monotonic() + _TOKEN_LIFE, _RENEW_AHEAD, refresh)
 
     def _as_headers(self, access: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {access}"}
@@ -77,6 +82,8 @@ class RingCentral(_Bearer):
     :param rc_host: the RingCentral platform.
     """
 
+    seal = RandomSecretSeal
+
     host: str
     client_id: str
     client_secret: str
@@ -84,7 +91,11 @@ class RingCentral(_Bearer):
     rc_host: str = "https://platform.ringcentral.com"
 
     def _identity(self) -> tuple[str, ...]:
+        # Secrets that a machine made cannot be guessed from the hash that they are part of.
         return (self.host, self.rc_host, self.client_id, self.client_secret, self.jwt)
+
+    def _secret(self) -> tuple[str, ...]:
+        return (self.client_secret, self.jwt)
 
     def _sign_in(self, transport: Transport) -> Token:
         self.mask(self.client_secret)
@@ -110,6 +121,8 @@ class RingCentral(_Bearer):
             True,
             params={"includeRefresh": "true"},
             form={"rcAccessToken": platform_token, "rcTokenType": "Bearer"},
+            # The limit is the app's, whichever of its users signs in.
+            whose=hashlib.sha256(f"{self.rc_host}\0{self.client_id}".encode()).hexdigest(),
         )
         try:
             return self._bearer(transport.send(exchange))
@@ -153,7 +166,10 @@ class Engage(_Bearer):
     platform_id: str
 
     def _identity(self) -> tuple[str, ...]:
-        return (self.host, self.username, self.password, self.platform_id)
+        return (self.host, self.username, self.platform_id)
+
+    def _secret(self) -> tuple[str, ...]:
+        return (self.password,)
 
     def _sign_in(self, transport: Transport) -> Token:
         # RingCX takes the password in the query. urllib3 logs addresses at DEBUG, and not every log that
@@ -190,7 +206,10 @@ class Legacy(Renewed):
     password: str
 
     def _identity(self) -> tuple[str, ...]:
-        return (self.host, self.username, self.password)
+        return (self.host, self.username)
+
+    def _secret(self) -> tuple[str, ...]:
+        return (self.password,)
 
     def _sign_in(self, transport: Transport) -> Token:
         self.mask(self.password)
@@ -206,7 +225,7 @@ class Legacy(Renewed):
             raise _refused(
                 "The legacy portal refused the sign-in; check the connection's login and password", error
             ) from None
-        return Token(access, time.monotonic() + _LEGACY_LIFE - _RENEW_AHEAD)
+        return Token(access, time.monotonic() + _LEGACY_LIFE, _RENEW_AHEAD)
 
     def _as_headers(self, access: str) -> dict[str, str]:
         return {"X-Auth-Token": access}

@@ -1,0 +1,58 @@
+"""Where limits and tokens are shared, by the name that a connection gives it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from airflow_provider_engagevoice.ringcx.errors import InvalidParameter
+from airflow_provider_engagevoice.ringcx.locks import ThreadLock
+from airflow_provider_engagevoice.ringcx.shares import Ladder, MemoryShare, Share
+
+HOST = "host"
+"""Private files of this host: the default."""
+
+_PROCESS = "process"
+_REDIS = ("redis://", "rediss://", "unix://")
+
+_open: dict[str, Share] = {}
+_lock = ThreadLock()
+
+
+def open_share(store: str = HOST) -> Share:
+    """Open a store; all clients of a process that name the same one share it.
+
+    :param store: ``host`` (default) for private files of this host; ``file:/folder`` for files in that
+        folder; ``redis://...``, ``rediss://...`` or ``unix://...`` for a Redis server; ``process`` for this
+        process alone.
+    :return: the share. Where it does not work, the next narrower one takes its place.
+    :raises InvalidParameter: on any other name, and where Redis's client is not installed.
+    """
+    with _lock.held():
+        if store not in _open:
+            _open[store] = _make(store)
+        return _open[store]
+
+
+def _make(store: str) -> Share:
+    memory = MemoryShare()
+    if store == _PROCESS:
+        return memory
+    if store == HOST:
+        return Ladder([_files(), memory])
+    if store.startswith("file:/"):
+        path = store.removeprefix("file://" if store.startswith("file:///") else "file:")
+        if not path.startswith("//") and "\0" not in path:
+            return Ladder([_files(Path(path)), memory])
+    if store.startswith(_REDIS):
+        from airflow_provider_engagevoice.ringcx.redis_share import RedisShare
+
+        return Ladder([RedisShare(store), _files(), memory])
+    raise InvalidParameter(
+        "The connection's rate_limit_store must be host, process, file:/folder or redis://host:6379/0"
+    )
+
+
+def _files(folder: Path | None = None) -> Share:
+    from airflow_provider_engagevoice.ringcx.files import FileShare
+
+    return FileShare(folder)
