@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 try:
     from airflow.sdk import BaseOperator, BaseSensorOperator, PokeReturnValue
@@ -46,6 +46,7 @@ __all__ = [
     "PokeReturnValue",
     "conf",
     "mask_secret",
+    "storage_path",
 ]
 
 
@@ -59,3 +60,18 @@ def mask_secret(secret: str) -> None:
     except ImportError:  # Airflow 2.11
         from airflow.utils.log.secrets_masker import mask_secret as mask
     mask(secret)
+
+
+def storage_path(path: Any) -> Any:
+    """Make an ``ObjectStoragePath`` of a URL; anything else stays as it is.
+
+    :param path: such as ``s3://conn@bucket/key``, or a path of this machine.
+    :return: the path.
+    """
+    if not isinstance(path, str) or "://" not in path:
+        return path
+    try:
+        from airflow.sdk import ObjectStoragePath
+    except ImportError:  # Airflow 2.11
+        from airflow.io.path import ObjectStoragePath
+    return ObjectStoragePath(path)

@@ -52,6 +52,21 @@ EXTRA_FIELDS: dict[str, dict[str, Any]] = {
         "description": "Longest wait for an answer; default 60",
         "schema": {"type": ["integer", "null"], "minimum": 1, "maximum": 3600},
     },
+    "rate_limit_store": {
+        "label": "Store for limits and tokens",
+        "description": "host (default): private files of this host; redis://host:6379/0: all hosts together",
+        "schema": {"type": ["string", "null"], "format": "password"},
+    },
+    "limit_pad": {
+        "label": "Margin of limits (seconds)",
+        "description": "RingCX's time windows are taken so much longer, for delays on the way; default 0.5",
+        "schema": {"type": ["number", "null"], "minimum": 0, "maximum": 60},
+    },
+    "limit_timeout": {
+        "label": "Wait for limits (seconds)",
+        "description": "Longest wait of a request for its turn within RingCX's limits; default 900",
+        "schema": {"type": ["integer", "null"], "minimum": 0, "maximum": 86400},
+    },
 }
 
 HIDDEN_FIELDS = ("schema",)

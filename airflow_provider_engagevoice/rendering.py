@@ -107,6 +107,25 @@ class PrivateCriteria:
     __repr__ = __str__
 
 
+class PrivateSource(PrivateCriteria):
+    """A rendered source: its path is shown, but not ids that somebody gave in its place."""
+
+    def serialize(self) -> Any:
+        """Give the path."""
+        from airflow_provider_engagevoice.ringcx.sources import shown_path
+
+        return shown_path(self.value)
+
+
+def bare(value: Any) -> Any:
+    """Give the value of what is shown in another way than it is.
+
+    :param value: a :class:`PrivateCriteria`, or any other value.
+    :return: the value.
+    """
+    return value.value if isinstance(value, PrivateCriteria) else value
+
+
 def _shown(key: str, value: Any) -> Any:
     if key in KINDS and key not in _PERSONAL and _is_valid(key, value):
         return value if value is None or isinstance(value, (str, int, list, tuple, dict)) else str(value)

@@ -18,7 +18,14 @@ with DAG(
     schedule=None,
     start_date=datetime(2026, 1, 1),
     catchup=False,
-    params={"campaign_id": None, "agent_id": None, "renewed": [], "do_not_call": [], "warm": []},
+    params={
+        "campaign_id": None,
+        "agent_id": None,
+        "renewed": [],
+        "do_not_call": [],
+        "warm": [],
+        "stopped": None,
+    },
     # Ids keep their types on their way from params and XCom to the criteria.
     render_template_as_native_obj=True,
     doc_md=__doc__,
@@ -58,4 +65,15 @@ with DAG(
         trigger_rule="none_failed",
     )
 
-    [cancel, suppress] >> reserve
+    # Long lists come as a file that the CRM exports: one id a line, or a column of CSV or Parquet. Without
+    # a file nothing is selected. The counts are looked at again, since the dialer may hold leads.
+    pause = LeadActionOperator(
+        task_id="pause_stopped",
+        lead_action="PAUSE_LEADS",
+        source="{{ params.stopped }}",
+        search_criteria=LeadSearchCriteria(campaign_ids=["{{ params.campaign_id }}"]),
+        on_rejected="continue",
+        verify=True,
+    )
+
+    [cancel, suppress, pause] >> reserve

@@ -5,10 +5,11 @@ environment once, on import. Hence the top-level code.
 """
 
 import atexit
+import itertools
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,22 @@ settings.register_profile(
 # More of them, and new ones each time: pytest --hypothesis-profile=search
 settings.register_profile("search", deadline=None, max_examples=2000)
 settings.load_profile("ci")
+
+
+@pytest.fixture(autouse=True)
+def shared_folder(airflow_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder where tasks share limits and tokens: one for each test, and none of the host's own."""
+    from airflow_provider_engagevoice.ringcx import files, stores, tokens
+
+    folder = airflow_home / f"shared-{next(_NUMBERS)}"
+    monkeypatch.setenv(files.FOLDER_VARIABLE, str(folder))
+    monkeypatch.setattr(stores, "_open", {})
+    monkeypatch.setattr(tokens, "_SLOTS", {})
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+_NUMBERS = itertools.count(1)
 
 
 @pytest.fixture(scope="session")

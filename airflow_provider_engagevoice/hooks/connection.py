@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from airflow_provider_engagevoice import __version__
 from airflow_provider_engagevoice.compat import mask_secret
@@ -13,6 +14,9 @@ from airflow_provider_engagevoice.ringcx.auth import ApiToken, Engage, Legacy, R
 from airflow_provider_engagevoice.ringcx.client import RingCXClient, base_url
 from airflow_provider_engagevoice.ringcx.errors import InvalidParameter, did_you_mean
 from airflow_provider_engagevoice.ringcx.http import Transport
+from airflow_provider_engagevoice.ringcx.pacing import Limiter
+from airflow_provider_engagevoice.ringcx.shares import Share
+from airflow_provider_engagevoice.ringcx.stores import HOST, open_share
 from airflow_provider_engagevoice.ringcx.tokens import SignIn
 
 if TYPE_CHECKING:
@@ -30,13 +34,15 @@ def client_of(connection: Connection) -> RingCXClient:
     schema = connection.schema if connection.schema in ("http", "https") else None
     host = base_url(connection.host, port=connection.port, scheme=schema)
     transport = Transport(f"airflow-provider-engagevoice/{__version__} (apache-airflow/{_airflow_version()})")
-    timeout = _timeout(extra.get("timeout"))
+    timeout = _seconds("timeout", extra.get("timeout"), most=3600.0, least=0.001)
     if timeout is not None:
         transport.timeout = (min(transport.timeout[0], timeout), timeout)
     method = str(extra.get("auth_method") or AUTH_METHODS[0])
     account_id = str(extra.get("account_id") or "").strip()
     sign_in = _sign_in(method, host, connection, extra)
     sign_in.mask = mask_secret
+    sign_in.share = _share(extra)
+    transport.limiter = Limiter(sign_in.share, **_limits(extra))
     return RingCXClient(host, sign_in, transport, account_id or None, legacy=method == "legacy")
 
 
@@ -68,15 +74,42 @@ def _sign_in(method: str, host: str, connection: Connection, extra: Mapping[str,
     )
 
 
-def _timeout(value: Any) -> float | None:
+def _share(extra: Mapping[str, Any]) -> Share:
+    store = str(extra.get("rate_limit_store") or "").strip() or HOST
+    for secret in _secrets_in(store):
+        mask_secret(secret)
+    return open_share(store)
+
+
+def _secrets_in(store: str) -> set[str]:
+    """Find the passwords in an address of Redis, as they stand there and as they are meant."""
+    if "://" not in store:
+        return set()
+    # By hand: what cannot be parsed may hold a password, too.
+    user, at, _ = store.partition("://")[2].rpartition("@")
+    _, _, query = store.partition("?")
+    written = {user.partition(":")[2] if at else ""}
+    written |= {part.partition("=")[2] for part in query.split("&") if part.startswith("password=")}
+    return {secret for word in written for secret in (word, unquote(word)) if secret}
+
+
+def _limits(extra: Mapping[str, Any]) -> dict[str, float]:
+    chosen = {
+        "pad": _seconds("limit_pad", extra.get("limit_pad"), most=60.0),
+        "timeout": _seconds("limit_timeout", extra.get("limit_timeout"), most=86_400.0),
+    }
+    return {name: value for name, value in chosen.items() if value is not None}
+
+
+def _seconds(name: str, value: Any, *, most: float, least: float = 0.0) -> float | None:
     if value is None or value == "":
         return None
     try:
         seconds = float(value)
     except (TypeError, ValueError):
-        seconds = 0.0
-    if not 0 < seconds <= 3600:
-        raise InvalidParameter("The connection's extra timeout must be a number of seconds, up to 3600")
+        seconds = -1.0
+    if not least <= seconds <= most:
+        raise InvalidParameter(f"The connection's extra {name} must be a number of seconds, up to {most:g}")
     return seconds
 
 

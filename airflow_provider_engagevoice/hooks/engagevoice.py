@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import chain
+from os import PathLike
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_engagevoice.compat import AirflowFailException, BaseHook
+from airflow_provider_engagevoice.compat import AirflowFailException, BaseHook, storage_path
 from airflow_provider_engagevoice.get_provider_info import (
     CONNECTION_TYPE,
     EXTRA_FIELDS,
@@ -15,7 +17,7 @@ from airflow_provider_engagevoice.get_provider_info import (
     PLACEHOLDERS,
     RELABELING,
 )
-from airflow_provider_engagevoice.ringcx.criteria import CHUNK_SIZE
+from airflow_provider_engagevoice.ringcx.criteria import CHUNK_SIZE, UNSET
 from airflow_provider_engagevoice.ringcx.errors import EngageVoiceError
 
 if TYPE_CHECKING:
@@ -23,13 +25,14 @@ if TYPE_CHECKING:
     from airflow_provider_engagevoice.ringcx.campaigns import Campaign
     from airflow_provider_engagevoice.ringcx.client import RingCXClient
     from airflow_provider_engagevoice.ringcx.selection import Selection
+    from airflow_provider_engagevoice.ringcx.sources import Source
 
 
 class EngageVoiceHook(BaseHook):
     """Talk to RingCentral RingCX (formerly Engage Voice) with an Airflow connection.
 
-    All hooks of a process that use the same credential share one token; the requests of one hook share
-    one TCP connection.
+    All tasks of a host, or of all hosts that name the same Redis server in ``rate_limit_store``, share
+    RingCX's limits and one token; the requests of one hook share one TCP connection.
 
     :param engagevoice_conn_id: id of a connection of type ``engagevoice``.
     """
@@ -43,6 +46,7 @@ class EngageVoiceHook(BaseHook):
         super().__init__()
         self.engagevoice_conn_id = engagevoice_conn_id
         self._client: RingCXClient | None = None
+        self._stopped = False
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
@@ -94,33 +98,62 @@ class EngageVoiceHook(BaseHook):
             from airflow_provider_engagevoice.hooks.connection import client_of
 
             self._client = client_of(self.get_connection(self.engagevoice_conn_id))
+            if self._stopped:
+                self._client.stop.set()
         return self._client
+
+    def stop(self) -> None:
+        """Let what the hook is doing end soon: nothing more is sent, and a wait for limits ends at once.
+
+        A request that is under way is answered first. For a task that is to end; called from another
+        thread, or from a signal's handler. What was being done raises ``Stopped``.
+        """
+        self._stopped = True
+        if self._client is not None:
+            self._client.stop.set()
 
     def perform_lead_action(
         self,
         lead_action: str,
-        search_criteria: Mapping[str, Any] | str,
+        search_criteria: Mapping[str, Any] | str | Any = UNSET,
         action_params: Mapping[str, Any] | str | None = None,
         *,
+        source: Any = None,
+        source_column: str | None = None,
+        source_as: str = "externIds",
         account_id: str | None = None,
         dry_run: bool = False,
         max_leads: int | None = None,
         account_wide: bool = False,
         chunk_size: int = CHUNK_SIZE,
+        on_rejected: str = "fail",
+        report: str | PathLike[str] | None = None,
+        verify: bool = False,
     ) -> ActionSummary:
         """Do a lead action.
 
         :param lead_action: one of RingCX's 13 actions, such as ``CANCEL_LEADS``.
         :param search_criteria: which leads, with RingCX's keys or as ``LeadSearchCriteria``. Whatever
-            is empty in them selects nothing: leave a key out to mean "any".
+            is empty in them selects nothing: leave a key out to mean "any". Lists of ids may be of any
+            length, and iterators. With a source they may be left out.
         :param action_params: the action's ``paramMap``; default none.
+        :param source: file of ids: a path, an object storage URL or an ``ObjectStoragePath``. One id a line
+            (``.txt`` or no suffix), ``.csv``, ``.jsonl``, ``.ndjson`` (each also as ``.gz``) or ``.parquet``.
+        :param source_column: its column; default the only one.
+        :param source_as: ``"externIds"`` (default), ``"leadIds"`` or ``"leadPhoneNumbers"``.
         :param account_id: sub-account; default the connection's, else the only one.
         :param dry_run: count the leads and do nothing; default False.
         :param max_leads: refuse to act on more leads; default no bound.
         :param account_wide: allow criteria that name no campaign, list, lead, external id or phone.
         :param chunk_size: most ids in one request; default 500.
+        :param on_rejected: where RingCX rejects a request: ``"fail"`` (default) ends there, ``"continue"``
+            does the others and fails then, ``"ignore"`` does the others.
+        :param report: private CSV file, ``id,outcome``, of ids that were rejected or not found; default none.
+        :param verify: count afterwards what is not in the state that the action gives, repeat the act for it
+            where that is safe, and fail where some is left after 5 rounds; default False.
         :return: counts: ``lead_action, dry_run, leads_matched, leads_updated, leads_deleted,
-            redials_deleted, dialer_refreshed, requests, account_id``.
+            redials_deleted, dialer_refreshed, requests, account_id``; ``ids_rejected`` unless
+            ``on_rejected`` is ``"fail"``, ``ids_not_found`` with a report.
         :raises InvalidCriteria: where the criteria could select something else than meant.
         :raises InvalidParameter: where a parameter is missing or wrong.
         :raises TooManyLeads: where more leads match than ``max_leads``.
@@ -129,10 +162,23 @@ class EngageVoiceHook(BaseHook):
         """
         from airflow_provider_engagevoice.ringcx.acting import Act, check_bounds, nothing_done
 
-        check_bounds(max_leads, chunk_size)
-        selection = self._selection(search_criteria, account_wide)
+        check_bounds(max_leads, chunk_size, on_rejected)
+        ids = None
+        if source is not None:
+            from airflow_provider_engagevoice.ringcx.sources import source_of
+
+            ids = source_of(storage_path(source), source_column, source_as)
+        selection = self._selection(search_criteria, account_wide, ids)
         act = Act.of(
-            lead_action, selection, action_params, dry_run=dry_run, max_leads=max_leads, chunk_size=chunk_size
+            lead_action,
+            selection,
+            action_params,
+            dry_run=dry_run,
+            max_leads=max_leads,
+            chunk_size=chunk_size,
+            on_rejected=on_rejected,
+            report=report,
+            verify=verify,
         )
         if selection.empty:
             account = str(account_id or self.get_conn().account_id or "")
@@ -156,7 +202,11 @@ class EngageVoiceHook(BaseHook):
         :raises InvalidCriteria: where the criteria could select something else than meant.
         """
         selection = self._selection(search_criteria, account_wide)
-        return iter(()) if selection.empty else self.get_conn().leads(account_id).search(selection)
+        if selection.empty:
+            return iter(())
+        leads = self.get_conn().leads(account_id)
+        parts = selection.parts(CHUNK_SIZE, disjoint=True)
+        return chain.from_iterable(leads.search(part) for part in parts)
 
     def count_leads(
         self,
@@ -174,7 +224,10 @@ class EngageVoiceHook(BaseHook):
         :raises InvalidCriteria: where the criteria could select something else than meant.
         """
         selection = self._selection(search_criteria, account_wide)
-        return 0 if selection.empty else self.get_conn().leads(account_id).count(selection)
+        if selection.empty:
+            return 0
+        leads = self.get_conn().leads(account_id)
+        return sum(leads.count(part) for part in selection.parts(CHUNK_SIZE, disjoint=True))
 
     def find_campaign(
         self, campaign: str | int, *, account_id: str | None = None, dial_group_name: str | None = None
@@ -231,10 +284,12 @@ class EngageVoiceHook(BaseHook):
             )
         return True, f"Signed in to {client.host}; sub-accounts: {names}"
 
-    def _selection(self, search_criteria: Mapping[str, Any] | str, account_wide: bool) -> Selection:
+    def _selection(
+        self, search_criteria: Mapping[str, Any] | str | Any, account_wide: bool, source: Source | None = None
+    ) -> Selection:
         from airflow_provider_engagevoice.ringcx.selection import select
 
-        selection = select(search_criteria, account_wide=account_wide)
+        selection = select(search_criteria, account_wide=account_wide, source=source)
         if selection.empty:
             self.log.warning("Nothing is selected: %s; leave a key out to mean any", selection.empty)
         return selection

@@ -10,16 +10,19 @@ from airflow_provider_engagevoice.compat import (
     AirflowFailException,
     AirflowSkipException,
     BaseOperator,
+    storage_path,
 )
 from airflow_provider_engagevoice.hooks.engagevoice import EngageVoiceHook, fail_where_no_retry_helps
 from airflow_provider_engagevoice.rendering import (
     FaithfulTemplates,
     PrivateCriteria,
+    PrivateSource,
+    bare,
     given,
     is_mapped_copy,
     mapped_over_data,
 )
-from airflow_provider_engagevoice.ringcx.criteria import ALL_KEYS, CHUNK_SIZE, data_keys
+from airflow_provider_engagevoice.ringcx.criteria import ALL_KEYS, CHUNK_SIZE, UNSET, data_keys, is_data
 from airflow_provider_engagevoice.ringcx.errors import InvalidParameter
 
 if TYPE_CHECKING:
@@ -33,25 +36,44 @@ _ON_EMPTY = ("skip", "fail", "succeed")
 class _LeadOperator(FaithfulTemplates, BaseOperator):
     """What all operators on leads share: which leads, and the bounds of the act."""
 
-    template_fields: Sequence[str] = ("search_criteria", "account_id", "engagevoice_conn_id")
+    template_fields: Sequence[str] = (
+        "search_criteria",
+        "source",
+        "source_column",
+        "report",
+        "account_id",
+        "engagevoice_conn_id",
+    )
     template_fields_renderers: ClassVar[dict[str, str]] = {"search_criteria": "json"}
     ui_color = "#ffd9b3"
 
     def __init__(
         self,
         *,
-        search_criteria: Mapping[str, Any] | str | Any,
+        search_criteria: Mapping[str, Any] | str | Any = UNSET,
+        source: str | Any | None = None,
+        source_column: str | None = None,
+        source_as: str = "externIds",
         account_id: str | None = None,
         dry_run: bool = False,
         max_leads: int | None = None,
         on_empty: str = "skip",
         account_wide: bool = False,
         chunk_size: int = CHUNK_SIZE,
+        on_rejected: str = "fail",
+        report: str | None = None,
+        verify: bool = False,
         engagevoice_conn_id: str = "engagevoice_default",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.search_criteria = search_criteria
+        self.search_criteria = {} if search_criteria is UNSET else search_criteria
+        self.source = source
+        self.source_column = source_column
+        self.source_as = source_as
+        self.on_rejected = on_rejected
+        self.report = report
+        self.verify = verify
         self.account_id = account_id
         self.dry_run = dry_run
         self.max_leads = max_leads
@@ -59,7 +81,9 @@ class _LeadOperator(FaithfulTemplates, BaseOperator):
         self.account_wide = account_wide
         self.chunk_size = chunk_size
         self.engagevoice_conn_id = engagevoice_conn_id
-        self._data_keys = data_keys(search_criteria)
+        self._criteria_given = search_criteria is not UNSET
+        self._data_keys = data_keys(self.search_criteria)
+        self._hook: EngageVoiceHook | None = None
 
     def _check_arguments(self) -> None:
         """Refuse what is known to be wrong when the DAG is parsed."""
@@ -78,11 +102,26 @@ class _LeadOperator(FaithfulTemplates, BaseOperator):
         :raises EngageVoiceError: where one may.
         """
         with fail_where_no_retry_helps():
-            hook = EngageVoiceHook(given(self, "engagevoice_conn_id"))
+            from airflow_provider_engagevoice.operators.journals import journal_of
+
+            hook = self._hook = EngageVoiceHook(given(self, "engagevoice_conn_id"))
+            # Before anything is sent, so that another try knows how far this one came.
+            self._journal = journal_of(context, hook.get_conn().sign_in.share)
+            self._journal.open()
             selection = self._selection()
             if selection.empty:
                 return self._nothing_selected(selection.empty, hook)
-            return self._act(hook, selection, context)
+            try:
+                return self._act(hook, selection, context)
+            except BaseException as error:
+                if (summary := getattr(error, "summary", None)) is not None:
+                    context["ti"].xcom_push(key="return_value", value=summary)
+                raise
+
+    def on_kill(self) -> None:
+        """Let the action end between two requests. The log and the pushed summary say what was done."""
+        if self._hook is not None:
+            self._hook.stop()
 
     @abstractmethod
     def _act(self, hook: EngageVoiceHook, selection: Selection, context: Context) -> dict[str, Any]:
@@ -97,27 +136,57 @@ class _LeadOperator(FaithfulTemplates, BaseOperator):
         from airflow_provider_engagevoice.ringcx.selection import check_written
 
         check_written(self.search_criteria, account_wide=self._may_be_wide())
+        if self._has("source"):
+            from airflow_provider_engagevoice.ringcx.selection import refuse_second
+            from airflow_provider_engagevoice.ringcx.sources import check_source
+
+            check_source(self.source_as, self.source_column)
+            if isinstance(self.search_criteria, Mapping):
+                refuse_second(self.search_criteria, self.source_as)
+
+    def _check_verify(self, action: str) -> None:
+        """Refuse to verify an action that cannot be verified."""
+        if self.verify and not is_data(action):
+            from airflow_provider_engagevoice.ringcx.parameters import find_action
+            from airflow_provider_engagevoice.ringcx.verifying import check_verifiable
+
+            check_verifiable(find_action(action))
 
     def _may_be_wide(self) -> bool:
         """Tell whether the criteria alone need not narrow the selection."""
-        return self.account_wide
+        return self.account_wide or self._has("source")
+
+    def _has(self, name: str) -> bool:
+        """Tell whether an argument was given, whatever came out of it."""
+        return getattr(self, name) is not None or mapped_over_data(self, name)
 
     def _check_settings(self) -> None:
         from airflow_provider_engagevoice.ringcx.acting import check_bounds
 
-        check_bounds(self.max_leads, self.chunk_size)
+        check_bounds(self.max_leads, self.chunk_size, self.on_rejected)
+        if not self._criteria_given and not self._has("source"):
+            raise InvalidParameter("Give search_criteria, or source, or both")
         if self.on_empty not in _ON_EMPTY:
             raise InvalidParameter(f"on_empty must be one of {', '.join(_ON_EMPTY)}, not {self.on_empty!r}")
-        for name in ("dry_run", "account_wide"):
+        for name in ("dry_run", "account_wide", "verify"):
             # Text such as "False" would count as true.
             if not isinstance(getattr(self, name), bool):
                 raise InvalidParameter(f"{name} must be True or False; it takes no template")
 
     def _selection(self) -> Selection:
-        from airflow_provider_engagevoice.ringcx.selection import select
+        from airflow_provider_engagevoice.ringcx.selection import Selection, select
 
         data = ALL_KEYS if mapped_over_data(self, "search_criteria") else self._data_keys
-        return select(_bare(self.search_criteria), data=data, account_wide=self._may_be_wide())
+        criteria, source = bare(self.search_criteria), None
+        if self._has("source"):
+            from airflow_provider_engagevoice.ringcx.sources import source_of
+            from airflow_provider_engagevoice.ringcx.values import is_blank
+
+            path = bare(self.source)
+            if is_blank(path):
+                return Selection({}, "source is empty")
+            source = source_of(storage_path(path), given(self, "source_column"), self.source_as)
+        return select(criteria, data=data, account_wide=self._may_be_wide(), source=source)
 
     def _nothing_selected(self, why: str, hook: EngageVoiceHook) -> dict[str, Any]:
         from airflow_provider_engagevoice.ringcx.acting import nothing_done
@@ -136,6 +205,7 @@ class _LeadOperator(FaithfulTemplates, BaseOperator):
         selection: Selection,
         params: Any,
         account_id: str | None,
+        context: Context,
         target: Campaign | None = None,
     ) -> dict[str, Any]:
         from airflow_provider_engagevoice.ringcx.acting import Act
@@ -148,15 +218,20 @@ class _LeadOperator(FaithfulTemplates, BaseOperator):
             max_leads=self.max_leads,
             chunk_size=self.chunk_size,
             target=target,
+            on_rejected=self.on_rejected,
+            report=given(self, "report"),
+            verify=self.verify,
         )
-        return dict(hook.get_conn().lead_actions(account_id).perform(act))
+        return dict(hook.get_conn().lead_actions(account_id).perform(act, self._journal))
 
     def _do_render_template_fields(
         self, parent: Any, template_fields: Any, *args: Any, **kwargs: Any
     ) -> None:
         super()._do_render_template_fields(parent, template_fields, *args, **kwargs)
         if parent is self:
-            self.search_criteria = PrivateCriteria(_bare(self.search_criteria))
+            self.search_criteria = PrivateCriteria(bare(self.search_criteria))
+            if self.source is not None:
+                self.source = PrivateSource(bare(self.source))
 
 
 class LeadActionOperator(_LeadOperator):
@@ -165,6 +240,10 @@ class LeadActionOperator(_LeadOperator):
     The leads are counted first. Nothing is sent where none matches, or where more match than
     ``max_leads``; nothing is changed with ``dry_run``. Errors that no retry can mend fail the task
     without retry. Source: guide, "Lead Actions"; docs/lead-actions.md lists all actions and parameters.
+
+    Long lists of ids are done in several requests. What was done is in the pushed result even where the task
+    fails, and the next try goes on where it ended (see ``ringcx.running.Run``): on Airflow 3.3 and newer
+    wherever it runs, before where it finds the host's files or the Redis server of the connection.
 
     :param lead_action: the action, such as ``CANCEL_LEADS`` (templated).
     :param search_criteria: which leads: a dict with RingCX's keys, a ``LeadSearchCriteria``, or the
@@ -177,6 +256,17 @@ class LeadActionOperator(_LeadOperator):
     :param account_wide: allow criteria that name no campaign, list, lead, external id or phone and so
         touch the whole sub-account; default False.
     :param chunk_size: most ids in one request; default 500.
+    :param source: file of ids, beside the criteria or in their place (templated): a path, an object
+        storage URL such as ``s3://conn@bucket/key``, or an ``ObjectStoragePath``. One id a line (``.txt`` or
+        no suffix), ``.csv``, ``.jsonl``, ``.ndjson`` (each also as ``.gz``) or ``.parquet``.
+    :param source_column: its column (templated); default the only one.
+    :param source_as: ``"externIds"`` (default), ``"leadIds"`` or ``"leadPhoneNumbers"``.
+    :param on_rejected: where RingCX rejects a request: ``"fail"`` (default) ends there, ``"continue"`` does
+        the others and fails then, ``"ignore"`` does the others. The result has ``ids_rejected`` then.
+    :param report: private CSV file on the worker (templated), ``id,outcome``, of ids that were rejected or
+        not found; default none. The result has ``ids_not_found`` then.
+    :param verify: count afterwards what is not in the state that the action gives, repeat the act for it
+        where that is safe, and fail where some is left after 5 rounds; default False.
     :param engagevoice_conn_id: connection (templated); default ``engagevoice_default``.
     """
 
@@ -202,9 +292,10 @@ class LeadActionOperator(_LeadOperator):
 
         super()._check_written()
         check_written_params(self.lead_action, self.action_params)
+        self._check_verify(self.lead_action)
 
     def _act(self, hook: EngageVoiceHook, selection: Selection, context: Context) -> dict[str, Any]:
-        return self._perform(hook, selection, self.action_params, given(self, "account_id"))
+        return self._perform(hook, selection, self.action_params, given(self, "account_id"), context)
 
 
 class EmailLeadsOperator(_LeadOperator):
@@ -231,9 +322,10 @@ class EmailLeadsOperator(_LeadOperator):
 
         super()._check_written()
         check_written_params(self._action(), {"EMAIL_TO": self.email_to})
+        self._check_verify(self._action())
 
     def _act(self, hook: EngageVoiceHook, selection: Selection, context: Context) -> dict[str, Any]:
-        return self._perform(hook, selection, {"EMAIL_TO": self.email_to}, given(self, "account_id"))
+        return self._perform(hook, selection, {"EMAIL_TO": self.email_to}, given(self, "account_id"), context)
 
 
 class MoveLeadsOperator(_LeadOperator):
@@ -295,18 +387,17 @@ class MoveLeadsOperator(_LeadOperator):
             raise InvalidParameter('on_duplicate must be "MOVE" or "IGNORE"')
         if self.target_list is not None and self.new_list_name is not None:
             raise InvalidParameter("Give target_list or new_list_name, not both")
+        if self.verify and (self.copy is not False or self.on_duplicate != "MOVE"):
+            raise InvalidParameter('verify needs copy=False and on_duplicate="MOVE": leads stay otherwise')
 
     def _may_be_wide(self) -> bool:
-        return self.account_wide or self._has_source()
-
-    def _has_source(self) -> bool:
-        return self.source_campaign is not None or mapped_over_data(self, "source_campaign")
+        return super()._may_be_wide() or self._has("source_campaign")
 
     def _selection(self) -> Selection:
         from airflow_provider_engagevoice.ringcx.selection import Selection
         from airflow_provider_engagevoice.ringcx.values import is_blank
 
-        if self._has_source() and is_blank(self.source_campaign):
+        if self._has("source_campaign") and is_blank(self.source_campaign):
             return Selection({}, "source_campaign is empty")
         return super()._selection()
 
@@ -332,7 +423,7 @@ class MoveLeadsOperator(_LeadOperator):
         if plan.source is not None:
             selection = selection.in_campaign(plan.source["campaign_id"])
         params = plan.params(self.copy, self.on_duplicate)
-        done = self._perform(hook, selection, params, plan.target["account_id"], plan.target)
+        done = self._perform(hook, selection, params, plan.target["account_id"], context, plan.target)
         self.log.info(
             "Target: list %r (id %s) of campaign %r (id %s)",
             plan.list_name,
@@ -341,10 +432,6 @@ class MoveLeadsOperator(_LeadOperator):
             plan.target["campaign_id"],
         )
         return {**done, "list_name": plan.list_name}
-
-
-def _bare(criteria: Any) -> Any:
-    return criteria.value if isinstance(criteria, PrivateCriteria) else criteria
 
 
 def _list_name(context: Context) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypedDict
 
 from airflow_provider_engagevoice.ringcx.actions import Action
@@ -19,10 +21,15 @@ from airflow_provider_engagevoice.ringcx.errors import (
     TooManyLeads,
     UnexpectedAnswer,
 )
+from airflow_provider_engagevoice.ringcx.failures import Failure, Step
+from airflow_provider_engagevoice.ringcx.journal import Journal, NoJournal
 from airflow_provider_engagevoice.ringcx.leads import Leads
 from airflow_provider_engagevoice.ringcx.moves import NewList, is_new_list
-from airflow_provider_engagevoice.ringcx.parameters import find_action, read_params
-from airflow_provider_engagevoice.ringcx.selection import Selection
+from airflow_provider_engagevoice.ringcx.parameters import fill_params, find_action, read_given
+from airflow_provider_engagevoice.ringcx.running import Run
+from airflow_provider_engagevoice.ringcx.selection import Parts, Selection
+from airflow_provider_engagevoice.ringcx.stopping import Stop
+from airflow_provider_engagevoice.ringcx.verifying import check_source, check_verifiable
 
 log = logging.getLogger(__name__)
 
@@ -44,12 +51,19 @@ class ActionSummary(_Counts, total=False):
 
     Counts are RingCX's own (contract, ``LeadActionResult``), summed over requests. ``leads_matched`` is
     counted before the act; ``requests`` are the requests that acted. A move adds ``campaign_id``,
-    ``list_id`` (None where no list was made) and ``list_name`` of its target.
+    ``list_id`` (None where no list was made) and ``list_name`` of its target. ``ids_rejected`` is there
+    where ``on_rejected`` is not ``"fail"``, ``ids_not_found`` where a report was asked for.
     """
 
+    ids_rejected: int
+    ids_not_found: int
     campaign_id: int | None
     list_id: int | None
     list_name: str | None
+
+
+ON_REJECTED = ("fail", "continue", "ignore")
+"""What may be done where RingCX rejects a request."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +77,11 @@ class Act:
     :param max_leads: refuse to act on more leads than this; None for no bound.
     :param chunk_size: most ids in one request.
     :param target: the campaign of a move, where it has been looked up already.
+    :param on_rejected: where RingCX rejects a request: ``"fail"`` ends there, ``"continue"`` does the others
+        and fails then, ``"ignore"`` does the others.
+    :param report: file for the ids that were rejected or not found; None for none.
+    :param verify: look afterwards whether all is done, and repeat the act where it is not.
+    :param given: the parameters that were given, where more were filled in; None for ``params``.
     """
 
     action: Action
@@ -72,6 +91,10 @@ class Act:
     max_leads: int | None = None
     chunk_size: int = CHUNK_SIZE
     target: Campaign | None = None
+    on_rejected: str = "fail"
+    report: str | os.PathLike[str] | None = None
+    verify: bool = False
+    given: Mapping[str, Any] | None = None
 
     @classmethod
     def of(cls, lead_action: object, selection: Selection, params: object, **bounds: Any) -> Act:
@@ -82,21 +105,25 @@ class Act:
         :param params: the action's parameters, as rendered.
         :param bounds: the other fields.
         :return: the act.
-        :raises InvalidParameter: where the action is unknown, or a parameter missing or wrong.
+        :raises InvalidParameter: where the action is unknown, or a parameter missing or wrong, or it cannot
+            be verified.
         """
         action = find_action(lead_action)
-        return cls(action, selection, read_params(action, params), **bounds)
+        given = read_given(action, params)
+        act = cls(action, selection, fill_params(action, given), given=given, **bounds)
+        if act.verify:
+            check_verifiable(action, given)
+            if not selection.empty:
+                check_source(action, given, selection)
+        return act
 
-    def parts(self) -> list[Selection]:
+    def parts(self) -> Parts:
         """Cut the selection into what one request takes.
 
-        :return: the parts; only one where doing the action to parts is not the same. One lead may have
-            several numbers, and so be in two parts.
+        :return: the parts; only one where doing the action to parts is not the same.
         """
-        twice = "leadPhoneNumbers" in self.selection.body and not self.action.may_be_repeated(self.params)
-        if twice or not self.action.divisible:
-            return [self.selection]
-        return list(self.selection.parts(self.chunk_size))
+        size = self.chunk_size if self.action.divisible else None
+        return self.selection.parts(size, disjoint=not self.action.may_be_repeated(self.params))
 
 
 @dataclass(frozen=True)
@@ -106,145 +133,75 @@ class LeadActions:
     :param request: sends a request: method, path, and keyword arguments.
     :param leads: counts leads.
     :param campaigns: looks up lists.
+    :param stop: set where the task is to end: the action does so between two requests.
     """
 
     request: Request
     leads: Leads
     campaigns: Campaigns
+    stop: Stop = field(default_factory=Stop)
 
-    def perform(self, act: Act) -> ActionSummary:
+    def perform(self, act: Act, journal: Journal | None = None) -> ActionSummary:
         """Do an action, in as many requests as its ids need.
 
-        Counts first: nothing is sent where nothing matches, and nothing at all where more match than
-        ``max_leads`` allows.
+        Each request is counted just before it is sent, and not sent where nothing matches. With
+        ``max_leads`` and ``dry_run`` all is counted before anything is sent.
 
         :param act: the action, the leads and the bounds.
+        :param journal: keeps the progress, so that another try goes on after it; None to keep none.
         :return: what was done.
         :raises TooManyLeads: where more leads match than ``max_leads``.
-        :raises ActionRejected: where RingCX says ``success: false``.
+        :raises ActionRejected: where RingCX says ``success: false``, unless ``on_rejected`` is ``"ignore"``.
+        :raises NotAllDone: where ``verify`` finds leads that are not done.
+        :raises Stopped: where the task is to end.
         :raises OutcomeUnknown: where an action that must not be repeated may have been done, wholly or
             in part.
         """
         summary = nothing_done(act.action.name, self.leads.account_id, dry_run=act.dry_run)
         if act.selection.empty:
             return summary
-        parts = [(part, self.leads.count(part)) for part in act.parts()]
-        summary["leads_matched"] = sum(matched for _, matched in parts)
-        log.info("%s: %d leads match %s", act.action.name, summary["leads_matched"], act.selection.describe())
-        if act.max_leads is not None and summary["leads_matched"] > act.max_leads:
-            raise TooManyLeads(
-                f"{act.action.name} would act on {summary['leads_matched']} leads, more than max_leads="
-                f"{act.max_leads}; nothing was changed"
-            )
+        if act.dry_run or act.max_leads is not None:
+            matched = sum(self.leads.count(part) for part in act.parts())
+            _check_bound(act, matched)
         if act.dry_run:
-            log.info("%s: dry run, nothing was changed", act.action.name)
-            params = act.params
-        else:
-            params = self._apply(
-                act, [part for part in parts if part[1] or not act.action.needs_leads], summary
-            )
-            log.info(
-                "%s: %d leads updated, %d deleted, in %d requests",
-                act.action.name,
-                summary["leads_updated"],
-                summary["leads_deleted"],
-                summary["requests"],
-            )
-        if "LIST_ID" in params:
-            list_id = None if is_new_list(params) else int(params["LIST_ID"])
-            summary["campaign_id"] = params["CAMPAIGN_ID"]
-            summary["list_id"] = list_id
-            summary["list_name"] = params.get("LIST_NAME")
-        return summary
+            log.info("%s: %d leads match; dry run, nothing was changed", act.action.name, matched)
+            summary["leads_matched"] = matched
+            return _with_target(summary, act.params)
+        log.info("%s on %s", act.action.name, act.selection.describe())
+        send = partial(self._send, act.action, summary)
+        make_list = partial(self._new_list, act) if is_new_list(act.params) else None
+        run = Run(act, self.leads, send, summary, make_list, journal or NoJournal(), self.stop)
+        return _with_target(summary, run.go())
 
-    def _apply(
-        self, act: Act, parts: list[tuple[Selection, int]], summary: ActionSummary
-    ) -> Mapping[str, Any]:
-        """Send the requests.
-
-        :return: the parameters of the last one, with the id of the list that a move has made.
-        """
-        params = act.params
-        new_list = self._new_list(act) if parts and is_new_list(params) else None
-        done = 0
-        try:
-            for part, matched in parts:
-                try:
-                    self._send(act.action, part, params, summary)
-                except OutcomeUnknown as error:
-                    summary["leads_updated"] += self._settled(part, params, matched, new_list, error)
-                done += 1
-                if new_list is not None:
-                    # The rest goes into the list that the first request made.
-                    params = new_list.fill(params)
-        except EngageVoiceError as error:
-            if done:
-                raise _stopped(act, error, done, len(parts)) from None
-            raise
-        return params
-
-    def _new_list(self, act: Act) -> NewList:
+    def _new_list(self, act: Act, older: list[int] | None) -> NewList:
         target = act.target
         if target is None:
             target = self.campaigns.find(act.params["CAMPAIGN_ID"], account_id=self.leads.account_id)
-        return NewList.before_move(self.campaigns, target)
-
-    def _settled(
-        self,
-        part: Selection,
-        params: Mapping[str, Any],
-        matched: int,
-        new_list: NewList | None,
-        error: OutcomeUnknown,
-    ) -> int:
-        """Look up whether a move whose answer was lost has taken place.
-
-        :return: how many leads it moved.
-        :raises OutcomeUnknown: where the leads cannot tell: the act is no move into a new list, or copies,
-            or the leads would not have left the campaigns they are selected from, or some are still there.
-        """
-        sources = part.body.get("campaignIds", ())
-        if new_list is None or not sources or params["CREATE_COPY_SETTING"] != "false":
-            raise error
-        if params["CAMPAIGN_ID"] in sources:
-            raise error
-        try:
-            left = self.leads.count(part)
-            # Leads may also leave a selection by their state, so the new list has to show them.
-            arrived = 0 if left else self._arrived(new_list.fill(params))
-        except EngageVoiceError:
-            raise error from None
-        if left or arrived < matched:
-            raise OutcomeUnknown(
-                f"{error} ({left} of {matched} leads are still in the source, {arrived} in the new list)",
-                status=error.status,
-                request=error.request,
-            ) from None
-        log.warning(
-            "The answer to the move was lost, but all %d leads are in the new list: it was done", matched
-        )
-        return matched
-
-    def _arrived(self, params: Mapping[str, Any]) -> int:
-        """Count the leads in the list of a move; none where it made no list."""
-        if is_new_list(params):
-            return 0
-        campaign = params["CAMPAIGN_ID"]
-        body = {"campaignId": campaign, "campaignIds": [campaign], "listIds": [params["LIST_ID"]]}
-        return self.leads.count(Selection(body))
+        if older is None:
+            return NewList.before_move(self.campaigns, target)
+        return NewList(self.campaigns, target, frozenset(older))
 
     def _send(
-        self, action: Action, part: Selection, params: Mapping[str, Any], summary: ActionSummary
+        self,
+        action: Action,
+        summary: ActionSummary,
+        part: Selection,
+        params: Mapping[str, Any],
+        before: Callable[[], object] | None = None,
     ) -> None:
         path = f"{account_path(self.leads.account_id)}/campaignLeads/actions"
-        summary["requests"] += 1
-        answer = self.request(
-            "PUT",
-            path,
-            params={"leadAction": action.name},
-            json={"campaignLeadSearchCriteria": part.body, "leadActionParams": {"paramMap": params}},
-            repeatable=action.may_be_repeated(params),
-        )
+        try:
+            answer = self.request(
+                "PUT",
+                path,
+                params={"leadAction": action.name},
+                json={"campaignLeadSearchCriteria": part.body, "leadActionParams": {"paramMap": params}},
+                repeatable=action.may_be_repeated(params),
+                before=before,
+            )
+        finally:
+            # Not sooner: what is noted of a request that was begun does not count it yet.
+            summary["requests"] += 1
         if answer is False or (isinstance(answer, dict) and answer.get("success") is False):
             said = answer.get("errorMessage") if isinstance(answer, dict) else None
             raise ActionRejected(
@@ -279,31 +236,38 @@ def nothing_done(lead_action: str, account_id: str, *, dry_run: bool) -> ActionS
     )
 
 
-def check_bounds(max_leads: int | None, chunk_size: int) -> None:
+def check_bounds(max_leads: int | None, chunk_size: int, on_rejected: str = "fail") -> None:
     """Check the bounds of an act before anything is sent.
 
     :param max_leads: most leads to act on.
     :param chunk_size: most ids in one request.
-    :raises InvalidParameter: where one is no such number.
+    :param on_rejected: what to do where RingCX rejects a request.
+    :raises InvalidParameter: where one is none.
     """
     if max_leads is not None and not _is_count(max_leads):
         raise InvalidParameter("max_leads must be a whole number of leads, or None for no bound")
     if not _is_count(chunk_size) or chunk_size == 0:
         raise InvalidParameter("chunk_size must be a whole number of ids, at least 1")
+    if on_rejected not in ON_REJECTED:
+        raise InvalidParameter(f"on_rejected must be one of {', '.join(ON_REJECTED)}, not {on_rejected!r}")
 
 
-def _stopped(act: Act, error: EngageVoiceError, done: int, of: int) -> EngageVoiceError:
-    """Make the error of an act that came to its end half-way."""
-    log.error("%s stopped after %d of %d requests", act.action.name, done, of)
-    if act.action.may_be_repeated(act.params):
-        return error
-    advice = f", and {act.action.name} must not be done twice; look at the leads before running it again"
-    return OutcomeUnknown(
-        f"{error}. {done} of {of} requests had been done before"
-        + ("" if isinstance(error, OutcomeUnknown) else advice),
-        status=error.status,
-        request=error.request,
-    )
+def _check_bound(act: Act, matched: int) -> None:
+    """Refuse to act on more leads than the author allowed."""
+    if act.max_leads is not None and matched > act.max_leads:
+        raise TooManyLeads(
+            f"{act.action.name} would act on {matched} leads, more than max_leads={act.max_leads}; nothing "
+            "was changed"
+        )
+
+
+def _with_target(summary: ActionSummary, params: Mapping[str, Any]) -> ActionSummary:
+    """Add the target of a move to its summary."""
+    if "LIST_ID" in params:
+        summary["campaign_id"] = params["CAMPAIGN_ID"]
+        summary["list_id"] = None if is_new_list(params) else int(params["LIST_ID"])
+        summary["list_name"] = params.get("LIST_NAME")
+    return summary
 
 
 def _is_count(value: object) -> bool:
@@ -312,7 +276,7 @@ def _is_count(value: object) -> bool:
 
 def _unconfirmed(action: Action, params: Mapping[str, Any]) -> EngageVoiceError:
     text = f"RingCX answered {action.name} with something other than its result"
-    if action.may_be_repeated(params):
+    if Failure.ODD.then(action.may_be_repeated(params)) is Step.FAIL:
         return UnexpectedAnswer(text, status=200)
     return OutcomeUnknown(
         f"{text}. It may have been done and must not be done twice; look at the leads", status=200

@@ -44,6 +44,22 @@ class Parameter:
 
 
 @dataclass(frozen=True)
+class Done:
+    """How a search tells which leads an action has not reached.
+
+    :param state: the lead state it gives; None where it gives none.
+    :param then: states that the dialer may have taken such leads to since.
+    :param left: value of the ``suppressed`` filter that finds those it has not reached.
+    :param only_with: values of parameters beside which it can be told.
+    """
+
+    state: str | None = None
+    then: tuple[str, ...] = ()
+    left: str | None = None
+    only_with: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Action:
     """One lead action.
 
@@ -53,9 +69,13 @@ class Action:
     :param repeatable: applying it twice leaves the leads as applying it once does, even if the
         dialer worked on them in between. Only such a request is sent again when its fate is unknown.
     :param harmful: values of parameters that make a repeatable action unrepeatable.
+    :param looked_up: values of parameters beside which a search tells what an unrepeatable request did,
+        where the leads are selected from other campaigns; empty where no search can.
     :param needs_leads: it has nothing to do where no lead matches.
     :param divisible: doing it to parts of the leads, one after the other, is the same as doing it
         to all of them.
+    :param done: how a search tells which leads it has not reached; None where no search can. One
+        without a state and a filter: whom it has reached is gone from the selection.
     """
 
     name: str
@@ -63,8 +83,10 @@ class Action:
     parameters: tuple[Parameter, ...] = ()
     repeatable: bool = True
     harmful: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    looked_up: Mapping[str, str] = field(default_factory=dict)
     needs_leads: bool = True
     divisible: bool = True
+    done: Done | None = None
 
     def may_be_repeated(self, params: Mapping[str, object]) -> bool:
         """Tell whether a request with these parameters may be sent again when its fate is unknown.
@@ -76,8 +98,21 @@ class Action:
             str(params.get(name)).upper() in values for name, values in self.harmful.items()
         )
 
+    def can_be_looked_up(self, params: Mapping[str, object]) -> bool:
+        """Tell whether a search may tell what a request with these parameters did, when its fate is unknown.
+
+        :param params: the ``paramMap`` as sent.
+        :return: True where the leads it has reached are elsewhere than before.
+        """
+        return bool(self.looked_up) and all(
+            str(params.get(name)) == value for name, value in self.looked_up.items()
+        )
+
 
 _AGENT = "RESERVATION_AGENT_ID"
+
+HELD = ("PENDING", "ACTIVE")
+"""States of leads that the dialer has taken out of READY, and may give back. Source: observed."""
 
 #: Sources: guides of 2020 and 2024 for names and meanings, the guide of July 2026 for parameters,
 #: the contract's enum for the set of names. ``repeatable`` follows from the meanings: RESET, READY
@@ -89,16 +124,21 @@ _TABLE = (
         "Sets the pass count to zero, the state to READY and the next dial time to now.",
         repeatable=False,
     ),
-    Action("CANCEL_LEADS", "Sets the state to CANCELLED; the state before is lost."),
-    Action("PAUSE_LEADS", "Sets the state to PAUSED; the state before is lost."),
+    Action(
+        "CANCEL_LEADS",
+        "Sets the state to CANCELLED; the state before is lost.",
+        done=Done(state="CANCELLED"),
+    ),
+    Action("PAUSE_LEADS", "Sets the state to PAUSED; the state before is lost.", done=Done(state="PAUSED")),
     Action(
         "READY_LEADS",
         "Sets the state to READY; pass count and next dial time stay.",
         repeatable=False,
+        done=Done(state="READY", then=HELD),
     ),
-    Action("DELETE_LEADS", "Removes the leads for good; the records of their calls stay."),
-    Action("SUPPRESS_LEADS", "Stops dialling while the state stays."),
-    Action("UNSUPPRESS_LEADS", "Lets suppressed leads be dialled again."),
+    Action("DELETE_LEADS", "Removes the leads for good; the records of their calls stay.", done=Done()),
+    Action("SUPPRESS_LEADS", "Stops dialling while the state stays.", done=Done(left="ONLY_UNSUPPRESSED")),
+    Action("UNSUPPRESS_LEADS", "Lets suppressed leads be dialled again.", done=Done(left="ONLY_SUPPRESSED")),
     Action(
         "MANUAL_LEADS",
         "Adds one manual pass and sets the agent disposition.",
@@ -183,7 +223,9 @@ _TABLE = (
                 choices=("MOVE", "IGNORE"),
             ),
         ),
+        done=Done(only_with={"CREATE_COPY_SETTING": "false", "DUPLICATE_ACTION_SETTING": "MOVE"}),
         harmful={"LIST_ID": frozenset({NEW_LIST}), "CREATE_COPY_SETTING": frozenset({"TRUE", "TRANSITION"})},
+        looked_up={"LIST_ID": NEW_LIST, "CREATE_COPY_SETTING": "false"},
     ),
     Action(
         "AGENT_RESERVATION",

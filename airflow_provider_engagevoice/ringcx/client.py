@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -13,6 +13,7 @@ from airflow_provider_engagevoice.ringcx.campaigns import Campaigns
 from airflow_provider_engagevoice.ringcx.errors import AuthenticationError, InvalidParameter
 from airflow_provider_engagevoice.ringcx.http import LOOPBACK, Call, Transport
 from airflow_provider_engagevoice.ringcx.leads import Leads
+from airflow_provider_engagevoice.ringcx.stopping import Stop
 from airflow_provider_engagevoice.ringcx.tokens import SignIn
 
 #: Paths of the legacy portals lack ``/voice``. Source: guide, "URIs".
@@ -43,6 +44,11 @@ class RingCXClient:
         self.legacy = self.legacy or urlsplit(self.host).hostname in LEGACY_PORTALS
         self.campaigns = Campaigns(self.request, self.account_id)
 
+    @property
+    def stop(self) -> Stop:
+        """Set it where the client's work is to end soon: nothing more is sent, and waiting ends."""
+        return self.transport.stop
+
     def leads(self, account_id: str | None = None) -> Leads:
         """Work on the leads of a sub-account.
 
@@ -62,7 +68,7 @@ class RingCXClient:
         :param account_id: the sub-account; default the connection's, else the only one.
         :return: the actions.
         """
-        return LeadActions(self.request, self.leads(account_id), self.campaigns)
+        return LeadActions(self.request, self.leads(account_id), self.campaigns, self.stop)
 
     def request(
         self,
@@ -72,6 +78,7 @@ class RingCXClient:
         json: Any = None,
         *,
         repeatable: bool | None = None,
+        before: Callable[[], object] | None = None,
     ) -> Any:
         """Send a request to any RingCX endpoint.
 
@@ -81,6 +88,8 @@ class RingCXClient:
         :param params: query.
         :param json: body.
         :param repeatable: sending it twice does no harm; default True for GET and False for all else.
+        :param before: called when the request's moment within the limits has come, just before it is sent;
+            where it raises, nothing is sent.
         :return: the JSON value of the answer, text, or None.
         :raises AuthenticationError: where a new token is refused, too.
         :raises EngageVoiceError: as ``Transport.send`` does.
@@ -91,6 +100,7 @@ class RingCXClient:
             method.upper() == "GET" if repeatable is None else repeatable,
             params=params,
             json=json,
+            before=before,
         )
         sent: Mapping[str, str] = {}
 

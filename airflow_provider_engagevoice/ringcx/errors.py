@@ -6,6 +6,7 @@ Messages name the thing and the fix. They never carry a token, a request body or
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 
 class EngageVoiceError(Exception):
@@ -23,6 +24,8 @@ class EngageVoiceError(Exception):
         super().__init__(message)
         self.status = status
         self.request = request
+        #: What had been done before, as the action's summary; None where that is not known.
+        self.summary: dict[str, Any] | None = None
 
 
 class AuthenticationError(EngageVoiceError):
@@ -75,8 +78,20 @@ class ActionRejected(EngageVoiceError):
     """RingCX answered 200 with ``success: false``."""
 
 
+class NotAllDone(EngageVoiceError):
+    """After the act some leads are not in the state that it gives; see ``verify``."""
+
+    retryable = True
+
+
 class OutcomeUnknown(EngageVoiceError):
     """A request that must not be repeated may or may not have taken effect."""
+
+
+class Stopped(EngageVoiceError):
+    """The task was told to end, and did so between two requests."""
+
+    retryable = True
 
 
 class CampaignNotFound(EngageVoiceError):

@@ -21,6 +21,9 @@ from airflow_provider_engagevoice.ringcx.errors import (
     ServiceUnavailable,
     UnexpectedAnswer,
 )
+from airflow_provider_engagevoice.ringcx.failures import Failure, Step
+from airflow_provider_engagevoice.ringcx.pacing import Limiter, limit_of
+from airflow_provider_engagevoice.ringcx.stopping import Stop
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response, Session
@@ -50,6 +53,10 @@ class Call:
     :param json: body to send as JSON.
     :param form: body to send as a form.
     :param basic: user name and password for Basic authentication.
+    :param whose: who signs in, for the limit of sign-ins.
+    :param spends: it uses something up, so that where it may have arrived a repeat is of no use.
+    :param before: called just before each try, when its moment within the limits is there; where it raises,
+        nothing is sent.
     """
 
     method: str
@@ -59,6 +66,9 @@ class Call:
     json: Any = None
     form: Mapping[str, str] | None = None
     basic: tuple[str, str] | None = None
+    whose: str = ""
+    spends: bool = False
+    before: Callable[[], object] | None = None
 
     def __str__(self) -> str:
         """Name method and path. The query is left out: it may carry a password."""
@@ -72,13 +82,13 @@ class _Failed(Exception):
     """One try brought no answer that counts.
 
     :param error: what to raise if there is no further try.
-    :param applied: the request may have taken effect.
+    :param kind: what it says of the request.
     :param pause: seconds RingCX asked to wait.
     """
 
-    def __init__(self, error: EngageVoiceError, *, applied: bool, pause: float | None = None) -> None:
+    def __init__(self, error: EngageVoiceError, kind: Failure, pause: float | None = None) -> None:
         self.error = error
-        self.applied = applied
+        self.kind = kind
         self.pause = pause
 
 
@@ -88,12 +98,17 @@ class Transport:
 
     :param user_agent: the ``User-Agent``.
     :param timeout: seconds to connect, seconds to wait for an answer.
-    :param patience: most seconds to spend on repeats of one call.
+    :param patience: most seconds to spend on repeats of one call; waiting for RingCX's limits is not
+        counted.
+    :param limiter: lets calls go within RingCX's limits; None to find out by being refused.
+    :param stop: where it is set, no further call is sent, and waiting ends.
     """
 
     user_agent: str
     timeout: tuple[float, float] = (10.0, 60.0)
     patience: float = 300.0
+    limiter: Limiter | None = None
+    stop: Stop = field(default_factory=Stop, repr=False)
     _session: Session | None = field(default=None, init=False, repr=False)
     _last_used: float = field(default=0.0, init=False, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
@@ -101,8 +116,7 @@ class Transport:
     def send(self, call: Call, authorize: Callable[[], Mapping[str, str]] = dict) -> Any:
         """Send a call, repeat it where that is safe, read the answer.
 
-        A 429 and a failed connection surely changed nothing: such a call is always sent again. After
-        a time-out, a dropped connection or a 5xx nobody knows: only a repeatable call is.
+        What is sent again is decided by :class:`~airflow_provider_engagevoice.ringcx.failures.Failure`.
 
         :param call: the call.
         :param authorize: gives the headers that prove who asks; asked anew for every try.
@@ -110,6 +124,7 @@ class Transport:
         :raises InvalidParameter: where the call cannot be written as a request.
         :raises OutcomeUnknown: where a call that must not be repeated may have taken effect.
         :raises RateLimited: still 429 after ``patience`` seconds.
+        :raises Stopped: where ``stop`` was set before the call was sent, or between two tries.
         :raises ServiceUnavailable: not reached, or failing, after 5 tries.
         :raises EngageVoiceError: of the class for the answer's status; all are in ``errors``.
         """
@@ -117,17 +132,34 @@ class Transport:
         tries = failures = 0
         while True:
             tries += 1
+            self.stop.check()
+            # The token before the slot, so that signing in does not let the slot pass; and again after the
+            # wait, in which it may have ended.
+            authorize()
+            deadline += self._wait_for_limits(call)
             try:
                 return self._try(call, authorize())
             except _Failed as failed:
-                if failed.applied and not call.repeatable:
+                step = failed.kind.then(call.repeatable)
+                if step is Step.UNKNOWN:
                     raise _unknown(call, failed.error) from None
+                if step is Step.FAIL or (failed.kind.maybe_done and call.spends):
+                    raise failed.error from None
                 pause = self._pause(failed, tries)
-                failures += not isinstance(failed.error, RateLimited)
+                failures += failed.kind is not Failure.LIMITED
                 if time.monotonic() + pause > deadline or failures >= _TRIES:
                     raise failed.error from None
                 log.warning("%s; trying again in %.1f s (try %d)", failed.error, pause, tries + 1)
-            time.sleep(pause)
+            self.stop.sleep(pause)
+
+    def _wait_for_limits(self, call: Call) -> float:
+        """Wait until RingCX's limits allow the call; return the seconds it took."""
+        limit = limit_of(call.method, call.url, call.params, call.whose) if self.limiter else None
+        if self.limiter and limit:
+            return self.limiter.wait(limit, self.stop, call.before)
+        if call.before is not None:
+            call.before()
+        return 0.0
 
     def close(self) -> None:
         """Close the session's connections."""
@@ -141,7 +173,7 @@ class Transport:
         if failed.pause is not None:
             # Not all waiters in the same instant.
             return failed.pause + random.uniform(0.0, 0.5)
-        first = _FIRST_PAUSE_WHEN_LIMITED if isinstance(failed.error, RateLimited) else _FIRST_PAUSE
+        first = _FIRST_PAUSE_WHEN_LIMITED if failed.kind is Failure.LIMITED else _FIRST_PAUSE
         return min(first * 2.0 ** min(tries - 1, 10), _LONGEST_PAUSE) * random.uniform(0.75, 1.25)
 
     def _try(self, call: Call, headers: Mapping[str, str]) -> Any:
@@ -154,12 +186,13 @@ class Transport:
         # ValueError: requests lets some of what it makes of an odd answer through as it is.
         except (requests.RequestException, ValueError) as error:
             # The cause is dropped, and only its class named: its text holds the address with its query.
-            raise _Failed(_unreachable(call, error), applied=_was_sent(error)) from None
+            kind = Failure.LOST if _was_sent(error) else Failure.UNREACHED
+            raise _Failed(_unreachable(call, error), kind) from None
         except Exception:
             raise
         except BaseException as stop:
             # Airflow's task time-out is no Exception, and Airflow would retry the task after it.
-            if call.repeatable:
+            if Failure.BROKEN_OFF.then(call.repeatable) is Step.FAIL:
                 raise
             raise _unknown(call, _unreachable(call, stop)) from None
         status = response.status_code
@@ -167,18 +200,15 @@ class Transport:
             wait = retry_after(response)
             said = message_of(response)
             text = f"RingCX's rate limit refused {call}" + (f": {said}" if said else "")
-            raise _Failed(RateLimited(text, request=str(call), retry_after=wait), applied=False, pause=wait)
+            limited = RateLimited(text, request=str(call), retry_after=wait)
+            raise _Failed(limited, Failure.LIMITED, pause=wait)
         if status >= 400:
             refused = error_of(response, str(call))
-            if refused.retryable:
-                raise _Failed(refused, applied=True)
-            raise refused
+            raise _Failed(refused, Failure.FAILING if refused.retryable else Failure.REFUSED)
         try:
             return read_body(response, str(call))
         except UnexpectedAnswer as error:
-            if call.repeatable:
-                raise
-            raise _unknown(call, error) from None
+            raise _Failed(error, Failure.ODD) from None
 
     def _exchange(self, session: Session, prepared: PreparedRequest) -> Response:
         host = urlsplit(prepared.url or "").hostname
@@ -196,7 +226,7 @@ class Transport:
 
                 self._session = requests.Session()
                 self._session.headers["User-Agent"] = self.user_agent
-            elif not call.repeatable and time.monotonic() - self._last_used > _FRESH_FOR:
+            elif (call.spends or not call.repeatable) and time.monotonic() - self._last_used > _FRESH_FOR:
                 # A connection that the server drops at the wrong moment would leave the outcome unknown.
                 self._session.close()
             return self._session

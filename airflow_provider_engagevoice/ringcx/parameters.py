@@ -40,6 +40,30 @@ def find_action(name: object) -> Action:
 
 
 def read_params(action: Action, params: object) -> dict[str, Any]:
+    """Check an action's parameters, write them as RingCX takes them, and fill in what it insists on.
+
+    :param action: the action.
+    :param params: as for :func:`read_given`.
+    :return: the ``paramMap`` to send.
+    :raises InvalidParameter: as :func:`read_given` does.
+    """
+    return fill_params(action, read_given(action, params))
+
+
+def fill_params(action: Action, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Fill in what RingCX insists on and the guide does not mention.
+
+    :param action: the action.
+    :param given: its parameters, read.
+    :return: the ``paramMap`` to send.
+    """
+    if action.name == "AGENT_RESERVATION":
+        # Observed: RingCX refuses the action without a moment.
+        return {"CALLBACK_DTS": format_datetime(datetime.now(timezone.utc)), **given}
+    return dict(given)
+
+
+def read_given(action: Action, params: object) -> dict[str, Any]:
     """Check an action's parameters and write them as RingCX takes them.
 
     :param action: the action.
@@ -67,15 +91,11 @@ def read_params(action: Action, params: object) -> dict[str, Any]:
         if parameter.name in given:
             # A date that a template emptied must not become "now".
             raise InvalidParameter(f"{action.name}: {parameter.name} came out empty; leave it out or fill it")
-    sent = dict(read)
-    if action.name == "AGENT_RESERVATION":
-        # Observed: RingCX refuses the action without a moment, which the guide does not mention.
-        sent.setdefault("CALLBACK_DTS", format_datetime(datetime.now(timezone.utc)))
-    if action.name == "MOVE_TO_CAMPAIGN" and str(sent["LIST_ID"]) == NEW_LIST and "LIST_NAME" not in sent:
+    if action.name == "MOVE_TO_CAMPAIGN" and str(read["LIST_ID"]) == NEW_LIST and "LIST_NAME" not in read:
         raise InvalidParameter(
             "MOVE_TO_CAMPAIGN needs LIST_NAME: the name of the new list that LIST_ID 0 makes"
         )
-    return sent
+    return read
 
 
 def check_written_params(action: object, params: object) -> None:

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
 
-from airflow_provider_engagevoice.ringcx.criteria import ALL_KEYS, KINDS, ROLES, Role, is_data, keys_with
+from airflow_provider_engagevoice.ringcx.criteria import (
+    ALL_KEYS,
+    KINDS,
+    ROLES,
+    UNSET,
+    Role,
+    is_data,
+    keys_with,
+)
 from airflow_provider_engagevoice.ringcx.errors import InvalidCriteria, did_you_mean
 from airflow_provider_engagevoice.ringcx.values import Empty, is_list, parse_text, read_value, type_name
+
+if TYPE_CHECKING:
+    from airflow_provider_engagevoice.ringcx.sources import Source
 
 IDENTITIES = keys_with([Role.IDENTITY])
 NARROWING = keys_with([Role.IDENTITY, Role.CAMPAIGN, Role.LIST])
@@ -63,22 +74,69 @@ class Selection:
             )
         return Selection({**self.body, "campaignId": campaign_id, "campaignIds": [campaign_id]})
 
-    def parts(self, size: int) -> Iterator[Selection]:
+    def parts(self, size: int | None, *, disjoint: bool = False) -> Parts:
         """Cut a long list of ids into selections that together select the same leads.
 
-        :param size: most ids in one part.
+        :param size: most ids in one part; None for no bound.
+        :param disjoint: no lead may be in two parts. One lead may have several numbers, so a list of
+            phone numbers is not cut then.
         :return: the parts; the selection itself where no list is longer than ``size``.
         """
-        longest = max(IDENTITIES & self.body.keys(), key=lambda key: len(self.body[key]), default=None)
-        if longest is None or len(self.body[longest]) <= size:
-            yield self
-            return
-        ids = self.body[longest]
-        for start in range(0, len(ids), size):
-            yield Selection({**self.body, longest: ids[start : start + size]})
+        lists = sorted(IDENTITIES & self.body.keys())
+        longest = max(lists, key=lambda key: len(self.body[key]), default=None)
+        return Parts(self, longest, None if disjoint and longest == "leadPhoneNumbers" else size)
 
 
-def select(criteria: object, *, data: Collection[str] = ALL_KEYS, account_wide: bool = False) -> Selection:
+@dataclass(frozen=True, repr=False)
+class Parts(Sequence[Selection]):
+    """A selection cut into what one request takes; each part is made when it is asked for.
+
+    :param whole: the selection.
+    :param key: the list of ids that is cut; None where there is none.
+    :param size: most ids in one part; None for no bound.
+    """
+
+    whole: Selection
+    key: str | None
+    size: int | None
+
+    @property
+    def ids(self) -> Sequence[Any]:
+        """All ids of the list that is cut; none where there is none."""
+        return self.whole.body[self.key] if self.key else ()
+
+    def ids_of(self, index: int) -> list[Any]:
+        """Give the ids of one part."""
+        size = self.size or len(self.ids)
+        return list(self.ids[index * size : (index + 1) * size])
+
+    def __len__(self) -> int:
+        return max(1, -(-len(self.ids) // self.size)) if self.size else 1
+
+    @overload
+    def __getitem__(self, index: int) -> Selection: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Selection]: ...
+
+    def __getitem__(self, index: int | slice) -> Selection | list[Selection]:
+        if isinstance(index, slice):
+            return [self[position] for position in range(*index.indices(len(self)))]
+        position = range(len(self))[index]
+        if self.key is None:
+            return self.whole
+        # Ids that are kept in a file become a list, which can be sent.
+        others = {key: list(self.whole.body[key]) for key in IDENTITIES & self.whole.body.keys() - {self.key}}
+        return Selection({**self.whole.body, **others, self.key: self.ids_of(position)})
+
+
+def select(
+    criteria: object,
+    *,
+    data: Collection[str] = ALL_KEYS,
+    account_wide: bool = False,
+    source: Source | None = None,
+) -> Selection:
     """Turn rendered criteria into a selection, or refuse them.
 
     :param criteria: a dict with RingCX's keys, or text that is one.
@@ -86,16 +144,21 @@ def select(criteria: object, *, data: Collection[str] = ALL_KEYS, account_wide: 
         an empty list written by hand means "any" for a pure filter, as in RingCX's guide.
         By default all, since a program cannot tell ``[]`` from a list that happens to be empty.
     :param account_wide: allow criteria that name no campaign, list, lead, external id or phone.
+    :param source: the ids of a file, one more criterion beside the others, which may be ``UNSET`` then.
     :return: the selection; its ``empty`` says why where nothing is selected.
     :raises InvalidCriteria: on unknown keys, wrong types, unknown states, and on criteria that touch
         the whole sub-account unless ``account_wide``.
     """
     whole = parse_text(criteria, "search_criteria") if isinstance(criteria, str) else criteria
+    if whole is UNSET and source is not None:
+        whole, data = {}, ()
     if whole is None or (isinstance(whole, Mapping) and not whole and data):
         return Selection({}, "the search criteria are empty")
     if not isinstance(whole, Mapping):
         raise InvalidCriteria(f"search_criteria must be a dict of RingCX's criteria, not {type_name(whole)}")
     _check_keys(whole, shown=not ALL_KEYS.issubset(data))
+    if source is not None:
+        whole, data = _with_source(whole, source), {*data, source.key}
     body: dict[str, Any] = {}
     empty = None
     for key, value in whole.items():
@@ -103,7 +166,8 @@ def select(criteria: object, *, data: Collection[str] = ALL_KEYS, account_wide: 
             body[key] = read_value(key, value, lenient=key in data)
         except Empty:
             if key in IDENTITIES or key in data:
-                empty = empty or f"{key} is empty"
+                from_file = source is not None and value is source
+                empty = empty or ("the source holds no id" if from_file else f"{key} is empty")
             elif not (is_list(key) and isinstance(value, (list, tuple, set, frozenset)) and not value):
                 raise InvalidCriteria(f"{key} is empty; leave it out to mean any") from None
     if empty:
@@ -119,11 +183,28 @@ def select(criteria: object, *, data: Collection[str] = ALL_KEYS, account_wide: 
     return Selection(body)
 
 
+def _with_source(whole: Mapping[str, Any], source: Source) -> Mapping[str, Any]:
+    """Add the ids of a file to criteria, which must not have such ids themselves."""
+    refuse_second(whole, source.key)
+    return {**whole, source.key: source}
+
+
+def refuse_second(criteria: Mapping[str, Any], key: object) -> None:
+    """Refuse criteria that have the ids of a source already.
+
+    :param criteria: the criteria.
+    :param key: what the source's ids are.
+    :raises InvalidCriteria: where both have them.
+    """
+    if key in criteria:
+        raise InvalidCriteria(f"Give {key} in the search criteria or in source, not in both")
+
+
 def check_written(criteria: object, *, account_wide: bool = False) -> None:
     """Check what can be known of criteria before their templates are rendered.
 
     :param criteria: criteria as written in the DAG.
-    :param account_wide: as for :func:`select`.
+    :param account_wide: as for :func:`select`; also where a source narrows them.
     :raises InvalidCriteria: on unknown keys, on literals that :func:`select` would refuse, and where
         no key at all narrows the selection.
     """

@@ -6,12 +6,13 @@ import ast
 import json
 import numbers
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timezone
 from typing import Any
 
 from airflow_provider_engagevoice.ringcx.criteria import KINDS, Kind
 from airflow_provider_engagevoice.ringcx.errors import EngageVoiceError, InvalidCriteria, did_you_mean
+from airflow_provider_engagevoice.ringcx.ids import unique
 from airflow_provider_engagevoice.ringcx.vocabulary import (
     COMPARISONS,
     LEAD_STATES,
@@ -36,7 +37,8 @@ def read_value(key: str, value: Any, *, lenient: bool) -> Any:
     """Check the value of one criterion and write it as RingCX takes it.
 
     :param key: RingCX's name of the criterion.
-    :param value: the rendered value.
+    :param value: the rendered value. An iterable may have a method ``place`` that names, in place of its
+        number, where the entry stands that it gave last.
     :param lenient: leave out blank entries of a list, as data may have them, instead of refusing.
     :return: the value to send.
     :raises Empty: where nothing is left of it.
@@ -191,7 +193,7 @@ def type_name(value: object) -> str:
     return "text" if isinstance(value, str) else f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
 
 
-def _read_list(key: str, value: Any, *, lenient: bool) -> list[Any]:
+def _read_list(key: str, value: Any, *, lenient: bool) -> Sequence[Any]:
     if isinstance(value, str):
         value = parse_text(value, key)
     if is_blank(value):
@@ -199,15 +201,21 @@ def _read_list(key: str, value: Any, *, lenient: bool) -> list[Any]:
     kind = KINDS[key]
     if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
         raise InvalidCriteria(f"{key} must be {kind.value}, not {type_name(value)}")
-    items = []
-    for index, entry in enumerate(value):
-        if not is_blank(entry):
-            items.append(_ITEM[kind](f"{key}[{index}]", entry))
-        elif not lenient:
-            raise InvalidCriteria(f"{key}[{index}] is empty")
+    entries = _read_entries(key, value, lenient=lenient)
+    items = list(entries) if kind is Kind.TIMEZONES else unique(entries)
     if not items:
         raise Empty
-    return items if kind is Kind.TIMEZONES else list(dict.fromkeys(items))
+    return items
+
+
+def _read_entries(key: str, value: Iterable[Any], *, lenient: bool) -> Iterator[Any]:
+    read = _ITEM[KINDS[key]]
+    place = getattr(value, "place", f"{key}[{{}}]".format)
+    for index, entry in enumerate(value):
+        if not is_blank(entry):
+            yield read(place(index), entry)
+        elif not lenient:
+            raise InvalidCriteria(f"{place(index)} is empty")
 
 
 def _text(where: str, value: Any) -> str:

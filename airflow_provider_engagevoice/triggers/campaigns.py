@@ -88,6 +88,14 @@ class CampaignLookupTrigger(BaseTrigger):
         from airflow_provider_engagevoice.hooks.engagevoice import EngageVoiceHook
 
         hook = EngageVoiceHook(self.engagevoice_conn_id)
+        try:
+            async for event in self._events(hook):
+                yield event
+        finally:
+            # A look-up that waits for RingCX's limits must not outlive the trigger.
+            hook.stop()
+
+    async def _events(self, hook: EngageVoiceHook) -> AsyncIterator[TriggerEvent]:
         failures = 0
         while True:
             # The campaign may have come in the last interval, so look before the clock does.

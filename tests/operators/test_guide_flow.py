@@ -79,10 +79,12 @@ def test_a_second_run_finds_nothing_to_move_and_mails_nothing(ringcx_sandbox):
     assert len(ringcx_sandbox.outbox) == 1
 
 
-def test_after_a_crm_sync_each_person_gets_what_the_crm_says(ringcx_sandbox):
+def test_after_a_crm_sync_each_person_gets_what_the_crm_says(ringcx_sandbox, tmp_path):
     campaign = ringcx_sandbox.campaign("Spring Renewals")
     ready = [lead for lead in ringcx_sandbox.leads("Spring Renewals") if lead["leadState"] == "READY"]
-    renewed, unwilling, warm = ready[0:5], ready[5:8], ready[8:12]
+    renewed, unwilling, warm, away = ready[0:5], ready[5:8], ready[8:12], ready[12:15]
+    stopped = tmp_path / "stopped.txt"
+    stopped.write_text("".join(f"{lead['externId']}\n" for lead in away))
 
     run = run_example(
         "after_crm_sync",
@@ -91,6 +93,7 @@ def test_after_a_crm_sync_each_person_gets_what_the_crm_says(ringcx_sandbox):
         renewed=[lead["externId"] for lead in renewed],
         do_not_call=[lead["externId"] for lead in unwilling],
         warm=[lead["externId"] for lead in warm],
+        stopped=str(stopped),
     )
 
     assert set(run.states().values()) == {"success"}
@@ -98,7 +101,8 @@ def test_after_a_crm_sync_each_person_gets_what_the_crm_says(ringcx_sandbox):
     assert {after[i]["leadState"] for i in ids(renewed)} == {"CANCELLED"}
     assert all(after[i]["suppressed"] for i in ids(unwilling))
     assert all(after[i]["pendingAgentName"] for i in ids(warm))
-    untouched = ids(ready) - ids(renewed + unwilling + warm)
+    assert {after[i]["leadState"] for i in ids(away)} == {"PAUSED"}
+    untouched = ids(ready) - ids(renewed + unwilling + warm + away)
     before = {lead["leadId"]: lead for lead in ready}
     assert all(after[i] == before[i] for i in untouched)
 

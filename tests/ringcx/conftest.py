@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_engagevoice.ringcx import auth, http, tokens
+from airflow_provider_engagevoice.ringcx import auth, files, http, shares, stopping, tokens, vault
 from airflow_provider_engagevoice.ringcx.client import RingCXClient
 from airflow_provider_engagevoice.sandbox.server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
@@ -23,15 +23,16 @@ def ringcx_settings() -> Settings:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The client's time. Nothing in it really sleeps."""
     clock = Clock()
-    for module in (http, tokens, auth):
+    for module in (http, tokens, auth, shares, vault, files):
         monkeypatch.setattr(module, "time", clock)
+    monkeypatch.setattr(stopping, "pause", lambda seconds, over: clock.sleep(seconds))
     return clock
 
 
 @pytest.fixture(autouse=True)
 def _new_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test finds the tokens of another."""
-    monkeypatch.setattr(tokens, "_SLOTS", {})
+    monkeypatch.setattr(tokens.SignIn, "share", shares.MemoryShare())
 
 
 @pytest.fixture
@@ -59,13 +60,11 @@ def do(
     ringcx_sandbox: SandboxServer, ids: list[int], summer: dict[str, Any]
 ) -> Callable[[str, RingCXClient], Any]:
     """Do something by name: read, or act on three leads, which a move selects by id alone."""
-    existing = ringcx_sandbox.leads("Summer Win-Back")[0]["listId"]
-    moves = {"MOVE": move_to(summer), "COPY": move_to(summer, existing, copy="true")}
 
     def run(name: str, client: RingCXClient) -> Any:
         if name == "read":
             return client.request("GET", DIAL_GROUPS)
-        params = moves.get(name)
+        params = move_to(summer) if name == "MOVE" else None
         return act(client, "MOVE_TO_CAMPAIGN" if params else name, {"leadIds": ids[:3]}, params)
 
     return run

@@ -18,7 +18,6 @@ from airflow_provider_engagevoice.ringcx.errors import (
 from airflow_provider_engagevoice.sandbox.server import SandboxServer
 from tests.raw_server import raw_answer, raw_server
 from tests.ringcx.clients import (
-    ACTING,
     ACTIONS_PATH,
     ONCE,
     REPEATABLE,
@@ -93,18 +92,13 @@ def test_an_answer_of_two_lengths_may_be_that_of_another_request(clock: Clock, r
     assert len(server.received) == (5 if repeatable else 1)
 
 
-@pytest.mark.parametrize("name", ["read", "CANCEL_LEADS", "MANUAL_LEADS"])
 def test_a_server_that_gives_no_answer_is_waited_for_as_long_as_the_timeout(
-    ringcx_sandbox: SandboxServer, do: Callable[..., Any], name: str
+    ringcx_sandbox: SandboxServer, do: Callable[..., Any]
 ) -> None:
     client = client_of(ringcx_sandbox.url)
-    ringcx_sandbox.fault("hang", operation=operation_of(name))
+    ringcx_sandbox.fault("hang", operation=operation_of("read"))
     client.transport.timeout = (SHORT, SHORT)
-    if name in ONCE:
-        with pytest.raises(OutcomeUnknown, match="ReadTimeout"):
-            do(name, client)
-    else:
-        assert do(name, client)
+    assert do("read", client)
 
 
 LIMITS: dict[str, tuple[dict[str, str], float, float]] = {
@@ -134,15 +128,6 @@ def test_a_limited_request_is_sent_again_when_ringcx_says(
     assert reached(ringcx_sandbox, name) == 2
     assert len(clock.pauses) == 1
     assert least <= clock.pauses[0] <= most
-
-
-@pytest.mark.parametrize("name", ACTING)
-def test_every_action_survives_the_rate_limit(
-    ringcx_sandbox: SandboxServer, do: Callable[..., Any], name: str
-) -> None:
-    ringcx_sandbox.fault("rate_limited", retry_after=None, operation="lead_action", times=6)
-    assert do(name, client_of(ringcx_sandbox.url))["requests"] == 1
-    assert reached(ringcx_sandbox, name) == 7
 
 
 @pytest.mark.parametrize(

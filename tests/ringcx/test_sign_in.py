@@ -14,7 +14,7 @@ from airflow_provider_engagevoice.ringcx.errors import (
 )
 from airflow_provider_engagevoice.sandbox.server import SandboxServer
 from tests.raw_server import raw_answer, raw_server
-from tests.ringcx.clients import DIAL_GROUPS, EXCHANGE, GRANT, client_of
+from tests.ringcx.clients import DIAL_GROUPS, EXCHANGE, GRANT, Clock, client_of
 
 METHODS = ["ringcentral", "api_token", "engage", "legacy"]
 
@@ -110,14 +110,27 @@ def test_a_ringcentral_user_without_ringcx_is_told_so(ringcx_sandbox: SandboxSer
     assert [request.path for request in ringcx_sandbox.requests] == [GRANT, EXCHANGE]
 
 
-def test_after_a_refused_sign_in_the_next_call_signs_in_anew(ringcx_sandbox: SandboxServer) -> None:
+def test_a_refused_sign_in_is_tried_again_after_half_a_minute(
+    ringcx_sandbox: SandboxServer, clock: Clock
+) -> None:
     ringcx_sandbox.fault(
         "answer", status=401, body="Bad credentials", content_type="text/plain", operation="token_exchange"
     )
     client = client_of(ringcx_sandbox.url)
-    with pytest.raises(AuthenticationError):
-        client.request("GET", DIAL_GROUPS)
+    for _ in range(3):
+        with pytest.raises(AuthenticationError, match=r"RingCX role .*Bad credentials"):
+            client.request("GET", DIAL_GROUPS)
+    assert [request.path for request in ringcx_sandbox.requests] == [GRANT, EXCHANGE]
+    clock.moved += 31
     assert client.request("GET", DIAL_GROUPS)
+
+
+@pytest.mark.parametrize("method", ["ringcentral", "engage", "legacy"])
+def test_a_credential_that_was_put_right_is_tried_at_once(ringcx_sandbox: SandboxServer, method: str) -> None:
+    wrong = {"client_secret": "mistyped"} if method == "ringcentral" else {"password": "mistyped"}
+    with pytest.raises(AuthenticationError):
+        client_of(ringcx_sandbox.url, method, **wrong).request("GET", DIAL_GROUPS)
+    assert client_of(ringcx_sandbox.url, method).request("GET", "/voice/api/v1/admin/accounts")
 
 
 @pytest.mark.parametrize("body", [{}, [], '"text"', None, {"accessToken": ""}, {"accessToken": 7}])

@@ -1,0 +1,147 @@
+"""Where a task keeps its progress between its tries."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_engagevoice.compat import conf
+from airflow_provider_engagevoice.ringcx.errors import ServiceUnavailable
+from airflow_provider_engagevoice.ringcx.journal import Journal
+from airflow_provider_engagevoice.ringcx.shares import MemoryShare, ShareFailed
+
+if TYPE_CHECKING:
+    from airflow_provider_engagevoice.compat import Context
+    from airflow_provider_engagevoice.ringcx.shares import Share
+
+log = logging.getLogger(__name__)
+
+_KEY = "engagevoice_progress"
+_WEEK = 7 * 86_400.0
+
+
+class TaskStateJournal(Journal):
+    """Progress in Airflow's task state store, which every worker sees. Airflow 3.3 and newer.
+
+    Nothing found there means that nothing has been begun: each request is noted before it is sent.
+
+    :param store: the task's state store.
+    :param retried: as for :class:`Journal`.
+    """
+
+    def __init__(self, store: Any, retried: bool = False) -> None:
+        super().__init__(retried)
+        self._store = store
+
+    def read(self) -> Mapping[str, Any] | None:
+        kept = self._store.get(_KEY)
+        return json.loads(kept) if kept else None
+
+    def write(self, record: Mapping[str, Any]) -> None:
+        try:
+            self._store.set(_KEY, json.dumps(record))
+        except Exception as error:
+            raise ServiceUnavailable(
+                "The task's progress cannot be written to Airflow's task state store "
+                f"({type(error).__name__})"
+            ) from error
+
+
+class SharedJournal(Journal):
+    """Progress where limits and tokens are shared: on this host, or in Redis. For older Airflow.
+
+    It may not be found again: another host runs the next try and no Redis is shared, the host was started
+    anew, a week has passed. So a try notes first of all that it has begun nothing. What the next try finds:
+
+    - That note: the try before it failed at sign-in, say. It starts.
+    - Nothing: the try before it ran elsewhere, or ended before it could note anything (a template that
+      cannot be rendered, an unknown connection, a worker that died). Nobody knows, so an action that must not
+      be repeated is refused; a person may clear the task.
+    - The first try after a person cleared the task is not refused: to clear it is to say that it is to
+      run. Where it finds progress that is not finished, it goes on after it; otherwise it starts afresh.
+
+    :param share: the share.
+    :param task: names the task instance.
+    :param retried: as for :class:`Journal`.
+    """
+
+    complete = False
+
+    def __init__(self, share: Share, task: str, retried: bool = False) -> None:
+        super().__init__(retried)
+        self._shares = [step for step in share.steps if not isinstance(step, MemoryShare)]
+        self._key = f"progress {hashlib.sha256(task.encode()).hexdigest()}"
+        self._written = 0
+        self._holders: set[int] = set()
+
+    @property
+    def keeps(self) -> bool:
+        return bool(self._holders)
+
+    def read(self) -> Mapping[str, Any] | None:
+        newest: Mapping[str, Any] | None = None
+        for index, share in enumerate(self._shares):
+            try:
+                found = share.load(self._key)
+                kept = json.loads(found[0]) if found else None
+            except (ShareFailed, ValueError):
+                continue
+            if kept is not None:
+                self._holders.add(index)
+            if kept is not None and kept["written"] >= self._written:
+                newest, self._written = kept["record"], kept["written"]
+        return newest
+
+    def write(self, record: Mapping[str, Any]) -> None:
+        self._written += 1
+        content = json.dumps({"written": self._written, "record": record}).encode()
+        for index, share in enumerate(self._shares):
+            try:
+                share.save(self._key, content, _WEEK)
+                self._holders.add(index)
+            except ShareFailed as failure:
+                if index in self._holders:
+                    # What stands there would be taken for the truth by the next try.
+                    raise ServiceUnavailable(
+                        f"The task's progress cannot be written to {share.name} any more ({failure})"
+                    ) from None
+
+    def open(self) -> None:
+        kept = self.read()
+        if (kept is None and not self.retried) or (kept is not None and self._is_over(kept)):
+            self.write({})
+        if not self._holders:
+            log.warning("The task's progress cannot be kept for a retry: nothing here can be written")
+
+    def _is_over(self, kept: Mapping[str, Any]) -> bool:
+        return bool(kept.get("finished")) and not self.retried
+
+
+def journal_of(context: Context, share: Share) -> Journal:
+    """Choose where a task keeps its progress.
+
+    :param context: the task's context.
+    :param share: where its connection shares limits and tokens.
+    :return: the journal.
+    """
+    ti: Any = context["ti"]
+    retried = _is_retried(ti, context)
+    store = context.get("task_state_store")
+    if store is not None:
+        return TaskStateJournal(store, retried)
+    # Two installations of Airflow may share a Redis server, and have tasks and runs of the same names.
+    home = conf.get("api", "base_url", fallback="") or conf.get("webserver", "base_url", fallback="")
+    return SharedJournal(
+        share, "\0".join([home, ti.dag_id, ti.task_id, ti.run_id, str(ti.map_index)]), retried
+    )
+
+
+def _is_retried(ti: Any, context: Context) -> bool:
+    """Tell whether Airflow itself runs the task again; clearing it begins another series of tries."""
+    task: Any = context.get("task") or ti.task
+    most = getattr(ti, "max_tries", None)
+    first = 1 if most is None or most < 0 else most - (task.retries or 0) + 1
+    return bool(ti.try_number > max(first, 1))

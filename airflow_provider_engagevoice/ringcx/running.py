@@ -1,0 +1,405 @@
+"""One action being done, request by request: counted, sent, noted, so that it can be gone on with."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from airflow_provider_engagevoice.ringcx.errors import (
+    ActionRejected,
+    EngageVoiceError,
+    InvalidRequest,
+    NotAllDone,
+    OutcomeUnknown,
+    ServiceUnavailable,
+    Stopped,
+)
+from airflow_provider_engagevoice.ringcx.ids import fingerprint
+from airflow_provider_engagevoice.ringcx.journal import Journal, NoJournal, Record
+from airflow_provider_engagevoice.ringcx.leads import Leads
+from airflow_provider_engagevoice.ringcx.moves import NewList, is_new_list
+from airflow_provider_engagevoice.ringcx.progress import Progress
+from airflow_provider_engagevoice.ringcx.report import Report, not_found
+from airflow_provider_engagevoice.ringcx.selection import IDENTITIES, Parts, Selection
+from airflow_provider_engagevoice.ringcx.settling import LostMove
+from airflow_provider_engagevoice.ringcx.stopping import Stop
+from airflow_provider_engagevoice.ringcx.verifying import Verification
+
+if TYPE_CHECKING:
+    from airflow_provider_engagevoice.ringcx.acting import Act, ActionSummary
+
+log = logging.getLogger(__name__)
+
+#: Part of every fingerprint: records of another version of the package are not gone on with.
+_VERSION = 1
+#: How often a list that a move has made is looked for, and the seconds between.
+_LOOKS = 4
+_LOOK_PAUSE = 1.0
+
+
+class Send(Protocol):
+    """Sends one request of an action, and adds up its counts."""
+
+    def __call__(
+        self, part: Selection, params: Mapping[str, Any], before: Callable[[], object] | None = None
+    ) -> None:
+        """Send it.
+
+        :param part: the leads.
+        :param params: the ``paramMap``.
+        :param before: called when its moment has come, just before it is sent.
+        """
+
+
+@dataclass
+class Run:
+    """One action on its way through its requests.
+
+    Every request is noted in the journal before it is sent and after its outcome is known. What another try
+    of the task finds there decides:
+
+    - Nothing: nothing has been begun, or, where the journal may have been lost (``Journal.complete``) and
+      an earlier try failed, nobody knows; then only a repeatable action starts.
+    - Another fingerprint: the input has changed. It starts afresh.
+    - No request begun: it goes on with the first one that has no outcome, and with those rejected.
+    - A request begun: it is repeated where that is safe; a move out of its campaigns is looked up; any other
+      one ends the task with ``OutcomeUnknown``, once. The next run leaves that request out and goes on.
+    - Finished: where Airflow itself runs the task again, there is nothing left to do. Where a person cleared
+      the task, it starts afresh.
+
+    :param act: the action.
+    :param leads: counts leads.
+    :param send: sends one request.
+    :param summary: what has been done; filled on the way.
+    :param make_list: gives the list that a move is to make, from the lists that were there before it (None:
+        those that are there now); itself None where it makes none.
+    :param journal: keeps the progress.
+    :param stop: set where the task is to end.
+    """
+
+    act: Act
+    leads: Leads
+    send: Send
+    summary: ActionSummary
+    make_list: Callable[[list[int] | None], NewList] | None = None
+    journal: Journal = field(default_factory=NoJournal)
+    stop: Stop = field(default_factory=Stop)
+    _new_list: NewList | None = field(default=None, init=False)
+    _report: Report | None = field(default=None, init=False)
+    _print: str | None = field(default=None, init=False)
+
+    def go(self) -> Mapping[str, Any]:
+        """Send all requests that are not done yet.
+
+        :return: the parameters of the last one, with the id of the list that a move has made.
+        :raises Stopped: where the task is to end; nothing is under way then.
+        """
+        parts = self._parts = self.act.parts()
+        self.record = Record("")
+        try:
+            self._begin()
+            if not self.record.finished:
+                self._do_all()
+        except EngageVoiceError as error:
+            raise self._ended(error) from None
+        except BaseException as error:
+            # Airflow 2 ends a task by an exception in the midst of it.
+            error.summary = dict(self.summary)  # type: ignore[attr-defined]
+            log.error("%s", self._how_far())
+            raise
+        finally:
+            self._close_report()
+        self._tell_outcome(parts)
+        return self._params
+
+    @property
+    def _params(self) -> Mapping[str, Any]:
+        """The ``paramMap`` of the next request."""
+        return {**self.act.params, **self.record.params}
+
+    def _begin(self) -> None:
+        """Start, or go on where an earlier try ended, if it was the same action."""
+        if not self._resume():
+            self.record = Record(self._fingerprint(), params=self._filled())
+            if self.make_list is not None:
+                self._new_list = self.make_list(None)
+                self.record.older = sorted(self._new_list.older)
+        if self.act.report is not None and not self.record.finished:
+            self.summary.setdefault("ids_not_found", 0)
+            name = self.record.fingerprint or self._fingerprint()
+            self._report = Report(self.act.report, name, self.record.reported)
+            if not self._report.complete:
+                log.warning("The report of the earlier try is not here; it tells of the rest only")
+        if self.record.begun is not None:
+            self._settle_begun(self.record.begun)
+        if not self.record.finished:
+            self._fill_list()
+
+    def _do_all(self) -> None:
+        parts, record = self._parts, self.record
+        before = sum(len(parts.ids_of(index)) for index in record.again)
+        done = min(record.next * (parts.size or 0), len(parts.ids)) - before
+        progress = Progress(self.act.action.name, len(parts.ids), len(parts), done)
+        for index in self._todo():
+            self.stop.check()
+            self._attempt(index)
+            progress.add(len(parts.ids_of(index)))
+        self._check_rejected()
+        if self.act.verify:
+            rejected = set(record.again)
+            verification = Verification(self.act.action, self._params, self.leads, self.send, self.stop.sleep)
+            verification.go(parts, (index for index in range(len(parts)) if index not in rejected))
+        self._note(finished=True)
+
+    def _todo(self) -> Iterator[int]:
+        """Give the numbers of the requests that are not done yet; those rejected by an earlier try first."""
+        yield from list(self.record.again)
+        yield from range(self.record.next, len(self._parts))
+
+    def _attempt(self, index: int) -> None:
+        """Do one request; where RingCX rejects it, that has changed nothing."""
+        try:
+            self._do(index)
+        except (ActionRejected, InvalidRequest) as error:
+            again = self.record.again
+            self._outcome(index, again=again if index in again else [*again, index])
+            if self.act.on_rejected == "fail":
+                raise
+            log.warning("Request %d of %d: %s", index + 1, len(self._parts), error)
+            return
+        self._fill_list()
+
+    def _do(self, index: int) -> None:
+        """Count the leads of one request, send it, note how it ended."""
+        part = self._parts[index]
+        matched = self.leads.count(part)
+        # Now, since afterwards leads that are deleted or moved could not be told from those never found.
+        missing = self._missing(index, part, matched)
+        if matched or not self.act.action.needs_leads:
+            try:
+                # Not sooner: most of the time goes by in waiting for the limits, and what a killed task was
+                # only waiting with has surely not been done.
+                self.send(part, self._params, lambda: self._note(begun=index, matched=matched))
+            except OutcomeUnknown as error:
+                self._note(told=True)
+                try:
+                    self.summary["leads_updated"] += self._lost(part).settle(error)
+                except Stopped:
+                    # That nobody knows must be told, even where there was no time to find it out.
+                    raise error from None
+            except EngageVoiceError:
+                # It surely changed nothing, or the error would say that nobody knows.
+                self._note(begun=None)
+                raise
+        self.summary["leads_matched"] += matched
+        if self._report is not None:
+            self._report.add(missing, "not_found")
+            self.summary["ids_not_found"] += len(missing)
+        self._outcome(index, again=[each for each in self.record.again if each != index])
+
+    def _outcome(self, index: int, again: list[int]) -> None:
+        """Note that a request has an outcome."""
+        reported = self._report.size() if self._report is not None else 0
+        following = max(self.record.next, index + 1)
+        self._note(next=following, again=again, begun=None, told=False, reported=reported)
+
+    def _missing(self, index: int, part: Selection, matched: int) -> list[Any]:
+        """Give the ids of a request that match no lead, where that is to be reported."""
+        key = self._parts.key
+        if self._report is None or key is None:
+            return []
+        return not_found(self.leads, part, key, self._parts.ids_of(index), matched)
+
+    def _check_rejected(self) -> None:
+        """Say how many ids were rejected, and end the task where it is to fail for that."""
+        requests, ids = self._rejected()
+        if self.act.on_rejected != "fail":
+            self.summary["ids_rejected"] = ids
+        if requests and self.act.on_rejected == "continue":
+            raise ActionRejected(
+                f"RingCX rejected {requests} of {len(self._parts)} requests of {self.act.action.name}, with "
+                f"{ids} ids, for the reasons in the log; the others were done"
+                + (". Run again, the task sends those only" if self.journal.keeps else ""),
+                status=200,
+            )
+
+    def _rejected(self) -> tuple[int, int]:
+        """Count the requests that were rejected, and their ids."""
+        again = self.record.again
+        return len(again), sum(len(self._parts.ids_of(index)) for index in again)
+
+    def _fill_list(self) -> None:
+        """Send the rest into the list that the first request made."""
+        if self._new_list is None or not is_new_list(self._params) or not self.summary["requests"]:
+            return
+        for look in range(_LOOKS):
+            if self._look_for_list() or not self.summary["leads_updated"]:
+                return
+            if self.record.next == len(self._parts):
+                return
+            if look + 1 < _LOOKS:
+                self.stop.sleep(_LOOK_PAUSE)
+        # Another list would be made of each of the requests to come.
+        raise ServiceUnavailable(
+            f"{self.act.action.name}: RingCX does not show the list that the first request made"
+        )
+
+    def _look_for_list(self) -> bool:
+        """Tell whether the list that a move makes is there; then the next requests go into it."""
+        filled = self._new_list.fill(self._params) if self._new_list is not None else self._params
+        if is_new_list(filled):
+            return False
+        self.record.params["LIST_ID"] = filled["LIST_ID"]
+        return True
+
+    def _close_report(self) -> None:
+        """Put the report in its place, with the ids that are rejected by now."""
+        if self._report is None:
+            return
+        for index in self.record.again:
+            self._report.add(self._parts.ids_of(index), "rejected")
+        self._report.close()
+
+    def _lost(self, part: Selection) -> LostMove:
+        return LostMove(self.leads, self.act.action, part, self._params, self.record.matched, self._new_list)
+
+    def _note(self, **changes: Any) -> None:
+        """Write down how far it has come."""
+        for name, value in changes.items():
+            setattr(self.record, name, value)
+        self.record.counts = dict(self.summary)
+        self.journal.write(dict(vars(self.record)))
+
+    def _resume(self) -> bool:
+        """Take over the record of an earlier try; tell whether there is one of the same action."""
+        kept = self.journal.read()
+        name, repeatable = self.act.action.name, self.act.action.may_be_repeated(self.act.params)
+        if kept is None:
+            if self.journal.retried and not self.journal.complete and not repeatable:
+                raise OutcomeUnknown(
+                    f"An earlier try of this task may have done some or all of the {len(self._parts)} "
+                    f"requests of {name}, which must not be done twice; what it did is not known here. Look "
+                    "at the leads; if you clear the task, it starts over"
+                )
+            return False
+        record = Record.of(kept)
+        if not record.fingerprint or (record.finished and not self.journal.retried):
+            return False
+        if record.fingerprint != self._fingerprint():
+            log.warning(
+                "%s: the input has changed since the last try of this task; starting afresh (that try did %d "
+                "requests)",
+                name,
+                record.done,
+            )
+            return False
+        self.record = record
+        self.summary.update(record.counts)  # type: ignore[typeddict-item]
+        if self.make_list is not None and record.older is not None:
+            self._new_list = self.make_list(record.older)
+        log.info(
+            "%s: an earlier try did %d of %d requests; %s",
+            name,
+            record.done,
+            len(self._parts),
+            "nothing is left to do" if record.finished else "going on with the others",
+        )
+        return True
+
+    def _settle_begun(self, index: int) -> None:
+        """Decide about a request that an earlier try was broken off in."""
+        name, number, of = self.act.action.name, index + 1, len(self._parts)
+        part = self._parts[index]
+        lost = self._lost(part)
+        if self.act.action.may_be_repeated(self._params) or (not self.record.told and lost.is_undone()):
+            if is_new_list(self._params):
+                self._look_for_list()
+            self.record.begun = None
+            return
+        if self.record.told:
+            log.warning(
+                "%s: request %d of %d is left out, since nobody knows whether it was done", name, number, of
+            )
+        else:
+            self._note(told=True)
+            self.summary["leads_updated"] += lost.settle(
+                OutcomeUnknown(
+                    f"An earlier try of this task was broken off in request {number} of {of} of {name}, "
+                    "which may have been done and must not be done twice. Look at its leads, then run the "
+                    "task again: it goes on after that request"
+                )
+            )
+        self.summary["leads_matched"] += self.record.matched
+        # Its list, if it made one, is looked for from now on.
+        self.summary["requests"] += 1
+        self._outcome(index, again=[each for each in self.record.again if each != index])
+
+    def _filled(self) -> dict[str, Any]:
+        """Give the parameters that were not given but filled in, as with the present moment."""
+        given = self.act.given
+        return {name: value for name, value in self.act.params.items() if given and name not in given}
+
+    def _fingerprint(self) -> str:
+        if self._print is None:
+            needed = not isinstance(self.journal, NoJournal) or self.act.report is not None
+            self._print = self._make_fingerprint() if needed else ""
+        return self._print
+
+    def _make_fingerprint(self) -> str:
+        parts, body = self._parts, self.act.selection.body
+        filters = {name: value for name, value in body.items() if name not in IDENTITIES}
+        ids = {name: fingerprint(body[name]) for name in sorted(IDENTITIES & body.keys())}
+        params = self.act.params if self.act.given is None else self.act.given
+        made_of = [_VERSION, self.act.action.name, self.leads.account_id, filters, ids, params, parts.size]
+        return fingerprint([json.dumps(made_of, sort_keys=True, default=str)])
+
+    def _how_far(self) -> str:
+        return (
+            f"{self.act.action.name} ended after {self.record.done} of {len(self._parts)} requests: "
+            f"{self.summary['leads_updated']} leads updated, {self.summary['leads_deleted']} deleted"
+        )
+
+    def _tell_outcome(self, parts: Parts) -> None:
+        """Say at the end what was done, in one line."""
+        requests, ids = self._rejected()
+        more = f"; {requests} requests with {ids} ids rejected" if requests else ""
+        if "ids_not_found" in self.summary:
+            more += f"; {self.summary['ids_not_found']} ids not found"
+        log.info(
+            "%s: %d leads matched, %d leads updated, %d deleted, in %d requests%s",
+            self.act.action.name,
+            self.summary["leads_matched"],
+            self.summary["leads_updated"],
+            self.summary["leads_deleted"],
+            self.summary["requests"],
+            more,
+        )
+
+    def _ended(self, error: EngageVoiceError) -> EngageVoiceError:
+        """Make the error of an act that came to its end half-way."""
+        done, of = self.record.done, len(self._parts)
+        if isinstance(error, Stopped):
+            error = Stopped(self._how_far())
+        error.summary = dict(self.summary)
+        if not done:
+            return error
+        log.error("%s", self._how_far())
+        if self.journal.keeps or self.act.action.may_be_repeated(self.act.params):
+            return error
+        rejected = isinstance(error, ActionRejected) and self.act.on_rejected != "fail"
+        if rejected or isinstance(error, NotAllDone):
+            error.retryable = False
+            return error
+        name = self.act.action.name
+        advice = f", and {name} must not be done twice; look at the leads before running it again"
+        unknown = OutcomeUnknown(
+            f"{error}. {done} of {of} requests had been done before"
+            + ("" if isinstance(error, OutcomeUnknown) else advice),
+            status=error.status,
+            request=error.request,
+        )
+        unknown.summary = error.summary
+        return unknown

@@ -1,0 +1,97 @@
+"""A task that is killed while it waits for RingCX's limits has surely not sent what it was waiting with."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from airflow_provider_engagevoice.operators.journals import TaskStateJournal
+from airflow_provider_engagevoice.ringcx.acting import Act, ActionSummary
+from airflow_provider_engagevoice.ringcx.limits import Window
+from airflow_provider_engagevoice.ringcx.pacing import Limit, Limiter
+from airflow_provider_engagevoice.ringcx.selection import Selection
+from airflow_provider_engagevoice.sandbox.server import SandboxServer
+from tests.ringcx.clients import PARAMS, client_of
+
+
+class Store(dict[str, str]):
+    """Airflow's task state store, as far as it is used."""
+
+    def set(self, key: str, value: str) -> None:
+        self[key] = value
+
+    def begun(self) -> int | None:
+        """The request that was begun."""
+        number: int | None = json.loads(next(iter(self.values())))["begun"]
+        return number
+
+
+class Killed(BaseException):
+    """Ends a task at once, and nothing is written after it."""
+
+
+class Gate(Limiter):
+    """Kills the task as it waits with the request of this number."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self._left = number
+
+    def _book(self, limit: Limit) -> float:
+        self._left -= limit.operation == "lead_action"
+        if not self._left:
+            raise Killed
+        return 0.0
+
+
+def do(
+    ringcx: SandboxServer, ids: list[int], store: Store, *, retried: bool, gate: int = -1
+) -> ActionSummary:
+    client = client_of(ringcx.url)
+    client.transport.limiter = Gate(gate)
+    act = Act.of("MANUAL_LEADS", Selection({"leadIds": ids}), PARAMS["MANUAL_LEADS"], chunk_size=2)
+    return client.lead_actions().perform(act, TaskStateJournal(store, retried))
+
+
+@pytest.mark.parametrize("request_number", [1, 2, 3])
+def test_it_goes_on_with_that_request(
+    ringcx: SandboxServer, ready: list[dict[str, Any]], request_number: int
+) -> None:
+    leads, store = ready[:6], Store()
+    ids = [lead["leadId"] for lead in leads]
+    with pytest.raises(Killed):
+        do(ringcx, ids, store, retried=False, gate=request_number)
+    summary = do(ringcx, ids, store, retried=True)
+    now = {lead["leadId"]: lead["leadPasses"] for lead in ringcx.leads()}
+    assert [now[lead["leadId"]] - lead["leadPasses"] for lead in leads] == [1] * 6
+    assert (summary["leads_updated"], summary["requests"]) == (6, 3)
+
+
+def test_a_request_is_noted_before_it_is_sent(ringcx: SandboxServer, ready: list[dict[str, Any]]) -> None:
+    store, seen = Store(), []
+    ringcx.fault("meanwhile", operation="lead_action", at=[1, 2], work=lambda: seen.append(store.begun()))
+    do(ringcx, [lead["leadId"] for lead in ready[:4]], store, retried=False)
+    assert seen == [0, 1]
+    assert store.begun() is None
+
+
+@pytest.mark.parametrize(("takes", "least", "most"), [(0.0, 0.0, 0.3), (0.4, 1.1, 1.6)])
+def test_a_moment_that_goes_by_while_it_is_noted_is_not_used(takes: float, least: float, most: float) -> None:
+    """Requests that booked after it count on it that it was on time."""
+    begun = time.monotonic()
+    limit = Limit("key", "lead_action", (Window(1, 1.0),))
+    Limiter(pad=0.2).wait(limit, before=lambda: time.sleep(takes))
+    assert least <= time.monotonic() - begun <= most
+
+
+def test_a_request_is_noted_only_when_its_moment_is_near() -> None:
+    limiter, noted = Limiter(pad=0.0), []
+    limit = Limit("key", "lead_action", (Window(1, 1.0),))
+    begun = time.monotonic()
+    for _ in range(2):
+        limiter.wait(limit, before=lambda: noted.append(time.monotonic() - begun))
+    assert noted[1] >= 0.7
+    assert time.monotonic() - begun >= 1.0
