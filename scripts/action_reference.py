@@ -18,7 +18,7 @@ Made by `scripts/action_reference.py` from the one table that the operators chec
 5xx) so that nobody knows whether RingCX has done it. Where a repeat does no harm the request is sent
 again. Where it would (a second pass, a second mail, a second copy, a person called twice) the task
 fails once with `OutcomeUnknown`, and Airflow does not retry it. A request that surely was not done (no
-connection, 429) is always sent again.
+connection, 429) is always sent again. Every case: [repeats.md](repeats.md).
 
 | action | what it does | sent again |
 |---|---|---|

@@ -41,6 +41,12 @@ def test_every_choice_of_the_sandbox_is_shown_by_a_test():
     assert {choice.number for choice in CHOICES} - shown == set()
 
 
+def test_the_table_of_repeats_is_up_to_date():
+    made = runpy.run_path(str(ROOT / "scripts" / "repeat_table.py"))
+    assert made["PAGE"].read_text() == made["page"](), "run scripts/repeat_table.py"
+    assert all(f"| `{name}`" in made["page"]() for name in ACTIONS)
+
+
 def test_the_links_of_the_readme_lead_somewhere():
     targets = re.findall(r"\]\(([^)#]+)\)", README)
     assert targets
