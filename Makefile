@@ -16,10 +16,10 @@ unexport PYTHONOPTIMIZE PYTHONSAFEPATH PYTHONWARNINGS PYTHONDEVMODE __PYVENV_LAU
 unexport PIP_USER PIP_TARGET PIP_PREFIX PIP_ROOT PIP_REQUIRE_VIRTUALENV
 unexport PYTEST_ADDOPTS PYTEST_PLUGINS MYPYPATH
 
-.PHONY: help demo test bench lint format build constraints clean venv
+.PHONY: help demo test bench cluster bench-limits lint format build constraints clean venv
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /make \1|/p' Makefile | awk -F '|' '{ printf "%-18s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## /make \1|/p' Makefile | awk -F '|' '{ printf "%-18s %s\n", $$1, $$2 }'
 	@echo
 	@echo "demo, test and lint take AIRFLOW=... (now $(AIRFLOW); each version that constraints/ has)"
 	@echo "and PYTHON=... (an interpreter that this Airflow supports; by default the first on the PATH)."
@@ -34,6 +34,14 @@ test: venv ## run all tests (ARGS="-k move -n 0" adds arguments for pytest)
 
 bench: venv ## measure the sandbox (ARGS=search measures searches only)
 	@for bench in tests/benchmarks/bench_$(or $(ARGS),*).py; do $(VENV_PYTHON) "$$bench" || exit 1; done
+
+cluster: venv ## kill a worker of a real Airflow cluster in the middle of a bulk action, and look at the leads
+	@sh scripts/venv.sh "$(AIRFLOW)" "$(PYTHON)" cluster
+	@$(VENV_PYTHON) scripts/cluster.py $(ARGS)
+
+bench-limits: venv ## measure how near to RingCX's limits it comes, in nine minutes (ARGS="one-task celery")
+	@sh scripts/venv.sh "$(AIRFLOW)" "$(PYTHON)" cluster
+	@$(VENV_PYTHON) tests/benchmarks/limits $(ARGS)
 
 lint: venv ## check style, formatting and types
 	$(VENV_PYTHON) -m ruff check .

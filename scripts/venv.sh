@@ -1,16 +1,18 @@
 #!/bin/sh
-# venv.sh AIRFLOW_VERSION [PYTHON]
+# venv.sh AIRFLOW_VERSION [PYTHON [EXTRA]]
 #
 # Makes .venv/airflow-AIRFLOW_VERSION hold that Airflow, this package (editable) and
-# its sandbox and development tools, as pinned in constraints/. Needs only Python and
-# pip. Where all is there already it does nothing, in some hundredths of a second. It
-# installs again when pyproject.toml, the constraints, PYTHON or the path of the
-# repository changed, and after an installation that was broken off.
+# its sandbox and development tools, as pinned in constraints/; with EXTRA, this extra of
+# the package as well, once the rest is there. Needs only Python and pip. Where all is
+# there already it does nothing, in some hundredths of a second. It installs again when
+# pyproject.toml, the constraints, PYTHON or the path of the repository changed, and
+# after an installation that was broken off.
 set -eu
 cd "$(dirname "$0")/.."
 
 airflow=$1
 python=${2:-}
+extra=${3:-}
 
 fail() {
     printf '%s\n' "$@" >&2
@@ -52,6 +54,7 @@ fi
 venv=.venv/airflow-$airflow
 bin=$venv/bin/python
 stamp=$venv/installed
+mark=$stamp${extra:+-$extra}
 
 usable=no # is there a venv that pip can bring up to date
 if [ -f "$stamp" ] && [ "$(sed -n 2p "$stamp")" = "$(pwd)" ] && "$bin" -c 'import pip' 2>/dev/null; then
@@ -60,7 +63,7 @@ if [ -f "$stamp" ] && [ "$(sed -n 2p "$stamp")" = "$(pwd)" ] && "$bin" -c 'impor
     fi
 fi
 inputs=$(cat pyproject.toml "$constraints" | cksum)
-if [ $usable = yes ] && [ "$(sed -n 1p "$stamp")" = "$inputs" ]; then
+if [ $usable = yes ] && [ -f "$mark" ] && [ "$(sed -n 1p "$mark")" = "$inputs" ]; then
     exit 0
 fi
 
@@ -94,8 +97,8 @@ if [ $usable = no ]; then
     run "$python" -m venv "$venv"
 else
     echo "Bringing $venv up to date: some seconds."
-    rm "$stamp"
+    rm -f "$mark"
 fi
 run "$bin" -m pip --disable-pip-version-check --no-input install --progress-bar off \
-    -c "$constraints" -e ".[dev]" "apache-airflow==$airflow"
-printf '%s\n%s\n' "$inputs" "$(pwd)" >"$stamp"
+    -c "$constraints" -e ".[dev${extra:+,$extra}]" "apache-airflow==$airflow"
+printf '%s\n%s\n' "$inputs" "$(pwd)" >"$mark"

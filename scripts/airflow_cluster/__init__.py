@@ -1,0 +1,1 @@
+"""A real Airflow with Celery, Redis and PostgreSQL on this machine, in a temporary folder."""
