@@ -77,8 +77,10 @@ class _Show:
         state = self.folder / "ringcx.db"
         number = self.options.tasks * self.options.ids
         settings = Settings(size=number * 2 + 2000, limits="documented", latency=0.05)
+        with SandboxServer(settings, database=str(state)):
+            pass  # Made first, and read then: the file is locked while it is served.
+        before = passes(state)
         with SandboxServer(settings, database=str(state)) as self.sandbox:
-            before = passes(state)
             ids = sorted(before)[:number]
             if len(ids) < number:
                 raise RuntimeError(f"The sandbox has {len(ids)} leads for {number} ids")
@@ -94,7 +96,7 @@ class _Show:
             with cluster(self.sandbox.connection, variables, say=self.say) as self.cluster:
                 left_out = self._run_dag(self.cluster)
                 self.say("Stopping the cluster")
-            return self._check(ids, before, passes(state), left_out)
+        return self._check(ids, before, passes(state), left_out)
 
     def say(self, text: str) -> None:
         """Print a line with the seconds since the start."""

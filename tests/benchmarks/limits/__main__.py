@@ -135,8 +135,9 @@ def main(names: Sequence[str]) -> int:
             print(f"Measuring: {name} ...", file=sys.stderr, flush=True)
             with Work(place, base, parts).served() as work:
                 measure(work)
-                rows.append(work.row(_TITLES[name]))
-                print(rows[-1], *work.said, sep="\n  ", file=sys.stderr, flush=True)
+            # Not sooner: the state file is locked while it is served.
+            rows.append(work.row(_TITLES[name]))
+            print(rows[-1], *work.said, sep="\n  ", file=sys.stderr, flush=True)
     print(HEAD, *rows, sep="\n")
     print(f"\n{_where()}")
     return 0
