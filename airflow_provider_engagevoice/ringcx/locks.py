@@ -7,8 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-#: Seconds between two looks at whether to go on waiting.
-_LOOK = 0.25
+from airflow_provider_engagevoice.ringcx.stopping import LOOK
 
 
 class ThreadLock:
@@ -26,7 +25,7 @@ class ThreadLock:
         if self._process != os.getpid():
             self._renew()
         lock = self._lock
-        while not lock.acquire(timeout=_LOOK):
+        while not lock.acquire(timeout=LOOK):
             check()
         try:
             yield

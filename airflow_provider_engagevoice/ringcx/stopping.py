@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from airflow_provider_engagevoice.ringcx.errors import Stopped
 
-#: Seconds between two looks.
-_LOOK = 0.25
+LOOK = 0.25
+"""Seconds between two looks of whoever waits."""
 
 
 class Stop:
@@ -55,4 +55,4 @@ def pause(seconds: float, over: Callable[[], bool]) -> None:
     """
     ends = time.monotonic() + seconds
     while not over() and (left := ends - time.monotonic()) > 0:
-        time.sleep(min(left, _LOOK))
+        time.sleep(min(left, LOOK))
