@@ -59,10 +59,12 @@ class Processes:
     def heard(self, word: str) -> None:
         """Wait until a process says this."""
         assert self._process.stdout is not None
+        said = []
         for line in self._process.stdout:
-            if line.strip() == word:
+            said.append(line.strip())
+            if said[-1] == word:
                 return
-        raise AssertionError(f"{self.job} never said {word}: {self.errors()}")
+        raise AssertionError(f"{self.job} never said {word}, but {said}: {self.errors()}")
 
     def send(self, which: signal.Signals) -> None:
         """Send a signal to all of them."""

@@ -35,8 +35,8 @@ _real_time = time.time
 
 
 def say(word: str) -> None:
-    """Tell the test how far this process is."""
-    print(word, flush=True)
+    """Tell the test how far this process is, in one write: others speak at the same time."""
+    os.write(1, f"{word}\n".encode())
 
 
 def make_client(spec: dict[str, Any]) -> RingCXClient:
