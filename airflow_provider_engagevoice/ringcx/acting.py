@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypedDict
@@ -22,6 +22,7 @@ from airflow_provider_engagevoice.ringcx.errors import (
     UnexpectedAnswer,
 )
 from airflow_provider_engagevoice.ringcx.failures import Failure, Step
+from airflow_provider_engagevoice.ringcx.http import Watch
 from airflow_provider_engagevoice.ringcx.journal import Journal, NoJournal
 from airflow_provider_engagevoice.ringcx.leads import Leads
 from airflow_provider_engagevoice.ringcx.moves import NewList, is_new_list
@@ -144,8 +145,8 @@ class LeadActions:
     def perform(self, act: Act, journal: Journal | None = None) -> ActionSummary:
         """Do an action, in as many requests as its ids need.
 
-        Each request is counted just before it is sent, and not sent where nothing matches. With
-        ``max_leads`` and ``dry_run`` all is counted before anything is sent.
+        Each request is counted before it is sent, not sooner than the one before it is under way, and not
+        sent where nothing matches. With ``max_leads`` and ``dry_run`` all is counted before anything is sent.
 
         :param act: the action, the leads and the bounds.
         :param journal: keeps the progress, so that another try goes on after it; None to keep none.
@@ -187,7 +188,7 @@ class LeadActions:
         summary: ActionSummary,
         part: Selection,
         params: Mapping[str, Any],
-        before: Callable[[], object] | None = None,
+        watch: Watch | None = None,
     ) -> None:
         path = f"{account_path(self.leads.account_id)}/campaignLeads/actions"
         try:
@@ -197,7 +198,7 @@ class LeadActions:
                 params={"leadAction": action.name},
                 json={"campaignLeadSearchCriteria": part.body, "leadActionParams": {"paramMap": params}},
                 repeatable=action.may_be_repeated(params),
-                before=before,
+                watch=watch,
             )
         finally:
             # Not sooner: what is noted of a request that was begun does not count it yet.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 from airflow_provider_engagevoice.ringcx.acting import LeadActions
 from airflow_provider_engagevoice.ringcx.campaigns import Campaigns
 from airflow_provider_engagevoice.ringcx.errors import AuthenticationError, InvalidParameter
-from airflow_provider_engagevoice.ringcx.http import LOOPBACK, Call, Transport
+from airflow_provider_engagevoice.ringcx.http import LOOPBACK, Call, Transport, Watch
 from airflow_provider_engagevoice.ringcx.leads import Leads
 from airflow_provider_engagevoice.ringcx.stopping import Stop
 from airflow_provider_engagevoice.ringcx.tokens import SignIn
@@ -78,7 +78,7 @@ class RingCXClient:
         json: Any = None,
         *,
         repeatable: bool | None = None,
-        before: Callable[[], object] | None = None,
+        watch: Watch | None = None,
     ) -> Any:
         """Send a request to any RingCX endpoint.
 
@@ -88,8 +88,7 @@ class RingCXClient:
         :param params: query.
         :param json: body.
         :param repeatable: sending it twice does no harm; default True for GET and False for all else.
-        :param before: called when the request's moment within the limits has come, just before it is sent;
-            where it raises, nothing is sent.
+        :param watch: is told of each try.
         :return: the JSON value of the answer, text, or None.
         :raises AuthenticationError: where a new token is refused, too.
         :raises EngageVoiceError: as ``Transport.send`` does.
@@ -100,7 +99,7 @@ class RingCXClient:
             method.upper() == "GET" if repeatable is None else repeatable,
             params=params,
             json=json,
-            before=before,
+            watch=watch,
         )
         sent: Mapping[str, str] = {}
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Protocol
 
+from airflow_provider_engagevoice.ringcx.counting import Counting
 from airflow_provider_engagevoice.ringcx.errors import (
     ActionRejected,
     EngageVoiceError,
@@ -17,13 +18,14 @@ from airflow_provider_engagevoice.ringcx.errors import (
     ServiceUnavailable,
     Stopped,
 )
-from airflow_provider_engagevoice.ringcx.ids import fingerprint
+from airflow_provider_engagevoice.ringcx.http import Watch
 from airflow_provider_engagevoice.ringcx.journal import Journal, NoJournal, Record
 from airflow_provider_engagevoice.ringcx.leads import Leads
 from airflow_provider_engagevoice.ringcx.moves import NewList, is_new_list
 from airflow_provider_engagevoice.ringcx.progress import Progress
 from airflow_provider_engagevoice.ringcx.report import Report, not_found
-from airflow_provider_engagevoice.ringcx.selection import IDENTITIES, Parts, Selection
+from airflow_provider_engagevoice.ringcx.resuming import filled_in, fingerprint_of, resume
+from airflow_provider_engagevoice.ringcx.selection import Parts, Selection
 from airflow_provider_engagevoice.ringcx.settling import LostMove
 from airflow_provider_engagevoice.ringcx.stopping import Stop
 from airflow_provider_engagevoice.ringcx.verifying import Verification
@@ -33,8 +35,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Part of every fingerprint: records of another version of the package are not gone on with.
-_VERSION = 1
 #: How often a list that a move has made is looked for, and the seconds between.
 _LOOKS = 4
 _LOOK_PAUSE = 1.0
@@ -43,14 +43,12 @@ _LOOK_PAUSE = 1.0
 class Send(Protocol):
     """Sends one request of an action, and adds up its counts."""
 
-    def __call__(
-        self, part: Selection, params: Mapping[str, Any], before: Callable[[], object] | None = None
-    ) -> None:
+    def __call__(self, part: Selection, params: Mapping[str, Any], watch: Watch | None = None) -> None:
         """Send it.
 
         :param part: the leads.
         :param params: the ``paramMap``.
-        :param before: called when its moment has come, just before it is sent.
+        :param watch: is told of each try.
         """
 
 
@@ -98,6 +96,7 @@ class Run:
         :raises Stopped: where the task is to end; nothing is under way then.
         """
         parts = self._parts = self.act.parts()
+        self._counting = Counting(self.leads, parts)
         self.record = Record("")
         try:
             self._begin()
@@ -123,7 +122,7 @@ class Run:
     def _begin(self) -> None:
         """Start, or go on where an earlier try ended, if it was the same action."""
         if not self._resume():
-            self.record = Record(self._fingerprint(), params=self._filled())
+            self.record = Record(self._fingerprint(), params=filled_in(self.act))
             if self.make_list is not None:
                 self._new_list = self.make_list(None)
                 self.record.older = sorted(self._new_list.older)
@@ -143,9 +142,9 @@ class Run:
         before = sum(len(parts.ids_of(index)) for index in record.again)
         done = min(record.next * (parts.size or 0), len(parts.ids)) - before
         progress = Progress(self.act.action.name, len(parts.ids), len(parts), done)
-        for index in self._todo():
+        for index, following in self._todo():
             self.stop.check()
-            self._attempt(index)
+            self._attempt(index, following)
             progress.add(len(parts.ids_of(index)))
         self._check_rejected()
         if self.act.verify:
@@ -154,15 +153,15 @@ class Run:
             verification.go(parts, (index for index in range(len(parts)) if index not in rejected))
         self._note(finished=True)
 
-    def _todo(self) -> Iterator[int]:
-        """Give the numbers of the requests that are not done yet; those rejected by an earlier try first."""
-        yield from list(self.record.again)
-        yield from range(self.record.next, len(self._parts))
+    def _todo(self) -> Iterator[tuple[int, int | None]]:
+        """Give the number of each request that is not done yet, those rejected before first, and the next."""
+        numbers = [*self.record.again, *range(self.record.next, len(self._parts))]
+        return zip_longest(numbers, numbers[1:])
 
-    def _attempt(self, index: int) -> None:
+    def _attempt(self, index: int, following: int | None) -> None:
         """Do one request; where RingCX rejects it, that has changed nothing."""
         try:
-            self._do(index)
+            self._do(index, following)
         except (ActionRejected, InvalidRequest) as error:
             again = self.record.again
             self._outcome(index, again=again if index in again else [*again, index])
@@ -172,33 +171,35 @@ class Run:
             return
         self._fill_list()
 
-    def _do(self, index: int) -> None:
+    def _do(self, index: int, following: int | None) -> None:
         """Count the leads of one request, send it, note how it ended."""
         part = self._parts[index]
-        matched = self.leads.count(part)
+        matched = self._counting.of(index)
         # Now, since afterwards leads that are deleted or moved could not be told from those never found.
         missing = self._missing(index, part, matched)
         if matched or not self.act.action.needs_leads:
             try:
-                # Not sooner: most of the time goes by in waiting for the limits, and what a killed task was
-                # only waiting with has surely not been done.
-                self.send(part, self._params, lambda: self._note(begun=index, matched=matched))
+                self.send(part, self._params, _Noting(self, index, matched, following))
             except OutcomeUnknown as error:
-                self._note(told=True)
-                try:
-                    self.summary["leads_updated"] += self._lost(part).settle(error)
-                except Stopped:
-                    # That nobody knows must be told, even where there was no time to find it out.
-                    raise error from None
+                self.summary["leads_updated"] += self._settle(part, error)
             except EngageVoiceError:
                 # It surely changed nothing, or the error would say that nobody knows.
-                self._note(begun=None)
+                if self.record.begun is not None:
+                    self._note(begun=None)
                 raise
         self.summary["leads_matched"] += matched
         if self._report is not None:
             self._report.add(missing, "not_found")
             self.summary["ids_not_found"] += len(missing)
         self._outcome(index, again=[each for each in self.record.again if each != index])
+
+    def _settle(self, part: Selection, error: OutcomeUnknown) -> int:
+        """Look up what the request that was begun has done, or note that somebody is told of it."""
+        try:
+            return self._lost(part).settle(error)
+        except OutcomeUnknown:
+            self._note(told=True)
+            raise
 
     def _outcome(self, index: int, again: list[int]) -> None:
         """Note that a request has an outcome."""
@@ -275,86 +276,48 @@ class Run:
 
     def _resume(self) -> bool:
         """Take over the record of an earlier try; tell whether there is one of the same action."""
-        kept = self.journal.read()
-        name, repeatable = self.act.action.name, self.act.action.may_be_repeated(self.act.params)
-        if kept is None:
-            if self.journal.retried and not self.journal.complete and not repeatable:
-                raise OutcomeUnknown(
-                    f"An earlier try of this task may have done some or all of the {len(self._parts)} "
-                    f"requests of {name}, which must not be done twice; what it did is not known here. Look "
-                    "at the leads; if you clear the task, it starts over"
-                )
-            return False
-        record = Record.of(kept)
-        if not record.fingerprint or (record.finished and not self.journal.retried):
-            return False
-        if record.fingerprint != self._fingerprint():
-            log.warning(
-                "%s: the input has changed since the last try of this task; starting afresh (that try did %d "
-                "requests)",
-                name,
-                record.done,
-            )
+        record = resume(self.journal, self.act, len(self._parts), self._fingerprint)
+        if record is None:
             return False
         self.record = record
         self.summary.update(record.counts)  # type: ignore[typeddict-item]
         if self.make_list is not None and record.older is not None:
             self._new_list = self.make_list(record.older)
-        log.info(
-            "%s: an earlier try did %d of %d requests; %s",
-            name,
-            record.done,
-            len(self._parts),
-            "nothing is left to do" if record.finished else "going on with the others",
-        )
         return True
 
     def _settle_begun(self, index: int) -> None:
         """Decide about a request that an earlier try was broken off in."""
         name, number, of = self.act.action.name, index + 1, len(self._parts)
         part = self._parts[index]
-        lost = self._lost(part)
-        if self.act.action.may_be_repeated(self._params) or (not self.record.told and lost.is_undone()):
+        told, repeatable = self.record.told, self.act.action.may_be_repeated(self._params)
+        if repeatable or (not told and self._lost(part).is_undone()):
             if is_new_list(self._params):
                 self._look_for_list()
             self.record.begun = None
             return
-        if self.record.told:
+        if told:
             log.warning(
                 "%s: request %d of %d is left out, since nobody knows whether it was done", name, number, of
             )
         else:
-            self._note(told=True)
-            self.summary["leads_updated"] += lost.settle(
+            # Its list, if it made one, is looked for from now on.
+            self.summary["requests"] += 1
+            self.summary["leads_updated"] += self._settle(
+                part,
                 OutcomeUnknown(
                     f"An earlier try of this task was broken off in request {number} of {of} of {name}, "
                     "which may have been done and must not be done twice. Look at its leads, then run the "
                     "task again: it goes on after that request"
-                )
+                ),
             )
         self.summary["leads_matched"] += self.record.matched
-        # Its list, if it made one, is looked for from now on.
-        self.summary["requests"] += 1
         self._outcome(index, again=[each for each in self.record.again if each != index])
-
-    def _filled(self) -> dict[str, Any]:
-        """Give the parameters that were not given but filled in, as with the present moment."""
-        given = self.act.given
-        return {name: value for name, value in self.act.params.items() if given and name not in given}
 
     def _fingerprint(self) -> str:
         if self._print is None:
             needed = not isinstance(self.journal, NoJournal) or self.act.report is not None
-            self._print = self._make_fingerprint() if needed else ""
+            self._print = fingerprint_of(self.act, self._parts, self.leads.account_id) if needed else ""
         return self._print
-
-    def _make_fingerprint(self) -> str:
-        parts, body = self._parts, self.act.selection.body
-        filters = {name: value for name, value in body.items() if name not in IDENTITIES}
-        ids = {name: fingerprint(body[name]) for name in sorted(IDENTITIES & body.keys())}
-        params = self.act.params if self.act.given is None else self.act.given
-        made_of = [_VERSION, self.act.action.name, self.leads.account_id, filters, ids, params, parts.size]
-        return fingerprint([json.dumps(made_of, sort_keys=True, default=str)])
 
     def _how_far(self) -> str:
         return (
@@ -403,3 +366,29 @@ class Run:
         )
         unknown.summary = error.summary
         return unknown
+
+
+@dataclass(frozen=True)
+class _Noting:
+    """Notes the tries of one request.
+
+    :param run: what it is part of.
+    :param index: its number.
+    :param matched: how many leads it is for.
+    :param following: the request after it.
+    """
+
+    run: Run
+    index: int
+    matched: int
+    following: int | None
+
+    def begins(self) -> None:
+        """Note it. Not sooner: most of the time goes by in waiting, and that has surely done nothing."""
+        if self.following is not None:
+            self.run._counting.begin(self.following)
+        self.run._note(begun=self.index, matched=self.matched)
+
+    def undone(self) -> None:
+        """Note that it is to be begun anew."""
+        self.run._note(begun=None)

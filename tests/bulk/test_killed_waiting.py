@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from airflow_provider_engagevoice.operators.journals import TaskStateJournal
+from airflow_provider_engagevoice.ringcx import stopping
 from airflow_provider_engagevoice.ringcx.acting import Act, ActionSummary
+from airflow_provider_engagevoice.ringcx.auth import RingCentral
 from airflow_provider_engagevoice.ringcx.limits import Window
 from airflow_provider_engagevoice.ringcx.pacing import Limit, Limiter
 from airflow_provider_engagevoice.ringcx.selection import Selection
@@ -67,6 +69,27 @@ def test_it_goes_on_with_that_request(
     summary = do(ringcx, ids, store, retried=True)
     now = {lead["leadId"]: lead["leadPasses"] for lead in ringcx.leads()}
     assert [now[lead["leadId"]] - lead["leadPasses"] for lead in leads] == [1] * 6
+    assert (summary["leads_updated"], summary["requests"]) == (6, 3)
+
+
+@pytest.mark.parametrize("status", [401, 429])
+def test_a_request_that_was_refused_and_waits_to_be_sent_again_has_not_been_begun(
+    ringcx: SandboxServer, ready: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    """A 401 has the token renewed, after a 429 some seconds go by."""
+
+    def kill(*args: object) -> None:
+        raise Killed
+
+    leads, store = ready[:6], Store()
+    ids = [lead["leadId"] for lead in leads]
+    ringcx.fault("status", status=status, operation="lead_action", at=[2])
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(stopping, "pause", kill)
+        patch.setattr(RingCentral, "renew", kill)
+        do(ringcx, ids, store, retried=False)
+    assert store.begun() is None
+    summary = do(ringcx, ids, store, retried=True)
     assert (summary["leads_updated"], summary["requests"]) == (6, 3)
 
 

@@ -99,8 +99,9 @@ def test_a_request_of_unknown_outcome_is_told_of_once_and_then_left_out(
     lose(ringcx, 2, when)
     with pytest.raises(OutcomeUnknown):
         do(ringcx, ids, journal(False))
-    do(ringcx, ids, journal(False))
+    summary = do(ringcx, ids, journal(False))
     assert "request 2 of 3 is left out" in caplog.text
+    assert summary["requests"] == 3
     assert passes(ringcx, ready, ids) == [1, 1, *([1, 1] if when == "after" else [0, 0]), 1, 1]
 
 
