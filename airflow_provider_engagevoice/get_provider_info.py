@@ -14,7 +14,7 @@ AUTH_METHODS = ("ringcentral", "api_token", "engage", "legacy")
 EXTRA_FIELDS: dict[str, dict[str, Any]] = {
     "auth_method": {
         "label": "Sign-in",
-        "description": "ringcentral (default), api_token, engage or legacy: what user and secret are",
+        "description": "ringcentral (default), api_token, engage or legacy: what to enter as user and secret",
         "schema": {
             "type": ["string", "null"],
             "enum": [*AUTH_METHODS],
@@ -54,18 +54,23 @@ EXTRA_FIELDS: dict[str, dict[str, Any]] = {
     },
     "rate_limit_store": {
         "label": "Store for limits and tokens",
-        "description": "host (default): private files of this host; redis://host:6379/0: all hosts together",
+        "description": "host (default): this host only; redis://host:6379/0: all hosts; process: not shared",
         "schema": {"type": ["string", "null"], "format": "password"},
     },
-    "limit_pad": {
-        "label": "Margin of limits (seconds)",
-        "description": "RingCX's time windows are taken so much longer, for delays on the way; default 0.5",
-        "schema": {"type": ["number", "null"], "minimum": 0, "maximum": 60},
+    "rate_limit_password": {
+        "label": "Password of the store",
+        "description": "Of the Redis server, if it has one",
+        "schema": {"type": ["string", "null"], "format": "password"},
     },
     "limit_timeout": {
         "label": "Wait for limits (seconds)",
         "description": "Longest wait of a request for its turn within RingCX's limits; default 900",
         "schema": {"type": ["integer", "null"], "minimum": 0, "maximum": 86400},
+    },
+    "limit_pad": {
+        "label": "Margin of limits (seconds)",
+        "description": "Added to each of RingCX's time windows, for delays on the way; default 0.5",
+        "schema": {"type": ["number", "null"], "minimum": 0, "maximum": 60},
     },
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from airflow_provider_engagevoice import __version__
 from airflow_provider_engagevoice.compat import mask_secret
@@ -76,9 +76,23 @@ def _sign_in(method: str, host: str, connection: Connection, extra: Mapping[str,
 
 def _share(extra: Mapping[str, Any]) -> Share:
     store = str(extra.get("rate_limit_store") or "").strip() or HOST
-    for secret in _secrets_in(store):
+    password = str(extra.get("rate_limit_password") or "")
+    for secret in _secrets_in(store) | ({password} - {""}):
         mask_secret(secret)
-    return open_share(store)
+    return open_share(_with_password(store, password) if password else store)
+
+
+def _with_password(store: str, password: str) -> str:
+    """Put the password into an address of Redis; other stores have none."""
+    scheme, separator, rest = store.partition("://")
+    if not separator:
+        return store
+    if _secrets_in(store):
+        raise InvalidParameter(
+            "The connection's rate_limit_store has a password already; leave it to rate_limit_password"
+        )
+    user, at, place = rest.rpartition("@")
+    return f"{scheme}://{user.rstrip(':') if at else ''}:{quote(password, safe='')}@{place}"
 
 
 def _secrets_in(store: str) -> set[str]:

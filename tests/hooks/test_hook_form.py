@@ -17,9 +17,9 @@ INFO = get_provider_info()
 (CONNECTION_TYPE,) = INFO["connection-types"]
 FIELDS = CONNECTION_TYPE["conn-fields"]
 #: Fields that may hold a secret. The store's address does where Redis has a password.
-SECRET = {"jwt_token", "rate_limit_store"}
+SECRET = {"jwt_token", "rate_limit_store", "rate_limit_password"}
 #: Airflow itself knows only those whose names say it; the hook masks the others when it reads them.
-SECRET_BY_NAME = {"jwt_token"}
+SECRET_BY_NAME = {"jwt_token", "rate_limit_password"}
 
 #: Airflow 3 builds its form in the browser, from the provider info; only Airflow 2 asks for widgets.
 with_widgets = pytest.mark.skipif(not version.startswith("2."), reason="Airflow 2 only")

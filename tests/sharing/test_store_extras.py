@@ -127,6 +127,34 @@ def test_the_password_of_redis_is_masked_in_every_form(
     assert sorted(masked) == sorted(secrets)
 
 
+@pytest.mark.parametrize("url", ["redis://{}", "redis://default@{}", "redis://default:@{}"])
+def test_the_password_of_redis_may_stand_where_airflow_masks_it(
+    make: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, url: str
+) -> None:
+    """Airflow hides an extra by its name, and shows any other to whoever may see connections."""
+    masked: list[str] = []
+    monkeypatch.setattr(connection, "mask_secret", masked.append)
+    word = "ge/heim@wo:rd?"
+    with redis_server(word) as server:
+        share = make(
+            rate_limit_store=url.format(f"127.0.0.1:{server.port}/0"), rate_limit_password=word
+        ).sign_in.share
+        share.save("key", b"value", 10.0)
+        assert first_of(share).load("key") is not None
+    assert masked == [word]
+    assert "Redis" not in caplog.text
+
+
+def test_a_password_without_a_redis_is_not_used(make: Make) -> None:
+    assert isinstance(first_of(make(rate_limit_password="geheim").sign_in.share), FileShare)
+
+
+def test_two_passwords_for_redis_are_refused(make: Make) -> None:
+    with pytest.raises(InvalidParameter, match="has a password already") as caught:
+        make(rate_limit_store="redis://:geheim@host/0", rate_limit_password="word")
+    assert "geheim" not in str(caught.value)
+
+
 def test_the_password_of_redis_is_never_logged_nor_shown(
     make: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
