@@ -282,7 +282,7 @@ def test_a_server_waits_for_nobody_when_it_stops(kind: str, options: dict[str, A
         threading.Thread(target=ask, daemon=True).start()
         assert arrived.wait(5)
         began = time.monotonic()
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 5
     assert ended.wait(5)
 
 

@@ -116,7 +116,8 @@ def test_the_others_go_on_with_the_old_token_while_one_renews_it(
     other.sign_in.share = one.sign_in.share
     begun = time.monotonic()
     read(other)
-    assert time.monotonic() - begun < 2.0
+    # Far less than the ten seconds for which the renewal is held up.
+    assert time.monotonic() - begun < 6.0
     others.set()
     work.join(10)
     assert asked(ringcx) == {GRANT: 1, EXCHANGE: 1, REFRESH: 1, DIAL_GROUPS: 3}
