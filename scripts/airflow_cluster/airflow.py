@@ -1,13 +1,11 @@
-"""Airflow's own programs, and its API."""
+"""An Airflow with Celery workers, and its API."""
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
 import secrets
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -19,6 +17,7 @@ from typing import Any
 
 import requests
 
+from airflow_cluster.airflow_programs import airflow, environment_of, migrate, start_airflow
 from airflow_cluster.processes import Program, Programs, wait_until
 from airflow_cluster.services import Missing, Tools, find_tools, free_port, start_postgres, start_redis
 from airflow_provider_engagevoice.ringcx.files import FOLDER_VARIABLE
@@ -59,11 +58,11 @@ def check_needs() -> Tools:
 
 @dataclass
 class Cluster:
-    """A running Airflow with two Celery workers.
+    """A running Airflow.
 
     :param programs: everything that runs.
     :param home: Airflow's home.
-    :param workers: the two workers.
+    :param workers: its Celery workers, if it has any.
     :param url: address of Airflow's API.
     :param user: name and password for it.
     """
@@ -101,6 +100,14 @@ class Cluster:
         if not answer.ok:
             raise RuntimeError(f"Airflow answered {method} {path}: {answer.status_code} {answer.text[:500]}")
         return answer.json() if answer.content else None
+
+    def healthy(self) -> bool:
+        """Tell whether its database, its scheduler and its DAG processor are well."""
+        with contextlib.suppress(requests.RequestException):
+            found = self.ask("GET", "/monitor/health")
+            names = ("metadatabase", "scheduler", "dag_processor")
+            return all(found[name]["status"] == "healthy" for name in names)
+        return False
 
     def run(self, dag_id: str, watch: Callable[[Counter[str]], None], seconds: float = 900.0) -> str:
         """Run a DAG to its end.
@@ -147,9 +154,11 @@ class Cluster:
         self.ask("POST", f"/dags/{dag_id}/clearTaskInstances", body)
 
     def log_of(self, dag_id: str, run_id: str, task_id: str, map_index: int, attempt: int) -> str:
-        """Read what a task has logged."""
+        """Read what a task has logged; the ``map_index`` of one that is not mapped is -1."""
         folder = self.home / "logs" / f"dag_id={dag_id}" / f"run_id={run_id}" / f"task_id={task_id}"
-        path = folder / f"map_index={map_index}" / f"attempt={attempt}.log"
+        if map_index >= 0:
+            folder /= f"map_index={map_index}"
+        path = folder / f"attempt={attempt}.log"
         return path.read_text(errors="replace") if path.exists() else ""
 
     def _sign_in(self) -> None:
@@ -193,47 +202,30 @@ def cluster(
             postgres = start_postgres(tools, services, places["postgres"])
             told("Redis and PostgreSQL run")
             port, password = free_port(), secrets.token_hex(16)
-            environment = _environment(places["airflow"], redis, postgres, port, password)
+            settings = _celery_settings(redis, postgres)
+            environment = environment_of(places["airflow"], DAGS, port, password, settings)
             environment |= {FOLDER_VARIABLE: str(folder / "airflow" / "shared"), **variables}
             shared = {**connection, "extra": {**connection["extra"], "rate_limit_store": f"{redis}/1"}}
             environment["AIRFLOW_CONN_ENGAGEVOICE_DEFAULT"] = json.dumps(shared)
-            _migrate(environment, places["logs"])
+            migrate(environment, places["logs"])
             told("Airflow's database is there")
-            workers = _start_airflow(programs, environment, port, concurrency)
+            start_airflow(programs, environment, port)
+            workers = _start_workers(programs, environment, concurrency)
             made = Cluster(
                 programs, places["airflow"], workers, f"http://127.0.0.1:{port}", ("admin", password)
             )
-            wait_until("Airflow", lambda: _healthy(made), programs, 240)
+            wait_until("Airflow", made.healthy, programs, 240)
             told("API server, scheduler and DAG processor are healthy")
-            wait_until(
-                "A worker",
-                lambda: all(" ready." in worker.log.read_text() for worker in workers),
-                programs,
-                240,
-            )
+            wait_until("A worker", lambda: all(map(_is_ready, workers)), programs, 240)
             told(f"{len(workers)} workers are ready")
             yield made
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _environment(home: Path, redis: str, postgres: str, port: int, password: str) -> dict[str, str]:
-    from cryptography.fernet import Fernet
-
-    passwords = home / "passwords.json"
-    passwords.touch(mode=0o600)
-    passwords.write_text(json.dumps({"admin": password}))
-    settings = {
+def _celery_settings(redis: str, postgres: str) -> dict[str, str]:
+    return {
         "CORE__EXECUTOR": "CeleryExecutor",
-        "CORE__DAGS_FOLDER": str(DAGS),
-        "CORE__LOAD_EXAMPLES": "False",
-        "CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
-        "CORE__FERNET_KEY": Fernet.generate_key().decode(),
-        "CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
-        "CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin",
-        "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
-        "API__SECRET_KEY": secrets.token_hex(32),
-        "API_AUTH__JWT_SECRET": secrets.token_hex(32),
         # A bare postgresql:// would be taken for psycopg 3.
         "DATABASE__SQL_ALCHEMY_CONN": f"postgresql+psycopg2://{postgres}",
         "CELERY__RESULT_BACKEND": f"db+postgresql+psycopg2://{postgres}",
@@ -247,56 +239,17 @@ def _environment(home: Path, redis: str, postgres: str, port: int, password: str
         "SCHEDULER__TASK_QUEUED_TIMEOUT": "120",
         "SCHEDULER__TASK_QUEUED_TIMEOUT_CHECK_INTERVAL": "10",
     }
-    kept = {
-        name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW_", "_AIRFLOW_"))
-    }
-    local = {"NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"}
-    return {
-        **kept,
-        **local,
-        **{f"AIRFLOW__{name}": value for name, value in settings.items()},
-        "AIRFLOW_HOME": str(home),
-    }
 
 
-def _airflow(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "airflow", *arguments]
-
-
-def _migrate(environment: Mapping[str, str], logs: Path) -> None:
-    log = logs / "migrate.log"
-    with log.open("wb") as output:
-        ended = subprocess.run(
-            _airflow("db", "migrate"), env=environment, stdout=output, stderr=subprocess.STDOUT, check=False
-        )
-    if ended.returncode:
-        raise RuntimeError(f"airflow db migrate failed:\n{log.read_text()[-3000:]}")
-
-
-def _start_airflow(
-    programs: Programs, environment: Mapping[str, str], port: int, concurrency: int
-) -> list[Program]:
-    def start(name: str, *arguments: str) -> Program:
-        return programs.start(name, _airflow(*arguments), environment)
-
-    start("api-server", "api-server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1")
-    start("scheduler", "scheduler", "--skip-serve-logs")
-    start("dag-processor", "dag-processor")
+def _start_workers(programs: Programs, environment: Mapping[str, str], concurrency: int) -> list[Program]:
     options = ("--concurrency", str(concurrency), "--skip-serve-logs", "--without-mingle", "--without-gossip")
     return [
-        start(name, "celery", "worker", "--celery-hostname", f"{name}@%h", *options)
+        programs.start(
+            name, airflow("celery", "worker", "--celery-hostname", f"{name}@%h", *options), environment
+        )
         for name in ("worker-1", "worker-2")
     ]
 
 
 def _is_ready(worker: Program) -> bool:
     return " ready." in worker.log.read_text(errors="replace")
-
-
-def _healthy(made: Cluster) -> bool:
-    with contextlib.suppress(requests.RequestException):
-        found = made.ask("GET", "/monitor/health")
-        return all(
-            found[name]["status"] == "healthy" for name in ("metadatabase", "scheduler", "dag_processor")
-        )
-    return False

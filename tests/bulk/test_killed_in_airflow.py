@@ -1,36 +1,32 @@
-"""A task's process is killed at every moment; the next try goes on with Airflow's own task state store."""
+"""A task's process is killed at every moment, under LocalExecutor; Airflow runs the task again by itself."""
 
 from __future__ import annotations
 
-import collections
+import contextlib
 import json
 import os
 import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from airflow_provider_engagevoice.sandbox.server import SandboxServer
-from tests.harness import in_dags_folder
+from airflow_provider_engagevoice.sandbox.settings import Settings
 
-pytest.importorskip("airflow.sdk.execution_time.context")
+if TYPE_CHECKING:
+    from airflow_cluster.airflow import Cluster
+
 try:
     from airflow.sdk.execution_time.context import TaskStateStoreAccessor  # noqa: F401
 except ImportError:
     pytest.skip("Airflow has a task state store from 3.3 on", allow_module_level=True)
 
 CHUNKS, SIZE = 3, 4
-DAG = """
-from datetime import datetime
-from airflow.sdk import DAG
-from airflow_provider_engagevoice.operators.leads import LeadActionOperator, MoveLeadsOperator
-with DAG({dag_id!r}, schedule=None, start_date=datetime(2026, 1, 1)) as dag:
-    {operator}(task_id="act", chunk_size={size}, retries=3, **{arguments!r})
-"""
+KINDS = ("copy", "manual", "move")
 MANUAL = {
     "PASS_DISPOSITION": "Sale",
     "REQUEUE": False,
@@ -40,147 +36,179 @@ MANUAL = {
 }
 
 
-class Tasks:
-    """Task processes, one at a time."""
+@dataclass(frozen=True)
+class Moment:
+    """When a task's process is killed.
 
-    def __init__(self, log: Path) -> None:
-        self.log = log
-        self._server = subprocess.Popen(
-            [sys.executable, "-m", "tests.bulk.task_processes", str(log)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-        )
-        self.pid = 0
+    :param name: what it is called.
+    :param dies_at: what the record holds that the task is about to keep.
+    :param inside: the request that has arrived, by number.
+    :param applied: that request takes effect.
+    """
 
-    def run(self, file: Path, then: str | None = None, env: dict[str, str] | None = None) -> str:
-        """Run the first try of a new run, or the next one; give the state it ended in."""
-        assert self._server.stdin is not None
-        self._server.stdin.write(json.dumps({"file": str(file), "then": then}) + "\n")
-        self._server.stdin.flush()
-        self.pid = self._answer("pid")
-        return str(self._answer("state"))
-
-    def kill(self) -> None:
-        os.kill(self.pid, signal.SIGKILL)
-
-    def close(self) -> None:
-        assert self._server.stdin is not None
-        self._server.stdin.close()
-        self._server.wait(20)
-
-    def _answer(self, name: str) -> Any:
-        assert self._server.stdout is not None
-        while line := self._server.stdout.readline():
-            if name in (answer := json.loads(line)):
-                return answer[name]
-        raise AssertionError(f"the task processes ended:\n{self.log.read_text()[-3000:]}")
+    name: str
+    dies_at: dict[str, Any] | None = None
+    inside: int | None = None
+    applied: bool = False
 
 
-@pytest.fixture(scope="module")
-def world() -> Iterator[SandboxServer]:
-    from airflow_provider_engagevoice.sandbox.settings import Settings
-
-    with SandboxServer(Settings(size=1000, limits="off")) as server:
-        os.environ["AIRFLOW_CONN_ENGAGEVOICE_DEFAULT"] = json.dumps(server.connection)
-        yield server
-        del os.environ["AIRFLOW_CONN_ENGAGEVOICE_DEFAULT"]
+MOMENTS = (
+    *(Moment(f"before-{n}", dies_at={"begun": n - 1}) for n in range(1, CHUNKS + 1)),
+    Moment("before-end", dies_at={"finished": True}),
+    *(Moment(f"in-{n}-applied", inside=n, applied=True) for n in range(1, CHUNKS + 1)),
+    *(Moment(f"in-{n}-lost", inside=n) for n in range(1, CHUNKS + 1)),
+)
 
 
-@pytest.fixture(scope="module")
-def tasks(
-    airflow_db: Path, world: SandboxServer, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Tasks]:
-    tasks = Tasks(tmp_path_factory.mktemp("tasks") / "log")
-    yield tasks
-    tasks.close()
+@dataclass(frozen=True)
+class Task:
+    """A task that is killed at one moment, with leads of its own in a sandbox of its own."""
+
+    kind: str
+    moment: Moment
+    world: SandboxServer
+    leads: Sequence[dict[str, Any]]
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind}-{self.moment.name}"
+
+    @property
+    def is_told(self) -> bool:
+        """Whether nobody can know what the request did; moved leads are gone from their source."""
+        return self.moment.inside is not None and self.kind != "move"
+
+    def written(self) -> dict[str, Any]:
+        """Write it the way the DAG file reads it."""
+        return {
+            "task_id": self.name,
+            "kind": self.kind,
+            "dies_at": self.moment.dies_at,
+            "arguments": {
+                "engagevoice_conn_id": self._conn_id,
+                "chunk_size": SIZE,
+                "search_criteria": {
+                    "campaignIds": [self.world.campaign("Spring Renewals")["campaignId"]],
+                    "leadIds": [lead["leadId"] for lead in self.leads],
+                },
+                **self._arguments(),
+            },
+        }
+
+    def _arguments(self) -> dict[str, Any]:
+        if self.kind == "manual":
+            return {"lead_action": "MANUAL_LEADS", "action_params": MANUAL}
+        copy = self.kind == "copy"
+        return {"target_campaign": "Summer Win-Back", "new_list_name": "Once", "copy": copy}
+
+    @property
+    def _conn_id(self) -> str:
+        return self.name.replace("-", "_")
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {f"AIRFLOW_CONN_{self._conn_id.upper()}": json.dumps(self.world.connection)}
+
+    def set_faults(self, folder: Path) -> None:
+        """Have its process killed while a request is under way, where that is its moment."""
+        if self.moment.inside is None:
+            return
+
+        def kill() -> None:
+            os.kill(int((folder / self.name).read_text()), signal.SIGKILL)
+
+        which = {"operation": "lead_action", "at": [self.moment.inside]}
+        self.world.fault("meanwhile", work=kill, **which)
+        if not self.moment.applied:
+            self.world.fault("drop", **which)
+
+    def expected(self) -> str:
+        """How often each lead is to be acted on in the end: once, or as somebody was told."""
+        lost = self.moment.inside if self.is_told and not self.moment.applied else None
+        return " ".join(("0" if n == lost else "1") * SIZE for n in range(1, CHUNKS + 1))
+
+    def done(self) -> str:
+        """How often each lead was acted on, chunk by chunk."""
+        if self.kind == "manual":
+            passes = {lead["leadId"]: lead["leadPasses"] for lead in self.world.leads()}
+            times = [passes[lead["leadId"]] - lead["leadPasses"] for lead in self.leads]
+        else:
+            arrived = [lead for lead in self.world.leads("Summer Win-Back") if lead["listDesc"] == "Once"]
+            assert len({lead["listId"] for lead in arrived}) == 1, f"{self.name} made several lists"
+            counts = Counter(lead["externId"] for lead in arrived)
+            times = [counts[lead["externId"]] for lead in self.leads]
+        return " ".join("".join(map(str, times[n : n + SIZE])) for n in range(0, len(times), SIZE))
 
 
 @pytest.fixture
-def leads(world: SandboxServer) -> list[dict[str, Any]]:
-    world.reset()
-    ready = [lead for lead in world.leads("Spring Renewals") if lead["leadState"] == "READY"]
-    return ready[: CHUNKS * SIZE]
+def tasks() -> Iterator[list[Task]]:
+    with contextlib.ExitStack() as worlds:
+        found = []
+        for kind in KINDS:
+            for moment in MOMENTS:
+                world = worlds.enter_context(SandboxServer(Settings(size=300, limits="off")))
+                ready = [lead for lead in world.leads("Spring Renewals") if lead["leadState"] == "READY"]
+                found.append(Task(kind, moment, world, ready[: CHUNKS * SIZE]))
+        yield found
 
 
-def arguments_of(kind: str, world: SandboxServer, ids: list[int]) -> tuple[str, dict[str, Any]]:
-    criteria = {"campaignIds": [world.campaign("Spring Renewals")["campaignId"]], "leadIds": ids}
-    if kind == "manual":
-        return "LeadActionOperator", {
-            "lead_action": "MANUAL_LEADS",
-            "action_params": MANUAL,
-            "search_criteria": criteria,
-        }
-    move = {"search_criteria": criteria, "target_campaign": "Summer Win-Back", "new_list_name": "Once"}
-    return "MoveLeadsOperator", {**move, "copy": kind == "copy"}
+@dataclass(frozen=True)
+class Tries:
+    """All tries of all tasks so far, in one run of the DAG."""
+
+    airflow: Cluster
+    run_id: str
+
+    def check(self, wanted: dict[str, tuple[str, int]]) -> None:
+        """Compare the state of each task, and how often it was tried, with what should be."""
+        instances = self.airflow.tasks("killed", self.run_id)
+        found = {task["task_id"]: (task["state"], task["try_number"]) for task in instances}
+        wrong = [name for name in wanted if found[name] != wanted[name]]
+        shown = [f"{name}: {found[name]} instead of {wanted[name]}" for name in wrong]
+        for name in wrong[:3]:
+            shown += [f"Log of {name}:", *self.events(name, found[name][1])[-10:]]
+        assert not wrong, "\n".join(shown)
+
+    def events(self, name: str, attempt: int) -> list[str]:
+        """Read what was logged in one try of a task, by it and about its end."""
+        log = self.airflow.log_of("killed", self.run_id, name, -1, attempt)
+        entries = [json.loads(line) for line in log.splitlines()]
+        return [
+            " ".join(
+                [
+                    entry["event"],
+                    entry.get("signal_name", ""),
+                    *(error["exc_value"] for error in entry.get("error_detail", ())),
+                ]
+            )
+            for entry in entries
+        ]
 
 
-def done(kind: str, world: SandboxServer, leads: list[dict[str, Any]]) -> collections.Counter[int]:
-    """How often each lead was acted on."""
-    if kind == "manual":
-        now = {lead["leadId"]: lead["leadPasses"] for lead in world.leads()}
-        return collections.Counter(
-            {lead["leadId"]: now[lead["leadId"]] - lead["leadPasses"] for lead in leads}
-        )
-    arrived = [lead for lead in world.leads("Summer Win-Back") if lead["listDesc"] == "Once"]
-    assert len({lead["listId"] for lead in arrived}) <= 1
-    by_extern = {lead["externId"]: lead["leadId"] for lead in leads}
-    return collections.Counter(by_extern[lead["externId"]] for lead in arrived)
-
-
-Kill = Callable[[SandboxServer, Callable[[], None]], None]
-
-
-def before(chunk: int) -> Kill:
-    """When the chunk is counted: the one before it has its outcome, this one is not begun."""
-
-    def set_faults(world: SandboxServer, kill: Callable[[], None]) -> None:
-        world.fault("meanwhile", operation="lead_count", at=[chunk], work=kill)
-
-    return set_faults
-
-
-def inside(chunk: int, *, applied: bool) -> Kill:
-    """When the chunk's request has arrived; it takes effect or not."""
-
-    def set_faults(world: SandboxServer, kill: Callable[[], None]) -> None:
-        world.fault("meanwhile", operation="lead_action", at=[chunk], work=kill)
-        if not applied:
-            world.fault("drop", operation="lead_action", at=[chunk])
-
-    return set_faults
-
-
-KILLS: dict[str, tuple[int, Kill]] = {
-    **{f"before-{n}": (0, before(n)) for n in (2, 3)},
-    **{f"in-{n}-applied": (n, inside(n, applied=True)) for n in (1, 3)},
-    **{f"in-{n}-lost": (n, inside(n, applied=False)) for n in (1, 2)},
-}
-
-
-@pytest.mark.parametrize("kind", ["copy", "manual", "move"])
-@pytest.mark.parametrize("moment", sorted(KILLS))
-def test_no_lead_is_skipped_and_none_done_twice(
-    world: SandboxServer, tasks: Tasks, leads: list[dict[str, Any]], kind: str, moment: str
-) -> None:
+@pytest.mark.timeout(400)
+def test_no_lead_is_skipped_and_none_done_twice(tasks: list[Task], tmp_path: Path) -> None:
     """What a request did that the process was killed in may be unknown: the task says so, once."""
-    ids = [lead["leadId"] for lead in leads]
-    operator, arguments = arguments_of(kind, world, ids)
-    dag_id = f"killed_{kind}_{moment.replace('-', '_')}"
-    text = DAG.format(dag_id=dag_id, operator=operator, size=SIZE, arguments=arguments)
-    unknown, set_faults = KILLS[moment]
-    with in_dags_folder(f"{dag_id}.py", text) as file:
-        set_faults(world, tasks.kill)
-        assert tasks.run(file) == "killed"
-        told = unknown and kind != "move"
-        state = tasks.run(file, "retry")
-        # A moved lead is gone from its source, so a move never has to ask.
-        assert state == ("failed" if told else "success"), tasks.log.read_text()[-6000:]
-        if told:
-            assert tasks.run(file, "clear") == "success"
-    counts = done(kind, world, leads)
-    lost = ids[(unknown - 1) * SIZE : unknown * SIZE] if told and moment.endswith("lost") else []
-    assert {lead_id: counts[lead_id] for lead_id in ids} == {
-        lead_id: 0 if lead_id in lost else 1 for lead_id in ids
-    }
+    # Not sooner: it is for Airflow 3.
+    from tests.bulk.local_airflow import local_airflow
+
+    assert all(len(task.leads) == CHUNKS * SIZE for task in tasks)
+    (tmp_path / "tasks.json").write_text(json.dumps([task.written() for task in tasks]))
+    for task in tasks:
+        task.set_faults(tmp_path)
+    environment = {name: value for task in tasks for name, value in task.environment.items()}
+    environment["KILLED_FOLDER"] = str(tmp_path)
+    # All of them in one test, and at once: it takes Airflow long to start.
+    with local_airflow(tmp_path, Path(__file__).parent / "dags", environment) as airflow:
+        tries = Tries(airflow, airflow.run("killed", lambda states: None, 150))
+        first = {task.name: "".join(tries.events(task.name, 1)) for task in tasks}
+        assert not [name for name, log in first.items() if "SIGKILL" not in log], "not killed"
+        tries.check({task.name: ("failed" if task.is_told else "success", 2) for task in tasks})
+        for task in tasks:
+            said = f"broken off in request {task.moment.inside} of {CHUNKS}"
+            assert (said in "".join(tries.events(task.name, 2))) == task.is_told, task.name
+        airflow.clear_failed("killed", tries.run_id)
+        airflow.wait("killed", tries.run_id, lambda states: None, 150)
+        tries.check({task.name: ("success", 3 if task.is_told else 2) for task in tasks})
+    done = {task.name: (task.done(), task.expected()) for task in tasks}
+    wrong = [f"{name}: {times} instead of {once}" for name, (times, once) in done.items() if times != once]
+    assert not wrong, "How often each lead was acted on:\n" + "\n".join(wrong)
