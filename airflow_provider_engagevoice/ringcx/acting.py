@@ -191,6 +191,7 @@ class LeadActions:
         watch: Watch | None = None,
     ) -> None:
         path = f"{account_path(self.leads.account_id)}/campaignLeads/actions"
+        counted = _Counted(watch)
         try:
             answer = self.request(
                 "PUT",
@@ -198,11 +199,11 @@ class LeadActions:
                 params={"leadAction": action.name},
                 json={"campaignLeadSearchCriteria": part.body, "leadActionParams": {"paramMap": params}},
                 repeatable=action.may_be_repeated(params),
-                watch=watch,
+                watch=counted,
             )
         finally:
             # Not sooner: what is noted of a request that was begun does not count it yet.
-            summary["requests"] += 1
+            summary["requests"] += counted.maybe_done
         if answer is False or (isinstance(answer, dict) and answer.get("success") is False):
             said = answer.get("errorMessage") if isinstance(answer, dict) else None
             raise ActionRejected(
@@ -214,6 +215,27 @@ class LeadActions:
         summary["leads_deleted"] += _number(answer, "leadDeleteCount")
         summary["redials_deleted"] += _number(answer, "redialDeleteCount")
         summary["dialer_refreshed"] |= answer.get("dialerRefreshed") is True
+
+
+@dataclass
+class _Counted:
+    """Tells whether a request may have been done.
+
+    :param watch: is told the same.
+    """
+
+    watch: Watch | None
+    maybe_done: bool = False
+
+    def begins(self) -> None:
+        if self.watch is not None:
+            self.watch.begins()
+        self.maybe_done = True
+
+    def undone(self) -> None:
+        self.maybe_done = False
+        if self.watch is not None:
+            self.watch.undone()
 
 
 def nothing_done(lead_action: str, account_id: str, *, dry_run: bool) -> ActionSummary:

@@ -61,7 +61,7 @@ def resume(journal: Journal, act: Act, requests: int, own: Callable[[], str]) ->
             raise OutcomeUnknown(
                 f"An earlier try of this task may have done some or all of the {requests} requests of "
                 f"{name}, which must not be done twice; what it did is not known here. Look at the leads; if "
-                "you clear the task, it starts over"
+                "you clear the task, it does all that is not known here to be done"
             )
         return None
     record = Record.of(kept)

@@ -289,7 +289,9 @@ class Run:
         """Decide about a request that an earlier try was broken off in."""
         name, number, of = self.act.action.name, index + 1, len(self._parts)
         part = self._parts[index]
-        told, repeatable = self.record.told, self.act.action.may_be_repeated(self._params)
+        # Where Airflow itself runs the task again, it died before it could tell anybody.
+        told = self.record.told and not self.journal.retried
+        repeatable = self.act.action.may_be_repeated(self._params)
         if repeatable or (not told and self._lost(part).is_undone()):
             if is_new_list(self._params):
                 self._look_for_list()
@@ -301,7 +303,7 @@ class Run:
             )
         else:
             # Its list, if it made one, is looked for from now on.
-            self.summary["requests"] += 1
+            self.summary["requests"] += not self.record.told
             self.summary["leads_updated"] += self._settle(
                 part,
                 OutcomeUnknown(

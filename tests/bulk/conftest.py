@@ -10,6 +10,9 @@ import pytest
 from airflow_provider_engagevoice.ringcx import stopping
 from airflow_provider_engagevoice.sandbox.server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
+from tests.sharing.conftest import _one_redis as _one_redis
+from tests.sharing.conftest import redis as redis
+from tests.sharing.conftest import store as store
 
 
 @pytest.fixture(scope="session")

@@ -91,7 +91,7 @@ def test_a_killed_task_ends_between_two_requests_and_pushes_what_it_did(ringcx_s
     rows = ready(ringcx_sandbox, 8)
     before = signal.getsignal(signal.SIGTERM)
     ringcx_sandbox.fault(
-        "meanwhile", operation="lead_count", at=[3], work=lambda: os.kill(os.getpid(), signal.SIGTERM)
+        "meanwhile", operation="lead_action", at=[3], work=lambda: os.kill(os.getpid(), signal.SIGTERM)
     )
     try:
         run_tasks(rejected_once, ids=[lead["leadId"] for lead in rows])

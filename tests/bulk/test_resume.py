@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -39,11 +40,13 @@ def journal(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     """Give the journal of the next try of one task; ``retried`` as Airflow would."""
     store, share = Store(), Ladder([FileShare(tmp_path / "share"), MemoryShare()])
 
+    numbers = itertools.count(1)
+
     def next_try(retried: bool = True) -> Journal:
         journal: Journal = (
             TaskStateJournal(store, retried)
             if request.param == "store"
-            else SharedJournal(share, "dag task run", retried)
+            else SharedJournal(share, "dag task run", next(numbers), retried)
         )
         journal.open()
         return journal
@@ -86,10 +89,10 @@ def test_a_try_that_surely_changed_nothing_more_is_gone_on_with(
     with pytest.raises(RateLimited) as caught:
         do(ringcx, ids, journal(False))
     assert caught.value.summary is not None
-    assert caught.value.summary["leads_updated"] == 2
+    assert (caught.value.summary["leads_updated"], caught.value.summary["requests"]) == (2, 1)
     summary = do(ringcx, ids, journal())
     assert passes(ringcx, ready, ids) == [1] * 6
-    assert (summary["leads_matched"], summary["leads_updated"]) == (6, 6)
+    assert (summary["leads_matched"], summary["leads_updated"], summary["requests"]) == (6, 6, 3)
 
 
 @pytest.mark.parametrize("when", ["after", "before"])
@@ -173,7 +176,8 @@ class TestWhereTheJournalMayBeLost:
 
     @staticmethod
     def journal(folder: Path, retried: bool) -> SharedJournal:
-        journal = SharedJournal(Ladder([FileShare(folder), MemoryShare()]), "dag task run", retried)
+        share = Ladder([FileShare(folder), MemoryShare()])
+        journal = SharedJournal(share, "dag task run", 1 + retried, retried)
         journal.open()
         return journal
 
@@ -220,7 +224,7 @@ class TestWhereTheJournalMayBeLost:
                 super().save(key, value, lifetime)
 
         folder = tmp_path / "one"
-        journal = SharedJournal(Ladder([Full(folder), MemoryShare()]), "dag task run", False)
+        journal = SharedJournal(Ladder([Full(folder), MemoryShare()]), "dag task run", 1)
         journal.open()
         with pytest.raises(ServiceUnavailable, match="progress cannot be written"):
             do(ringcx, ids, journal)
