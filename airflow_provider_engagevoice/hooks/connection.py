@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from airflow_provider_engagevoice.ringcx.errors import InvalidParameter, did_you
 from airflow_provider_engagevoice.ringcx.http import Transport
 from airflow_provider_engagevoice.ringcx.pacing import Limiter
 from airflow_provider_engagevoice.ringcx.shares import Share
-from airflow_provider_engagevoice.ringcx.stores import HOST, open_share
+from airflow_provider_engagevoice.ringcx.stores import HOST, REDIS, open_share
 from airflow_provider_engagevoice.ringcx.tokens import SignIn
 
 if TYPE_CHECKING:
@@ -84,15 +85,19 @@ def _share(extra: Mapping[str, Any]) -> Share:
 
 def _with_password(store: str, password: str) -> str:
     """Put the password into an address of Redis; other stores have none."""
-    scheme, separator, rest = store.partition("://")
-    if not separator:
+    if not store.startswith(REDIS):
         return store
-    if _secrets_in(store):
+    scheme, _, rest = store.partition("://")
+    # Up to the path or the query, which may hold an @ of their own.
+    place = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    user, _, server = place.rpartition("@")
+    name, _, own = user.partition(":")
+    if own:
         raise InvalidParameter(
-            "The connection's rate_limit_store has a password already; leave it to rate_limit_password"
+            "The connection's rate_limit_store has a password already: take it out there, or leave "
+            "rate_limit_password empty"
         )
-    user, at, place = rest.rpartition("@")
-    return f"{scheme}://{user.rstrip(':') if at else ''}:{quote(password, safe='')}@{place}"
+    return f"{scheme}://{name}:{quote(password, safe='')}@{server}{rest.removeprefix(place)}"
 
 
 def _secrets_in(store: str) -> set[str]:

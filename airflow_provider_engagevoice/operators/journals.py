@@ -101,8 +101,9 @@ class SharedJournal(Journal):
             if kept is None:
                 continue
             self._holders.add(index)
-            if (kept["try"], kept["written"]) >= (self._noted_by, self._written):
-                newest, self._noted_by, self._written = kept["record"], kept["try"], kept["written"]
+            number, written = kept.get("try", 0), kept.get("written", 0)
+            if (number, written) >= (self._noted_by, self._written):
+                newest, self._noted_by, self._written = kept["record"], number, written
         outdated = self.retried and self._noted_by < self._number - 1
         return None if outdated else newest
 

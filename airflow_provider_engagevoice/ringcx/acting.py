@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypedDict
 
 from airflow_provider_engagevoice.ringcx.actions import Action
 from airflow_provider_engagevoice.ringcx.answers import tidy
+from airflow_provider_engagevoice.ringcx.beside import Beside
 from airflow_provider_engagevoice.ringcx.campaigns import Campaign, Campaigns, Request, account_path
+from airflow_provider_engagevoice.ringcx.counting import Counting
 from airflow_provider_engagevoice.ringcx.criteria import CHUNK_SIZE
 from airflow_provider_engagevoice.ringcx.errors import (
     ActionRejected,
@@ -22,7 +24,6 @@ from airflow_provider_engagevoice.ringcx.errors import (
     UnexpectedAnswer,
 )
 from airflow_provider_engagevoice.ringcx.failures import Failure, Step
-from airflow_provider_engagevoice.ringcx.http import Watch
 from airflow_provider_engagevoice.ringcx.journal import Journal, NoJournal
 from airflow_provider_engagevoice.ringcx.leads import Leads
 from airflow_provider_engagevoice.ringcx.moves import NewList, is_new_list
@@ -31,6 +32,7 @@ from airflow_provider_engagevoice.ringcx.running import Run
 from airflow_provider_engagevoice.ringcx.selection import Parts, Selection
 from airflow_provider_engagevoice.ringcx.stopping import Stop
 from airflow_provider_engagevoice.ringcx.verifying import check_source, check_verifiable
+from airflow_provider_engagevoice.ringcx.watching import Watch
 
 log = logging.getLogger(__name__)
 
@@ -135,17 +137,20 @@ class LeadActions:
     :param leads: counts leads.
     :param campaigns: looks up lists.
     :param stop: set where the task is to end: the action does so between two requests.
+    :param beside: makes what counts the leads of a request while the one before it is under way; None to
+        count them after it.
     """
 
     request: Request
     leads: Leads
     campaigns: Campaigns
     stop: Stop = field(default_factory=Stop)
+    beside: Callable[[], Beside] | None = None
 
     def perform(self, act: Act, journal: Journal | None = None) -> ActionSummary:
         """Do an action, in as many requests as its ids need.
 
-        Each request is counted before it is sent, not sooner than the one before it is under way, and not
+        Each request is counted before it is sent, as a rule while the one before it is under way, and not
         sent where nothing matches. With ``max_leads`` and ``dry_run`` all is counted before anything is sent.
 
         :param act: the action, the leads and the bounds.
@@ -171,7 +176,8 @@ class LeadActions:
         log.info("%s on %s", act.action.name, act.selection.describe())
         send = partial(self._send, act.action, summary)
         make_list = partial(self._new_list, act) if is_new_list(act.params) else None
-        run = Run(act, self.leads, send, summary, make_list, journal or NoJournal(), self.stop)
+        counting = Counting(self.leads, act.parts(), self.stop, self.beside)
+        run = Run(act, counting, send, summary, make_list, journal or NoJournal(), self.stop)
         return _with_target(summary, run.go())
 
     def _new_list(self, act: Act, older: list[int] | None) -> NewList:
@@ -226,14 +232,16 @@ class _Counted:
 
     watch: Watch | None
     maybe_done: bool = False
+    _before: bool = False
 
     def begins(self) -> None:
         if self.watch is not None:
             self.watch.begins()
-        self.maybe_done = True
+        self._before, self.maybe_done = self.maybe_done, True
 
     def undone(self) -> None:
-        self.maybe_done = False
+        # A try before this one may still have done it.
+        self.maybe_done = self._before
         if self.watch is not None:
             self.watch.undone()
 

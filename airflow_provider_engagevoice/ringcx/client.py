@@ -5,16 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from airflow_provider_engagevoice.ringcx.acting import LeadActions
+from airflow_provider_engagevoice.ringcx.beside import Beside
 from airflow_provider_engagevoice.ringcx.campaigns import Campaigns
 from airflow_provider_engagevoice.ringcx.errors import AuthenticationError, InvalidParameter
-from airflow_provider_engagevoice.ringcx.http import LOOPBACK, Call, Transport, Watch
+from airflow_provider_engagevoice.ringcx.http import LOOPBACK, Call, Transport
 from airflow_provider_engagevoice.ringcx.leads import Leads
 from airflow_provider_engagevoice.ringcx.stopping import Stop
 from airflow_provider_engagevoice.ringcx.tokens import SignIn
+from airflow_provider_engagevoice.ringcx.watching import Watch
 
 #: Paths of the legacy portals lack ``/voice``. Source: guide, "URIs".
 LEGACY_PORTALS = frozenset({"portal.vacd.biz", "portal.virtualacd.biz"})
@@ -68,7 +71,9 @@ class RingCXClient:
         :param account_id: the sub-account; default the connection's, else the only one.
         :return: the actions.
         """
-        return LeadActions(self.request, self.leads(account_id), self.campaigns, self.stop)
+        leads = self.leads(account_id)
+        beside = partial(Beside, self, leads.account_id)
+        return LeadActions(self.request, leads, self.campaigns, self.stop, beside)
 
     def request(
         self,

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import threading
-from concurrent.futures import Future
+from collections.abc import Callable
+from concurrent.futures import Future, wait
+from contextlib import suppress
 from dataclasses import dataclass, field
 
+from airflow_provider_engagevoice.ringcx.beside import Beside
+from airflow_provider_engagevoice.ringcx.errors import EngageVoiceError
 from airflow_provider_engagevoice.ringcx.leads import Leads
 from airflow_provider_engagevoice.ringcx.selection import Parts
+from airflow_provider_engagevoice.ringcx.stopping import LOOK, Stop
 
 #: A lead has one of these, so that it is in one request only, and none changes the count of another.
 _ONE_PER_LEAD = frozenset({"leadIds", "externIds"})
@@ -21,10 +25,15 @@ class Counting:
 
     :param leads: counts.
     :param parts: the requests.
+    :param stop: set where the task is to end.
+    :param beside: makes what counts ahead; None to count nothing ahead.
     """
 
     leads: Leads
     parts: Parts
+    stop: Stop
+    beside: Callable[[], Beside] | None = None
+    _beside: Beside | None = field(default=None, init=False)
     _ahead: dict[int, Future[int]] = field(default_factory=dict, init=False)
 
     def of(self, index: int) -> int:
@@ -34,23 +43,28 @@ class Counting:
         :return: how many match.
         """
         ahead = self._ahead.pop(index, None)
-        return self.leads.count(self.parts[index]) if ahead is None else ahead.result()
+        if ahead is not None:
+            while not wait((ahead,), LOOK).done:
+                self.stop.check()
+            with suppress(EngageVoiceError):
+                return ahead.result()
+        return self.leads.count(self.parts[index])
 
-    def begin(self, index: int) -> None:
+    def begin(self, index: int | None) -> None:
         """Begin to count the leads of a request, if no other one changes their number.
 
-        :param index: the request.
+        :param index: the request; None for none.
         """
+        if index is None or index in self._ahead or self.beside is None:
+            return
         if self.parts.key not in _ONE_PER_LEAD:
             return
-        part, ahead = self.parts[index], Future[int]()
+        # Counting ahead is no duty: what stands in its way is met, and told, where the number is needed.
+        with suppress(EngageVoiceError, RuntimeError):
+            self._beside = self._beside or self.beside()
+            self._ahead = {index: self._beside.count(self.parts[index])}
 
-        def count() -> None:
-            try:
-                ahead.set_result(self.leads.count(part))
-            except BaseException as error:  # raised where the count is asked for
-                ahead.set_exception(error)
-
-        self._ahead = {index: ahead}
-        # No pool: its threads would keep a process from ending.
-        threading.Thread(target=count, name="ringcx-count", daemon=True).start()
+    def close(self) -> None:
+        """Count nothing ahead any more."""
+        if self._beside is not None:
+            self._beside.close()

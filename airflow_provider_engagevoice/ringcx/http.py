@@ -8,8 +8,9 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from airflow_provider_engagevoice.ringcx.answers import error_of, message_of, read_body, retry_after, tidy
@@ -24,6 +25,7 @@ from airflow_provider_engagevoice.ringcx.errors import (
 from airflow_provider_engagevoice.ringcx.failures import Failure, Step
 from airflow_provider_engagevoice.ringcx.pacing import Limiter, limit_of
 from airflow_provider_engagevoice.ringcx.stopping import Stop
+from airflow_provider_engagevoice.ringcx.watching import Watch
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response, Session
@@ -40,16 +42,6 @@ _FIRST_PAUSE_WHEN_LIMITED = 2.5
 _LONGEST_PAUSE = 30.0
 #: Servers may close a connection idle for this long just as a request is sent on it.
 _FRESH_FOR = 4.0
-
-
-class Watch(Protocol):
-    """Is told of the tries of a call, so that somebody knows of it even where this process dies."""
-
-    def begins(self) -> None:
-        """Just before a try, when its moment within the limits is there; where it raises, nothing is sent."""
-
-    def undone(self) -> None:
-        """After a try that surely did nothing; another one may follow after a pause."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -102,20 +94,8 @@ class _Failed(Exception):
 
 
 @dataclass
-class _Line:
-    """A session with keep-alive.
-
-    :param session: the session.
-    :param used: when an answer last came on it.
-    """
-
-    session: Session
-    used: float = 0.0
-
-
-@dataclass
 class Transport:
-    """Sends calls over ``requests.Session`` with keep-alive.
+    """Sends calls over one ``requests.Session`` with keep-alive.
 
     :param user_agent: the ``User-Agent``.
     :param timeout: seconds to connect, seconds to wait for an answer.
@@ -130,7 +110,8 @@ class Transport:
     patience: float = 300.0
     limiter: Limiter | None = None
     stop: Stop = field(default_factory=Stop, repr=False)
-    _lines: dict[bool, _Line] = field(default_factory=dict, init=False, repr=False)
+    _session: Session | None = field(default=None, init=False, repr=False)
+    _last_used: float = field(default=0.0, init=False, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     def send(self, call: Call, authorize: Callable[[], Mapping[str, str]] = dict) -> Any:
@@ -156,12 +137,18 @@ class Transport:
             # The token before the slot, so that signing in does not let the slot pass; and again after the
             # wait, in which it may have ended.
             authorize()
-            deadline += self._wait_for_limits(call)
             try:
+                deadline += self._wait_for_limits(call)
                 return self._try(call, authorize())
+            except OutcomeUnknown:
+                raise
+            except EngageVoiceError:
+                # It never left.
+                _tell_undone(call)
+                raise
             except _Failed as failed:
-                if call.watch is not None and not failed.kind.maybe_done:
-                    call.watch.undone()
+                if not failed.kind.maybe_done:
+                    _tell_undone(call)
                 step = failed.kind.then(call.repeatable)
                 if step is Step.UNKNOWN:
                     raise _unknown(call, failed.error) from None
@@ -177,19 +164,18 @@ class Transport:
     def _wait_for_limits(self, call: Call) -> float:
         """Wait until RingCX's limits allow the call; return the seconds it took."""
         limit = limit_of(call.method, call.url, call.params, call.whose) if self.limiter else None
-        begins = call.watch.begins if call.watch else None
         if self.limiter and limit:
-            return self.limiter.wait(limit, self.stop, begins)
-        if begins is not None:
-            begins()
+            return self.limiter.wait(limit, self.stop, call.watch)
+        if call.watch is not None:
+            call.watch.begins()
         return 0.0
 
     def close(self) -> None:
         """Close the session's connections."""
         with self._lock:
-            for line in self._lines.values():
-                line.session.close()
-            self._lines.clear()
+            if self._session is not None:
+                self._session.close()
+                self._session = None
 
     @staticmethod
     def _pause(failed: _Failed, tries: int) -> float:
@@ -202,10 +188,10 @@ class Transport:
     def _try(self, call: Call, headers: Mapping[str, str]) -> Any:
         import requests
 
-        line = self._open(call)
-        prepared = _prepare(line.session, call, headers)
+        session = self._open(call)
+        prepared = _prepare(session, call, headers)
         try:
-            response = self._exchange(line, prepared)
+            response = self._exchange(session, prepared)
         # ValueError: requests lets some of what it makes of an odd answer through as it is.
         except (requests.RequestException, ValueError) as error:
             # The cause is dropped, and only its class named: its text holds the address with its query.
@@ -233,31 +219,34 @@ class Transport:
         except UnexpectedAnswer as error:
             raise _Failed(error, Failure.ODD) from None
 
-    def _exchange(self, line: _Line, prepared: PreparedRequest) -> Response:
+    def _exchange(self, session: Session, prepared: PreparedRequest) -> Response:
         host = urlsplit(prepared.url or "").hostname
-        settings = line.session.merge_environment_settings(
+        settings = session.merge_environment_settings(
             prepared.url, {"no_proxy": host} if host in LOOPBACK else {}, None, None, None
         )
-        response = line.session.send(prepared, timeout=self.timeout, allow_redirects=False, **settings)
-        line.used = time.monotonic()
+        response = session.send(prepared, timeout=self.timeout, allow_redirects=False, **settings)
+        self._last_used = time.monotonic()
         return response
 
-    def _open(self, call: Call) -> _Line:
-        """Give the line for a call. What must not be sent twice has one of its own.
-
-        A connection that the server drops just as such a call is sent would leave its outcome unknown. Other
-        calls, made by another thread meanwhile, must not hide for how long it has been idle.
-        """
-        once = call.spends or not call.repeatable
+    def _open(self, call: Call) -> Session:
         with self._lock:
-            if once not in self._lines:
+            if self._session is None:
                 import requests
 
-                line = self._lines[once] = _Line(requests.Session())
-                line.session.headers["User-Agent"] = self.user_agent
-            elif once and time.monotonic() - self._lines[once].used > _FRESH_FOR:
-                self._lines[once].session.close()
-            return self._lines[once]
+                self._session = requests.Session()
+                self._session.headers["User-Agent"] = self.user_agent
+            elif (call.spends or not call.repeatable) and time.monotonic() - self._last_used > _FRESH_FOR:
+                # A connection that the server drops at the wrong moment would leave the outcome unknown.
+                self._session.close()
+            return self._session
+
+
+def _tell_undone(call: Call) -> None:
+    """Tell who watches a call that this try has surely done nothing."""
+    if call.watch is not None:
+        # Where that fails, the error at hand says more; a next try would fail to begin.
+        with suppress(EngageVoiceError):
+            call.watch.undone()
 
 
 def _prepare(session: Session, call: Call, headers: Mapping[str, str]) -> PreparedRequest:

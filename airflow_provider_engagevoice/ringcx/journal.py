@@ -19,7 +19,7 @@ class Record:
     :param again: requests among those that RingCX rejected, so that they may be sent again.
     :param begun: a request that was sent, or was about to be, and whose outcome is not known.
     :param matched: leads that one was for.
-    :param told: somebody was told that its outcome is not known.
+    :param told: somebody is being told that its outcome is not known.
     :param params: what the ``paramMap`` of the next request has besides what was given.
     :param older: lists of a move's target before the move; None where it makes no list.
     :param counts: the counts of the summary so far.

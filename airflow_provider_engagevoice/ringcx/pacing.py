@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,6 +14,7 @@ from airflow_provider_engagevoice.ringcx.errors import RateLimited
 from airflow_provider_engagevoice.ringcx.limits import LIMITS, OTHER, Window
 from airflow_provider_engagevoice.ringcx.shares import MemoryShare, Saturated, Share
 from airflow_provider_engagevoice.ringcx.stopping import Stop
+from airflow_provider_engagevoice.ringcx.watching import Watch
 
 log = logging.getLogger(__name__)
 
@@ -105,36 +106,40 @@ class Limiter:
     pad: float = PAD
     timeout: float = LIMIT_TIMEOUT
 
-    def wait(
-        self, limit: Limit, stop: Stop | None = None, before: Callable[[], object] | None = None
-    ) -> float:
+    def wait(self, limit: Limit, stop: Stop | None = None, watch: Watch | None = None) -> float:
         """Wait for the request's moment.
 
         A moment that was booked stays booked, even if the waiting is broken off: nobody gets it twice.
 
         :param limit: what the request counts towards.
         :param stop: breaks the waiting off; default nothing does.
-        :param before: called shortly before the moment; if it takes so long that the moment goes by, another
-            one is waited for.
+        :param watch: is told shortly before the moment; if that takes so long that the moment goes by,
+            another one is waited for.
         :return: the seconds waited.
         :raises RateLimited: where the moment is more than ``timeout`` seconds away; then none is booked.
         :raises Stopped: where the waiting was broken off.
         """
         stop = stop or Stop()
         seconds = self._book(limit)
-        if before is None:
+        if watch is None:
             self._sleep(seconds, limit, stop)
             return seconds
-        moment = time.monotonic() + seconds
-        self._sleep(seconds - _LEAD, limit, stop)
-        before()
-        left = moment - time.monotonic()
-        if -left > max(self.pad / 2, _LATE):
-            # Requests that booked later count on it that this one was on time.
-            left = self._book(limit)
-            seconds += left
-        self._sleep(left, limit, stop)
-        return seconds
+        left, lead = seconds, _LEAD
+        while True:
+            moment = time.monotonic() + left
+            self._sleep(left - lead, limit, stop)
+            told = time.monotonic()
+            watch.begins()
+            left = moment - time.monotonic()
+            if -left > max(self.pad / 2, _LATE):
+                # Requests that booked later count on it that this one was on time.
+                left = self._book(limit)
+                seconds += left
+            if left <= lead:
+                self._sleep(left, limit, stop)
+                return seconds
+            watch.undone()
+            lead = max(lead, time.monotonic() - told)
 
     def _book(self, limit: Limit) -> float:
         """Book a moment; return the seconds until it."""

@@ -18,7 +18,6 @@ from airflow_provider_engagevoice.ringcx.errors import (
     ServiceUnavailable,
     Stopped,
 )
-from airflow_provider_engagevoice.ringcx.http import Watch
 from airflow_provider_engagevoice.ringcx.journal import Journal, NoJournal, Record
 from airflow_provider_engagevoice.ringcx.leads import Leads
 from airflow_provider_engagevoice.ringcx.moves import NewList, is_new_list
@@ -29,6 +28,7 @@ from airflow_provider_engagevoice.ringcx.selection import Parts, Selection
 from airflow_provider_engagevoice.ringcx.settling import LostMove
 from airflow_provider_engagevoice.ringcx.stopping import Stop
 from airflow_provider_engagevoice.ringcx.verifying import Verification
+from airflow_provider_engagevoice.ringcx.watching import Watch
 
 if TYPE_CHECKING:
     from airflow_provider_engagevoice.ringcx.acting import Act, ActionSummary
@@ -64,12 +64,13 @@ class Run:
     - Another fingerprint: the input has changed. It starts afresh.
     - No request begun: it goes on with the first one that has no outcome, and with those rejected.
     - A request begun: it is repeated where that is safe; a move out of its campaigns is looked up; any other
-      one ends the task with ``OutcomeUnknown``, once. The next run leaves that request out and goes on.
+      one ends the task with ``OutcomeUnknown``. Once somebody was told so and clears the task, that request
+      is left out, and the task goes on after it.
     - Finished: where Airflow itself runs the task again, there is nothing left to do. Where a person cleared
       the task, it starts afresh.
 
     :param act: the action.
-    :param leads: counts leads.
+    :param counting: its requests, and how many leads each is for.
     :param send: sends one request.
     :param summary: what has been done; filled on the way.
     :param make_list: gives the list that a move is to make, from the lists that were there before it (None:
@@ -79,7 +80,7 @@ class Run:
     """
 
     act: Act
-    leads: Leads
+    counting: Counting
     send: Send
     summary: ActionSummary
     make_list: Callable[[list[int] | None], NewList] | None = None
@@ -95,8 +96,6 @@ class Run:
         :return: the parameters of the last one, with the id of the list that a move has made.
         :raises Stopped: where the task is to end; nothing is under way then.
         """
-        parts = self._parts = self.act.parts()
-        self._counting = Counting(self.leads, parts)
         self.record = Record("")
         try:
             self._begin()
@@ -110,9 +109,19 @@ class Run:
             log.error("%s", self._how_far())
             raise
         finally:
+            self.counting.close()
             self._close_report()
-        self._tell_outcome(parts)
+        self._tell_outcome()
         return self._params
+
+    @property
+    def leads(self) -> Leads:
+        """What counts and searches leads."""
+        return self.counting.leads
+
+    @property
+    def _parts(self) -> Parts:
+        return self.counting.parts
 
     @property
     def _params(self) -> Mapping[str, Any]:
@@ -174,7 +183,7 @@ class Run:
     def _do(self, index: int, following: int | None) -> None:
         """Count the leads of one request, send it, note how it ended."""
         part = self._parts[index]
-        matched = self._counting.of(index)
+        matched = self.counting.of(index)
         # Now, since afterwards leads that are deleted or moved could not be told from those never found.
         missing = self._missing(index, part, matched)
         if matched or not self.act.action.needs_leads:
@@ -327,7 +336,7 @@ class Run:
             f"{self.summary['leads_updated']} leads updated, {self.summary['leads_deleted']} deleted"
         )
 
-    def _tell_outcome(self, parts: Parts) -> None:
+    def _tell_outcome(self) -> None:
         """Say at the end what was done, in one line."""
         requests, ids = self._rejected()
         more = f"; {requests} requests with {ids} ids rejected" if requests else ""
@@ -386,11 +395,11 @@ class _Noting:
     following: int | None
 
     def begins(self) -> None:
-        """Note it. Not sooner: most of the time goes by in waiting, and that has surely done nothing."""
-        if self.following is not None:
-            self.run._counting.begin(self.following)
+        """Note it, and count the next one. Not sooner: what only waits has surely done nothing."""
         self.run._note(begun=self.index, matched=self.matched)
+        self.run.counting.begin(self.following)
 
     def undone(self) -> None:
-        """Note that it is to be begun anew."""
-        self.run._note(begun=None)
+        """Note that it is not under way."""
+        if self.run.record.begun is not None:
+            self.run._note(begun=None)

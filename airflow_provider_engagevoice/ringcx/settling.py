@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class LostMove:
-    """One request of a move into a new list whose outcome nobody knows.
+    """A request whose outcome nobody knows; that of a move into a new list can be looked up.
 
     :param leads: counts leads.
     :param action: the action.

@@ -11,8 +11,10 @@ from airflow_provider_engagevoice.ringcx.shares import Ladder, MemoryShare, Shar
 HOST = "host"
 """Private files of this host: the default."""
 
+REDIS = ("redis://", "rediss://", "unix://")
+"""How addresses of Redis begin."""
+
 _PROCESS = "process"
-_REDIS = ("redis://", "rediss://", "unix://")
 
 _open: dict[str, Share] = {}
 _lock = ThreadLock()
@@ -43,7 +45,7 @@ def _make(store: str) -> Share:
         path = store.removeprefix("file://" if store.startswith("file:///") else "file:")
         if not path.startswith("//") and "\0" not in path:
             return Ladder([_files(Path(path)), memory])
-    if store.startswith(_REDIS):
+    if store.startswith(REDIS):
         from airflow_provider_engagevoice.ringcx.redis_share import RedisShare
 
         return Ladder([RedisShare(store), _files(), memory])

@@ -77,7 +77,7 @@ def ready(ringcx_sandbox, count):
 
 def test_a_task_that_fails_in_the_middle_goes_on_there(ringcx_sandbox, logged):
     rows = ready(ringcx_sandbox, 8)
-    ringcx_sandbox.fault("status", operation="lead_count", at=[3, 4, 5, 6, 7], status=503)
+    ringcx_sandbox.fault("status", operation="lead_count", at=[3, 4, 5, 6, 7, 8], status=503)
     run = run_tasks(rejected_once, ids=[lead["leadId"] for lead in rows])
     assert run.states() == {"act": "success"}
     assert run.tries("act") == 2

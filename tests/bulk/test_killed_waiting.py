@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -101,23 +102,54 @@ def test_a_request_is_noted_before_it_is_sent(ringcx: SandboxServer, ready: list
     assert store.begun() is None
 
 
-@pytest.mark.parametrize(("takes", "waits"), [(0.0, 0), (0.5, 0), (1.1, 1)])
-def test_a_moment_that_goes_by_while_it_is_noted_is_not_used(
-    monkeypatch: pytest.MonkeyPatch, pauses: list[float], takes: float, waits: int
-) -> None:
-    """Requests that booked after it count on it that it was on time, or half a pad late at most."""
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Waiting takes no time."""
     clock = Clock()
     monkeypatch.setattr(pacing, "time", clock)
+    monkeypatch.setattr(stopping, "pause", lambda seconds, over: clock.sleep(seconds))
+    return clock
+
+
+@dataclass
+class Notes:
+    """Notes what it is told, which takes time."""
+
+    clock: Clock
+    takes: Iterator[float]
+    told: list[str] = field(default_factory=list)
+
+    def begins(self) -> None:
+        self.told.append("begins")
+        self.clock.sleep(next(self.takes))
+
+    def undone(self) -> None:
+        self.told.append("undone")
+
+
+@pytest.mark.parametrize(
+    ("takes", "waits", "told"),
+    [
+        ([0.0], [], ["begins"]),
+        ([0.5], [], ["begins"]),
+        # What waits for seconds is not under way; the next time it is noted as much sooner.
+        ([1.1, 1.1], [5.9], ["begins", "undone", "begins"]),
+    ],
+    ids=["at-once", "late", "too-late"],
+)
+def test_a_moment_that_goes_by_while_it_is_noted_is_not_used(
+    clock: Clock, takes: list[float], waits: list[float], told: list[str]
+) -> None:
+    """Requests that booked after it count on it that it was on time, or half a pad late at most."""
+    notes = Notes(clock, iter(takes))
     limit = Limit("key", "lead_action", (Window(1, 5.0),))
-    Limiter(pad=2.0).wait(limit, before=lambda: clock.sleep(takes))
-    assert len(pauses) == waits
+    Limiter(pad=2.0).wait(limit, watch=notes)
+    assert [each for each in clock.pauses if each > 2.0] == pytest.approx(waits, abs=0.2)
+    assert notes.told == told
 
 
-def test_a_request_is_noted_only_when_its_moment_is_near() -> None:
-    limiter, noted = Limiter(pad=0.0), []
-    limit = Limit("key", "lead_action", (Window(1, 1.0),))
-    begun = time.monotonic()
-    for _ in range(2):
-        limiter.wait(limit, before=lambda: noted.append(time.monotonic() - begun))
-    assert noted[1] >= 0.7
-    assert time.monotonic() - begun >= 1.0
+def test_a_request_is_noted_only_when_its_moment_is_near(clock: Clock) -> None:
+    limiter, limit = Limiter(pad=0.0), Limit("key", "lead_action", (Window(1, 10.0),))
+    limiter.wait(limit)
+    limiter.wait(limit, watch=Notes(clock, iter([0.0])))
+    assert clock.pauses == pytest.approx([9.75, 0.0, 0.25], abs=0.1)

@@ -145,8 +145,29 @@ def test_the_password_of_redis_may_stand_where_airflow_masks_it(
     assert "Redis" not in caplog.text
 
 
-def test_a_password_without_a_redis_is_not_used(make: Make) -> None:
-    assert isinstance(first_of(make(rate_limit_password="geheim").sign_in.share), FileShare)
+@pytest.mark.parametrize("store", ["", "host", "file:///{}/team@ringcx", "file:{}/team@ringcx"])
+def test_a_password_without_a_redis_is_not_used(make: Make, tmp_path: Path, store: str) -> None:
+    share = make(
+        rate_limit_store=store.format(str(tmp_path).lstrip("/") if "///" in store else tmp_path),
+        rate_limit_password="geheim",
+    ).sign_in.share
+    assert isinstance(first_of(share), FileShare)
+    share.save("key", b"value", 10.0)
+    assert "geheim" not in share.name + "".join(map(str, tmp_path.rglob("*")))
+    assert not store.startswith("file") or list(tmp_path.iterdir()) == [tmp_path / "team@ringcx"]
+
+
+@pytest.mark.parametrize(
+    ("store", "whole"),
+    [
+        ("redis://h/0?client_name=me@host", "redis://:a%2Fb@h/0?client_name=me@host"),
+        ("redis://me@h:6379/0", "redis://me:a%2Fb@h:6379/0"),
+        ("rediss://[::1]:6380", "rediss://:a%2Fb@[::1]:6380"),
+        ("unix:///tmp/re@dis.sock?db=1", "unix://:a%2Fb@/tmp/re@dis.sock?db=1"),
+    ],
+)
+def test_the_password_is_put_where_the_address_has_it(store: str, whole: str) -> None:
+    assert connection._with_password(store, "a/b") == whole
 
 
 def test_two_passwords_for_redis_are_refused(make: Make) -> None:
