@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+import logging
 import os
 import re
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from typing import Any
 from airflow_provider_engagevoice.ringcx.errors import InvalidParameter
 from airflow_provider_engagevoice.ringcx.leads import Leads
 from airflow_provider_engagevoice.ringcx.selection import Selection
+
+log = logging.getLogger(__name__)
 
 _HEADER = b"id,outcome\r\n"
 _NO_DIGIT = re.compile(r"[^0-9]")
@@ -24,7 +27,8 @@ class Report:
     """A CSV file with the columns ``id`` and ``outcome``, which is ``rejected`` or ``not_found``.
 
     It grows under another name beside its place, and is renamed at the end of a try. Both are readable for
-    their owner only.
+    their owner only. Where it cannot be written any more, as on a full disk, the log says so, and the action
+    goes on without it: what was done must not become unknown for that.
 
     :param path: where it is to be.
     :param name: tells it from the report of another action.
@@ -35,6 +39,7 @@ class Report:
     def __init__(self, path: str | os.PathLike[str], name: str, size: int = 0) -> None:
         self._path = Path(path)
         self._growing = self._path.with_name(f".{self._path.name}.{name}")
+        self._size, self._broken = size, False
         try:
             self.complete = self._go_on(size)
         except OSError as error:
@@ -67,19 +72,42 @@ class Report:
         """Add ids."""
         rows = io.StringIO()
         csv.writer(rows).writerows((value, outcome) for value in ids)
-        self._file.write(rows.getvalue().encode())
+        self._try(lambda: self._file.write(rows.getvalue().encode()))
 
     def size(self) -> int:
         """Make sure that all is written; return how many bytes there are."""
-        self._file.flush()
-        return self._file.tell()
+        self._try(self._flush)
+        return self._size
 
     def close(self) -> None:
-        """Put it in its place."""
+        """Put it in its place, if it is whole."""
+        self._try(self._finish)
+        with suppress(OSError):
+            self._file.close()
+
+    def _flush(self) -> None:
+        self._file.flush()
+        self._size = self._file.tell()
+
+    def _finish(self) -> None:
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
         self._growing.replace(self._path)
+
+    def _try(self, write: Callable[[], object]) -> None:
+        """Write, unless that has failed before; say so the first time."""
+        if self._broken:
+            return
+        try:
+            write()
+        except OSError as error:
+            self._broken = True
+            log.error(
+                "report: %s cannot be written any more (%s); the action goes on without it",
+                self._path,
+                error.strerror or type(error).__name__,
+            )
 
 
 def not_found(leads: Leads, part: Selection, key: str, ids: Sequence[Any], matched: int) -> list[Any]:

@@ -13,14 +13,13 @@ from airflow_provider_engagevoice.ringcx.errors import (
     ActionRejected,
     EngageVoiceError,
     InvalidRequest,
-    NotAllDone,
     OutcomeUnknown,
     ServiceUnavailable,
-    Stopped,
 )
 from airflow_provider_engagevoice.ringcx.journal import Journal, NoJournal, Record
 from airflow_provider_engagevoice.ringcx.leads import Leads
 from airflow_provider_engagevoice.ringcx.moves import NewList, is_new_list
+from airflow_provider_engagevoice.ringcx.outcome import Outcome
 from airflow_provider_engagevoice.ringcx.progress import Progress
 from airflow_provider_engagevoice.ringcx.report import Report, not_found
 from airflow_provider_engagevoice.ringcx.resuming import filled_in, fingerprint_of, resume
@@ -102,16 +101,16 @@ class Run:
             if not self.record.finished:
                 self._do_all()
         except EngageVoiceError as error:
-            raise self._ended(error) from None
+            raise self._outcome.error_of(error) from None
         except BaseException as error:
             # Airflow 2 ends a task by an exception in the midst of it.
             error.summary = dict(self.summary)  # type: ignore[attr-defined]
-            log.error("%s", self._how_far())
+            log.error("%s", self._outcome.how_far())
             raise
         finally:
             self.counting.close()
             self._close_report()
-        self._tell_outcome()
+        self._outcome.tell()
         return self._params
 
     @property
@@ -122,6 +121,10 @@ class Run:
     @property
     def _parts(self) -> Parts:
         return self.counting.parts
+
+    @property
+    def _outcome(self) -> Outcome:
+        return Outcome(self.act, self._parts, self.record, self.summary, self.journal.keeps)
 
     @property
     def _params(self) -> Mapping[str, Any]:
@@ -155,11 +158,15 @@ class Run:
             self.stop.check()
             self._attempt(index, following)
             progress.add(len(parts.ids_of(index)))
-        self._check_rejected()
+        if self.act.on_rejected != "fail":
+            self.summary["ids_rejected"] = self._outcome.ids_rejected
         if self.act.verify:
             rejected = set(record.again)
-            verification = Verification(self.act.action, self._params, self.leads, self.send, self.stop.sleep)
-            verification.go(parts, (index for index in range(len(parts)) if index not in rejected))
+            verification = Verification(
+                self.act.action, self._params, self.leads, self._repeat, self.stop.sleep
+            )
+            verification.go(parts, [index for index in range(len(parts)) if index not in rejected])
+        self._outcome.check_rejected()
         self._note(finished=True)
 
     def _todo(self) -> Iterator[tuple[int, int | None]]:
@@ -173,7 +180,7 @@ class Run:
             self._do(index, following)
         except (ActionRejected, InvalidRequest) as error:
             again = self.record.again
-            self._outcome(index, again=again if index in again else [*again, index])
+            self._ended(index, again=again if index in again else [*again, index])
             if self.act.on_rejected == "fail":
                 raise
             log.warning("Request %d of %d: %s", index + 1, len(self._parts), error)
@@ -200,7 +207,7 @@ class Run:
         if self._report is not None:
             self._report.add(missing, "not_found")
             self.summary["ids_not_found"] += len(missing)
-        self._outcome(index, again=[each for each in self.record.again if each != index])
+        self._ended(index, again=[each for each in self.record.again if each != index])
 
     def _settle(self, part: Selection, error: OutcomeUnknown) -> int:
         """Look up what the request that was begun has done, or note that somebody is told of it."""
@@ -210,7 +217,7 @@ class Run:
             self._note(told=True)
             raise
 
-    def _outcome(self, index: int, again: list[int]) -> None:
+    def _ended(self, index: int, again: list[int]) -> None:
         """Note that a request has an outcome."""
         reported = self._report.size() if self._report is not None else 0
         following = max(self.record.next, index + 1)
@@ -223,23 +230,14 @@ class Run:
             return []
         return not_found(self.leads, part, key, self._parts.ids_of(index), matched)
 
-    def _check_rejected(self) -> None:
-        """Say how many ids were rejected, and end the task where it is to fail for that."""
-        requests, ids = self._rejected()
-        if self.act.on_rejected != "fail":
-            self.summary["ids_rejected"] = ids
-        if requests and self.act.on_rejected == "continue":
-            raise ActionRejected(
-                f"RingCX rejected {requests} of {len(self._parts)} requests of {self.act.action.name}, with "
-                f"{ids} ids, for the reasons in the log; the others were done"
-                + (". Run again, the task sends those only" if self.journal.keeps else ""),
-                status=200,
-            )
-
-    def _rejected(self) -> tuple[int, int]:
-        """Count the requests that were rejected, and their ids."""
-        again = self.record.again
-        return len(again), sum(len(self._parts.ids_of(index)) for index in again)
+    def _repeat(self, part: Selection, params: Mapping[str, Any]) -> None:
+        """Send a request for leads that were not reached; where it is rejected, they are counted again."""
+        try:
+            self.send(part, params)
+        except (ActionRejected, InvalidRequest) as error:
+            if self.act.on_rejected == "fail":
+                raise
+            log.warning("%s", error)
 
     def _fill_list(self) -> None:
         """Send the rest into the list that the first request made."""
@@ -322,61 +320,13 @@ class Run:
                 ),
             )
         self.summary["leads_matched"] += self.record.matched
-        self._outcome(index, again=[each for each in self.record.again if each != index])
+        self._ended(index, again=[each for each in self.record.again if each != index])
 
     def _fingerprint(self) -> str:
         if self._print is None:
             needed = not isinstance(self.journal, NoJournal) or self.act.report is not None
             self._print = fingerprint_of(self.act, self._parts, self.leads.account_id) if needed else ""
         return self._print
-
-    def _how_far(self) -> str:
-        return (
-            f"{self.act.action.name} ended after {self.record.done} of {len(self._parts)} requests: "
-            f"{self.summary['leads_updated']} leads updated, {self.summary['leads_deleted']} deleted"
-        )
-
-    def _tell_outcome(self) -> None:
-        """Say at the end what was done, in one line."""
-        requests, ids = self._rejected()
-        more = f"; {requests} requests with {ids} ids rejected" if requests else ""
-        if "ids_not_found" in self.summary:
-            more += f"; {self.summary['ids_not_found']} ids not found"
-        log.info(
-            "%s: %d leads matched, %d leads updated, %d deleted, in %d requests%s",
-            self.act.action.name,
-            self.summary["leads_matched"],
-            self.summary["leads_updated"],
-            self.summary["leads_deleted"],
-            self.summary["requests"],
-            more,
-        )
-
-    def _ended(self, error: EngageVoiceError) -> EngageVoiceError:
-        """Make the error of an act that came to its end half-way."""
-        done, of = self.record.done, len(self._parts)
-        if isinstance(error, Stopped):
-            error = Stopped(self._how_far())
-        error.summary = dict(self.summary)
-        if not done:
-            return error
-        log.error("%s", self._how_far())
-        if self.journal.keeps or self.act.action.may_be_repeated(self.act.params):
-            return error
-        rejected = isinstance(error, ActionRejected) and self.act.on_rejected != "fail"
-        if rejected or isinstance(error, NotAllDone):
-            error.retryable = False
-            return error
-        name = self.act.action.name
-        advice = f", and {name} must not be done twice; look at the leads before running it again"
-        unknown = OutcomeUnknown(
-            f"{error}. {done} of {of} requests had been done before"
-            + ("" if isinstance(error, OutcomeUnknown) else advice),
-            status=error.status,
-            request=error.request,
-        )
-        unknown.summary = error.summary
-        return unknown
 
 
 @dataclass(frozen=True)

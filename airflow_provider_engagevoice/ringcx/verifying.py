@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_engagevoice.ringcx.actions import HELD, Action, Done
 from airflow_provider_engagevoice.ringcx.errors import InvalidParameter, NotAllDone
 from airflow_provider_engagevoice.ringcx.leads import Leads
+from airflow_provider_engagevoice.ringcx.progress import Progress
 from airflow_provider_engagevoice.ringcx.selection import Parts, Selection
 from airflow_provider_engagevoice.ringcx.vocabulary import LEAD_STATES
 
@@ -106,8 +107,7 @@ class Verification:
         left = dict.fromkeys(done, 1)
         repeatable = self.action.may_be_repeated(self.params)
         for number in range(1, ROUNDS + 1):
-            left = {index: self._count(how, parts[index]) for index in left}
-            left = {index: count for index, count in left.items() if count}
+            left = self._left(how, parts, left)
             if not left:
                 log.info("%s: verified, no lead is left", self.action.name)
                 return
@@ -128,8 +128,15 @@ class Verification:
             f"{ROUNDS} rounds; the dialer may hold them"
         )
 
-    def _count(self, how: Done, part: Selection) -> int:
-        return self.leads.count(left_by(how, part, HELD))
+    def _left(self, how: Done, parts: Parts, among: Collection[int]) -> dict[int, int]:
+        """Count the leads that the requests with these numbers have not reached, where there are any."""
+        ids = sum(len(parts.ids_of(index)) for index in among)
+        progress = Progress(f"Verifying {self.action.name}", ids, len(among))
+        left = {}
+        for index in among:
+            left[index] = self.leads.count(left_by(how, parts[index], HELD))
+            progress.add(len(parts.ids_of(index)))
+        return {index: count for index, count in left.items() if count}
 
     def _repeat(self, how: Done, parts: Parts, left: Iterable[int]) -> None:
         for index in left:

@@ -46,3 +46,14 @@ def test_short_work_is_told_in_two_lines(
         "CANCEL_LEADS on 3 leadIds",
         "CANCEL_LEADS: 3 leads matched, 3 leads updated, 0 deleted, in 1 requests",
     ]
+
+
+@pytest.mark.parametrize("more", [{"dry_run": True}, {"max_leads": 100}, {"verify": True}], ids=str)
+def test_counting_is_told_of_as_well(
+    ringcx: SandboxServer, ready: list[dict[str, Any]], caplog: pytest.LogCaptureFixture, more: dict[str, Any]
+) -> None:
+    caplog.set_level(logging.INFO)
+    ids = [lead["leadId"] for lead in ready[:6]]
+    act(client_of(ringcx.url), "CANCEL_LEADS", {"leadIds": ids}, chunk_size=2, **more)
+    what = "Verifying" if "verify" in more else "Counting for"
+    assert f"{what} CANCEL_LEADS: 6 ids in 3 requests" in [record.message for record in caplog.records]

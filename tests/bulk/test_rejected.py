@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import errno
+import os
 import stat
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_engagevoice.ringcx.errors import ActionRejected, InvalidParameter
+from airflow_provider_engagevoice.ringcx.report import Report
 from airflow_provider_engagevoice.sandbox.server import SandboxServer
 from tests.ringcx.clients import act, client_of
 
@@ -78,3 +81,81 @@ def test_a_report_that_cannot_be_written_is_refused_before_anything_is_sent(
     with pytest.raises(InvalidParameter, match=r"report: .* cannot be written"):
         act(client_of(ringcx.url), "CANCEL_LEADS", criteria, report=tmp_path / "no" / "r.csv")
     assert ringcx.requests == []
+
+
+class Full:
+    """A file on a disk that is full from the second time on that it is made sure to be written."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self._left = 1
+
+    def flush(self) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._file.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+
+def test_a_report_that_cannot_be_written_any_more_is_told_of_and_all_leads_are_done(
+    ringcx: SandboxServer,
+    ready: Rows,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """What was done must not become unknown for the report's sake."""
+    go_on = Report._go_on
+
+    def on_a_full_disk(report: Any, size: int) -> bool:
+        complete = go_on(report, size)
+        report._file = Full(report._file)
+        return complete
+
+    monkeypatch.setattr(Report, "_go_on", on_a_full_disk)
+    ids = [lead["leadId"] for lead in ready[:6]]
+    report = tmp_path / "report.csv"
+    summary = act(
+        client_of(ringcx.url), "CANCEL_LEADS", {"leadIds": [*ids, 10**9]}, chunk_size=2, report=report
+    )
+    assert cancelled(ringcx, ids) == [True] * 6
+    assert (summary["leads_updated"], summary["ids_not_found"]) == (6, 1)
+    (told,) = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert told.startswith(f"report: {report} cannot be written any more (No space left on device)")
+    assert not report.exists()
+
+
+@pytest.mark.parametrize("policy", ["continue", "ignore"])
+def test_what_was_not_rejected_is_verified(
+    ringcx: SandboxServer, ready: Rows, pauses: list[float], policy: str
+) -> None:
+    """Of the first request RingCX says that it is done, though it is not; the second one it rejects."""
+    ids = [lead["leadId"] for lead in ready[:4]]
+    ringcx.fault("answer", operation="lead_action", at=[1], body={"success": True})
+    ringcx.fault("rejected", operation="lead_action", at=[2])
+    criteria = {"leadIds": ids}
+    more: dict[str, Any] = {"chunk_size": 2, "on_rejected": policy, "verify": True}
+    if policy == "continue":
+        with pytest.raises(ActionRejected, match="1 of 2 requests") as caught:
+            act(client_of(ringcx.url), "CANCEL_LEADS", criteria, **more)
+        summary: Any = caught.value.summary
+    else:
+        summary = act(client_of(ringcx.url), "CANCEL_LEADS", criteria, **more)
+    assert cancelled(ringcx, ids) == [True, True, False, False]
+    assert (summary["leads_updated"], summary["ids_rejected"]) == (2, 2)
+
+
+def test_a_repeat_that_is_rejected_ends_no_act_that_ignores_it(
+    ringcx: SandboxServer, ready: Rows, pauses: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
+    ids = [lead["leadId"] for lead in ready[:4]]
+    ringcx.fault("answer", operation="lead_action", at=[1], body={"success": True})
+    ringcx.fault("rejected", operation="lead_action", at=[3], message="locked")
+    more: dict[str, Any] = {"chunk_size": 2, "on_rejected": "ignore", "verify": True}
+    summary = act(client_of(ringcx.url), "CANCEL_LEADS", {"leadIds": ids}, **more)
+    # Rejected in the first round, done in the second.
+    assert (summary["leads_updated"], len(pauses)) == (4, 2)
+    assert "locked" in caplog.text
