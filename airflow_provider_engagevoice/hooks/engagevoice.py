@@ -139,7 +139,9 @@ class EngageVoiceHook(BaseHook):
         :param action_params: the action's ``paramMap``; default none.
         :param source: file of ids: a path, an object storage URL or an ``ObjectStoragePath``. One id a line
             (``.txt`` or no suffix), ``.csv``, ``.jsonl``, ``.ndjson`` (each also as ``.gz``) or ``.parquet``.
-        :param source_column: its column; default the only one.
+            The first line of a ``.csv`` names its columns and is no id; a file without such a line must be a
+            ``.txt``.
+        :param source_column: its column, as the first line of a ``.csv`` names it; default the only one.
         :param source_as: ``"externIds"`` (default), ``"leadIds"`` or ``"leadPhoneNumbers"``.
         :param account_id: sub-account; default the connection's, else the only one.
         :param dry_run: count the leads and do nothing; default False.

@@ -119,7 +119,10 @@ class _LeadOperator(FaithfulTemplates, BaseOperator):
                 raise
 
     def on_kill(self) -> None:
-        """Let the action end between two requests. The log and the pushed summary say what was done."""
+        """Let the action end between two requests. The log and the pushed summary say what was done.
+
+        On Airflow 3. Airflow 2 itself ends the task at once, in the midst of a request that is under way.
+        """
         if self._hook is not None:
             self._hook.stop()
 
@@ -258,13 +261,16 @@ class LeadActionOperator(_LeadOperator):
     :param chunk_size: most ids in one request; default 500.
     :param source: file of ids, beside the criteria or in their place (templated): a path, an object
         storage URL such as ``s3://conn@bucket/key``, or an ``ObjectStoragePath``. One id a line (``.txt`` or
-        no suffix), ``.csv``, ``.jsonl``, ``.ndjson`` (each also as ``.gz``) or ``.parquet``.
-    :param source_column: its column (templated); default the only one.
+        no suffix), ``.csv``, ``.jsonl``, ``.ndjson`` (each also as ``.gz``) or ``.parquet``. The first line
+        of a ``.csv`` names its columns and is no id; a file without such a line must be a ``.txt``.
+    :param source_column: its column (templated), as the first line of a ``.csv`` names it; default the only
+        one.
     :param source_as: ``"externIds"`` (default), ``"leadIds"`` or ``"leadPhoneNumbers"``.
     :param on_rejected: where RingCX rejects a request: ``"fail"`` (default) ends there, ``"continue"`` does
         the others and fails then, ``"ignore"`` does the others. The result has ``ids_rejected`` then.
     :param report: private CSV file on the worker (templated), ``id,outcome``, of ids that were rejected or
-        not found; default none. The result has ``ids_not_found`` then.
+        not found; default none. The result has ``ids_not_found`` then. Mapped tasks need a path of
+        their own each, with ``{{ ti.map_index }}`` in it: of one path, the last to end replaces the others'.
     :param verify: count afterwards what is not in the state that the action gives, repeat the act for it
         where that is safe, and fail where some is left after 5 rounds; default False.
     :param engagevoice_conn_id: connection (templated); default ``engagevoice_default``.

@@ -22,7 +22,9 @@ from airflow_provider_engagevoice.ringcx.watching import Watch
 #: Paths of the legacy portals lack ``/voice``. Source: guide, "URIs".
 LEGACY_PORTALS = frozenset({"portal.vacd.biz", "portal.virtualacd.biz"})
 
-_HOST = re.compile(r"[\w-]{1,63}(\.[\w-]{1,63})*\.?|[0-9a-f:.]*:[0-9a-f:.]*")
+_HOST = re.compile(r"[\w-]{1,63}(\.[\w-]{1,63})*|[0-9a-f:.]*:[0-9a-f:.]*")
+
+_DEFAULT_PORTS = {"https": 443, "http": 80}
 
 
 @dataclass
@@ -153,7 +155,8 @@ def base_url(host: str | None, *, port: int | None = None, scheme: str | None = 
     :param host: name, or address with scheme and port; default ``ringcx.ringcentral.com``.
     :param port: port, where the host names none.
     :param scheme: ``https`` (default) or ``http``, where the host names none.
-    :return: scheme, host and port, without a path.
+    :return: scheme, host and port, without a path; one and the same text for all ways to write one
+        address, since limits and tokens are shared by it.
     :raises InvalidParameter: on plain http to another machine, and on what is no host.
     """
     text = (host or "ringcx.ringcentral.com").strip()
@@ -161,7 +164,7 @@ def base_url(host: str | None, *, port: int | None = None, scheme: str | None = 
         text = f"{scheme or 'https'}://{text}"
     try:
         parts = urlsplit(text)
-        number, name = parts.port or port, parts.hostname or ""
+        number, name = parts.port or port, (parts.hostname or "").removesuffix(".")
     except ValueError:
         raise InvalidParameter("The connection's host, or its port, cannot be read") from None
     if (
@@ -180,4 +183,5 @@ def base_url(host: str | None, *, port: int | None = None, scheme: str | None = 
     if parts.scheme == "http" and name not in LOOPBACK:
         raise InvalidParameter(f"Plain http would show the credentials to the network; use https for {name}")
     shown = f"[{name}]" if ":" in name else name
-    return f"{parts.scheme}://{shown}" + (f":{number}" if number else "")
+    is_default = number == _DEFAULT_PORTS[parts.scheme]
+    return f"{parts.scheme}://{shown}" + (f":{number}" if number and not is_default else "")

@@ -15,6 +15,7 @@ from airflow_provider_engagevoice.ringcx.values import (
     MOMENT,
     as_boolean,
     as_whole_number,
+    in_order,
     is_blank,
     parse_text,
     read_moment,
@@ -134,6 +135,8 @@ def email_addresses(value: object) -> str:
     entries = value.split(",") if isinstance(value, str) else value
     if isinstance(entries, (bytes, Mapping)) or not isinstance(entries, Iterable):
         raise InvalidParameter(f"EMAIL_TO must be an address or a list of addresses, not {type_name(value)}")
+    if isinstance(entries, (set, frozenset)):
+        entries = in_order(entries)
     addresses = [entry.strip() if isinstance(entry, str) else "" for entry in entries]
     if not addresses:
         raise InvalidParameter("EMAIL_TO names no address")

@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import json
+import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
@@ -21,6 +22,7 @@ _TEXTS = {"": "lines", ".txt": "lines", ".csv": "csv", ".jsonl": "json", ".ndjso
 _PARQUET = ".parquet"
 _KNOWN = "one id a line (.txt or no suffix), .csv, .jsonl, .ndjson, each also as .gz, or .parquet"
 _BATCH = 10_000
+_DIGIT, _LETTER = re.compile(r"\d"), re.compile(r"[^\W\d]")
 
 Places = Iterator[tuple[int, Any]]
 """Values, each with the number of its line or row."""
@@ -151,6 +153,11 @@ def _csv(file: IO[str], column: str | None) -> Places:
         return
     if len(header) == 1 and any(mark in header[0] for mark in ";\t|"):
         raise InvalidParameter("source: the columns of a .csv must be separated by commas")
+    if column is None and _reads_as_id(header):
+        raise InvalidParameter(
+            "source: the first line of a .csv names its columns, and this one reads like an id; call a file "
+            "without such a line .txt, or give the name of its column in source_column"
+        )
     index = _index(header, column)
     try:
         for row in rows:
@@ -161,6 +168,16 @@ def _csv(file: IO[str], column: str | None) -> Places:
             yield rows.line_num, row[index].strip()
     except csv.Error:
         raise InvalidParameter(f"line {rows.line_num} of the source is no CSV") from None
+
+
+def _reads_as_id(header: list[str]) -> bool:
+    """Tell whether a header is an id or a phone number, which would be lost.
+
+    An id with letters cannot be told from a name; and ``0`` is how pandas names a column that has none.
+    """
+    if len(header) != 1 or header[0] == "0":
+        return False
+    return bool(_DIGIT.search(header[0])) and not _LETTER.search(header[0])
 
 
 def _index(header: list[str], column: str | None) -> int:
@@ -221,16 +238,39 @@ def _parquet(file: IO[bytes], column: str | None) -> Places:
         raise InvalidParameter(
             "A .parquet source needs pyarrow: pip install airflow-provider-engagevoice[parquet]"
         ) from None
-    try:
-        table = pyarrow.parquet.ParquetFile(file)
-    except pyarrow.ArrowInvalid:
-        raise InvalidParameter("the source is no Parquet file") from None
-    name = table.schema_arrow.names[_index(table.schema_arrow.names, column)]
+    read = _Read(file)
     number = 0
-    for batch in table.iter_batches(batch_size=_BATCH, columns=[name]):
-        for value in batch.column(0).to_pylist():
-            number += 1
-            yield number, value
+    try:
+        table = pyarrow.parquet.ParquetFile(read)
+        name = table.schema_arrow.names[_index(table.schema_arrow.names, column)]
+        for batch in table.iter_batches(batch_size=_BATCH, columns=[name]):
+            for value in batch.column(0).to_pylist():
+                number += 1
+                yield number, value
+    # pyarrow raises an OSError for a torn page, too.
+    except (pyarrow.ArrowInvalid, pyarrow.ArrowNotImplementedError, OSError, UnicodeDecodeError):
+        if read.failed:
+            raise
+        where = f", soon after row {number}" if number else ""
+        raise InvalidParameter(f"the source is no Parquet file, or a torn one{where}") from None
+
+
+class _Read:
+    """A file that remembers whether reading it failed, as a network does, rather than what stands in it."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.failed = False
+
+    def read(self, size: int = -1) -> bytes:
+        try:
+            return self._file.read(size)
+        except BaseException:
+            self.failed = True
+            raise
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
 
 
 _READERS: Mapping[str, Callable[[Any, str | None], Places]] = {

@@ -21,6 +21,7 @@ from airflow_provider_engagevoice.ringcx.errors import (
 )
 from airflow_provider_engagevoice.ringcx.http import Transport
 from airflow_provider_engagevoice.ringcx.locks import ThreadLock
+from airflow_provider_engagevoice.ringcx.pacing import _WORTH_TELLING
 from airflow_provider_engagevoice.ringcx.seals import PasswordSeal, Seal
 from airflow_provider_engagevoice.ringcx.shares import MemoryShare, Share
 from airflow_provider_engagevoice.ringcx.vault import Token, Vault
@@ -188,8 +189,13 @@ class Renewed(SignIn):
         """Wait for the token of who is signing in, or to be the one who does."""
         pause = _FIRST_POLL
         for turn in range(_TURNS):
-            stuck = time.monotonic() + _STUCK_AFTER
-            while time.monotonic() < stuck:
+            begun, told = time.monotonic(), False
+            while (waited := time.monotonic() - begun) < _STUCK_AFTER:
+                if waited > _WORTH_TELLING and not told:
+                    told = True
+                    log.info(
+                        "Waiting for another task to sign in: %.0f s more at most", _STUCK_AFTER - waited
+                    )
                 transport.stop.sleep(pause)
                 pause = min(pause * 1.2, _LONGEST_POLL)
                 found = self._found(vault, will_do)

@@ -183,6 +183,18 @@ def read_moment(value: Any) -> str:
 MOMENT = "a date and time such as 2026-07-24T16:00:00Z"
 
 
+def in_order(values: Collection[Any]) -> list[Any]:
+    """Put a set into an order that is the same in every process, so that another try knows what was done.
+
+    :param values: the set.
+    :return: its values.
+    """
+    try:
+        return sorted(values)
+    except TypeError:
+        return sorted(values, key=lambda value: (type(value).__name__, repr(value)))
+
+
 def type_name(value: object) -> str:
     """Name a value's type for an error, in the words of a DAG author.
 
@@ -201,6 +213,8 @@ def _read_list(key: str, value: Any, *, lenient: bool) -> Sequence[Any]:
     kind = KINDS[key]
     if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
         raise InvalidCriteria(f"{key} must be {kind.value}, not {type_name(value)}")
+    if isinstance(value, (set, frozenset)):
+        value = in_order(value)
     entries = _read_entries(key, value, lenient=lenient)
     items = list(entries) if kind is Kind.TIMEZONES else unique(entries)
     if not items:

@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from airflow import __version__ as AIRFLOW
 
 from airflow_provider_engagevoice.hooks.engagevoice import EngageVoiceHook
 from airflow_provider_engagevoice.operators.leads import EmailLeadsOperator, LeadActionOperator
@@ -53,7 +54,7 @@ def test_ids_come_from_files_and_never_show(ringcx_sandbox, logged, tmp_path: Pa
     assert "A-secret" not in logged()
 
 
-def rejected_once(ids):
+def rejected_once(ids, retries):
     LeadActionOperator(
         task_id="act",
         lead_action="MANUAL_LEADS",
@@ -66,7 +67,7 @@ def rejected_once(ids):
             "MERGE_ORIGINAL": False,
         },
         chunk_size=2,
-        retries=2,
+        retries=retries,
     )
 
 
@@ -78,7 +79,7 @@ def ready(ringcx_sandbox, count):
 def test_a_task_that_fails_in_the_middle_goes_on_there(ringcx_sandbox, logged):
     rows = ready(ringcx_sandbox, 8)
     ringcx_sandbox.fault("status", operation="lead_count", at=[3, 4, 5, 6, 7, 8], status=503)
-    run = run_tasks(rejected_once, ids=[lead["leadId"] for lead in rows])
+    run = run_tasks(rejected_once, ids=[lead["leadId"] for lead in rows], retries=2)
     assert run.states() == {"act": "success"}
     assert run.tries("act") == 2
     now = {lead["leadId"]: lead["leadPasses"] for lead in ringcx_sandbox.leads()}
@@ -94,15 +95,17 @@ def test_a_killed_task_ends_between_two_requests_and_pushes_what_it_did(ringcx_s
         "meanwhile", operation="lead_action", at=[3], work=lambda: os.kill(os.getpid(), signal.SIGTERM)
     )
     try:
-        run_tasks(rejected_once, ids=[lead["leadId"] for lead in rows])
-    except BaseException as error:  # Airflow 2 ends the process
-        assert "SIGTERM" in str(error)
+        run = run_tasks(rejected_once, ids=[lead["leadId"] for lead in rows], retries=0)
     finally:
         signal.signal(signal.SIGTERM, before)
     now = {lead["leadId"]: lead["leadPasses"] for lead in ringcx_sandbox.leads()}
     done = [now[lead["leadId"]] - lead["leadPasses"] for lead in rows]
-    assert done[:4] == [1] * 4
-    assert set(done[4:]) <= {0, 1}
+    # Airflow 2 itself breaks off the request that is under way, so nobody knows what that one did.
+    surely = 4 if AIRFLOW.startswith("2.") else 6
+    assert run.states() == {"act": "failed"}
+    assert (done[:surely], done[6:]) == ([1] * surely, [0] * 2)
+    assert run.xcom("act")["leads_updated"] == surely
+    assert run.xcom("act")["requests"] == 3
     assert "MANUAL_LEADS ended after" in logged()
 
 

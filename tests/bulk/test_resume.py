@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -128,6 +132,33 @@ def test_changed_input_starts_afresh_and_says_so(
     do(ringcx, ids[2:], journal())
     assert "the input has changed" in caplog.text
     assert passes(ringcx, ready, ids) == [1] * 6
+
+
+def test_ids_of_a_set_have_one_order_in_all_processes() -> None:
+    """Python gives them in another order in each, and to another try they would be changed input."""
+    code = """
+import json
+from airflow_provider_engagevoice.ringcx.parameters import email_addresses
+from airflow_provider_engagevoice.ringcx.selection import select
+numbers = range(1_000_000, 1_000_020)
+criteria = {
+    "campaignIds": frozenset(n * 2**40 for n in numbers),
+    "externIds": {f"A-{n}" for n in numbers} | set(numbers),
+    "leadPhoneNumbers": str({f"+1617{n}" for n in numbers}),
+    "leadStates": {"READY", "PENDING", "COMPLETE"},
+}
+print(json.dumps([dict(select(criteria).body), email_addresses({f"{n}@example.com" for n in numbers})]))
+"""
+    path = os.pathsep.join(filter(None, sys.path))
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60,
+            env={**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": seed},
+        ).stdout
+        for seed in "123"
+    }  # fmt: skip
+    (one,) = said
+    assert len(json.loads(one)[0]["externIds"]) == 40
 
 
 def test_only_what_was_rejected_is_sent_again(

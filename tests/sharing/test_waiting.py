@@ -12,7 +12,7 @@ from collections.abc import Callable
 import pytest
 
 from airflow_provider_engagevoice.hooks.engagevoice import EngageVoiceHook
-from airflow_provider_engagevoice.ringcx import pacing, stopping
+from airflow_provider_engagevoice.ringcx import pacing, stopping, tokens
 from airflow_provider_engagevoice.ringcx.client import RingCXClient
 from airflow_provider_engagevoice.ringcx.errors import RateLimited, Stopped
 from airflow_provider_engagevoice.ringcx.limits import Window
@@ -21,7 +21,7 @@ from airflow_provider_engagevoice.ringcx.shares import MemoryShare
 from airflow_provider_engagevoice.ringcx.stopping import Stop
 from airflow_provider_engagevoice.sandbox.server import SandboxServer
 from tests.raw_server import raw_server
-from tests.ringcx.clients import DIAL_GROUPS, client_of
+from tests.ringcx.clients import DIAL_GROUPS, Clock, client_of
 
 SLOW = Limit("key", "lead_action", (Window(1, 100.0),))
 
@@ -157,6 +157,36 @@ def test_the_hook_stops_its_client_even_before_there_is_one(
     hook.stop()
     stopped(lambda: hook.request("GET", DIAL_GROUPS))
     assert ringcx.requests == []
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(9.0, 0), (12.0, 1), (80.0, 1), (200.0, 3)])
+def test_a_long_wait_for_another_tasks_sign_in_is_told_once_for_each(
+    ringcx: SandboxServer,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    seconds: float,
+    told: int,
+) -> None:
+    """The other one waits for its turn among the five sign-ins a minute, say, and only its log tells that."""
+    caplog.set_level(logging.DEBUG)
+    client, clock = client_of(ringcx.url), Clock()
+    client.sign_in.share = MemoryShare()
+    vault = client.sign_in._vault(client.sign_in._slot())  # type: ignore[attr-defined]
+    locks = [lock for turn in range(3) if (lock := vault.lock(turn)) is not None]
+
+    def nap(slept: float, over: object) -> None:
+        clock.sleep(slept)
+        if clock.moved > seconds:
+            for release in locks:
+                release()
+            locks.clear()
+
+    monkeypatch.setattr(stopping, "pause", nap)
+    monkeypatch.setattr(tokens, "time", clock)
+    client.request("GET", DIAL_GROUPS)
+    lines = [line for line in caplog.messages if "another task to sign in" in line]
+    assert lines == ["Waiting for another task to sign in: 80 s more at most"] * told
+    assert "sandbox-" not in "".join(caplog.messages)
 
 
 def test_each_repeat_has_a_slot_of_its_own(naps: list[float]) -> None:
