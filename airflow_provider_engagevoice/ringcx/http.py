@@ -23,7 +23,7 @@ from airflow_provider_engagevoice.ringcx.errors import (
     UnexpectedAnswer,
 )
 from airflow_provider_engagevoice.ringcx.failures import Failure, Step
-from airflow_provider_engagevoice.ringcx.pacing import Limiter, limit_of
+from airflow_provider_engagevoice.ringcx.pacing import Limit, Limiter, limit_of
 from airflow_provider_engagevoice.ringcx.stopping import Stop
 from airflow_provider_engagevoice.ringcx.watching import Watch
 
@@ -129,6 +129,7 @@ class Transport:
         :raises ServiceUnavailable: not reached, or failing, after 5 tries.
         :raises EngageVoiceError: of the class for the answer's status; all are in ``errors``.
         """
+        limit = limit_of(call.method, call.url, call.params, call.whose)
         deadline = time.monotonic() + self.patience
         tries = failures = 0
         while True:
@@ -138,7 +139,7 @@ class Transport:
             # wait, in which it may have ended.
             authorize()
             try:
-                deadline += self._wait_for_limits(call)
+                deadline += self._wait_for(limit, call)
                 return self._try(call, authorize())
             except OutcomeUnknown:
                 raise
@@ -149,6 +150,11 @@ class Transport:
             except _Failed as failed:
                 if not failed.kind.maybe_done:
                     _tell_undone(call)
+                # What the limiter tells of refusals once a minute need not be told as loudly each time.
+                level = logging.WARNING
+                if failed.kind is Failure.LIMITED and self.limiter and limit:
+                    self.limiter.refused(limit)
+                    level = logging.INFO
                 step = failed.kind.then(call.repeatable)
                 if step is Step.UNKNOWN:
                     raise _unknown(call, failed.error) from None
@@ -158,12 +164,11 @@ class Transport:
                 failures += failed.kind is not Failure.LIMITED
                 if time.monotonic() + pause > deadline or failures >= _TRIES:
                     raise failed.error from None
-                log.warning("%s; trying again in %.1f s (try %d)", failed.error, pause, tries + 1)
+                log.log(level, "%s; trying again in %.1f s (try %d)", failed.error, pause, tries + 1)
             self.stop.sleep(pause)
 
-    def _wait_for_limits(self, call: Call) -> float:
+    def _wait_for(self, limit: Limit | None, call: Call) -> float:
         """Wait until RingCX's limits allow the call; return the seconds it took."""
-        limit = limit_of(call.method, call.url, call.params, call.whose) if self.limiter else None
         if self.limiter and limit:
             return self.limiter.wait(limit, self.stop, call.watch)
         if call.watch is not None:

@@ -21,7 +21,7 @@ from airflow_provider_engagevoice.ringcx.errors import (
 )
 from airflow_provider_engagevoice.ringcx.http import Transport
 from airflow_provider_engagevoice.ringcx.locks import ThreadLock
-from airflow_provider_engagevoice.ringcx.pacing import _WORTH_TELLING
+from airflow_provider_engagevoice.ringcx.pacing import WORTH_TELLING
 from airflow_provider_engagevoice.ringcx.seals import PasswordSeal, Seal
 from airflow_provider_engagevoice.ringcx.shares import MemoryShare, Share
 from airflow_provider_engagevoice.ringcx.vault import Token, Vault
@@ -191,7 +191,7 @@ class Renewed(SignIn):
         for turn in range(_TURNS):
             begun, told = time.monotonic(), False
             while (waited := time.monotonic() - begun) < _STUCK_AFTER:
-                if waited > _WORTH_TELLING and not told:
+                if waited > WORTH_TELLING and not told:
                     told = True
                     log.info(
                         "Waiting for another task to sign in: %.0f s more at most", _STUCK_AFTER - waited
