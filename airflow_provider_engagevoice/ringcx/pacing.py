@@ -36,14 +36,6 @@ _LEAD = 0.25
 #: Seconds that no pad is needed for.
 _LATE = 0.05
 
-#: Where RingCX refuses what kept a limit, others use it, too. Each time they are left so much of it more, in
-#: per cent, up to so much. That is forgotten bit by bit, in so many seconds.
-_LEAVE = 7
-_LEAVE_MOST = 50
-_REMEMBER = 120.0
-#: Seconds in which several refusals count once: what was on its way could not know of the first.
-_ONCE_IN = 2.0
-
 #: What method and path name an operation. Source of the paths: contract.
 _OPERATIONS = (
     ("POST", re.compile(r"/login/rc/accesstoken$"), "token_exchange"),
@@ -106,8 +98,6 @@ def limit_of(method: str, url: str, params: Mapping[str, Any] | None = None, who
 class Limiter:
     """Lets requests go at the moments that the limits allow, first come, first served.
 
-    Where RingCX refuses requests all the same, others use the limit, too, and it lets fewer go.
-
     :param share: where the moments are booked.
     :param pad: seconds that each window is taken longer.
     :param timeout: most seconds that a request waits.
@@ -158,42 +148,28 @@ class Limiter:
     def refused(self, limit: Limit) -> None:
         """Note that RingCX refused a request for its limit although its moment was waited for.
 
-        For the next two minutes all who share the store leave others some of the limit, less and less. That
-        is told at most once a minute.
+        That is told at most once a minute.
 
         :param limit: what the request counts towards.
         """
-        left, age = self._left_to_others(limit)
-        if age >= _ONCE_IN:
-            left = min(left + _LEAVE, _LEAVE_MOST)
-            self.share.save(_others(limit), str(round(left)).encode(), _REMEMBER)
         self.refusals[limit.operation] += 1
         now = time.monotonic()
-        if now >= self._told.get(limit.key, now):
-            self._told[limit.key] = now + _TELL_EVERY
-            log.warning(
-                "RingCX refused %s (429, %d so far) although its limit is kept here (%s): another program "
-                "uses it, too, or tasks that do not share %s. Others are left %.0f %% of it for now",
-                limit.operation,
-                self.refusals[limit.operation],
-                shown(limit.windows),
-                self.share.name,
-                left,
-            )
-
-    def _left_to_others(self, limit: Limit) -> tuple[float, float]:
-        """Tell how much of a limit is left to others, in per cent, and since how many seconds."""
-        value, lives = self.share.load(_others(limit)) or (b"0", 0.0)
-        left = min(int(value) if value.isdigit() else 0, _LEAVE_MOST)
-        return left * min(lives / _REMEMBER, 1.0), _REMEMBER - lives
+        if now < self._told.get(limit.key, now):
+            return
+        self._told[limit.key] = now + _TELL_EVERY
+        log.warning(
+            "RingCX refused %s (429, %d so far) although its limit is kept here (%s): another program uses "
+            "it, too, or tasks that do not share %s. What is refused is tried again",
+            limit.operation,
+            self.refusals[limit.operation],
+            shown(limit.windows),
+            self.share.name,
+        )
 
     def _book(self, limit: Limit) -> float:
         """Book a moment; return the seconds until it."""
-        ours = 1 - self._left_to_others(limit)[0] / 100
-        # What the share forgets for smaller windows is, at the moment booked, older than they are long.
-        windows = [Window(max(1, round(window.calls * ours)), window.seconds) for window in limit.windows]
         try:
-            return self.share.reserve(limit.key, windows, self.pad, self.timeout)
+            return self.share.reserve(limit.key, limit.windows, self.pad, self.timeout)
         except Saturated as full:
             raise RateLimited(
                 f"RingCX's limit for {limit.operation} is taken by requests before this one for the next "
@@ -216,11 +192,6 @@ class Limiter:
             )
             until_told = _TELL_EVERY
         stop.sleep(left)
-
-
-def _others(limit: Limit) -> str:
-    """Name what is known of others who use a limit."""
-    return f"{limit.key} others"
 
 
 def shown(windows: Sequence[Window]) -> str:
