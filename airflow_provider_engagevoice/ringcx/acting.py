@@ -28,7 +28,7 @@ from airflow_provider_engagevoice.ringcx.journal import Journal, NoJournal
 from airflow_provider_engagevoice.ringcx.leads import Leads
 from airflow_provider_engagevoice.ringcx.moves import NewList, is_new_list
 from airflow_provider_engagevoice.ringcx.parameters import fill_params, find_action, read_given
-from airflow_provider_engagevoice.ringcx.progress import Progress
+from airflow_provider_engagevoice.ringcx.progress import each
 from airflow_provider_engagevoice.ringcx.running import Run
 from airflow_provider_engagevoice.ringcx.selection import Parts, Selection
 from airflow_provider_engagevoice.ringcx.stopping import Stop
@@ -167,9 +167,11 @@ class LeadActions:
         summary = nothing_done(act.action.name, self.leads.account_id, dry_run=act.dry_run)
         if act.selection.empty:
             return summary
+        parts = act.parts()
         log.info("%s on %s", act.action.name, act.selection.describe())
         if act.dry_run or act.max_leads is not None:
-            matched = self._count_all(act)
+            numbers = each(f"Counting for {act.action.name}", parts, range(len(parts)))
+            matched = sum(self.leads.count(parts[number]) for number in numbers)
             _check_bound(act, matched)
         if act.dry_run:
             log.info("%s: %d leads match; dry run, nothing was changed", act.action.name, matched)
@@ -177,17 +179,9 @@ class LeadActions:
             return _with_target(summary, act.params)
         send = partial(self._send, act.action, summary)
         make_list = partial(self._new_list, act) if is_new_list(act.params) else None
-        counting = Counting(self.leads, act.parts(), self.stop, self.beside)
+        counting = Counting(self.leads, parts, self.stop, self.beside)
         run = Run(act, counting, send, summary, make_list, journal or NoJournal(), self.stop)
         return _with_target(summary, run.go())
-
-    def _count_all(self, act: Act) -> int:
-        parts, matched = act.parts(), 0
-        progress = Progress(f"Counting for {act.action.name}", len(parts.ids), len(parts))
-        for index, part in enumerate(parts):
-            matched += self.leads.count(part)
-            progress.add(len(parts.ids_of(index)))
-        return matched
 
     def _new_list(self, act: Act, older: list[int] | None) -> NewList:
         target = act.target

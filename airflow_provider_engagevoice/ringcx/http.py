@@ -129,7 +129,7 @@ class Transport:
         :raises ServiceUnavailable: not reached, or failing, after 5 tries.
         :raises EngageVoiceError: of the class for the answer's status; all are in ``errors``.
         """
-        limit = limit_of(call.method, call.url, call.params, call.whose)
+        limit = limit_of(call.method, call.url, call.params, call.whose) if self.limiter else None
         deadline = time.monotonic() + self.patience
         tries = failures = 0
         while True:

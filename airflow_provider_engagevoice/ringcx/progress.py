@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from airflow_provider_engagevoice.ringcx.selection import Parts
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +47,20 @@ class Progress:
             f"{self._done:,} of {self._total:,} ids, {self._done / self._total:.0%}, "
             f"{rate:,.0f} a second, {_shown(left)} left"
         )
+
+
+def each(what: str, parts: Parts, numbers: Collection[int]) -> Iterator[int]:
+    """Give numbers of requests, and tell how far they have come.
+
+    :param what: what is done to them.
+    :param parts: all requests.
+    :param numbers: the numbers.
+    :return: the numbers, each to be worked on before the next one is asked for.
+    """
+    progress = Progress(what, sum(map(parts.size_of, numbers)), len(numbers))
+    for number in numbers:
+        yield number
+        progress.add(parts.size_of(number))
 
 
 def _shown(seconds: float) -> str:

@@ -151,13 +151,13 @@ class Run:
 
     def _do_all(self) -> None:
         parts, record = self._parts, self.record
-        before = sum(len(parts.ids_of(index)) for index in record.again)
+        before = sum(map(parts.size_of, record.again))
         done = min(record.next * (parts.size or 0), len(parts.ids)) - before
         progress = Progress(self.act.action.name, len(parts.ids), len(parts), done)
         for index, following in self._todo():
             self.stop.check()
             self._attempt(index, following)
-            progress.add(len(parts.ids_of(index)))
+            progress.add(parts.size_of(index))
         if self.act.on_rejected != "fail":
             self.summary["ids_rejected"] = self._outcome.ids_rejected
         if self.act.verify:

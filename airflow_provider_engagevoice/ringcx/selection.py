@@ -110,6 +110,11 @@ class Parts(Sequence[Selection]):
         size = self.size or len(self.ids)
         return list(self.ids[index * size : (index + 1) * size])
 
+    def size_of(self, index: int) -> int:
+        """Tell how many ids one part has, without reading them."""
+        size = self.size or len(self.ids)
+        return max(0, min(size, len(self.ids) - index * size))
+
     def __len__(self) -> int:
         return max(1, -(-len(self.ids) // self.size)) if self.size else 1
 

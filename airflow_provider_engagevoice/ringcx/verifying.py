@@ -10,7 +10,7 @@ from typing import Any
 from airflow_provider_engagevoice.ringcx.actions import HELD, Action, Done
 from airflow_provider_engagevoice.ringcx.errors import InvalidParameter, NotAllDone
 from airflow_provider_engagevoice.ringcx.leads import Leads
-from airflow_provider_engagevoice.ringcx.progress import Progress
+from airflow_provider_engagevoice.ringcx.progress import each
 from airflow_provider_engagevoice.ringcx.selection import Parts, Selection
 from airflow_provider_engagevoice.ringcx.vocabulary import LEAD_STATES
 
@@ -130,12 +130,8 @@ class Verification:
 
     def _left(self, how: Done, parts: Parts, among: Collection[int]) -> dict[int, int]:
         """Count the leads that the requests with these numbers have not reached, where there are any."""
-        ids = sum(len(parts.ids_of(index)) for index in among)
-        progress = Progress(f"Verifying {self.action.name}", ids, len(among))
-        left = {}
-        for index in among:
-            left[index] = self.leads.count(left_by(how, parts[index], HELD))
-            progress.add(len(parts.ids_of(index)))
+        numbers = each(f"Verifying {self.action.name}", parts, among)
+        left = {index: self.leads.count(left_by(how, parts[index], HELD)) for index in numbers}
         return {index: count for index, count in left.items() if count}
 
     def _repeat(self, how: Done, parts: Parts, left: Iterable[int]) -> None:

@@ -16,6 +16,7 @@ import pytest
 
 from airflow_provider_engagevoice.sandbox.server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
+from tests.ringcx.clients import PARAMS
 
 if TYPE_CHECKING:
     from airflow_cluster.airflow import Cluster
@@ -27,13 +28,6 @@ except ImportError:
 
 CHUNKS, SIZE = 3, 4
 KINDS = ("copy", "manual", "move")
-MANUAL = {
-    "PASS_DISPOSITION": "Sale",
-    "REQUEUE": False,
-    "DO_NOT_CALL": False,
-    "PASS_DELAY": 0,
-    "MERGE_ORIGINAL": False,
-}
 
 
 @dataclass(frozen=True)
@@ -97,7 +91,7 @@ class Task:
 
     def _arguments(self) -> dict[str, Any]:
         if self.kind == "manual":
-            return {"lead_action": "MANUAL_LEADS", "action_params": MANUAL}
+            return {"lead_action": "MANUAL_LEADS", "action_params": PARAMS["MANUAL_LEADS"]}
         copy = self.kind == "copy"
         return {"target_campaign": "Summer Win-Back", "new_list_name": "Once", "copy": copy}
 
