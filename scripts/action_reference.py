@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from airflow_provider_engagevoice.ringcx.actions import ACTIONS, Action, Kind, Parameter
+from airflow_provider_engagevoice.ringcx.spec.lead_actions import ACTIONS, Action, Kind, Parameter
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "lead-actions.md"
 
 HEAD = """# The 13 lead actions
 
 Made by `scripts/action_reference.py` from the one table that the operators check against
-(`airflow_provider_engagevoice/ringcx/actions.py`).
+(`airflow_provider_engagevoice/ringcx/spec/lead_actions.py`).
 
 *Sent again* says what happens when the answer to a request is lost (a time-out, a dropped connection, a
 5xx) so that nobody knows whether RingCX has done it. Where a repeat does no harm the request is sent

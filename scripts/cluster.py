@@ -19,9 +19,9 @@ from airflow_cluster.leads import passes, times_done, write_sources
 from airflow_cluster.processes import ProgramEnded
 from airflow_cluster.services import Missing
 
-from airflow_provider_engagevoice.sandbox.requests_log import RecordedRequest
-from airflow_provider_engagevoice.sandbox.server import SandboxServer
+from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
+from airflow_provider_engagevoice.sandbox.state.request_log import RecordedRequest
 
 DAG_ID, TASK_ID = "engagevoice_bulk", "act"
 _UNKNOWN = re.compile(r"broken off in request (\d+) of (\d+)")

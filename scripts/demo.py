@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from airflow_provider_engagevoice.sandbox.server import SandboxServer
+from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 
 ROOT = Path(__file__).resolve().parent.parent
 DAG_FILE = ROOT / "example_dags" / "move_and_email.py"

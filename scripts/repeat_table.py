@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
-from airflow_provider_engagevoice.ringcx.actions import ACTIONS, NEW_LIST, Action, Kind, Parameter
-from airflow_provider_engagevoice.ringcx.failures import Failure, Step
+from airflow_provider_engagevoice.ringcx.spec.lead_actions import ACTIONS, NEW_LIST, Action, Kind, Parameter
+from airflow_provider_engagevoice.ringcx.transport.retry import Failure, Step
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "repeats.md"
 
 HEAD = """# What is sent again, and what is not
 
-Made by `scripts/repeat_table.py` from the table of actions (`airflow_provider_engagevoice/ringcx/actions.py`)
-and the rule that the client itself asks (`airflow_provider_engagevoice/ringcx/failures.py`). Each cell is
+Made by `scripts/repeat_table.py` from the table of actions (`airflow_provider_engagevoice/ringcx/spec/lead_actions.py`)
+and the rule that the client itself asks (`airflow_provider_engagevoice/ringcx/transport/retry.py`). Each cell is
 tested against the sandbox, for a request that was not done and for one that was.
 
 ## How a request fails

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from pathlib import Path
 
-from airflow_provider_engagevoice.sandbox.choices import CHOICES
+from airflow_provider_engagevoice.sandbox.fidelity import CHOICES
 from airflow_provider_engagevoice.sandbox.settings import Settings
 
 README = Path(__file__).resolve().parent.parent / "README.md"

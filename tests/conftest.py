@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from airflow_provider_engagevoice.sandbox.settings import Settings
-from airflow_provider_engagevoice.sandbox.signing.tokens import Family
+from airflow_provider_engagevoice.sandbox.state.tokens import Family
 
 ROOT_VARIABLE = "ENGAGEVOICE_TESTS_ROOT"
 
@@ -54,6 +54,8 @@ def _prepare_environment() -> Path:
 
 AIRFLOW_HOME = _prepare_environment()
 
+pytest_plugins = ["tests.support.fixtures"]
+
 # The same examples on every run, so that a failure is the change's and not chance's.
 settings.register_profile(
     "ci",
@@ -70,12 +72,12 @@ settings.load_profile("ci")
 @pytest.fixture(autouse=True)
 def shared_folder(airflow_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The folder where tasks share limits and tokens: one for each test, and none of the host's own."""
-    from airflow_provider_engagevoice.ringcx import files, stores, tokens
+    from airflow_provider_engagevoice.ringcx.storage import file
 
     folder = airflow_home / f"shared-{next(_NUMBERS)}"
-    monkeypatch.setenv(files.FOLDER_VARIABLE, str(folder))
-    monkeypatch.setattr(stores, "_open", {})
-    monkeypatch.setattr(tokens, "_SLOTS", {})
+    monkeypatch.setenv(file.FOLDER_VARIABLE, str(folder))
+    monkeypatch.setattr("airflow_provider_engagevoice.ringcx.storage.registry._open", {})
+    monkeypatch.setattr("airflow_provider_engagevoice.ringcx.auth.refresh._SLOTS", {})
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_engagevoice.ringcx.actions import ACTIONS
-from airflow_provider_engagevoice.sandbox.choices import CHOICES
+from airflow_provider_engagevoice.ringcx.spec.lead_actions import ACTIONS
+from airflow_provider_engagevoice.sandbox.fidelity import CHOICES
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()

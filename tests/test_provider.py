@@ -14,7 +14,7 @@ import pytest
 
 from airflow_provider_engagevoice import __version__
 from airflow_provider_engagevoice.get_provider_info import EXTRA_FIELDS, HIDDEN_FIELDS, HOOK_NAME, RELABELING
-from airflow_provider_engagevoice.sandbox.server import SandboxServer
+from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 
 PACKAGE = "airflow-provider-engagevoice"
 MODULES = "airflow_provider_engagevoice"

@@ -8,7 +8,6 @@ from itertools import chain
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_engagevoice.compat import AirflowFailException, BaseHook, storage_path
 from airflow_provider_engagevoice.get_provider_info import (
     CONNECTION_TYPE,
     EXTRA_FIELDS,
@@ -18,14 +17,15 @@ from airflow_provider_engagevoice.get_provider_info import (
     RELABELING,
 )
 from airflow_provider_engagevoice.ringcx.criteria import CHUNK_SIZE, UNSET
-from airflow_provider_engagevoice.ringcx.errors import EngageVoiceError
+from airflow_provider_engagevoice.ringcx.exceptions import EngageVoiceError
+from airflow_provider_engagevoice.version_compat import AirflowFailException, BaseHook, storage_path
 
 if TYPE_CHECKING:
-    from airflow_provider_engagevoice.ringcx.acting import ActionSummary
+    from airflow_provider_engagevoice.ringcx.bulk.executor import ActionSummary
     from airflow_provider_engagevoice.ringcx.campaigns import Campaign
     from airflow_provider_engagevoice.ringcx.client import RingCXClient
-    from airflow_provider_engagevoice.ringcx.selection import Selection
-    from airflow_provider_engagevoice.ringcx.sources import Source
+    from airflow_provider_engagevoice.ringcx.leads.id_file import Source
+    from airflow_provider_engagevoice.ringcx.leads.selection import Selection
 
 
 class EngageVoiceHook(BaseHook):
@@ -95,7 +95,7 @@ class EngageVoiceHook(BaseHook):
         :raises InvalidParameter: where the connection lacks something; names it.
         """
         if self._client is None:
-            from airflow_provider_engagevoice.hooks.connection import client_of
+            from airflow_provider_engagevoice.hooks.client_factory import client_of
 
             self._client = client_of(self.get_connection(self.engagevoice_conn_id))
             if self._stopped:
@@ -162,12 +162,12 @@ class EngageVoiceHook(BaseHook):
         :raises OutcomeUnknown: where an action that must not be repeated may have been done.
         :raises EngageVoiceError: for all else that can go wrong.
         """
-        from airflow_provider_engagevoice.ringcx.acting import Act, check_bounds, nothing_done
+        from airflow_provider_engagevoice.ringcx.bulk.executor import Act, check_bounds, nothing_done
 
         check_bounds(max_leads, chunk_size, on_rejected)
         ids = None
         if source is not None:
-            from airflow_provider_engagevoice.ringcx.sources import source_of
+            from airflow_provider_engagevoice.ringcx.leads.id_file import source_of
 
             ids = source_of(storage_path(source), source_column, source_as)
         selection = self._selection(search_criteria, account_wide, ids)
@@ -289,7 +289,7 @@ class EngageVoiceHook(BaseHook):
     def _selection(
         self, search_criteria: Mapping[str, Any] | str | Any, account_wide: bool, source: Source | None = None
     ) -> Selection:
-        from airflow_provider_engagevoice.ringcx.selection import select
+        from airflow_provider_engagevoice.ringcx.leads.selection import select
 
         selection = select(search_criteria, account_wide=account_wide, source=source)
         if selection.empty:

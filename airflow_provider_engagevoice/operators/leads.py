@@ -6,14 +6,10 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_engagevoice.compat import (
-    AirflowFailException,
-    AirflowSkipException,
-    BaseOperator,
-    storage_path,
-)
 from airflow_provider_engagevoice.hooks.engagevoice import EngageVoiceHook, fail_where_no_retry_helps
-from airflow_provider_engagevoice.rendering import (
+from airflow_provider_engagevoice.ringcx.criteria import ALL_KEYS, CHUNK_SIZE, UNSET, data_keys, is_data
+from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter
+from airflow_provider_engagevoice.templating import (
     FaithfulTemplates,
     PrivateCriteria,
     PrivateSource,
@@ -22,13 +18,17 @@ from airflow_provider_engagevoice.rendering import (
     is_mapped_copy,
     mapped_over_data,
 )
-from airflow_provider_engagevoice.ringcx.criteria import ALL_KEYS, CHUNK_SIZE, UNSET, data_keys, is_data
-from airflow_provider_engagevoice.ringcx.errors import InvalidParameter
+from airflow_provider_engagevoice.version_compat import (
+    AirflowFailException,
+    AirflowSkipException,
+    BaseOperator,
+    storage_path,
+)
 
 if TYPE_CHECKING:
-    from airflow_provider_engagevoice.compat import Context
     from airflow_provider_engagevoice.ringcx.campaigns import Campaign
-    from airflow_provider_engagevoice.ringcx.selection import Selection
+    from airflow_provider_engagevoice.ringcx.leads.selection import Selection
+    from airflow_provider_engagevoice.version_compat import Context
 
 _ON_EMPTY = ("skip", "fail", "succeed")
 
@@ -102,7 +102,7 @@ class _LeadOperator(FaithfulTemplates, BaseOperator):
         :raises EngageVoiceError: where one may.
         """
         with fail_where_no_retry_helps():
-            from airflow_provider_engagevoice.operators.journals import journal_of
+            from airflow_provider_engagevoice.operators.checkpoints import journal_of
 
             hook = self._hook = EngageVoiceHook(given(self, "engagevoice_conn_id"))
             # Before anything is sent, so that another try knows how far this one came.
@@ -136,12 +136,12 @@ class _LeadOperator(FaithfulTemplates, BaseOperator):
 
     def _check_written(self) -> None:
         """Check what can be known before templates are rendered."""
-        from airflow_provider_engagevoice.ringcx.selection import check_written
+        from airflow_provider_engagevoice.ringcx.leads.selection import check_written
 
         check_written(self.search_criteria, account_wide=self._may_be_wide())
         if self._has("source"):
-            from airflow_provider_engagevoice.ringcx.selection import refuse_second
-            from airflow_provider_engagevoice.ringcx.sources import check_source
+            from airflow_provider_engagevoice.ringcx.leads.id_file import check_source
+            from airflow_provider_engagevoice.ringcx.leads.selection import refuse_second
 
             check_source(self.source_as, self.source_column)
             if isinstance(self.search_criteria, Mapping):
@@ -150,8 +150,8 @@ class _LeadOperator(FaithfulTemplates, BaseOperator):
     def _check_verify(self, action: str) -> None:
         """Refuse to verify an action that cannot be verified."""
         if self.verify and not is_data(action):
-            from airflow_provider_engagevoice.ringcx.parameters import find_action
-            from airflow_provider_engagevoice.ringcx.verifying import check_verifiable
+            from airflow_provider_engagevoice.ringcx.bulk.verification import check_verifiable
+            from airflow_provider_engagevoice.ringcx.leads.action_params import find_action
 
             check_verifiable(find_action(action))
 
@@ -164,7 +164,7 @@ class _LeadOperator(FaithfulTemplates, BaseOperator):
         return getattr(self, name) is not None or mapped_over_data(self, name)
 
     def _check_settings(self) -> None:
-        from airflow_provider_engagevoice.ringcx.acting import check_bounds
+        from airflow_provider_engagevoice.ringcx.bulk.executor import check_bounds
 
         check_bounds(self.max_leads, self.chunk_size, self.on_rejected)
         if not self._criteria_given and not self._has("source"):
@@ -177,13 +177,13 @@ class _LeadOperator(FaithfulTemplates, BaseOperator):
                 raise InvalidParameter(f"{name} must be True or False; it takes no template")
 
     def _selection(self) -> Selection:
-        from airflow_provider_engagevoice.ringcx.selection import Selection, select
+        from airflow_provider_engagevoice.ringcx.leads.selection import Selection, select
 
         data = ALL_KEYS if mapped_over_data(self, "search_criteria") else self._data_keys
         criteria, source = bare(self.search_criteria), None
         if self._has("source"):
-            from airflow_provider_engagevoice.ringcx.sources import source_of
-            from airflow_provider_engagevoice.ringcx.values import is_blank
+            from airflow_provider_engagevoice.ringcx.leads.coercion import is_blank
+            from airflow_provider_engagevoice.ringcx.leads.id_file import source_of
 
             path = bare(self.source)
             if is_blank(path):
@@ -192,7 +192,7 @@ class _LeadOperator(FaithfulTemplates, BaseOperator):
         return select(criteria, data=data, account_wide=self._may_be_wide(), source=source)
 
     def _nothing_selected(self, why: str, hook: EngageVoiceHook) -> dict[str, Any]:
-        from airflow_provider_engagevoice.ringcx.acting import nothing_done
+        from airflow_provider_engagevoice.ringcx.bulk.executor import nothing_done
 
         if self.on_empty == "skip":
             raise AirflowSkipException(f"Nothing selected: {why}")
@@ -211,7 +211,7 @@ class _LeadOperator(FaithfulTemplates, BaseOperator):
         context: Context,
         target: Campaign | None = None,
     ) -> dict[str, Any]:
-        from airflow_provider_engagevoice.ringcx.acting import Act
+        from airflow_provider_engagevoice.ringcx.bulk.executor import Act
 
         act = Act.of(
             self._action(),
@@ -294,7 +294,7 @@ class LeadActionOperator(_LeadOperator):
         return self.lead_action
 
     def _check_written(self) -> None:
-        from airflow_provider_engagevoice.ringcx.parameters import check_written_params
+        from airflow_provider_engagevoice.ringcx.leads.action_params import check_written_params
 
         super()._check_written()
         check_written_params(self.lead_action, self.action_params)
@@ -324,7 +324,7 @@ class EmailLeadsOperator(_LeadOperator):
         return "EMAIL_LEADS"
 
     def _check_written(self) -> None:
-        from airflow_provider_engagevoice.ringcx.parameters import check_written_params
+        from airflow_provider_engagevoice.ringcx.leads.action_params import check_written_params
 
         super()._check_written()
         check_written_params(self._action(), {"EMAIL_TO": self.email_to})
@@ -384,7 +384,7 @@ class MoveLeadsOperator(_LeadOperator):
         return "MOVE_TO_CAMPAIGN"
 
     def _check_settings(self) -> None:
-        from airflow_provider_engagevoice.ringcx.moves import COPY_SETTINGS
+        from airflow_provider_engagevoice.ringcx.leads.moves import COPY_SETTINGS
 
         super()._check_settings()
         if self.copy not in COPY_SETTINGS or (self.copy in (0, 1) and not isinstance(self.copy, bool)):
@@ -400,8 +400,8 @@ class MoveLeadsOperator(_LeadOperator):
         return super()._may_be_wide() or self._has("source_campaign")
 
     def _selection(self) -> Selection:
-        from airflow_provider_engagevoice.ringcx.selection import Selection
-        from airflow_provider_engagevoice.ringcx.values import is_blank
+        from airflow_provider_engagevoice.ringcx.leads.coercion import is_blank
+        from airflow_provider_engagevoice.ringcx.leads.selection import Selection
 
         if self._has("source_campaign") and is_blank(self.source_campaign):
             return Selection({}, "source_campaign is empty")
@@ -416,7 +416,7 @@ class MoveLeadsOperator(_LeadOperator):
         }
 
     def _act(self, hook: EngageVoiceHook, selection: Selection, context: Context) -> dict[str, Any]:
-        from airflow_provider_engagevoice.ringcx.moves import plan_move
+        from airflow_provider_engagevoice.ringcx.leads.moves import plan_move
 
         plan = plan_move(
             hook.get_conn().campaigns,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, TypedDict
 
-from airflow_provider_engagevoice.ringcx.errors import (
+from airflow_provider_engagevoice.ringcx.exceptions import (
     AccessDenied,
     CampaignAmbiguous,
     CampaignNotFound,

@@ -9,15 +9,15 @@ from functools import partial
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from airflow_provider_engagevoice.ringcx.acting import LeadActions
-from airflow_provider_engagevoice.ringcx.beside import Beside
+from airflow_provider_engagevoice.ringcx.auth.refresh import SignIn
+from airflow_provider_engagevoice.ringcx.bulk.executor import LeadActions
+from airflow_provider_engagevoice.ringcx.bulk.prefetch_thread import Beside
 from airflow_provider_engagevoice.ringcx.campaigns import Campaigns
-from airflow_provider_engagevoice.ringcx.errors import AuthenticationError, InvalidParameter
-from airflow_provider_engagevoice.ringcx.http import LOOPBACK, Call, Transport
-from airflow_provider_engagevoice.ringcx.leads import Leads
-from airflow_provider_engagevoice.ringcx.stopping import Stop
-from airflow_provider_engagevoice.ringcx.tokens import SignIn
-from airflow_provider_engagevoice.ringcx.watching import Watch
+from airflow_provider_engagevoice.ringcx.concurrency import Stop
+from airflow_provider_engagevoice.ringcx.exceptions import AuthenticationError, InvalidParameter
+from airflow_provider_engagevoice.ringcx.leads.search import Leads
+from airflow_provider_engagevoice.ringcx.observers import Watch
+from airflow_provider_engagevoice.ringcx.transport.http import LOOPBACK, Call, Transport
 
 #: Paths of the legacy portals lack ``/voice``. Source: guide, "URIs".
 LEGACY_PORTALS = frozenset({"portal.vacd.biz", "portal.virtualacd.biz"})

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from types import FrameType
 
-    from airflow_provider_engagevoice.sandbox.server import SandboxServer
+    from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -33,14 +33,14 @@ def main(argv: list[str] | None = None) -> int:
 def _run(argv: list[str] | None) -> int:
     """Serve a sandbox; until it serves, a signal ends it by KeyboardInterrupt."""
     # Imported here, so that a signal meanwhile is no traceback.
-    from airflow_provider_engagevoice.sandbox.command_line import read_options
-    from airflow_provider_engagevoice.sandbox.store import StateFileError
-    from airflow_provider_engagevoice.sandbox.worlds.world import WorldError
+    from airflow_provider_engagevoice.sandbox.cli import read_options
+    from airflow_provider_engagevoice.sandbox.seed.world import WorldError
+    from airflow_provider_engagevoice.sandbox.state.store import StateFileError
 
     options = read_options(argv)
     try:
-        from airflow_provider_engagevoice.sandbox.server import SandboxServer
-        from airflow_provider_engagevoice.sandbox.web.guard import is_loopback
+        from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
+        from airflow_provider_engagevoice.sandbox.ui.origin_guard import is_loopback
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("airflow_provider_engagevoice"):
             raise

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from airflow_provider_engagevoice.sandbox.server import SandboxServer
+    from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
     from airflow_provider_engagevoice.sandbox.settings import Settings
 
 CONNECTION = "engagevoice_default"
@@ -54,7 +54,7 @@ def ringcx_sandbox(
     The marker ``@pytest.mark.ringcx_sandbox(size=500, limits="off")`` changes settings for one test, class
     or module, and ``conn_id="..."``, or a list of them, names other connections.
 
-    :return: the sandbox; see :class:`~airflow_provider_engagevoice.sandbox.server.SandboxServer`.
+    :return: the sandbox; see :class:`~airflow_provider_engagevoice.sandbox.server.sandbox_server.SandboxServer`.
     """
     server_class = _server_class()
     asked = _asked_by_markers(request.node)
@@ -71,7 +71,7 @@ def ringcx_sandbox(
 def _server_class() -> type[SandboxServer]:
     """Import the server, which needs packages that the provider itself does not."""
     try:
-        from airflow_provider_engagevoice.sandbox.server import SandboxServer
+        from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("airflow_provider_engagevoice"):
             raise

@@ -33,7 +33,7 @@ def _switch(
 class Settings:
     """Choices of one sandbox. What each means stands beside it, and is what ``--help`` prints.
 
-    The defaults follow what is known of RingCX, as :mod:`airflow_provider_engagevoice.sandbox.choices`
+    The defaults follow what is known of RingCX, as :mod:`airflow_provider_engagevoice.sandbox.fidelity`
     lists it.
 
     :raises ValueError: a value is out of its range; the message names the setting.

@@ -7,7 +7,14 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_engagevoice.compat import (
+from airflow_provider_engagevoice.hooks.engagevoice import EngageVoiceHook, fail_where_no_retry_helps
+from airflow_provider_engagevoice.ringcx.exceptions import (
+    EngageVoiceError,
+    InvalidParameter,
+    ServiceUnavailable,
+)
+from airflow_provider_engagevoice.templating import FaithfulTemplates, given
+from airflow_provider_engagevoice.version_compat import (
     AirflowFailException,
     AirflowSensorTimeout,
     AirflowSkipException,
@@ -15,12 +22,9 @@ from airflow_provider_engagevoice.compat import (
     PokeReturnValue,
     conf,
 )
-from airflow_provider_engagevoice.hooks.engagevoice import EngageVoiceHook, fail_where_no_retry_helps
-from airflow_provider_engagevoice.rendering import FaithfulTemplates, given
-from airflow_provider_engagevoice.ringcx.errors import EngageVoiceError, InvalidParameter, ServiceUnavailable
 
 if TYPE_CHECKING:
-    from airflow_provider_engagevoice.compat import Context
+    from airflow_provider_engagevoice.version_compat import Context
 
 #: Failures in a row that may pass before the wait is given up.
 _TOLERATED_FAILURES = 5

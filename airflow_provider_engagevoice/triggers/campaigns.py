@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_engagevoice.ringcx.errors import EngageVoiceError
+from airflow_provider_engagevoice.ringcx.exceptions import EngageVoiceError
 
 if TYPE_CHECKING:
     from airflow_provider_engagevoice.hooks.engagevoice import EngageVoiceHook

@@ -20,7 +20,7 @@ import requests
 from airflow_cluster.airflow_programs import airflow, environment_of, migrate, start_airflow
 from airflow_cluster.processes import Program, Programs, wait_until
 from airflow_cluster.services import Missing, Tools, find_tools, free_port, start_postgres, start_redis
-from airflow_provider_engagevoice.ringcx.files import FOLDER_VARIABLE
+from airflow_provider_engagevoice.ringcx.storage.file import FOLDER_VARIABLE
 
 DAGS = Path(__file__).parent / "dags"
 

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from airflow_provider_engagevoice.sandbox.server import ACCOUNT_ID
+from airflow_provider_engagevoice.sandbox.server.sandbox_server import ACCOUNT_ID
 
 
 def passes(state: Path) -> dict[str, int]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import requests
 
-from airflow_provider_engagevoice.sandbox.server import SandboxServer
+from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 
 ADMIN = "/voice/api/v1/admin"
 ACCOUNT = f"{ADMIN}/accounts/{{accountId}}"

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from airflow_provider_engagevoice.sandbox.server import SandboxServer
+from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 
 Row = dict[str, Any]
 SetFault = Callable[..., Row]

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 import requests
 
-from airflow_provider_engagevoice.sandbox.server import SandboxServer
+from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 
 
 class Text(HTMLParser):

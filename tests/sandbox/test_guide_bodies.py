@@ -20,12 +20,11 @@ import pytest
 import requests
 from sandbox_leads import Row
 
-from airflow_provider_engagevoice.ringcx import tokens
-from airflow_provider_engagevoice.ringcx.acting import Act
-from airflow_provider_engagevoice.ringcx.selection import select
-from airflow_provider_engagevoice.sandbox.server import SandboxServer
-from tests.raw_server import RawServer, raw_answer, raw_server
-from tests.ringcx.clients import client_of
+from airflow_provider_engagevoice.ringcx.bulk.executor import Act
+from airflow_provider_engagevoice.ringcx.leads.selection import select
+from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
+from tests.support.clients import client_of
+from tests.support.raw_server import RawServer, raw_answer, raw_server
 
 ACCOUNTS = "/voice/api/v1/admin/accounts"
 
@@ -114,7 +113,7 @@ EMAIL_2024 = """
 @pytest.fixture(autouse=True)
 def _new_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test finds the client's tokens of another."""
-    monkeypatch.setattr(tokens, "_SLOTS", {})
+    monkeypatch.setattr("airflow_provider_engagevoice.ringcx.auth.refresh._SLOTS", {})
 
 
 @dataclass

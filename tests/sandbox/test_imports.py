@@ -70,7 +70,7 @@ def test_the_sandbox_imports_no_code_of_the_client_and_no_airflow(name: str) -> 
         "from airflow_provider_engagevoice import compat",
         "from ..ringcx import parameters",
         "from ..ringcx.values import as_boolean",
-        "def late():\n    from airflow_provider_engagevoice.ringcx.http import Transport",
+        "def late():\n    from airflow_provider_engagevoice.ringcx.transport.http import Transport",
         "if TYPE_CHECKING:\n    from airflow.models import DAG",
         "import importlib\nimportlib.import_module('airflow_provider_engagevoice.ringcx.client')",
         "__import__(name)",
@@ -85,7 +85,7 @@ def test_a_forbidden_import_is_found(source: str) -> None:
     [
         "import starlette.routing",
         "from airflow_provider_engagevoice import __version__",
-        "from airflow_provider_engagevoice.ringcx.vocabulary import LEAD_STATES",
+        "from airflow_provider_engagevoice.ringcx.spec.enums import LEAD_STATES",
         "from airflow_provider_engagevoice.ringcx import actions",
         "from airflow_provider_engagevoice.sandbox import tree",
         "from .tree import accounts",

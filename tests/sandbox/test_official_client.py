@@ -13,7 +13,7 @@ import pytest
 import requests
 from sandbox_leads import Row, move_to
 
-from airflow_provider_engagevoice.sandbox.server import SandboxServer
+from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 
 ADMIN = "/api/v1/admin/accounts"
 ACCOUNT = f"{ADMIN}/50810001"

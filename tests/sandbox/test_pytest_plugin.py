@@ -18,7 +18,7 @@ import pytest
 import requests
 
 from airflow_provider_engagevoice.sandbox import pytest_plugin
-from airflow_provider_engagevoice.sandbox.server import SandboxServer
+from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
 
 

@@ -18,7 +18,7 @@ from sandbox_leads import (
     without,
 )
 
-from airflow_provider_engagevoice.sandbox.server import SandboxServer
+from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 
 
 @pytest.mark.parametrize(

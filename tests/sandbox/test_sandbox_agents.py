@@ -8,7 +8,7 @@ import pytest
 import requests
 from sandbox_tree import refused_for, send
 
-from airflow_provider_engagevoice.sandbox.server import SandboxServer
+from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 
 Row = dict[str, Any]
 

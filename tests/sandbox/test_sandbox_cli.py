@@ -18,8 +18,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from airflow_provider_engagevoice.sandbox.command_line import read_options
-from airflow_provider_engagevoice.sandbox.server import SandboxServer
+from airflow_provider_engagevoice.sandbox.cli import read_options
+from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings, variable_of
 
 COMMAND = [sys.executable, "-m", "airflow_provider_engagevoice.sandbox"]
@@ -334,7 +334,7 @@ def test_it_starts_with_ones_own_leads(tmp_path: Path) -> None:
 
 def test_what_is_rarely_needed_is_not_imported_to_start() -> None:
     code = (
-        "import sys, airflow_provider_engagevoice.sandbox.server;"
+        "import sys, airflow_provider_engagevoice.sandbox.server.sandbox_server;"
         "print(*{'jinja2', 'airflow', 'requests'} & set(sys.modules))"
     )
     done = subprocess.run(

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import requests
 
-from airflow_provider_engagevoice.sandbox.requests_log import RecordedRequest, RequestLog
-from airflow_provider_engagevoice.sandbox.server import SandboxServer
+from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
+from airflow_provider_engagevoice.sandbox.state.request_log import RecordedRequest, RequestLog
 
 Row = dict[str, Any]
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sandbox_tree import refused_for, send
 
-from airflow_provider_engagevoice.sandbox.server import SandboxServer
+from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
 
 Row = dict[str, Any]

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_engagevoice.sandbox.server import SandboxServer
-from airflow_provider_engagevoice.sandbox.worlds.csv_world import CsvWorld
-from airflow_provider_engagevoice.sandbox.worlds.world import WorldError
+from airflow_provider_engagevoice.sandbox.seed.csv_import import CsvWorld
+from airflow_provider_engagevoice.sandbox.seed.world import WorldError
+from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 
 Row = dict[str, Any]
 Write = Callable[..., Path]

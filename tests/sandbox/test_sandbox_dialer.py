@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_engagevoice.sandbox.server import SandboxServer
+from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from tests.sandbox.fault_helpers import Row, SetFault
 from tests.sandbox.sandbox_leads import MANUAL, by_ids, is_now
 

@@ -10,7 +10,7 @@ import requests
 from sandbox_leads import MANUAL, Row, in_state, is_now, lists_of
 from sandbox_loads import counters, lead, load, only
 
-from airflow_provider_engagevoice.sandbox.server import SandboxServer
+from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
 
 #: The guide's bodies: that of 2026, with the tag that every account has, and that of 2020.

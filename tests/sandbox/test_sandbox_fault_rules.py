@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import requests
 
-from airflow_provider_engagevoice.sandbox.misbehaving.fault_kinds import KINDS
-from airflow_provider_engagevoice.sandbox.misbehaving.rules import Rule, Rules
-from airflow_provider_engagevoice.sandbox.operations import names
-from airflow_provider_engagevoice.sandbox.server import SandboxServer
+from airflow_provider_engagevoice.sandbox.api.routes import names
+from airflow_provider_engagevoice.sandbox.faults.registry import KINDS
+from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
+from airflow_provider_engagevoice.sandbox.state.fault_rules import Rule, Rules
 from tests.sandbox.fault_helpers import SetFault, in_force, in_threads, over_http
 
 

@@ -9,12 +9,11 @@ from typing import Any
 import pytest
 import requests
 
-from airflow_provider_engagevoice.ringcx import http, tokens
-from airflow_provider_engagevoice.sandbox.misbehaving.fault_kinds import KINDS
-from airflow_provider_engagevoice.sandbox.misbehaving.rules import Rule
-from airflow_provider_engagevoice.sandbox.server import SandboxServer
+from airflow_provider_engagevoice.ringcx.transport import http
+from airflow_provider_engagevoice.sandbox.faults.registry import KINDS
+from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
-from tests.ringcx.clients import Clock, act, client_of
+from airflow_provider_engagevoice.sandbox.state.fault_rules import Rule
 from tests.sandbox.fault_helpers import (
     Row,
     SetFault,
@@ -25,6 +24,7 @@ from tests.sandbox.fault_helpers import (
     state_of,
     wait_for,
 )
+from tests.support.clients import Clock, act, client_of
 
 HTML = "<!DOCTYPE html>"
 
@@ -192,7 +192,7 @@ def test_the_client_goes_on_where_a_token_expires_in_mid_batch(
     sandbox: SandboxServer, fault: SetFault, leads: list[Row], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(http, "time", Clock())
-    monkeypatch.setattr(tokens, "_SLOTS", {})
+    monkeypatch.setattr("airflow_provider_engagevoice.ringcx.auth.refresh._SLOTS", {})
     ids = [lead["leadId"] for lead in leads][:10]
     fault("expired", operation="lead_action", at=[3])
     summary = act(client_of(sandbox.url), "PAUSE_LEADS", {"leadIds": ids}, chunk_size=2)

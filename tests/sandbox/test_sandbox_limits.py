@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 import requests
 
-from airflow_provider_engagevoice.ringcx.limits import LIMITS
-from airflow_provider_engagevoice.sandbox import clock as clock_module
-from airflow_provider_engagevoice.sandbox.clock import Clock
-from airflow_provider_engagevoice.sandbox.limits import RateLimits
-from airflow_provider_engagevoice.sandbox.operations import names, operations
-from airflow_provider_engagevoice.sandbox.server import SandboxServer
+from airflow_provider_engagevoice.ringcx.spec.rate_limits import LIMITS
+from airflow_provider_engagevoice.sandbox.api.routes import names, operations
+from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
+from airflow_provider_engagevoice.sandbox.state import clock as clock_module
+from airflow_provider_engagevoice.sandbox.state.clock import Clock
+from airflow_provider_engagevoice.sandbox.state.rate_limiter import RateLimits
 from tests.sandbox.fault_helpers import in_threads
 
 Windows = list[tuple[int, int]]

@@ -12,7 +12,7 @@ import requests
 from sandbox_leads import Row, lists_of
 from sandbox_loads import only, post_load
 
-from airflow_provider_engagevoice.sandbox.server import SandboxServer
+from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
 
 CSV = b'phone,id,first,last\n4155500001,F-1,Ada,Lovelace\n(415) 550-0002,F-2,"Bea, B.",\n'

@@ -9,7 +9,7 @@ import pytest
 from sandbox_leads import Row, is_now, lists_of
 from sandbox_loads import OPTIONS, counters, lead, load, only, post_load
 
-from airflow_provider_engagevoice.sandbox.server import SandboxServer
+from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
 
 FAILED = "Your uploaded lead list file processing has failed"

@@ -13,7 +13,7 @@ import requests
 from sandbox_leads import by_ids, in_state, move_to
 from sandbox_pages import look
 
-from airflow_provider_engagevoice.sandbox.server import SandboxServer
+from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 
 Row = dict[str, Any]
 

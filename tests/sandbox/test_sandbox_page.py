@@ -11,7 +11,7 @@ import requests
 from sandbox_leads import by_ids, in_state, move_to
 from sandbox_pages import Text, look, post
 
-from airflow_provider_engagevoice.sandbox.server import SandboxServer
+from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
 
 Row = dict[str, Any]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sandbox_leads import by_ids, in_state, move_to
 
-from airflow_provider_engagevoice.sandbox.server import SandboxServer
+from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
 
 if TYPE_CHECKING:

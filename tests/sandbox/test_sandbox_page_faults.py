@@ -10,9 +10,9 @@ import pytest
 import requests
 from sandbox_pages import Text, look, post
 
-from airflow_provider_engagevoice.sandbox.misbehaving.fault_kinds import FROM_OUTSIDE, KINDS
-from airflow_provider_engagevoice.sandbox.server import SandboxServer
-from airflow_provider_engagevoice.sandbox.web import page_faults
+from airflow_provider_engagevoice.sandbox.faults.registry import FROM_OUTSIDE, KINDS
+from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
+from airflow_provider_engagevoice.sandbox.ui import faults
 
 Row = dict[str, Any]
 
@@ -39,8 +39,8 @@ def test_faults_are_set_shown_and_cleared(sandbox: SandboxServer, api: Any) -> N
     assert "Nothing goes wrong." in look(sandbox)["faults"]
 
 
-@pytest.mark.parametrize("preset", page_faults.PRESETS, ids=[preset.label for preset in page_faults.PRESETS])
-def test_ready_made_faults_can_be_set(sandbox: SandboxServer, preset: page_faults.Preset) -> None:
+@pytest.mark.parametrize("preset", faults.PRESETS, ids=[preset.label for preset in faults.PRESETS])
+def test_ready_made_faults_can_be_set(sandbox: SandboxServer, preset: faults.Preset) -> None:
     assert preset.label in look(sandbox)["faults"]
     assert post(sandbox, "fault", **preset.asked).status_code == 200
     (rule,) = requests.get(f"{sandbox.url}/sandbox/faults", timeout=20).json()

@@ -9,7 +9,7 @@ import pytest
 import requests
 from sandbox_leads import by_ids
 
-from airflow_provider_engagevoice.sandbox.server import SandboxServer
+from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
 
 Row = dict[str, Any]

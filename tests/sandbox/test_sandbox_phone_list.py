@@ -8,7 +8,7 @@ import pytest
 import requests
 from sandbox_leads import Row
 
-from airflow_provider_engagevoice.sandbox.server import SandboxServer
+from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 
 
 def post(api: Any, *, page: Row | None = None, **sent: Any) -> requests.Response:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_engagevoice.sandbox.server import SandboxServer
+from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
 
 ACCOUNT = "50810001"

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 import requests
 
-from airflow_provider_engagevoice.sandbox.server import SandboxServer
-from airflow_provider_engagevoice.sandbox.service import Service
+from airflow_provider_engagevoice.sandbox.seed.world import SeededWorld
+from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
-from airflow_provider_engagevoice.sandbox.store import StateFileError, Store
-from airflow_provider_engagevoice.sandbox.worlds.world import SeededWorld
+from airflow_provider_engagevoice.sandbox.state.sandbox import Service
+from airflow_provider_engagevoice.sandbox.state.store import StateFileError, Store
 
 SMALL = Settings(size=60)
 

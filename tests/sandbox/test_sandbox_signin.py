@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import requests
 
-from airflow_provider_engagevoice.sandbox.server import SandboxServer
+from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 
 JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 CLIENT = ("sandbox-client", "sandbox-secret")

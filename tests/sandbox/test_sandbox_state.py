@@ -17,11 +17,11 @@ from typing import Any
 import pytest
 import requests
 
-from airflow_provider_engagevoice.sandbox.server import SandboxServer
+from airflow_provider_engagevoice.sandbox.seed import world
+from airflow_provider_engagevoice.sandbox.seed.world import SeededWorld
+from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
-from airflow_provider_engagevoice.sandbox.store import StateFileError, Store
-from airflow_provider_engagevoice.sandbox.worlds import world
-from airflow_provider_engagevoice.sandbox.worlds.world import SeededWorld
+from airflow_provider_engagevoice.sandbox.state.store import StateFileError, Store
 
 SMALL = Settings(size=60, limits="off")
 COMMAND = [sys.executable, "-m", "airflow_provider_engagevoice.sandbox", "--port", "0", "--limits", "off"]
@@ -102,8 +102,8 @@ def test_a_kill_while_the_file_is_seeded_leaves_it_empty(tmp_path: Path, size: i
     file = tmp_path / "state.db"
     code = (
         "import os, signal, sys\n"
-        "from airflow_provider_engagevoice.sandbox.worlds import world\n"
-        "from airflow_provider_engagevoice.sandbox.store import Store\n"
+        "from airflow_provider_engagevoice.sandbox.seed import world\n"
+        "from airflow_provider_engagevoice.sandbox.state.store import Store\n"
         # The last step of the building, when most is in the file.
         "world.add_dnc = lambda connection: os.kill(os.getpid(), signal.SIGKILL)\n"
         "world.SeededWorld(1, int(sys.argv[2])).fill(Store(sys.argv[1]))\n"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sandbox_leads import MANUAL, Row, after, by_ids, in_state, move_to, outcome
 
-from airflow_provider_engagevoice.sandbox.server import SandboxServer
+from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 
 
 def refused(response: Any, name: str = "") -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_engagevoice.sandbox.server import SandboxServer
+from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
 
 
@@ -217,7 +217,7 @@ def test_same_seed_same_world() -> None:
         with SandboxServer(settings) as sandbox:
             return [sandbox.campaign("Spring Renewals"), *sandbox.leads()]
 
-    from airflow_provider_engagevoice.sandbox.worlds import world as world_module
+    from airflow_provider_engagevoice.sandbox.seed import world as world_module
 
     first = world(Settings(seed=5, size=300))
     world_module._template.cache_clear()

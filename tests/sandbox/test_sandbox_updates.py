@@ -8,7 +8,7 @@ import pytest
 import requests
 from sandbox_leads import Row, after, is_now, move_to
 
-from airflow_provider_engagevoice.sandbox.server import SandboxServer
+from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 
 PERSON = """title firstName midName lastName suffix address1 address2 city state zip email gateKeeper auxData1
     auxData2 auxData3 auxData4 auxData5 auxPhone auxGreeting auxExternalUrl liveAnswerMessage

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from sandbox_leads import Row, after, by_ids, in_state, move_to
 
-from airflow_provider_engagevoice.sandbox.server import SandboxServer
-from airflow_provider_engagevoice.sandbox.service import Service
+from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
+from airflow_provider_engagevoice.sandbox.state.sandbox import Service
 
 slow = pytest.mark.ringcx_sandbox(visibility_delay=60)
 

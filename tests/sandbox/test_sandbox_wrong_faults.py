@@ -7,7 +7,7 @@ import json
 import pytest
 import requests
 
-from airflow_provider_engagevoice.sandbox.server import SandboxServer
+from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from tests.sandbox.fault_helpers import Row, in_force, post_fault
 
 WRONG: list[tuple[str, Row]] = [

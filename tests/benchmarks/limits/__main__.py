@@ -29,9 +29,9 @@ from airflow_cluster.services import Missing  # noqa: E402
 from optimum import seconds_for  # noqa: E402
 from ways import CHUNK, FAILED  # noqa: E402
 
-from airflow_provider_engagevoice.ringcx.files import FOLDER_VARIABLE  # noqa: E402
-from airflow_provider_engagevoice.ringcx.limits import LIMITS  # noqa: E402
-from airflow_provider_engagevoice.sandbox.server import SandboxServer  # noqa: E402
+from airflow_provider_engagevoice.ringcx.spec.rate_limits import LIMITS  # noqa: E402
+from airflow_provider_engagevoice.ringcx.storage.file import FOLDER_VARIABLE  # noqa: E402
+from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer  # noqa: E402
 from airflow_provider_engagevoice.sandbox.settings import Settings  # noqa: E402
 
 IDS = 100_000

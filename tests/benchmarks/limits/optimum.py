@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from airflow_provider_engagevoice.ringcx.limits import Window
+from airflow_provider_engagevoice.ringcx.spec.rate_limits import Window
 
 
 def seconds_for(requests: int, windows: Sequence[Window]) -> float:

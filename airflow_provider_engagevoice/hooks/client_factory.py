@@ -1,0 +1,139 @@
+"""An Airflow connection turned into a client: loaded when a task first needs one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote
+
+from airflow_provider_engagevoice import __version__
+from airflow_provider_engagevoice.get_provider_info import AUTH_METHODS
+from airflow_provider_engagevoice.ringcx.auth.refresh import SignIn
+from airflow_provider_engagevoice.ringcx.auth.schemes import ApiToken, Engage, Legacy, RingCentral
+from airflow_provider_engagevoice.ringcx.client import RingCXClient, base_url
+from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter, did_you_mean
+from airflow_provider_engagevoice.ringcx.ratelimit.limiter import Limiter
+from airflow_provider_engagevoice.ringcx.storage.base import Share
+from airflow_provider_engagevoice.ringcx.storage.registry import HOST, REDIS, open_share
+from airflow_provider_engagevoice.ringcx.transport.http import Transport
+from airflow_provider_engagevoice.version_compat import mask_secret
+
+if TYPE_CHECKING:
+    from airflow_provider_engagevoice.version_compat import Connection
+
+
+def client_of(connection: Connection) -> RingCXClient:
+    """Make a client of a connection.
+
+    :param connection: the connection.
+    :return: the client.
+    :raises InvalidParameter: where the connection lacks something, or has something wrong; names it.
+    """
+    extra = connection.extra_dejson
+    schema = connection.schema if connection.schema in ("http", "https") else None
+    host = base_url(connection.host, port=connection.port, scheme=schema)
+    transport = Transport(f"airflow-provider-engagevoice/{__version__} (apache-airflow/{_airflow_version()})")
+    timeout = _seconds("timeout", extra.get("timeout"), most=3600.0, least=0.001)
+    if timeout is not None:
+        transport.timeout = (min(transport.timeout[0], timeout), timeout)
+    method = str(extra.get("auth_method") or AUTH_METHODS[0])
+    account_id = str(extra.get("account_id") or "").strip()
+    sign_in = _sign_in(method, host, connection, extra)
+    sign_in.mask = mask_secret
+    sign_in.share = _share(extra)
+    transport.limiter = Limiter(sign_in.share, **_limits(extra))
+    return RingCXClient(host, sign_in, transport, account_id or None, legacy=method == "legacy")
+
+
+def _sign_in(method: str, host: str, connection: Connection, extra: Mapping[str, Any]) -> SignIn:
+    def need(**fields: str | None) -> list[str]:
+        missing = [name for name, value in fields.items() if not value]
+        if missing:
+            raise InvalidParameter(
+                f"Connection {connection.conn_id!r} with auth_method {method!r} lacks {', '.join(missing)}"
+            )
+        return [str(value) for value in fields.values()]
+
+    login, password = connection.login, connection.password
+    if method == "ringcentral":
+        client_id, secret, jwt = need(login=login, password=password, jwt_token=extra.get("jwt_token"))
+        rc_host = extra.get("rc_host")
+        return RingCentral(
+            host, client_id, secret, jwt, **({"rc_host": base_url(str(rc_host))} if rc_host else {})
+        )
+    if method == "api_token":
+        return ApiToken(*need(password=password))
+    if method == "engage":
+        return Engage(host, *need(login=login, password=password, platform_id=extra.get("platform_id")))
+    if method == "legacy":
+        return Legacy(host, *need(login=login, password=password))
+    raise InvalidParameter(
+        f"Connection {connection.conn_id!r}: auth_method {method!r} is none of {', '.join(AUTH_METHODS)}"
+        + did_you_mean(method, AUTH_METHODS)
+    )
+
+
+def _share(extra: Mapping[str, Any]) -> Share:
+    store = str(extra.get("rate_limit_store") or "").strip() or HOST
+    password = str(extra.get("rate_limit_password") or "")
+    for secret in _secrets_in(store) | ({password} - {""}):
+        mask_secret(secret)
+    return open_share(_with_password(store, password) if password else store)
+
+
+def _with_password(store: str, password: str) -> str:
+    """Put the password into an address of Redis; other stores have none."""
+    if not store.startswith(REDIS):
+        return store
+    scheme, _, rest = store.partition("://")
+    # Up to the path or the query, which may hold an @ of their own.
+    place = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    user, _, server = place.rpartition("@")
+    name, _, own = user.partition(":")
+    if own:
+        raise InvalidParameter(
+            "The connection's rate_limit_store has a password already: take it out there, or leave "
+            "rate_limit_password empty"
+        )
+    return f"{scheme}://{name}:{quote(password, safe='')}@{server}{rest.removeprefix(place)}"
+
+
+def _secrets_in(store: str) -> set[str]:
+    """Find the passwords in an address of Redis, as they stand there and as they are meant."""
+    if "://" not in store:
+        return set()
+    # By hand: what cannot be parsed may hold a password, too.
+    user, at, _ = store.partition("://")[2].rpartition("@")
+    _, _, query = store.partition("?")
+    written = {user.partition(":")[2] if at else ""}
+    written |= {part.partition("=")[2] for part in query.split("&") if part.startswith("password=")}
+    return {secret for word in written for secret in (word, unquote(word)) if secret}
+
+
+def _limits(extra: Mapping[str, Any]) -> dict[str, float]:
+    chosen = {
+        "pad": _seconds("limit_pad", extra.get("limit_pad"), most=60.0),
+        "timeout": _seconds("limit_timeout", extra.get("limit_timeout"), most=86_400.0),
+    }
+    return {name: value for name, value in chosen.items() if value is not None}
+
+
+def _seconds(name: str, value: Any, *, most: float, least: float = 0.0) -> float | None:
+    if value is None or value == "":
+        return None
+    try:
+        seconds = float(value)
+    except (TypeError, ValueError):
+        seconds = -1.0
+    if not least <= seconds <= most:
+        raise InvalidParameter(f"The connection's extra {name} must be a number of seconds, up to {most:g}")
+    return seconds
+
+
+def _airflow_version() -> str:
+    try:
+        return version("apache-airflow")
+    except PackageNotFoundError:
+        return "unknown"

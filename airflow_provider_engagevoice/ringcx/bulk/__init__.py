@@ -1,0 +1,1 @@
+"""Bulk lead actions: chunks, checkpoints, verification and reports."""

@@ -1,0 +1,142 @@
+"""Looking whether an action has reached all its leads, and repeating it for those it has not."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_engagevoice.ringcx.bulk.progress import each
+from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter, NotAllDone
+from airflow_provider_engagevoice.ringcx.leads.search import Leads
+from airflow_provider_engagevoice.ringcx.leads.selection import Parts, Selection
+from airflow_provider_engagevoice.ringcx.spec.enums import LEAD_STATES
+from airflow_provider_engagevoice.ringcx.spec.lead_actions import HELD, Action, Done
+
+log = logging.getLogger(__name__)
+
+ROUNDS = 5
+"""Most times that all is counted."""
+
+_FIRST_PAUSE = 2.0
+
+
+def check_verifiable(action: Action, params: Mapping[str, Any] | None = None) -> None:
+    """Refuse to verify what no search can tell.
+
+    :param action: the action.
+    :param params: its ``paramMap``; None where it is not known yet.
+    :raises InvalidParameter: where ``verify`` makes no sense for it.
+    """
+    if action.done is None:
+        raise InvalidParameter(f"verify: no search tells whether {action.name} has been done")
+    for name, value in action.done.only_with.items():
+        if params is not None and params.get(name) != value:
+            raise InvalidParameter(f"verify: {action.name} can be verified only with {name} {value}")
+
+
+def check_source(action: Action, params: Mapping[str, Any], selection: Selection) -> None:
+    """Refuse to verify a move that no search tells from none.
+
+    :param action: the action.
+    :param params: its ``paramMap``.
+    :param selection: the leads.
+    :raises InvalidParameter: where moved leads would still be selected.
+    """
+    sources = selection.body.get("campaignIds", ())
+    if "CAMPAIGN_ID" in params and (not sources or params["CAMPAIGN_ID"] in sources):
+        raise InvalidParameter(
+            f"verify: {action.name} can be verified only where the criteria name the campaigns that the "
+            "leads are moved from, and the target is none of them"
+        )
+
+
+def left_by(done: Done, selection: Selection, held: tuple[str, ...]) -> Selection:
+    """Select the leads of a selection that an action has not reached.
+
+    A lead that the dialer took meanwhile is not READY any more, but is still meant where READY is.
+
+    :param done: how to tell.
+    :param selection: the leads that were acted on.
+    :param held: states in which the dialer may hold leads that were READY.
+    :return: what is left of it.
+    """
+    body = dict(selection.body)
+    states = body.get("leadStates")
+    if states and "READY" in states:
+        states = list(dict.fromkeys([*states, *held]))
+    if done.state:
+        states = [state for state in states or LEAD_STATES if state not in (done.state, *done.then)]
+        if not states:
+            return Selection({}, f"all are {done.state}")
+    if states:
+        body["leadStates"] = states
+    if done.left and body.get("suppressed", done.left) not in (done.left, "ALL"):
+        return Selection({}, "none was selected that it would change")
+    return Selection({**body, "suppressed": done.left} if done.left else body)
+
+
+@dataclass(frozen=True)
+class Verification:
+    """The check that follows an act.
+
+    :param action: the action.
+    :param params: its ``paramMap``.
+    :param leads: counts leads.
+    :param send: sends one request.
+    :param sleep: waits, unless the task is to end.
+    """
+
+    action: Action
+    params: Mapping[str, Any]
+    leads: Leads
+    send: Callable[[Selection, Mapping[str, Any]], None]
+    sleep: Callable[[float], object]
+
+    def go(self, parts: Parts, done: Iterable[int]) -> None:
+        """Count what is left, and repeat the act for it where it may be repeated.
+
+        :param parts: all requests.
+        :param done: numbers of those that were done.
+        :raises NotAllDone: where some leads are left after several rounds.
+        """
+        how = self.action.done
+        if how is None:
+            return
+        left = dict.fromkeys(done, 1)
+        repeatable = self.action.may_be_repeated(self.params)
+        for number in range(1, ROUNDS + 1):
+            left = self._left(how, parts, left)
+            if not left:
+                log.info("%s: verified, no lead is left", self.action.name)
+                return
+            log.warning(
+                "%s: %d leads are not done yet (round %d of %d)%s",
+                self.action.name,
+                sum(left.values()),
+                number,
+                ROUNDS,
+                "" if number == ROUNDS else "; repeating" if repeatable else "; waiting",
+            )
+            if number < ROUNDS:
+                if repeatable:
+                    self._repeat(how, parts, left)
+                self.sleep(_FIRST_PAUSE * 2 ** (number - 1))
+        raise NotAllDone(
+            f"{self.action.name}: {sum(left.values())} leads are still not in the state that it gives, after "
+            f"{ROUNDS} rounds; the dialer may hold them"
+        )
+
+    def _left(self, how: Done, parts: Parts, among: Collection[int]) -> dict[int, int]:
+        """Count the leads that the requests with these numbers have not reached, where there are any."""
+        numbers = each(f"Verifying {self.action.name}", parts, among)
+        left = {index: self.leads.count(left_by(how, parts[index], HELD)) for index in numbers}
+        return {index: count for index, count in left.items() if count}
+
+    def _repeat(self, how: Done, parts: Parts, left: Iterable[int]) -> None:
+        for index in left:
+            # Leads that are on a call are counted, but not touched unless they were meant.
+            part = left_by(how, parts[index], HELD[:1])
+            if not part.empty:
+                self.send(part, self.params)

@@ -1,0 +1,58 @@
+"""A wish to end soon, at which everything that waits looks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from airflow_provider_engagevoice.ringcx.exceptions import Stopped
+
+LOOK = 0.25
+"""Seconds between two looks of whoever waits."""
+
+
+class Stop:
+    """A wish that work ends soon. May be wished in a signal's handler, or in another thread.
+
+    No :class:`threading.Event`: a handler that sets one while its own thread waits for it never returns.
+    """
+
+    def __init__(self) -> None:
+        self._wished = False
+
+    def set(self) -> None:
+        """Wish it."""
+        self._wished = True
+
+    def is_set(self) -> bool:
+        """Tell whether it is wished."""
+        return self._wished
+
+    def check(self) -> None:
+        """Go on, unless the end is wished.
+
+        :raises Stopped: where it is.
+        """
+        if self._wished:
+            raise Stopped("Stopped, as asked, before the next request was sent")
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep, unless the end is wished.
+
+        :param seconds: how long.
+        :raises Stopped: where it is, at most a quarter of a second later.
+        """
+        if seconds > 0:
+            pause(seconds, self.is_set)
+        self.check()
+
+
+def pause(seconds: float, over: Callable[[], bool]) -> None:
+    """Sleep until it is over.
+
+    :param seconds: how long at most.
+    :param over: tells whether to end before.
+    """
+    ends = time.monotonic() + seconds
+    while not over() and (left := ends - time.monotonic()) > 0:
+        time.sleep(min(left, LOOK))

@@ -1,0 +1,1 @@
+"""Lead selections: search criteria, ids and action parameters."""

@@ -1,0 +1,199 @@
+"""Keeps RingCX's limits before RingCX has to: each request waits for a moment that the windows allow."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from airflow_provider_engagevoice.ringcx.concurrency import Stop
+from airflow_provider_engagevoice.ringcx.exceptions import RateLimited
+from airflow_provider_engagevoice.ringcx.observers import Watch
+from airflow_provider_engagevoice.ringcx.spec.rate_limits import LIMITS, OTHER, Window
+from airflow_provider_engagevoice.ringcx.storage.base import MemoryShare, Saturated, Share
+
+log = logging.getLogger(__name__)
+
+PAD = 0.5
+"""Seconds that each window is taken longer. Requests reach RingCX sooner or later than they were sent; with
+half a second, none of 1,605 requests at full rate came too early on a network that delays up to 0.3 s."""
+
+LIMIT_TIMEOUT = 900.0
+"""Most seconds that one request waits for its moment."""
+
+#: Seconds after which a wait is told in the log, and then told again.
+WORTH_TELLING = 10.0
+_TELL_EVERY = 60.0
+
+#: Seconds before its moment in which a request is noted as begun: what that takes as a rule, and not much
+#: more, since nobody knows the fate of a request that a task was killed with after that.
+_LEAD = 0.25
+#: Seconds that no pad is needed for.
+_LATE = 0.05
+
+#: What method and path name an operation. Source of the paths: contract.
+_OPERATIONS = (
+    ("POST", re.compile(r"/login/rc/accesstoken$"), "token_exchange"),
+    ("POST", re.compile(r"/campaignLeads/leadSearch$"), "lead_search"),
+    ("POST", re.compile(r"/campaignLeads/leadSearchByPhoneList$"), "phone_list_search"),
+    ("PUT", re.compile(r"/campaignLeads/actions$"), "lead_action"),
+    ("PUT", re.compile(r"/campaignLeads/\d+$"), "lead_update"),
+    ("PATCH", re.compile(r"/campaignLeads/\d+$"), "lead_update"),
+    ("POST", re.compile(r"/leadLoader/direct$"), "direct_load"),
+    ("POST", re.compile(r"/leadLoader/preview$"), "preview_load"),
+    ("POST", re.compile(r"/leadLoader/process$"), "process_load"),
+)
+_ACCOUNT = re.compile(r"/accounts/([^/]+)")
+#: These have no documented limit, and the clients sign in rarely: nothing to wait for.
+_UNLIMITED = re.compile(r"/restapi/|/api/auth/token/|/auth/login$|/login/admin$")
+
+
+@dataclass(frozen=True)
+class Limit:
+    """What one request counts towards.
+
+    :param key: names the service, the sub-account and the operation; two requests with the same key count
+        towards the same windows.
+    :param operation: the operation.
+    :param windows: the windows.
+    """
+
+    key: str
+    operation: str
+    windows: tuple[Window, ...]
+
+
+def limit_of(method: str, url: str, params: Mapping[str, Any] | None = None, whose: str = "") -> Limit | None:
+    """Tell what a request counts towards.
+
+    Requests whose limit no document states share one window per sub-account.
+
+    :param method: HTTP method.
+    :param url: address without query.
+    :param params: query.
+    :param whose: who asks, where the address names no sub-account.
+    :return: the limit; None where there is none to keep.
+    """
+    parts = urlsplit(url)
+    if _UNLIMITED.search(parts.path):
+        return None
+    operation = next(
+        (name for verb, path, name in _OPERATIONS if verb == method and path.search(parts.path)), "other"
+    )
+    if operation == "lead_search" and str((params or {}).get("count", "")).lower() == "true":
+        operation = "lead_count"
+    windows = LIMITS.get(operation, OTHER)
+    account = _ACCOUNT.search(parts.path)
+    # The windows are in the key: of two versions with other limits, each keeps its own.
+    spans = ",".join(f"{window.calls}/{window.seconds:g}" for window in windows)
+    return Limit(f"{parts.netloc} {account[1] if account else whose} {operation} {spans}", operation, windows)
+
+
+@dataclass
+class Limiter:
+    """Lets requests go at the moments that the limits allow, first come, first served.
+
+    :param share: where the moments are booked.
+    :param pad: seconds that each window is taken longer.
+    :param timeout: most seconds that a request waits.
+    """
+
+    share: Share = field(default_factory=MemoryShare)
+    pad: float = PAD
+    timeout: float = LIMIT_TIMEOUT
+    #: How many requests of each operation RingCX refused this limiter.
+    refusals: Counter[str] = field(default_factory=Counter, init=False)
+    _told: dict[str, float] = field(default_factory=dict, init=False, repr=False)
+
+    def wait(self, limit: Limit, stop: Stop | None = None, watch: Watch | None = None) -> float:
+        """Wait for the request's moment.
+
+        A moment that was booked stays booked, even if the waiting is broken off: nobody gets it twice.
+
+        :param limit: what the request counts towards.
+        :param stop: breaks the waiting off; default nothing does.
+        :param watch: is told shortly before the moment; if that takes so long that the moment goes by,
+            another one is waited for.
+        :return: the seconds waited.
+        :raises RateLimited: where the moment is more than ``timeout`` seconds away; then none is booked.
+        :raises Stopped: where the waiting was broken off.
+        """
+        stop = stop or Stop()
+        seconds = self._book(limit)
+        if watch is None:
+            self._sleep(seconds, limit, stop)
+            return seconds
+        left, lead = seconds, _LEAD
+        while True:
+            moment = time.monotonic() + left
+            self._sleep(left - lead, limit, stop)
+            told = time.monotonic()
+            watch.begins()
+            left = moment - time.monotonic()
+            if -left > max(self.pad / 2, _LATE):
+                # Requests that booked later count on it that this one was on time.
+                left = self._book(limit)
+                seconds += left
+            if left <= lead:
+                self._sleep(left, limit, stop)
+                return seconds
+            watch.undone()
+            lead = max(lead, time.monotonic() - told)
+
+    def refused(self, limit: Limit) -> None:
+        """Note that RingCX refused a request for its limit although its moment was waited for.
+
+        That is told at most once a minute.
+
+        :param limit: what the request counts towards.
+        """
+        self.refusals[limit.operation] += 1
+        now = time.monotonic()
+        if now < self._told.get(limit.key, now):
+            return
+        self._told[limit.key] = now + _TELL_EVERY
+        log.warning(
+            "RingCX refused %s (429, %d so far) although its limit is kept here (%s): another program uses "
+            "it, too, or tasks that do not share %s. What is refused is tried again",
+            limit.operation,
+            self.refusals[limit.operation],
+            shown(limit.windows),
+            self.share.name,
+        )
+
+    def _book(self, limit: Limit) -> float:
+        """Book a moment; return the seconds until it."""
+        try:
+            return self.share.reserve(limit.key, limit.windows, self.pad, self.timeout)
+        except Saturated as full:
+            raise RateLimited(
+                f"RingCX's limit for {limit.operation} is taken by requests before this one for the next "
+                f"{full.wait:.0f} s, more than limit_timeout={self.timeout:g}",
+                status=None,
+                retry_after=full.wait,
+            ) from None
+
+    def _sleep(self, seconds: float, limit: Limit, stop: Stop) -> None:
+        """Sleep, and say so now and then where it takes long."""
+        left, until_told = seconds, WORTH_TELLING
+        while left > until_told:
+            stop.sleep(until_told)
+            left -= until_told
+            log.info(
+                "Waiting for RingCX's limit of %s (%s): %.0f s more",
+                limit.operation,
+                shown(limit.windows),
+                left,
+            )
+            until_told = _TELL_EVERY
+        stop.sleep(left)
+
+
+def shown(windows: Sequence[Window]) -> str:
+    """Write windows for a person."""
+    return " and ".join(f"{window.calls} requests in {window.seconds:g} s" for window in windows)

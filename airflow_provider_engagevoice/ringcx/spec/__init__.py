@@ -1,0 +1,1 @@
+"""Facts about RingCX as data: actions, enumerations and rate limits."""

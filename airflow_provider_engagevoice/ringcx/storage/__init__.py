@@ -1,0 +1,1 @@
+"""Shared state stores: in memory, in files and in Redis."""

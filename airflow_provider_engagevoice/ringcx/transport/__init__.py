@@ -1,0 +1,1 @@
+"""HTTP transport: sessions, retries and error mapping."""

@@ -1,0 +1,1 @@
+"""Handlers for accounts, dial groups, campaigns and agents."""

@@ -1,0 +1,1 @@
+"""Handlers for signing in and for tokens."""

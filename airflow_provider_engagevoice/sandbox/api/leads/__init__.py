@@ -1,0 +1,1 @@
+"""Handlers for leads and do-not-call lists."""

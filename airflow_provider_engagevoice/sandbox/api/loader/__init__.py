@@ -1,0 +1,1 @@
+"""Handlers for loading leads."""

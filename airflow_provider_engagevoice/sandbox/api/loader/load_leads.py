@@ -1,0 +1,228 @@
+"""Puts the leads of a load into a new list: duplicates, do-not-call, agents, and the rows themselves."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from airflow_provider_engagevoice.sandbox.api.loader.load_options import LoadOptions
+from airflow_provider_engagevoice.sandbox.api.loader.load_results import WORKED, Counts
+from airflow_provider_engagevoice.sandbox.api.loader.load_rows import NewLead, read_leads
+from airflow_provider_engagevoice.sandbox.http.parsing import read_integer
+from airflow_provider_engagevoice.sandbox.state.dnc import Listed, find_listed
+from airflow_provider_engagevoice.sandbox.state.phones import phone_digits
+from airflow_provider_engagevoice.sandbox.state.store import LEAD_COLUMNS
+
+_INSERT = f"INSERT INTO leads ({', '.join(LEAD_COLUMNS)}) VALUES ({', '.join('?' * len(LEAD_COLUMNS))})"
+
+#: The values of ``dncScrubOption`` that count the account's own entries. Source: contract, Campaign. The
+#: sandbox has no national list and none of cellular numbers.
+_INTERNAL = frozenset({"INTERNAL_AND_NATIONAL", "INTERNAL_ONLY", "CELLULAR_AND_INTERNAL"})
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a load goes, and who sends it.
+
+    :param account: the sub-account.
+    :param campaign: id of the campaign.
+    :param max_passes: how often it calls a lead that does not say so itself.
+    :param scrub: its ``dncScrubOption``.
+    :param user: who loads.
+    """
+
+    account: str
+    campaign: int
+    max_passes: int | None
+    scrub: str
+    user: str
+
+
+@dataclass(frozen=True)
+class Load:
+    """One load.
+
+    :param connection: the database, inside a transaction.
+    :param target: where it goes.
+    :param options: what it is to do.
+    :param scrubbed: ``leave_out`` leads on do-not-call, or ``insert`` them as DO-NOT-CALL.
+    :param now: milliseconds since 1970.
+    """
+
+    connection: sqlite3.Connection
+    target: Target
+    options: LoadOptions
+    scrubbed: str
+    now: int
+
+    def run(self, entries: Sequence[object]) -> Counts:
+        """Load leads; if none passes validation, there is no new list either (assumed).
+
+        :param entries: the untrusted leads.
+        :return: what became of them.
+        """
+        accepted, rejected = read_leads(entries, self.options)
+        if not accepted:
+            return Counts(len(entries), rejected=rejected)
+        agents = self._agents()
+        fresh = _WITHOUT_DUPLICATES[self.options.duplicates](self, accepted)
+        listed = self._listed(fresh)
+        chosen = (
+            fresh if self.scrubbed == "insert" else [lead for lead in fresh if not _is_listed(lead, listed)]
+        )
+        counts = Counts(
+            supplied=len(entries),
+            accepted=len(accepted),
+            inserted=len(chosen),
+            duplicates=len(accepted) - len(fresh),
+            scrubbed=sum(_is_listed(lead, listed) for lead in fresh),
+            failed_agents=sum(_asks_for_agent(lead) and _agent(lead, agents) is None for lead in accepted),
+            rejected=rejected,
+        )
+        list_id = self.add_list(counts, "OK", WORKED)
+        self._insert(chosen, list_id, agents, listed)
+        return counts
+
+    def add_list(self, counts: Counts, result: str, message: str) -> int:
+        """Add the list of this load, of any name; one without a name gets one (assumed).
+
+        :param counts: what became of its leads.
+        :param result: ``OK`` or ``Failed``.
+        :param message: what else is to say.
+        :return: its id.
+        """
+        cursor = self.connection.execute(
+            "INSERT INTO lists (campaignId, listDesc, listState, leadsSupplied, leadsAccepted,"
+            " leadsDoNotCall, uploadDate, uploadedBy, result, message) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                self.target.campaign, self.options.description or f"Loaded leads {self.now}",
+                self.options.list_state, counts.supplied, counts.accepted, counts.scrubbed, self.now,
+                self.target.user, result, message,
+            ),
+        )  # fmt: skip
+        return int(cursor.lastrowid or 0)
+
+    def _agents(self) -> frozenset[int]:
+        """Return the ids of the account's agents; those who have left count, too (assumed)."""
+        found = self.connection.execute(
+            "SELECT agentId FROM agents WHERE accountId = ?", (self.target.account,)
+        )
+        return frozenset(row["agentId"] for row in found)
+
+    def _listed(self, leads: Sequence[NewLead]) -> Listed:
+        """Look up which of the leads are on do-not-call, as far as the campaign scrubs by it."""
+        if self.target.scrub not in _INTERNAL:
+            return Listed(frozenset(), frozenset())
+        return find_listed(
+            self.connection,
+            self.target.account,
+            self.options.dnc_tags,
+            {digits for lead in leads for digits in lead.digits},
+            {str(lead.values["externId"]) for lead in leads},
+        )
+
+    def _insert(self, leads: Sequence[NewLead], list_id: int, agents: frozenset[int], listed: Listed) -> None:
+        """Insert leads and their numbers: READY, no passes, next call now."""
+        common: dict[str, object] = {
+            "accountId": self.target.account,
+            "campaignId": self.target.campaign,
+            "listId": list_id,
+            "leadPasses": 0,
+            "nextDialTime": self.now,
+            "suppressed": False,
+            "loadedDts": self.now,
+            "stateDts": self.now,
+            "dialPriority": self.options.dial_priority,
+            "loadedWith": self.options.duplicates,
+        }
+        rows = []
+        for lead in leads:
+            values = {
+                **common,
+                **lead.values,
+                "leadState": "DO-NOT-CALL" if _is_listed(lead, listed) else "READY",
+                "pendingAgentId": _agent(lead, agents),
+            }
+            if values["maxPasses"] is None:
+                values["maxPasses"] = self.target.max_passes
+            rows.append([values.get(name) for name in LEAD_COLUMNS])
+        self.connection.executemany(_INSERT, rows)
+        ids = self.connection.execute("SELECT leadId FROM leads WHERE listId = ? ORDER BY leadId", (list_id,))
+        self.connection.executemany(
+            "INSERT INTO lead_phones (digits, leadId) VALUES (?, ?)",
+            [
+                (digits, row["leadId"])
+                for row, lead in zip(ids.fetchall(), leads, strict=True)
+                for digits in sorted(lead.digits)
+            ],
+        )
+
+
+def _is_listed(lead: NewLead, listed: Listed) -> bool:
+    """Tell whether a lead must not be called; any of its numbers will do (assumed)."""
+    return not listed.digits.isdisjoint(lead.digits) or lead.values["externId"] in listed.extern_ids
+
+
+def _asks_for_agent(lead: NewLead) -> bool:
+    """Tell whether a lead is to be reserved; null and blank say no. Source: contract."""
+    return lead.agent is not None and not (isinstance(lead.agent, str) and not lead.agent.strip())
+
+
+def _agent(lead: NewLead, agents: frozenset[int]) -> int | None:
+    """Return the agent a lead is reserved for, None for nobody."""
+    try:
+        agent = read_integer(lead.agent)
+    except ValueError:
+        return None
+    return agent if agent in agents else None
+
+
+def _all(load: Load, leads: Sequence[NewLead]) -> list[NewLead]:
+    """RETAIN_ALL: no number is one too many."""
+    return list(leads)
+
+
+def _first_of_batch(load: Load, leads: Sequence[NewLead]) -> list[NewLead]:
+    """REMOVE_FROM_LIST: of each number within this load the first lead stays (assumed which)."""
+    return _without(leads, set())
+
+
+def _first_of_campaign(load: Load, leads: Sequence[NewLead]) -> list[NewLead]:
+    """REMOVE_ALL_EXISTING: a new lead gives way to one of the campaign, if that was loaded so, too.
+
+    Of the leads of this load, the first one is such a lead for those behind it (assumed).
+    """
+    numbers = sorted({digits for lead in leads for digits in lead.digits})
+    found = load.connection.execute(
+        # In this order, so that the numbers lead to the leads, however many the campaign has.
+        "SELECT l.leadPhone FROM json_each(?) j CROSS JOIN lead_phones p ON p.digits = j.value"
+        " CROSS JOIN leads l ON l.leadId = p.leadId"
+        " WHERE l.campaignId = ? AND l.loadedWith = 'REMOVE_ALL_EXISTING'",
+        (json.dumps(numbers), load.target.campaign),
+    )
+    return _without(leads, {_phone_key(row["leadPhone"]) for row in found})
+
+
+def _without(leads: Iterable[NewLead], taken: set[str]) -> list[NewLead]:
+    """Leave out leads whose number is taken, by others or by one before them."""
+    fresh = []
+    for lead in leads:
+        key = _phone_key(str(lead.values["leadPhone"]))
+        if key not in taken:
+            taken.add(key)
+            fresh.append(lead)
+    return fresh
+
+
+_WITHOUT_DUPLICATES: Mapping[str, Callable[[Load, Sequence[NewLead]], list[NewLead]]] = {
+    "RETAIN_ALL": _all,
+    "REMOVE_FROM_LIST": _first_of_batch,
+    "REMOVE_ALL_EXISTING": _first_of_campaign,
+}
+
+
+def _phone_key(lead_phone: str) -> str:
+    """Return what two equal values of ``leadPhone`` share, however they are written (assumed)."""
+    return "|".join(phone_digits(number) for number in lead_phone.split("|"))

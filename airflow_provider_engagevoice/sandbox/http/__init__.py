@@ -1,0 +1,1 @@
+"""HTTP layer between Starlette and the request handlers."""

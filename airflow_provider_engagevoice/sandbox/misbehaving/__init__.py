@@ -1,3 +1,0 @@
-"""What goes wrong on demand."""
-
-from __future__ import annotations

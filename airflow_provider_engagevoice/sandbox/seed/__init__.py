@@ -1,0 +1,1 @@
+"""Seed data of a new sandbox."""

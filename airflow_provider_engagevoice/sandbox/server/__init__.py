@@ -1,0 +1,1 @@
+"""Server process and control API of the sandbox."""

@@ -1,3 +1,0 @@
-"""Sign-in, and the tokens that come of it."""
-
-from __future__ import annotations

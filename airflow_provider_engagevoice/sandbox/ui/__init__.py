@@ -1,0 +1,1 @@
+"""Dashboard of the sandbox."""

@@ -1,3 +1,0 @@
-"""The page for people, and what guards it."""
-
-from __future__ import annotations

@@ -1,0 +1,125 @@
+"""Signing in from DAG runs: every way, tokens that end, credentials that are wrong, and what logs show."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.dag_runs import run_tasks
+from tests.support.raw_server import raw_server
+
+pytestmark = pytest.mark.usefixtures("airflow_db")
+
+ACTIONS = "/campaignLeads/actions"
+
+
+def set_connection(monkeypatch, connection, name="DEFAULT"):
+    monkeypatch.setenv(f"AIRFLOW_CONN_ENGAGEVOICE_{name}", json.dumps(connection))
+
+
+def pause(campaign, conn_ids=("engagevoice_default",)):
+    for conn_id in conn_ids:
+        LeadActionOperator(  # noqa: F821
+            task_id=conn_id,
+            lead_action="PAUSE_LEADS",
+            search_criteria={"campaignIds": [campaign], "leadStates": ["READY"]},
+            engagevoice_conn_id=conn_id,
+            retries=3,
+        )
+
+
+def test_every_sign_in_works_in_a_dag_run(ringcx_sandbox, monkeypatch):
+    methods = ("ringcentral", "api_token", "engage", "legacy")
+    for method in methods:
+        set_connection(monkeypatch, ringcx_sandbox.connection_for(method), method.upper())
+    conn_ids = tuple(f"engagevoice_{method}" for method in methods)
+    run = run_tasks(
+        pause, campaign=ringcx_sandbox.campaign("Spring Renewals")["campaignId"], conn_ids=conn_ids
+    )
+    assert run.states() == dict.fromkeys(conn_ids, "success")
+
+
+@pytest.mark.parametrize("ending", ["expire_tokens", "revoke_tokens"])
+def test_a_token_that_ends_before_the_act_is_replaced_and_the_act_done_once(ringcx_sandbox, ending):
+    ringcx_sandbox.fault("meanwhile", work=getattr(ringcx_sandbox, ending), operation="lead_action")
+    run = run_tasks(pause, campaign=ringcx_sandbox.campaign("Spring Renewals")["campaignId"])
+    assert run.states() == {"engagevoice_default": "success"}
+    assert [r.status for r in ringcx_sandbox.requests if r.path.endswith(ACTIONS)] == [401, 200]
+    assert {lead["leadState"] for lead in ringcx_sandbox.leads("Spring Renewals")} & {"READY"} == set()
+
+
+@pytest.mark.parametrize(
+    ("method", "wrong", "advice"),
+    [
+        ("ringcentral", {"password": "wrong-secret"}, "check the connection's login (client id), password"),
+        ("ringcentral", {"extra": {"jwt_token": "wrong-jwt-token"}}, "and extra jwt_token"),
+        ("api_token", {"password": "wrong-secret"}, "permanent API token"),
+        ("engage", {"password": "wrong-secret"}, "password and extra platform_id"),
+        ("legacy", {"login": "wrong-user"}, "check the connection's login and password"),
+    ],
+)
+def test_wrong_credentials_fail_once_and_say_what_to_check(
+    ringcx_sandbox, monkeypatch, logged, method, wrong, advice
+):
+    right = ringcx_sandbox.connection_for(method)
+    extra = {**right["extra"], **wrong.get("extra", {})}
+    set_connection(monkeypatch, {**right, **wrong, "extra": extra})
+    before = ringcx_sandbox.leads()
+    run = run_tasks(pause, campaign=ringcx_sandbox.campaign("Spring Renewals")["campaignId"])
+    assert run.states() == {"engagevoice_default": "failed"}
+    assert run.tries("engagevoice_default") == 1
+    assert advice in logged()
+    assert sum(request.status in (400, 401) for request in ringcx_sandbox.requests) == 1
+    assert ringcx_sandbox.leads() == before
+
+
+def test_a_service_that_is_away_is_tried_again_by_airflow(ringcx_sandbox, monkeypatch):
+    from airflow_provider_engagevoice.ringcx.transport import http
+
+    monkeypatch.setattr(http, "_FIRST_PAUSE", 0.001)
+    campaign = ringcx_sandbox.campaign("Spring Renewals")["campaignId"]
+    with raw_server(lambda number, request: None, listening=False) as away:
+        set_connection(monkeypatch, {**ringcx_sandbox.connection_for("api_token"), "host": away.url})
+        run = run_tasks(pause, campaign=campaign)
+    assert run.states() == {"engagevoice_default": "failed"}
+    assert run.tries("engagevoice_default") == 4
+
+
+@pytest.mark.ringcx_sandbox(size=500)
+def test_no_log_line_of_a_dag_run_shows_a_secret_or_a_lead(ringcx_sandbox, issued_tokens, tmp_path):
+    root = Path(__file__).parents[2]
+    ringcx_sandbox.fault("meanwhile", work=ringcx_sandbox.expire_tokens, operation="lead_action")
+    done = subprocess.run(
+        [
+            sys.executable,
+            str(root / "scripts" / "run_dag.py"),
+            str(root / "example_dags" / "move_and_email.py"),
+            str(tmp_path / "result.json"),
+        ],
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+            "AIRFLOW_HOME": str(tmp_path),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    phones = {lead["leadPhone"] for lead in ringcx_sandbox.leads()}
+    extern_ids = {lead["externId"] for lead in ringcx_sandbox.leads()}
+    assert json.loads((tmp_path / "result.json").read_text())["state"] == "success", done.stderr
+    text = done.stdout + done.stderr
+    text += "".join(
+        path.read_text(errors="replace") for path in (tmp_path / "logs").rglob("*") if path.is_file()
+    )
+    assert "leads match" in text
+    assert len(issued_tokens) >= 3
+    for secret in ("sandbox-secret", "sandbox-jwt", *issued_tokens):
+        assert secret not in text
+    assert {phone for phone in phones if phone in text} == set()
+    assert {extern_id for extern_id in extern_ids if extern_id in text} == set()

@@ -1,0 +1,223 @@
+"""Moves into a new list: exactly one list, and the truth where an answer was lost."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from airflow_provider_engagevoice.ringcx.exceptions import (
+    InvalidCriteria,
+    InvalidParameter,
+    NotFound,
+    OutcomeUnknown,
+)
+from airflow_provider_engagevoice.ringcx.leads.moves import plan_move
+from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
+from tests.support.clients import act, acted, client_of, move_to
+
+pytestmark = pytest.mark.usefixtures("clock", "new_process")
+
+Row = dict[str, Any]
+Move = Callable[..., Any]
+
+
+@pytest.fixture
+def move(ringcx_sandbox: SandboxServer, spring: Row, summer: Row) -> Move:
+    """Move leads of "Spring Renewals" into a new list of "Summer Win-Back"."""
+
+    def run(criteria: Row, *, copy: str = "false", duplicates: str = "MOVE", **more: Any) -> Any:
+        named = {"campaignId": spring["campaignId"], "campaignIds": [spring["campaignId"]], **criteria}
+        params = {**move_to(summer, copy=copy), "DUPLICATE_ACTION_SETTING": duplicates}
+        return act(client_of(ringcx_sandbox.url), "MOVE_TO_CAMPAIGN", named, params, **more)
+
+    return run
+
+
+def new_lists(sandbox: SandboxServer) -> Counter[int]:
+    """Ids of the lists that the test's moves made, with the number of leads in each."""
+    leads = sandbox.leads("Summer Win-Back")
+    return Counter(lead["listId"] for lead in leads if lead["listDesc"] == "Moved by a test")
+
+
+def made(sandbox: SandboxServer, summer: Row) -> int:
+    """How many lists of the test's name the target has, empty ones included."""
+    campaigns = client_of(sandbox.url).campaigns
+    lists = campaigns.lists(campaigns.find(summer["campaignId"]))
+    return sum(entry["list_name"] == "Moved by a test" for entry in lists)
+
+
+def lose_after(sandbox: SandboxServer, work: Callable[[], object]) -> None:
+    """Lose the next action before it takes effect, and let this happen meanwhile."""
+    sandbox.fault("meanwhile", work=work, operation="lead_action")
+    sandbox.fault("drop", operation="lead_action")
+
+
+def test_a_move_in_chunks_makes_one_list(
+    ringcx_sandbox: SandboxServer, ids: list[int], move: Move, summer: Row
+) -> None:
+    done = move({"leadIds": ids[:11]}, chunk_size=3)
+    assert (done["leads_updated"], done["requests"]) == (11, 4)
+    assert list(new_lists(ringcx_sandbox).values()) == [11]
+    assert made(ringcx_sandbox, summer) == 1
+
+
+def test_a_second_run_makes_a_list_of_its_own(
+    ringcx_sandbox: SandboxServer, ids: list[int], move: Move, summer: Row
+) -> None:
+    move({"leadIds": ids[:5]}, chunk_size=2)
+    move({"leadIds": ids[5:12]}, chunk_size=2)
+    assert sorted(new_lists(ringcx_sandbox).values()) == [5, 7]
+    assert made(ringcx_sandbox, summer) == 2
+
+
+def test_a_first_chunk_of_duplicates_makes_no_list_and_uses_no_older_one(
+    ringcx_sandbox: SandboxServer, ids: list[int], move: Move
+) -> None:
+    """With IGNORE a request may find nothing to move, and so make no list for the next one."""
+    move({"leadIds": ids[:2]})
+    nothing = {"success": True, "leadUpdateCount": 0}
+    ringcx_sandbox.fault("answer", body=nothing, operation="lead_action", times=2)
+    done = move({"leadIds": ids[2:12]}, duplicates="IGNORE", chunk_size=2)
+    assert (done["leads_updated"], done["requests"]) == (6, 5)
+    assert sorted(new_lists(ringcx_sandbox).values()) == [2, 6]
+
+
+def test_a_lost_answer_to_the_first_chunk_is_success_where_its_leads_have_moved(
+    ringcx_sandbox: SandboxServer, ids: list[int], move: Move
+) -> None:
+    ringcx_sandbox.fault("drop", when="after", operation="lead_action")
+    done = move({"leadIds": ids[:7]}, chunk_size=3)
+    assert (done["leads_matched"], done["leads_updated"], done["requests"]) == (7, 7, 3)
+    assert list(new_lists(ringcx_sandbox).values()) == [7]
+    assert acted(ringcx_sandbox) == 3
+
+
+def test_leads_that_left_by_other_ways_do_not_count_as_moved(
+    ringcx_sandbox: SandboxServer, ids: list[int], move: Move
+) -> None:
+    """The dialer may take all READY leads, while the move itself never arrived."""
+    other = client_of(ringcx_sandbox.url)
+    lose_after(ringcx_sandbox, lambda: act(other, "PAUSE_LEADS", {"leadIds": ids}))
+    with pytest.raises(OutcomeUnknown, match="0 in the new list"):
+        move({"leadIds": ids[:3], "leadStates": ["READY"]})
+    assert new_lists(ringcx_sandbox) == {}
+
+
+@pytest.mark.parametrize("status", [503, 403])
+def test_where_the_truth_cannot_be_looked_up_it_stays_unknown(
+    ringcx_sandbox: SandboxServer, ids: list[int], move: Move, status: int
+) -> None:
+    ringcx_sandbox.fault("drop", when="after", operation="lead_action")
+    ringcx_sandbox.fault("status", status=status, operation="lead_count", skip=1, chance=1)
+    ringcx_sandbox.fault("status", status=status, operation="lead_search", chance=1)
+    with pytest.raises(OutcomeUnknown) as caught:
+        move({"leadIds": ids[:3]})
+    assert not caught.value.retryable
+
+
+@pytest.mark.parametrize(("copy", "within"), [("true", False), ("TRANSITION", False), ("false", True)])
+def test_what_leaves_its_leads_where_they_were_is_not_settled_by_who_is_left(
+    ringcx_sandbox: SandboxServer, ids: list[int], move: Move, summer: Row, copy: str, within: bool
+) -> None:
+    """Neither copies nor moves within the campaigns selected from leave the source."""
+    move({"leadIds": ids[:5]})  # an older list of the name
+    other = client_of(ringcx_sandbox.url)
+    lose_after(ringcx_sandbox, lambda: act(other, "PAUSE_LEADS", {"leadIds": ids[5:]}))
+    named = ringcx_sandbox.campaign("Spring Renewals")["campaignId"]
+    criteria = {"leadIds": ids[5:8], "leadStates": ["READY"], "campaignIds": [named]}
+    if within:
+        criteria["campaignIds"].append(summer["campaignId"])
+    with pytest.raises(OutcomeUnknown):
+        move(criteria, copy=copy)
+    assert list(new_lists(ringcx_sandbox).values()) == [5]
+
+
+@pytest.mark.parametrize("copy", ["false", "true"])
+def test_lists_that_cannot_be_read_half_way_leave_no_error_that_airflow_retries(
+    ringcx_sandbox: SandboxServer, ids: list[int], move: Move, copy: str
+) -> None:
+    ringcx_sandbox.fault("status", status=503, operation="lists", skip=1, chance=1)
+    with pytest.raises(OutcomeUnknown, match="1 of 3 requests had been done"):
+        move({"leadIds": ids[:6]}, copy=copy, chunk_size=2)
+    assert sum(new_lists(ringcx_sandbox).values()) == 2
+
+
+def test_lists_that_cannot_be_read_at_the_start_stop_the_move(
+    ringcx_sandbox: SandboxServer, ids: list[int], move: Move
+) -> None:
+    ringcx_sandbox.fault("status", status=403, operation="lists", chance=1)
+    with pytest.raises(Exception, match="answered 403"):
+        move({"leadIds": ids[:6]}, chunk_size=2)
+    assert acted(ringcx_sandbox) == 0
+
+
+def test_the_rest_of_a_move_goes_on_after_a_lost_answer_to_a_later_chunk(
+    ringcx_sandbox: SandboxServer, ids: list[int], move: Move
+) -> None:
+    """Once its list exists, a move may be repeated."""
+    ringcx_sandbox.fault("drop", when="after", operation="lead_action", at=[2])
+    ringcx_sandbox.fault("drop", operation="lead_action", at=[3])
+    ringcx_sandbox.fault("status", status=503, operation="lead_action", at=[4])
+    done = move({"leadIds": ids[:6]}, chunk_size=2)
+    assert done["requests"] == 3
+    assert list(new_lists(ringcx_sandbox).values()) == [6]
+
+
+def plan(sandbox: SandboxServer, **arguments: Any) -> Any:
+    return plan_move(client_of(sandbox.url, account_id=None).campaigns, **arguments)
+
+
+def test_a_plan_looks_up_all_names_in_few_requests(ringcx_sandbox: SandboxServer, summer: Row) -> None:
+    list_id = ringcx_sandbox.leads("Summer Win-Back")[0]["listId"]
+    by_id = plan(
+        ringcx_sandbox,
+        target_campaign="Summer Win-Back",
+        source_campaign="Spring Renewals",
+        target_list=str(list_id),
+        account_id="50810001",
+    )
+    assert [request.path.rpartition("/")[2] for request in ringcx_sandbox.requests[2:]] == [
+        "withChildren",
+        "lists",
+    ]
+    assert (by_id.target["campaign_id"], by_id.list_id) == (summer["campaignId"], list_id)
+    assert by_id.params(False, "MOVE") == {
+        "CAMPAIGN_ID": summer["campaignId"],
+        "LIST_ID": list_id,
+        "CREATE_COPY_SETTING": "false",
+        "DUPLICATE_ACTION_SETTING": "MOVE",
+    }
+
+
+def test_a_plan_for_a_new_list_names_it(ringcx_sandbox: SandboxServer, summer: Row) -> None:
+    planned = plan(
+        ringcx_sandbox, target_campaign=summer["campaignId"], new_list_name="July", account_id="50810001"
+    )
+    assert planned.params("TRANSITION", "IGNORE") == {
+        "CAMPAIGN_ID": summer["campaignId"],
+        "LIST_ID": "0",
+        "LIST_NAME": "July",
+        "CREATE_COPY_SETTING": "TRANSITION",
+        "DUPLICATE_ACTION_SETTING": "IGNORE",
+    }
+
+
+def test_a_list_by_name_must_be_the_only_one(
+    ringcx_sandbox: SandboxServer, ids: list[int], move: Move, summer: Row
+) -> None:
+    with pytest.raises(NotFound, match="has no list 'Moved by a tset'"):
+        plan(ringcx_sandbox, target_campaign=summer["campaignId"], target_list="Moved by a tset")
+    move({"leadIds": ids[:1]})
+    named = plan(ringcx_sandbox, target_campaign=summer["campaignId"], target_list="Moved by a test")
+    assert named.list_id in new_lists(ringcx_sandbox)
+    move({"leadIds": ids[1:2]})
+    with pytest.raises(InvalidParameter, match="has 2 lists 'Moved by a test'; name one id of"):
+        plan(ringcx_sandbox, target_campaign=summer["campaignId"], target_list="Moved by a test")
+
+
+def test_leads_stay_in_their_account(ringcx_sandbox: SandboxServer) -> None:
+    with pytest.raises(InvalidCriteria, match="source is in 50810002, the target in 50810001"):
+        plan(ringcx_sandbox, target_campaign="Summer Win-Back", source_campaign="Solar Consultations")

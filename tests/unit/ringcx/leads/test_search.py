@@ -1,0 +1,250 @@
+"""A search gives every lead exactly once, however RingCX counts its pages."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_engagevoice.ringcx.exceptions import (
+    InvalidRequest,
+    ServiceUnavailable,
+    UnexpectedAnswer,
+)
+from airflow_provider_engagevoice.ringcx.leads.search import Leads
+from airflow_provider_engagevoice.ringcx.leads.selection import Selection
+from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
+from airflow_provider_engagevoice.sandbox.settings import Settings
+from tests.support.clients import client_of
+
+pytestmark = pytest.mark.usefixtures("clock", "new_process")
+
+ALL = Selection({"campaignIds": [1]})
+SEARCH = "/leadSearch"
+
+
+@dataclass
+class Pages:
+    """A search as some server might page it.
+
+    :param total: leads there are.
+    :param cap: most rows of a page.
+    :param base: number of the first page.
+    :param page_zero: what page 0 is where pages count from 1.
+    :param skips: a page's place follows from the rows asked for, however few the cap lets it give.
+    :param overlap: rows of the page before that a page repeats.
+    :param doubled: every row stands twice in its page.
+    :param ignores: gives all leads whatever page is asked for.
+    :param hidden: leads that have a place in a page and are left out of it.
+    :param wrapped: rows come inside an object.
+    """
+
+    total: int
+    cap: int = 5000
+    base: int = 0
+    page_zero: str = "400"
+    skips: bool = False
+    overlap: int = 0
+    doubled: bool = False
+    ignores: bool = False
+    hidden: frozenset[int] = frozenset()
+    wrapped: bool = False
+    asked: list[dict[str, Any]] = field(default_factory=list)
+
+    def __call__(self, method: str, path: str, *, params: Any, json: Any, repeatable: bool) -> Any:
+        assert (method, repeatable, json) == ("POST", True, ALL.body)
+        self.asked.append(params)
+        if params.get("count") == "true":
+            return len(self.leads)
+        rows = self._page(params["page"], params["maxRows"])
+        return {"searchResults": rows} if self.wrapped else rows
+
+    @property
+    def leads(self) -> list[int]:
+        return [lead for lead in range(self.total) if lead not in self.hidden]
+
+    def _page(self, page: int, rows: int) -> list[dict[str, int]]:
+        if self.ignores:
+            return [{"leadId": lead} for lead in self.leads]
+        if page < self.base and self.page_zero == "400":
+            raise InvalidRequest("page must be at least 1", status=400)
+        if page < self.base and self.page_zero == "500":
+            raise ServiceUnavailable("broken", status=500)
+        if page < self.base and self.page_zero == "empty":
+            return []
+        given = min(rows, self.cap)
+        first = max(page - self.base, 0) * (rows if self.skips else given)
+        found = [{"leadId": lead} for lead in self.leads_between(first - self.overlap, first + given)]
+        return found + found if self.doubled else found
+
+    def leads_between(self, start: int, end: int) -> list[int]:
+        return [lead for lead in range(max(start, 0), min(end, self.total)) if lead not in self.hidden]
+
+
+def search(pages: Pages) -> list[int]:
+    return [row["leadId"] for row in Leads(pages, "50810001").search(ALL)]
+
+
+def isolated(total: int) -> frozenset[int]:
+    """Every third lead: few enough that no page is hidden as a whole."""
+    return frozenset(range(1, total, 3))
+
+
+servers = st.builds(
+    Pages,
+    total=st.integers(0, 120),
+    cap=st.integers(1, 150),
+    base=st.integers(0, 1),
+    page_zero=st.sampled_from(["400", "500", "empty", "same"]),
+    skips=st.booleans(),
+    overlap=st.integers(0, 5),
+    doubled=st.booleans(),
+    ignores=st.booleans(),
+    wrapped=st.booleans(),
+)
+
+
+@given(servers)
+def test_every_lead_comes_exactly_once(server: Pages) -> None:
+    server.asked.clear()
+    assert sorted(search(server)) == server.leads
+    most = 5 if server.ignores else server.total // min(server.cap, 1000) + 5
+    assert len(server.asked) <= most
+
+
+@given(st.integers(0, 120), st.integers(3, 150), st.integers(0, 1), st.booleans())
+def test_pages_that_are_not_full_are_not_the_last(total: int, cap: int, base: int, skips: bool) -> None:
+    server = Pages(total, cap, base, skips=skips, hidden=isolated(total))
+    assert sorted(search(server)) == server.leads
+
+
+@pytest.mark.parametrize(
+    ("server", "requests"),
+    [
+        (Pages(0), 2),
+        (Pages(1), 2),
+        (Pages(0, base=1), 2),
+        (Pages(1, base=1), 3),
+        (Pages(1000), 2),
+        (Pages(1001), 3),
+        (Pages(2500), 4),
+        (Pages(300, cap=100), 4),
+        (Pages(300, cap=100, base=1), 5),
+        (Pages(300, cap=100, base=1, page_zero="empty"), 5),
+        (Pages(300, cap=100, base=1, page_zero="same"), 5),
+        (Pages(300, ignores=True), 3),
+        (Pages(0, ignores=True), 2),
+    ],
+)
+def test_no_more_requests_than_needed(server: Pages, requests: int) -> None:
+    assert sorted(search(server)) == server.leads
+    assert len(server.asked) == requests + 1  # and one to compare the count
+
+
+def test_criteria_that_ringcx_refuses_are_not_taken_for_page_numbers_from_one() -> None:
+    def refuse(*args: Any, **kwargs: Any) -> Any:
+        raise InvalidRequest("leadStates: no such state", status=400)
+
+    with pytest.raises(InvalidRequest, match="no such state"):
+        list(Leads(refuse, "50810001").search(ALL))
+
+
+def test_nothing_selected_asks_nothing() -> None:
+    server = Pages(10)
+    leads = Leads(server, "50810001")
+    assert list(leads.search(Selection({}, "leadIds is empty"))) == []
+    assert leads.count(Selection({}, "leadIds is empty")) == 0
+    assert server.asked == []
+
+
+def test_leads_come_page_by_page() -> None:
+    server = Pages(2500)
+    found = Leads(server, "50810001").search(ALL)
+    assert server.asked == []
+    next(found)
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "rows", [7, "text", None, True, {"results": []}, {"searchResults": None}, [1], [{}], [{"leadId": "7"}]]
+)
+def test_rows_that_are_no_leads_are_an_error(rows: object) -> None:
+    leads = Leads(lambda *args, **kwargs: rows, "50810001")
+    with pytest.raises(UnexpectedAnswer, match=r"leadId|something other than a list of leads"):
+        list(leads.search(ALL))
+
+
+@pytest.mark.parametrize(("shape", "expected"), [(0, 0), (7, 7), ({"totalCount": 7, "searchResults": []}, 7)])
+def test_a_count_comes_as_a_number_or_inside_an_object(shape: object, expected: int) -> None:
+    assert Leads(lambda *args, **kwargs: shape, "50810001").count(ALL) == expected
+
+
+@pytest.mark.parametrize("server", [Pages(0), Pages(7), Pages(250, cap=100), Pages(250, cap=100, base=1)])
+def test_a_server_that_cannot_count_is_asked_for_the_leads(server: Pages) -> None:
+    def request(*args: Any, params: Any, **more: Any) -> Any:
+        if "count" in params:
+            params = {"page": server.base, "maxRows": server.cap}
+        return server(*args, params=params, **more)
+
+    assert Leads(request, "50810001").count(ALL) == server.total
+
+
+@pytest.mark.parametrize("shape", [None, "7", 7.0, True, -1, {}, {"totalCount": None}, {"totalCount": "7"}])
+def test_a_count_that_is_no_number_is_an_error(shape: object) -> None:
+    with pytest.raises(UnexpectedAnswer, match="something other than a number"):
+        Leads(lambda *args, **kwargs: shape, "50810001").count(ALL)
+
+
+def test_leads_that_come_and_go_meanwhile_are_mentioned(caplog: pytest.LogCaptureFixture) -> None:
+    server = Pages(5)
+
+    def request(*args: Any, params: Any, **more: Any) -> Any:
+        return 6 if "count" in params else server(*args, params=params, **more)
+
+    with caplog.at_level(logging.WARNING):
+        assert len(list(Leads(request, "50810001").search(ALL))) == 5
+    assert "gave 5 leads, RingCX counts 6" in caplog.text
+
+
+@pytest.mark.parametrize("base", [0, 1])
+@pytest.mark.parametrize("cap", [7, 50, 70, 5000])
+def test_a_campaign_is_read_whole_over_http(base: int, cap: int) -> None:
+    with SandboxServer(Settings(size=1000, page_base=base, row_cap=cap)) as server:
+        expected = [lead["leadId"] for lead in server.leads("Spring Renewals")]
+        criteria = {"campaignIds": [server.campaign("Spring Renewals")["campaignId"]]}
+        leads = client_of(server.url, "api_token").leads()
+        assert [row["leadId"] for row in leads.search(Selection(criteria))] == expected
+        assert leads.count(Selection(criteria)) == len(expected)
+
+
+def test_a_failing_page_is_asked_for_again(ringcx_sandbox: SandboxServer, spring: dict[str, Any]) -> None:
+    ringcx_sandbox.fault("status", status=503, operation="lead_search", at=[2])
+    ringcx_sandbox.fault("rate_limited", retry_after=None, operation="lead_search", at=[3])
+    criteria = Selection({"campaignIds": [spring["campaignId"]]})
+    found = list(client_of(ringcx_sandbox.url).leads().search(criteria))
+    assert len(found) == len(ringcx_sandbox.leads("Spring Renewals"))
+
+
+def test_an_outage_is_not_taken_for_an_empty_page_zero(
+    ringcx_sandbox: SandboxServer, spring: dict[str, Any]
+) -> None:
+    criteria = Selection({"campaignIds": [spring["campaignId"]]})
+    ringcx_sandbox.fault("status", status=503, operation="lead_search", chance=1)
+    with pytest.raises(ServiceUnavailable):
+        list(client_of(ringcx_sandbox.url).leads().search(criteria))
+    assert {request.query["page"] for request in ringcx_sandbox.requests if SEARCH in request.path} == {"0"}
+
+
+def test_a_server_that_breaks_on_page_zero_is_read_from_page_one(
+    ringcx_sandbox: SandboxServer, spring: dict[str, Any]
+) -> None:
+    ringcx_sandbox.fault("status", status=500, operation="lead_search", where={"page": "0"}, chance=1)
+    criteria = Selection({"campaignIds": [spring["campaignId"]]})
+    for body in ([{"leadId": 7}], []):
+        ringcx_sandbox.fault("answer", body=body, operation="lead_search")
+    ringcx_sandbox.fault("answer", body=1, operation="lead_count")
+    assert [row["leadId"] for row in client_of(ringcx_sandbox.url).leads().search(criteria)] == [7]
