@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote
 
 from airflow_provider_engagevoice import __version__
 from airflow_provider_engagevoice.get_provider_info import AUTH_METHODS
-from airflow_provider_engagevoice.ringcx.auth.refresh import SignIn
+from airflow_provider_engagevoice.ringcx.auth.base import SignIn
 from airflow_provider_engagevoice.ringcx.auth.schemes import ApiToken, Engage, Legacy, RingCentral
 from airflow_provider_engagevoice.ringcx.client import RingCXClient, base_url
 from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter, did_you_mean

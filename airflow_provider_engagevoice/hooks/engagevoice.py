@@ -21,7 +21,7 @@ from airflow_provider_engagevoice.ringcx.exceptions import EngageVoiceError
 from airflow_provider_engagevoice.version_compat import AirflowFailException, BaseHook, storage_path
 
 if TYPE_CHECKING:
-    from airflow_provider_engagevoice.ringcx.bulk.executor import ActionSummary
+    from airflow_provider_engagevoice.ringcx.bulk.action import ActionSummary
     from airflow_provider_engagevoice.ringcx.campaigns import Campaign
     from airflow_provider_engagevoice.ringcx.client import RingCXClient
     from airflow_provider_engagevoice.ringcx.leads.id_file import Source
@@ -162,7 +162,8 @@ class EngageVoiceHook(BaseHook):
         :raises OutcomeUnknown: where an action that must not be repeated may have been done.
         :raises EngageVoiceError: for all else that can go wrong.
         """
-        from airflow_provider_engagevoice.ringcx.bulk.executor import Act, check_bounds, nothing_done
+        from airflow_provider_engagevoice.ringcx.bulk.action import Act, nothing_done
+        from airflow_provider_engagevoice.ringcx.bulk.options import check_bounds
 
         check_bounds(max_leads, chunk_size, on_rejected)
         ids = None

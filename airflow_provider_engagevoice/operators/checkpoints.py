@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_engagevoice.ringcx.bulk.checkpoint import Journal
 from airflow_provider_engagevoice.ringcx.exceptions import ServiceUnavailable
-from airflow_provider_engagevoice.ringcx.storage.base import MemoryShare, ShareFailed
+from airflow_provider_engagevoice.ringcx.storage.base import ShareFailed
+from airflow_provider_engagevoice.ringcx.storage.memory import MemoryShare
 from airflow_provider_engagevoice.version_compat import conf
 
 if TYPE_CHECKING:

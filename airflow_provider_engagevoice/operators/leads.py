@@ -150,7 +150,7 @@ class _LeadOperator(FaithfulTemplates, BaseOperator):
     def _check_verify(self, action: str) -> None:
         """Refuse to verify an action that cannot be verified."""
         if self.verify and not is_data(action):
-            from airflow_provider_engagevoice.ringcx.bulk.verification import check_verifiable
+            from airflow_provider_engagevoice.ringcx.bulk.options import check_verifiable
             from airflow_provider_engagevoice.ringcx.leads.action_params import find_action
 
             check_verifiable(find_action(action))
@@ -164,7 +164,7 @@ class _LeadOperator(FaithfulTemplates, BaseOperator):
         return getattr(self, name) is not None or mapped_over_data(self, name)
 
     def _check_settings(self) -> None:
-        from airflow_provider_engagevoice.ringcx.bulk.executor import check_bounds
+        from airflow_provider_engagevoice.ringcx.bulk.options import check_bounds
 
         check_bounds(self.max_leads, self.chunk_size, self.on_rejected)
         if not self._criteria_given and not self._has("source"):
@@ -192,7 +192,7 @@ class _LeadOperator(FaithfulTemplates, BaseOperator):
         return select(criteria, data=data, account_wide=self._may_be_wide(), source=source)
 
     def _nothing_selected(self, why: str, hook: EngageVoiceHook) -> dict[str, Any]:
-        from airflow_provider_engagevoice.ringcx.bulk.executor import nothing_done
+        from airflow_provider_engagevoice.ringcx.bulk.action import nothing_done
 
         if self.on_empty == "skip":
             raise AirflowSkipException(f"Nothing selected: {why}")
@@ -211,7 +211,7 @@ class _LeadOperator(FaithfulTemplates, BaseOperator):
         context: Context,
         target: Campaign | None = None,
     ) -> dict[str, Any]:
-        from airflow_provider_engagevoice.ringcx.bulk.executor import Act
+        from airflow_provider_engagevoice.ringcx.bulk.action import Act
 
         act = Act.of(
             self._action(),
@@ -384,7 +384,7 @@ class MoveLeadsOperator(_LeadOperator):
         return "MOVE_TO_CAMPAIGN"
 
     def _check_settings(self) -> None:
-        from airflow_provider_engagevoice.ringcx.leads.moves import COPY_SETTINGS
+        from airflow_provider_engagevoice.ringcx.spec.lead_actions import COPY_SETTINGS
 
         super()._check_settings()
         if self.copy not in COPY_SETTINGS or (self.copy in (0, 1) and not isinstance(self.copy, bool)):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, TypedDict
 
+from airflow_provider_engagevoice.ringcx.endpoints import Request, account_path
 from airflow_provider_engagevoice.ringcx.exceptions import (
     AccessDenied,
     CampaignAmbiguous,
@@ -17,8 +18,6 @@ from airflow_provider_engagevoice.ringcx.exceptions import (
 )
 
 log = logging.getLogger(__name__)
-
-Request = Callable[..., Any]
 
 
 class Account(TypedDict):
@@ -245,19 +244,6 @@ def is_meant(wanted: str | int, name: str, number: int) -> bool:
     if isinstance(wanted, int):
         return number == wanted
     return name == wanted or wanted.strip() == str(number)
-
-
-def account_path(account_id: str | int) -> str:
-    """Write the path that everything of a sub-account is below.
-
-    :param account_id: the sub-account.
-    :return: the path.
-    :raises InvalidParameter: where it is no such id.
-    """
-    text = str(account_id)
-    if not text.isascii() or not text.isalnum():
-        raise InvalidParameter(f"account_id {text!r} is no RingCX sub-account id")
-    return f"/api/v1/admin/accounts/{text}"
 
 
 def _campaigns(account_id: str, groups: Sequence[dict[str, Any]]) -> Iterator[Campaign]:

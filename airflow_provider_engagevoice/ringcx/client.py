@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from airflow_provider_engagevoice.ringcx.auth.refresh import SignIn
+from airflow_provider_engagevoice.ringcx.auth.base import SignIn
 from airflow_provider_engagevoice.ringcx.bulk.executor import LeadActions
-from airflow_provider_engagevoice.ringcx.bulk.prefetch_thread import Beside
+from airflow_provider_engagevoice.ringcx.bulk.prefetch import Beside, BorrowedToken, background_transport
 from airflow_provider_engagevoice.ringcx.campaigns import Campaigns
 from airflow_provider_engagevoice.ringcx.concurrency import Stop
 from airflow_provider_engagevoice.ringcx.exceptions import AuthenticationError, InvalidParameter
@@ -74,7 +74,7 @@ class RingCXClient:
         :return: the actions.
         """
         leads = self.leads(account_id)
-        beside = partial(Beside, self, leads.account_id)
+        beside = partial(self._beside, leads.account_id)
         return LeadActions(self.request, leads, self.campaigns, self.stop, beside)
 
     def request(
@@ -123,6 +123,16 @@ class RingCXClient:
                 raise
             self.sign_in.renew(self.transport, sent)
         return self.transport.send(call, authorize)
+
+    def _beside(self, account_id: str) -> Beside:
+        borrowed = BorrowedToken()
+        transport = background_transport(self.transport)
+        own = replace(self, sign_in=borrowed, transport=transport)
+
+        def borrow_token() -> None:
+            borrowed.given = self.sign_in.headers(self.transport)
+
+        return Beside(Leads(own.request, account_id), transport, borrow_token)
 
     def close(self) -> None:
         """Close the session's connections."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from airflow_provider_engagevoice.ringcx.exceptions import Stopped
 
@@ -56,3 +59,34 @@ def pause(seconds: float, over: Callable[[], bool]) -> None:
     ends = time.monotonic() + seconds
     while not over() and (left := ends - time.monotonic()) > 0:
         time.sleep(min(left, LOOK))
+
+
+class ThreadLock:
+    """A lock between threads that a forked process finds free: its holder is not there to release it."""
+
+    def __init__(self) -> None:
+        self._renew()
+
+    @contextmanager
+    def held(self, check: Callable[[], object] = bool) -> Iterator[None]:
+        """Hold the lock.
+
+        :param check: called now and then while waiting; raises to break the waiting off.
+        """
+        if self._process != os.getpid():
+            self._renew()
+        lock = self._lock
+        while not lock.acquire(timeout=LOOK):
+            check()
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _renew(self) -> None:
+        self._process = os.getpid()
+        self._lock = threading.Lock()
+
+
+#: Seconds after which a wait is told in the log, and then told again.
+WORTH_TELLING = 10.0

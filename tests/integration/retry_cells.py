@@ -14,9 +14,10 @@ from socket import create_connection
 from typing import Any
 from urllib.parse import urlsplit
 
-from airflow_provider_engagevoice.ringcx.bulk.executor import Act, ActionSummary, LeadActions
-from airflow_provider_engagevoice.ringcx.campaigns import Request
+from airflow_provider_engagevoice.ringcx.bulk.action import Act, ActionSummary
+from airflow_provider_engagevoice.ringcx.bulk.executor import LeadActions
 from airflow_provider_engagevoice.ringcx.client import RingCXClient
+from airflow_provider_engagevoice.ringcx.endpoints import Request
 from airflow_provider_engagevoice.ringcx.leads.selection import Selection
 from airflow_provider_engagevoice.ringcx.spec.lead_actions import ACTIONS, NEW_LIST
 from airflow_provider_engagevoice.ringcx.transport.retry import Failure

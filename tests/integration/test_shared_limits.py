@@ -9,9 +9,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from airflow_provider_engagevoice.ringcx.ratelimit.limiter import limit_of
+from airflow_provider_engagevoice.ringcx.ratelimit.operations import limit_of
 from airflow_provider_engagevoice.ringcx.spec.rate_limits import LIMITS, OTHER, Window
-from airflow_provider_engagevoice.ringcx.storage.base import MemoryShare, Saturated, earliest
+from airflow_provider_engagevoice.ringcx.storage.base import Saturated, earliest
+from airflow_provider_engagevoice.ringcx.storage.memory import MemoryShare
 from airflow_provider_engagevoice.ringcx.storage.registry import open_share
 from tests.support.processes import keep, run
 

@@ -11,7 +11,13 @@ from typing import Any
 
 import pytest
 import requests
-from contract_schema import (
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_engagevoice.sandbox.api.routes import operations
+from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
+from airflow_provider_engagevoice.sandbox.settings import Settings
+from tests.sandbox.contract_schema import (
     CONFLICTS,
     MISSING,
     Answer,
@@ -20,7 +26,7 @@ from contract_schema import (
     read_contract,
     shallow,
 )
-from contract_world import (
+from tests.sandbox.contract_world import (
     ACT,
     ADMIN,
     AGENT,
@@ -39,12 +45,6 @@ from contract_world import (
     process,
     some_leads,
 )
-from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis import strategies as st
-
-from airflow_provider_engagevoice.sandbox.api.routes import operations
-from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
-from airflow_provider_engagevoice.sandbox.settings import Settings
 
 PATH = find_contract()
 if PATH is None:

@@ -18,11 +18,11 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import pytest
 import requests
-from sandbox_leads import Row
 
-from airflow_provider_engagevoice.ringcx.bulk.executor import Act
+from airflow_provider_engagevoice.ringcx.bulk.action import Act
 from airflow_provider_engagevoice.ringcx.leads.selection import select
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
+from tests.sandbox.sandbox_leads import Row
 from tests.support.clients import client_of
 from tests.support.raw_server import RawServer, raw_answer, raw_server
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 import requests
-from sandbox_leads import Row, move_to
 
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
+from tests.sandbox.sandbox_leads import Row, move_to
 
 ADMIN = "/api/v1/admin/accounts"
 ACCOUNT = f"{ADMIN}/50810001"

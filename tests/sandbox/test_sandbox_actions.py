@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sandbox_leads import (
+
+from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
+from tests.sandbox.sandbox_leads import (
     MANUAL,
     Row,
     after,
@@ -17,8 +19,6 @@ from sandbox_leads import (
     redials,
     without,
 )
-
-from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 import requests
-from sandbox_tree import refused_for, send
 
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
+from tests.sandbox.sandbox_tree import refused_for, send
 
 Row = dict[str, Any]
 

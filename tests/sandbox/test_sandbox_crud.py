@@ -6,10 +6,10 @@ import sqlite3
 from typing import Any
 
 import pytest
-from sandbox_tree import refused_for, send
 
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
+from tests.sandbox.sandbox_tree import refused_for, send
 
 Row = dict[str, Any]
 

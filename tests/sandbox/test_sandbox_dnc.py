@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 import requests
-from sandbox_leads import MANUAL, Row, in_state, is_now, lists_of
-from sandbox_loads import counters, lead, load, only
 
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
+from tests.sandbox.sandbox_leads import MANUAL, Row, in_state, is_now, lists_of
+from tests.sandbox.sandbox_loads import counters, lead, load, only
 
 #: The guide's bodies: that of 2026, with the tag that every account has, and that of 2020.
 NEW = {"phone": "4155550100", "countryId": "USA", "dncTagId": 0, "externId": "lead-1001"}

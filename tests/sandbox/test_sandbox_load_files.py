@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 import requests
-from sandbox_leads import Row, lists_of
-from sandbox_loads import only, post_load
 
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
+from tests.sandbox.sandbox_leads import Row, lists_of
+from tests.sandbox.sandbox_loads import only, post_load
 
 CSV = b'phone,id,first,last\n4155500001,F-1,Ada,Lovelace\n(415) 550-0002,F-2,"Bea, B.",\n'
 MAPPINGS = {"LEAD_PHONE": 0, "EXTERN_ID": 1, "FIRST_NAME": 2, "LAST_NAME": 3}

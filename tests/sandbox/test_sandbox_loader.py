@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sandbox_leads import Row, is_now, lists_of
-from sandbox_loads import OPTIONS, counters, lead, load, only, post_load
 
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
+from tests.sandbox.sandbox_leads import Row, is_now, lists_of
+from tests.sandbox.sandbox_loads import OPTIONS, counters, lead, load, only, post_load
 
 FAILED = "Your uploaded lead list file processing has failed"
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sandbox_leads import MANUAL, Row, after, by_ids, in_state, is_now, move_to, outcome
 
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
+from tests.sandbox.sandbox_leads import MANUAL, Row, after, by_ids, in_state, is_now, move_to, outcome
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 import requests
-from sandbox_leads import by_ids, in_state, move_to
-from sandbox_pages import look
 
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
+from tests.sandbox.sandbox_leads import by_ids, in_state, move_to
+from tests.sandbox.sandbox_pages import look
 
 Row = dict[str, Any]
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 import requests
-from sandbox_leads import by_ids, in_state, move_to
-from sandbox_pages import Text, look, post
 
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
+from tests.sandbox.sandbox_leads import by_ids, in_state, move_to
+from tests.sandbox.sandbox_pages import Text, look, post
 
 Row = dict[str, Any]
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sandbox_leads import by_ids, in_state, move_to
 
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
+from tests.sandbox.sandbox_leads import by_ids, in_state, move_to
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

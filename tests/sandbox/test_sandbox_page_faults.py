@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 import requests
-from sandbox_pages import Text, look, post
 
 from airflow_provider_engagevoice.sandbox.faults.registry import FROM_OUTSIDE, KINDS
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.sandbox.ui import faults
+from tests.sandbox.sandbox_pages import Text, look, post
 
 Row = dict[str, Any]
 

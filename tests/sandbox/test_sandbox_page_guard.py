@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 import requests
-from sandbox_leads import by_ids
 
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
+from tests.sandbox.sandbox_leads import by_ids
 
 Row = dict[str, Any]
 

@@ -6,16 +6,16 @@ import json
 from typing import Any
 
 import pytest
-from sandbox_leads import (
+
+from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
+from airflow_provider_engagevoice.sandbox.settings import Settings
+from tests.sandbox.sandbox_leads import (
     MANUAL,
     Row,
     by_ids,
     move_to,
     outcome,
 )
-
-from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
-from airflow_provider_engagevoice.sandbox.settings import Settings
 
 
 @pytest.mark.choice(33)

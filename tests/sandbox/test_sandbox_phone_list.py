@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 import requests
-from sandbox_leads import Row
 
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
+from tests.sandbox.sandbox_leads import Row
 
 
 def post(api: Any, *, page: Row | None = None, **sent: Any) -> requests.Response:

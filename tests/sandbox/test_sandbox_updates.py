@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 import requests
-from sandbox_leads import Row, after, is_now, move_to
 
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
+from tests.sandbox.sandbox_leads import Row, after, is_now, move_to
 
 PERSON = """title firstName midName lastName suffix address1 address2 city state zip email gateKeeper auxData1
     auxData2 auxData3 auxData4 auxData5 auxPhone auxGreeting auxExternalUrl liveAnswerMessage

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sandbox_leads import Row, after, by_ids, in_state, move_to
 
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
 from airflow_provider_engagevoice.sandbox.state.sandbox import Service
+from tests.sandbox.sandbox_leads import Row, after, by_ids, in_state, move_to
 
 slow = pytest.mark.ringcx_sandbox(visibility_delay=60)
 

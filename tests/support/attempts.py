@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_engagevoice.operators.checkpoints import SharedJournal
-from airflow_provider_engagevoice.ringcx.bulk.executor import Act
+from airflow_provider_engagevoice.ringcx.bulk.action import Act
 from airflow_provider_engagevoice.ringcx.exceptions import EngageVoiceError
 from airflow_provider_engagevoice.ringcx.leads.selection import Selection
 from airflow_provider_engagevoice.ringcx.storage.base import Share

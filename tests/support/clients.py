@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_provider_engagevoice.ringcx.auth.refresh import SignIn
+from airflow_provider_engagevoice.ringcx.auth.base import SignIn
 from airflow_provider_engagevoice.ringcx.auth.schemes import ApiToken, Engage, Legacy, RingCentral
-from airflow_provider_engagevoice.ringcx.bulk.executor import Act, ActionSummary
+from airflow_provider_engagevoice.ringcx.bulk.action import Act, ActionSummary
 from airflow_provider_engagevoice.ringcx.client import RingCXClient
 from airflow_provider_engagevoice.ringcx.leads.selection import Selection
 from airflow_provider_engagevoice.ringcx.spec.lead_actions import ACTIONS
@@ -26,7 +26,7 @@ EXCHANGE = "/api/auth/login/rc/accesstoken"
 REFRESH = "/api/auth/token/refresh"
 
 #: What the tests of repeats do, by name: what may be sent again, and what must not (a move by ids alone
-#: cannot be looked up). All actions are in tests/promises.
+#: cannot be looked up). All actions are in tests/integration.
 REPEATABLE = ["read", "CANCEL_LEADS"]
 ONCE = ["MANUAL_LEADS", "MOVE"]
 ACTING = REPEATABLE[1:] + ONCE

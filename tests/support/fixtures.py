@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_engagevoice.ringcx.auth import refresh
+from airflow_provider_engagevoice.ringcx.auth.base import SignIn
 from airflow_provider_engagevoice.ringcx.client import RingCXClient
-from airflow_provider_engagevoice.ringcx.storage import base
+from airflow_provider_engagevoice.ringcx.storage.memory import MemoryShare
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
 from tests.support.clients import DIAL_GROUPS, Clock, act, move_to
@@ -78,7 +78,8 @@ _TIMED_MODULES = (
     "auth.refresh",
     "auth.schemes",
     "auth.token_cache",
-    "storage.base",
+    "storage.memory",
+    "storage.fallback",
     "storage.file",
 )
 
@@ -98,7 +99,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 @pytest.fixture
 def new_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test finds the tokens of another."""
-    monkeypatch.setattr(refresh.SignIn, "share", base.MemoryShare())
+    monkeypatch.setattr(SignIn, "share", MemoryShare())
 
 
 @pytest.fixture

@@ -22,8 +22,9 @@ import requests  # noqa: F401
 from airflow_provider_engagevoice.ringcx.auth import token_cache
 from airflow_provider_engagevoice.ringcx.client import RingCXClient
 from airflow_provider_engagevoice.ringcx.exceptions import EngageVoiceError, RateLimited
-from airflow_provider_engagevoice.ringcx.ratelimit import limiter
+from airflow_provider_engagevoice.ringcx.ratelimit import operations
 from airflow_provider_engagevoice.ringcx.ratelimit.limiter import Limiter
+from airflow_provider_engagevoice.ringcx.ratelimit.operations import Limit
 from airflow_provider_engagevoice.ringcx.spec.rate_limits import Window
 from airflow_provider_engagevoice.ringcx.storage import file, registry
 from airflow_provider_engagevoice.ringcx.transport import http
@@ -94,7 +95,7 @@ def read(spec: dict[str, Any]) -> str:
 def wait(spec: dict[str, Any]) -> None:
     """Wait for a moment that is far away."""
     limiter = Limiter(registry.open_share(spec.get("store", "host")), pad=0.0)
-    limit = limiter.Limit("key", "lead_count", (Window(1, spec["seconds"]),))
+    limit = Limit("key", "lead_count", (Window(1, spec["seconds"]),))
     limiter.wait(limit)
     say("waiting")
     limiter.wait(limit)
@@ -138,7 +139,7 @@ def _prepare(spec: dict[str, Any], number: int) -> None:
         setattr(importlib.import_module(f"{RINGCX}.{module}"), attribute, value)
     if "limits" in spec:
         made = {name: tuple(Window(*one) for one in windows) for name, windows in spec["limits"].items()}
-        limiter.LIMITS = {**limiter.LIMITS, **made}
+        operations.LIMITS = {**operations.LIMITS, **made}
     if "clocks" in spec:
         _set_clock(spec["clocks"][number % len(spec["clocks"])])
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from airflow_provider_engagevoice.ringcx.auth.base import SignIn
 from airflow_provider_engagevoice.ringcx.auth.encryption import PasswordSeal, Seal
 from airflow_provider_engagevoice.ringcx.auth.token_cache import Token, Vault
+from airflow_provider_engagevoice.ringcx.concurrency import WORTH_TELLING, ThreadLock
 from airflow_provider_engagevoice.ringcx.exceptions import (
     AccessDenied,
     AuthenticationError,
@@ -21,9 +23,6 @@ from airflow_provider_engagevoice.ringcx.exceptions import (
     ServiceUnavailable,
     UnexpectedAnswer,
 )
-from airflow_provider_engagevoice.ringcx.fork_lock import ThreadLock
-from airflow_provider_engagevoice.ringcx.ratelimit.limiter import WORTH_TELLING
-from airflow_provider_engagevoice.ringcx.storage.base import MemoryShare, Share
 from airflow_provider_engagevoice.ringcx.transport.http import Transport
 
 log = logging.getLogger(__name__)
@@ -37,39 +36,6 @@ _LONGEST_POLL = 0.25
 #: limit of five a minute takes up to 60.
 _STUCK_AFTER = 90.0
 _TURNS = 3
-
-
-def _forget(secret: str) -> None:
-    """Do nothing with a secret: outside Airflow there is no log to mask."""
-
-
-class SignIn(ABC):
-    """A way to prove to RingCX who asks.
-
-    :param mask: told every secret the moment it is known, so that logs can hide it.
-    :param share: where tokens are shared; by default within the process.
-    """
-
-    mask: Callable[[str], None] = staticmethod(_forget)
-    share: Share = MemoryShare()
-
-    @abstractmethod
-    def headers(self, transport: Transport) -> Mapping[str, str]:
-        """Give the headers that prove it, signing in where needed.
-
-        :param transport: sends the sign-in.
-        :return: header names and values.
-        :raises AuthenticationError: where the credentials are refused.
-        """
-
-    @abstractmethod
-    def renew(self, transport: Transport, rejected: Mapping[str, str]) -> None:
-        """Replace headers that RingCX rejected, unless somebody else has done so.
-
-        :param transport: sends the sign-in.
-        :param rejected: the headers that were answered with 401.
-        :raises AuthenticationError: where there is no way to replace them.
-        """
 
 
 @dataclass

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote_plus
 
+from airflow_provider_engagevoice.ringcx.auth.base import SignIn
 from airflow_provider_engagevoice.ringcx.auth.encryption import RandomSecretSeal
-from airflow_provider_engagevoice.ringcx.auth.refresh import REFUSALS, Renewed, SignIn
+from airflow_provider_engagevoice.ringcx.auth.refresh import REFUSALS, Renewed
 from airflow_provider_engagevoice.ringcx.auth.token_cache import Token
 from airflow_provider_engagevoice.ringcx.exceptions import AuthenticationError, EngageVoiceError
 from airflow_provider_engagevoice.ringcx.transport.http import Call, Transport

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, wait
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
-from airflow_provider_engagevoice.ringcx.bulk.prefetch_thread import Beside
+from airflow_provider_engagevoice.ringcx.auth.base import SignIn
 from airflow_provider_engagevoice.ringcx.concurrency import LOOK, Stop
-from airflow_provider_engagevoice.ringcx.exceptions import EngageVoiceError
+from airflow_provider_engagevoice.ringcx.exceptions import AuthenticationError, EngageVoiceError
 from airflow_provider_engagevoice.ringcx.leads.search import Leads
-from airflow_provider_engagevoice.ringcx.leads.selection import Parts
+from airflow_provider_engagevoice.ringcx.leads.selection import Parts, Selection
+
+if TYPE_CHECKING:
+    from airflow_provider_engagevoice.ringcx.transport.http import Transport
 
 #: A lead has one of these, so that it is in one request only, and none changes the count of another.
 _ONE_PER_LEAD = frozenset({"leadIds", "externIds"})
@@ -68,3 +73,69 @@ class Counting:
         """Count nothing ahead any more."""
         if self._beside is not None:
             self._beside.close()
+
+
+#: Most seconds for an answer: who waits longer for a count may as well ask again.
+_TIMEOUT = 10.0
+
+
+class BorrowedToken(SignIn):
+    """A token that somebody else has got, and renews.
+
+    Masking a new one talks to Airflow's supervisor, which before Airflow 3.2 one thread only may do.
+    """
+
+    given: Mapping[str, str]
+
+    def headers(self, transport: Transport) -> Mapping[str, str]:
+        return self.given
+
+    def renew(self, transport: Transport, rejected: Mapping[str, str]) -> None:
+        raise AuthenticationError("RingCX rejected the token")
+
+
+def background_transport(transport: Transport) -> Transport:
+    """Return a transport with a connection of its own that sends each request once."""
+    connect, answer = transport.timeout
+    timeout = (min(connect, _TIMEOUT), min(answer, _TIMEOUT))
+    return replace(transport, timeout=timeout, patience=0.0, stop=Stop())
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Counts leads on a connection of its own. Requests are not retried; the caller counts again instead.
+
+    :param leads: counts leads, through ``transport``.
+    :param transport: from :func:`background_transport`.
+    :param borrow_token: called in the caller's thread before each count; gets the token of the client.
+    """
+
+    leads: Leads
+    transport: Transport
+    borrow_token: Callable[[], object]
+
+    def count(self, selection: Selection) -> Future[int]:
+        """Begin to count leads.
+
+        :param selection: the leads.
+        :return: their number, once it is known.
+        :raises RuntimeError: where no thread can be started.
+        :raises EngageVoiceError: where there is no token.
+        """
+        self.borrow_token()
+        number = Future[int]()
+
+        def work() -> None:
+            try:
+                number.set_result(self.leads.count(selection))
+            except BaseException as error:  # raised where the number is asked for
+                number.set_exception(error)
+
+        # No pool: its threads would keep a process from ending.
+        threading.Thread(target=work, name="ringcx-count", daemon=True).start()
+        return number
+
+    def close(self) -> None:
+        """Send nothing more."""
+        self.transport.stop.set()
+        self.transport.close()

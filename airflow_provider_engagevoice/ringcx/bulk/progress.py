@@ -5,10 +5,8 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Collection, Iterator
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from airflow_provider_engagevoice.ringcx.leads.selection import Parts
+from airflow_provider_engagevoice.ringcx.leads.selection import Parts
 
 log = logging.getLogger(__name__)
 

@@ -6,14 +6,21 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
-from airflow_provider_engagevoice.ringcx.bulk.checkpoint import Journal, NoJournal, Record
+from airflow_provider_engagevoice.ringcx.bulk.action import Act, ActionSummary
+from airflow_provider_engagevoice.ringcx.bulk.checkpoint import (
+    Journal,
+    NoJournal,
+    Record,
+    filled_in,
+    fingerprint_of,
+    resume,
+)
 from airflow_provider_engagevoice.ringcx.bulk.prefetch import Counting
 from airflow_provider_engagevoice.ringcx.bulk.progress import Progress
 from airflow_provider_engagevoice.ringcx.bulk.reconcile import LostMove
 from airflow_provider_engagevoice.ringcx.bulk.report import Report, not_found
-from airflow_provider_engagevoice.ringcx.bulk.resume import filled_in, fingerprint_of, resume
 from airflow_provider_engagevoice.ringcx.bulk.summary import Outcome
 from airflow_provider_engagevoice.ringcx.bulk.verification import Verification
 from airflow_provider_engagevoice.ringcx.concurrency import Stop
@@ -28,9 +35,6 @@ from airflow_provider_engagevoice.ringcx.leads.moves import NewList, is_new_list
 from airflow_provider_engagevoice.ringcx.leads.search import Leads
 from airflow_provider_engagevoice.ringcx.leads.selection import Parts, Selection
 from airflow_provider_engagevoice.ringcx.observers import Watch
-
-if TYPE_CHECKING:
-    from airflow_provider_engagevoice.ringcx.bulk.executor import Act, ActionSummary
 
 log = logging.getLogger(__name__)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from airflow_provider_engagevoice.ringcx.bulk.action import Act, ActionSummary
 from airflow_provider_engagevoice.ringcx.bulk.checkpoint import Record
 from airflow_provider_engagevoice.ringcx.exceptions import (
     ActionRejected,
@@ -15,9 +15,6 @@ from airflow_provider_engagevoice.ringcx.exceptions import (
     Stopped,
 )
 from airflow_provider_engagevoice.ringcx.leads.selection import Parts
-
-if TYPE_CHECKING:
-    from airflow_provider_engagevoice.ringcx.bulk.executor import Act, ActionSummary
 
 log = logging.getLogger(__name__)
 

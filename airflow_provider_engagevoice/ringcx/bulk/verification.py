@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_engagevoice.ringcx.bulk.progress import each
-from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter, NotAllDone
+from airflow_provider_engagevoice.ringcx.exceptions import NotAllDone
 from airflow_provider_engagevoice.ringcx.leads.search import Leads
 from airflow_provider_engagevoice.ringcx.leads.selection import Parts, Selection
 from airflow_provider_engagevoice.ringcx.spec.enums import LEAD_STATES
@@ -20,36 +20,6 @@ ROUNDS = 5
 """Most times that all is counted."""
 
 _FIRST_PAUSE = 2.0
-
-
-def check_verifiable(action: Action, params: Mapping[str, Any] | None = None) -> None:
-    """Refuse to verify what no search can tell.
-
-    :param action: the action.
-    :param params: its ``paramMap``; None where it is not known yet.
-    :raises InvalidParameter: where ``verify`` makes no sense for it.
-    """
-    if action.done is None:
-        raise InvalidParameter(f"verify: no search tells whether {action.name} has been done")
-    for name, value in action.done.only_with.items():
-        if params is not None and params.get(name) != value:
-            raise InvalidParameter(f"verify: {action.name} can be verified only with {name} {value}")
-
-
-def check_source(action: Action, params: Mapping[str, Any], selection: Selection) -> None:
-    """Refuse to verify a move that no search tells from none.
-
-    :param action: the action.
-    :param params: its ``paramMap``.
-    :param selection: the leads.
-    :raises InvalidParameter: where moved leads would still be selected.
-    """
-    sources = selection.body.get("campaignIds", ())
-    if "CAMPAIGN_ID" in params and (not sources or params["CAMPAIGN_ID"] in sources):
-        raise InvalidParameter(
-            f"verify: {action.name} can be verified only where the criteria name the campaigns that the "
-            "leads are moved from, and the target is none of them"
-        )
 
 
 def left_by(done: Done, selection: Selection, held: tuple[str, ...]) -> Selection:

@@ -14,10 +14,7 @@ from airflow_provider_engagevoice.ringcx.exceptions import (
     did_you_mean,
 )
 from airflow_provider_engagevoice.ringcx.leads.coercion import type_name
-from airflow_provider_engagevoice.ringcx.spec.lead_actions import NEW_LIST
-
-COPY_SETTINGS = {False: "false", True: "true", "TRANSITION": "TRANSITION"}
-"""What ``copy`` is in RingCX's CREATE_COPY_SETTING. Source: guide, "Move Parameters"."""
+from airflow_provider_engagevoice.ringcx.spec.lead_actions import COPY_SETTINGS, NEW_LIST
 
 
 @dataclass(frozen=True)

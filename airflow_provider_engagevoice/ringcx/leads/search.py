@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_engagevoice.ringcx.campaigns import Request, account_path
+from airflow_provider_engagevoice.ringcx.endpoints import Request, account_path
 from airflow_provider_engagevoice.ringcx.exceptions import (
     InvalidRequest,
     ServiceUnavailable,

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import logging
-import re
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
-from urllib.parse import urlsplit
 
-from airflow_provider_engagevoice.ringcx.concurrency import Stop
+from airflow_provider_engagevoice.ringcx.concurrency import WORTH_TELLING, Stop
 from airflow_provider_engagevoice.ringcx.exceptions import RateLimited
 from airflow_provider_engagevoice.ringcx.observers import Watch
-from airflow_provider_engagevoice.ringcx.spec.rate_limits import LIMITS, OTHER, Window
-from airflow_provider_engagevoice.ringcx.storage.base import MemoryShare, Saturated, Share
+from airflow_provider_engagevoice.ringcx.ratelimit.operations import Limit, shown
+from airflow_provider_engagevoice.ringcx.storage.base import Saturated, Share
+from airflow_provider_engagevoice.ringcx.storage.memory import MemoryShare
 
 log = logging.getLogger(__name__)
 
@@ -26,8 +23,6 @@ half a second, none of 1,605 requests at full rate came too early on a network t
 LIMIT_TIMEOUT = 900.0
 """Most seconds that one request waits for its moment."""
 
-#: Seconds after which a wait is told in the log, and then told again.
-WORTH_TELLING = 10.0
 _TELL_EVERY = 60.0
 
 #: Seconds before its moment in which a request is noted as begun: what that takes as a rule, and not much
@@ -35,63 +30,6 @@ _TELL_EVERY = 60.0
 _LEAD = 0.25
 #: Seconds that no pad is needed for.
 _LATE = 0.05
-
-#: What method and path name an operation. Source of the paths: contract.
-_OPERATIONS = (
-    ("POST", re.compile(r"/login/rc/accesstoken$"), "token_exchange"),
-    ("POST", re.compile(r"/campaignLeads/leadSearch$"), "lead_search"),
-    ("POST", re.compile(r"/campaignLeads/leadSearchByPhoneList$"), "phone_list_search"),
-    ("PUT", re.compile(r"/campaignLeads/actions$"), "lead_action"),
-    ("PUT", re.compile(r"/campaignLeads/\d+$"), "lead_update"),
-    ("PATCH", re.compile(r"/campaignLeads/\d+$"), "lead_update"),
-    ("POST", re.compile(r"/leadLoader/direct$"), "direct_load"),
-    ("POST", re.compile(r"/leadLoader/preview$"), "preview_load"),
-    ("POST", re.compile(r"/leadLoader/process$"), "process_load"),
-)
-_ACCOUNT = re.compile(r"/accounts/([^/]+)")
-#: These have no documented limit, and the clients sign in rarely: nothing to wait for.
-_UNLIMITED = re.compile(r"/restapi/|/api/auth/token/|/auth/login$|/login/admin$")
-
-
-@dataclass(frozen=True)
-class Limit:
-    """What one request counts towards.
-
-    :param key: names the service, the sub-account and the operation; two requests with the same key count
-        towards the same windows.
-    :param operation: the operation.
-    :param windows: the windows.
-    """
-
-    key: str
-    operation: str
-    windows: tuple[Window, ...]
-
-
-def limit_of(method: str, url: str, params: Mapping[str, Any] | None = None, whose: str = "") -> Limit | None:
-    """Tell what a request counts towards.
-
-    Requests whose limit no document states share one window per sub-account.
-
-    :param method: HTTP method.
-    :param url: address without query.
-    :param params: query.
-    :param whose: who asks, where the address names no sub-account.
-    :return: the limit; None where there is none to keep.
-    """
-    parts = urlsplit(url)
-    if _UNLIMITED.search(parts.path):
-        return None
-    operation = next(
-        (name for verb, path, name in _OPERATIONS if verb == method and path.search(parts.path)), "other"
-    )
-    if operation == "lead_search" and str((params or {}).get("count", "")).lower() == "true":
-        operation = "lead_count"
-    windows = LIMITS.get(operation, OTHER)
-    account = _ACCOUNT.search(parts.path)
-    # The windows are in the key: of two versions with other limits, each keeps its own.
-    spans = ",".join(f"{window.calls}/{window.seconds:g}" for window in windows)
-    return Limit(f"{parts.netloc} {account[1] if account else whose} {operation} {spans}", operation, windows)
 
 
 @dataclass
@@ -192,8 +130,3 @@ class Limiter:
             )
             until_told = _TELL_EVERY
         stop.sleep(left)
-
-
-def shown(windows: Sequence[Window]) -> str:
-    """Write windows for a person."""
-    return " and ".join(f"{window.calls} requests in {window.seconds:g} s" for window in windows)

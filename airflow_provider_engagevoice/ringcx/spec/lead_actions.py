@@ -248,3 +248,7 @@ _TABLE = (
 
 ACTIONS: Mapping[str, Action] = {action.name: action for action in _TABLE}
 """All lead actions by name."""
+
+
+COPY_SETTINGS = {False: "false", True: "true", "TRANSITION": "TRANSITION"}
+"""What ``copy`` is in RingCX's CREATE_COPY_SETTING. Source: guide, "Move Parameters"."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from airflow_provider_engagevoice.ringcx.concurrency import ThreadLock
 from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter
-from airflow_provider_engagevoice.ringcx.fork_lock import ThreadLock
-from airflow_provider_engagevoice.ringcx.storage.base import Ladder, MemoryShare, Share
+from airflow_provider_engagevoice.ringcx.storage.base import Share
+from airflow_provider_engagevoice.ringcx.storage.fallback import Ladder
+from airflow_provider_engagevoice.ringcx.storage.memory import MemoryShare
 
 HOST = "host"
 """Private files of this host: the default."""

@@ -23,7 +23,8 @@ from airflow_provider_engagevoice.ringcx.exceptions import (
     UnexpectedAnswer,
 )
 from airflow_provider_engagevoice.ringcx.observers import Watch
-from airflow_provider_engagevoice.ringcx.ratelimit.limiter import Limit, Limiter, limit_of
+from airflow_provider_engagevoice.ringcx.ratelimit.limiter import Limiter
+from airflow_provider_engagevoice.ringcx.ratelimit.operations import Limit, limit_of
 from airflow_provider_engagevoice.ringcx.transport.responses import (
     error_of,
     message_of,

@@ -17,8 +17,10 @@ from airflow_provider_engagevoice.hooks import client_factory
 from airflow_provider_engagevoice.hooks.engagevoice import EngageVoiceHook
 from airflow_provider_engagevoice.ringcx.client import RingCXClient
 from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter
-from airflow_provider_engagevoice.ringcx.storage.base import Ladder, MemoryShare, Share
+from airflow_provider_engagevoice.ringcx.storage.base import Share
+from airflow_provider_engagevoice.ringcx.storage.fallback import Ladder
 from airflow_provider_engagevoice.ringcx.storage.file import FileShare
+from airflow_provider_engagevoice.ringcx.storage.memory import MemoryShare
 from airflow_provider_engagevoice.ringcx.storage.redis import RedisShare
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from tests.support.processes import RedisServer, redis_server
@@ -145,9 +147,7 @@ def test_the_password_of_redis_may_stand_where_airflow_masks_it(
     assert "Redis" not in caplog.text
 
 
-@pytest.mark.parametrize(
-    "store", ["", "host", "file:///{}/team@ringcx", "file:{}/team@ringcx"]
-)
+@pytest.mark.parametrize("store", ["", "host", "file:///{}/team@ringcx", "file:{}/team@ringcx"])
 def test_a_password_without_a_redis_is_not_used(make: Make, tmp_path: Path, store: str) -> None:
     share = make(
         rate_limit_store=store.format(str(tmp_path).lstrip("/") if "///" in store else tmp_path),

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_engagevoice.ringcx.ratelimit.limiter import Limiter, limit_of
+from airflow_provider_engagevoice.ringcx.ratelimit.limiter import Limiter
+from airflow_provider_engagevoice.ringcx.ratelimit.operations import limit_of
 from airflow_provider_engagevoice.ringcx.storage.registry import open_share
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.triggers.campaigns import CampaignLookupTrigger

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_engagevoice.operators.checkpoints import SharedJournal, TaskStateJournal
+from airflow_provider_engagevoice.ringcx.bulk.action import Act, ActionSummary
 from airflow_provider_engagevoice.ringcx.bulk.checkpoint import Journal
-from airflow_provider_engagevoice.ringcx.bulk.executor import Act, ActionSummary
 from airflow_provider_engagevoice.ringcx.exceptions import (
     ActionRejected,
     EngageVoiceError,
@@ -24,8 +24,10 @@ from airflow_provider_engagevoice.ringcx.exceptions import (
     ServiceUnavailable,
 )
 from airflow_provider_engagevoice.ringcx.leads.selection import Selection
-from airflow_provider_engagevoice.ringcx.storage.base import Ladder, MemoryShare, ShareFailed
+from airflow_provider_engagevoice.ringcx.storage.base import ShareFailed
+from airflow_provider_engagevoice.ringcx.storage.fallback import Ladder
 from airflow_provider_engagevoice.ringcx.storage.file import FileShare
+from airflow_provider_engagevoice.ringcx.storage.memory import MemoryShare
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from tests.support.clients import PARAMS, client_of
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_engagevoice.ringcx.bulk.executor import Act
+from airflow_provider_engagevoice.ringcx.bulk.action import Act
 from airflow_provider_engagevoice.ringcx.exceptions import (
     AccessDenied,
     ActionRejected,

@@ -11,9 +11,10 @@ import pytest
 
 from airflow_provider_engagevoice.operators.checkpoints import TaskStateJournal
 from airflow_provider_engagevoice.ringcx.auth.schemes import RingCentral
-from airflow_provider_engagevoice.ringcx.bulk.executor import Act, ActionSummary
+from airflow_provider_engagevoice.ringcx.bulk.action import Act, ActionSummary
 from airflow_provider_engagevoice.ringcx.leads.selection import Selection
-from airflow_provider_engagevoice.ringcx.ratelimit.limiter import Limit, Limiter
+from airflow_provider_engagevoice.ringcx.ratelimit.limiter import Limiter
+from airflow_provider_engagevoice.ringcx.ratelimit.operations import Limit
 from airflow_provider_engagevoice.ringcx.spec.rate_limits import Window
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from tests.support.clients import PARAMS, Clock, client_of

@@ -11,7 +11,7 @@ import pytest
 from airflow_provider_engagevoice.ringcx.exceptions import ActionRejected, UnexpectedAnswer
 from airflow_provider_engagevoice.ringcx.ratelimit.limiter import Limiter
 from airflow_provider_engagevoice.ringcx.spec.rate_limits import Window
-from airflow_provider_engagevoice.ringcx.storage.base import MemoryShare
+from airflow_provider_engagevoice.ringcx.storage.memory import MemoryShare
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from tests.support.clients import act, client_of
 from tests.support.processes import until

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_engagevoice.ringcx.bulk.executor import Act
-from airflow_provider_engagevoice.ringcx.bulk.verification import check_verifiable
+from airflow_provider_engagevoice.ringcx.bulk.action import Act
+from airflow_provider_engagevoice.ringcx.bulk.options import check_verifiable
 from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter, NotAllDone
 from airflow_provider_engagevoice.ringcx.leads.selection import Selection
 from airflow_provider_engagevoice.ringcx.spec.lead_actions import ACTIONS

@@ -183,7 +183,7 @@ def test_a_million_ids_go_through_in_bounded_memory(tmp_path: Path) -> None:
     code = """
 import json, resource
 from airflow_provider_engagevoice.ringcx.leads.selection import select
-from airflow_provider_engagevoice.ringcx import leads, acting
+from airflow_provider_engagevoice.ringcx.bulk import executor
 def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 list(select({"externIds": ["x"] * 10}).parts(500))
 before, sent = peak(), 0

@@ -15,9 +15,10 @@ from airflow_provider_engagevoice.hooks.engagevoice import EngageVoiceHook
 from airflow_provider_engagevoice.ringcx.client import RingCXClient
 from airflow_provider_engagevoice.ringcx.concurrency import Stop
 from airflow_provider_engagevoice.ringcx.exceptions import RateLimited, Stopped
-from airflow_provider_engagevoice.ringcx.ratelimit.limiter import Limit, Limiter, limit_of
+from airflow_provider_engagevoice.ringcx.ratelimit.limiter import Limiter
+from airflow_provider_engagevoice.ringcx.ratelimit.operations import Limit, limit_of
 from airflow_provider_engagevoice.ringcx.spec.rate_limits import Window
-from airflow_provider_engagevoice.ringcx.storage.base import MemoryShare
+from airflow_provider_engagevoice.ringcx.storage.memory import MemoryShare
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from tests.support.clients import DIAL_GROUPS, Clock, client_of
 from tests.support.raw_server import raw_server

@@ -20,8 +20,10 @@ from redis import Redis as redis_client
 
 from airflow_provider_engagevoice.ringcx.spec.rate_limits import Window
 from airflow_provider_engagevoice.ringcx.storage import file, registry
-from airflow_provider_engagevoice.ringcx.storage.base import Ladder, MemoryShare, Share, ShareFailed
+from airflow_provider_engagevoice.ringcx.storage.base import Share, ShareFailed
+from airflow_provider_engagevoice.ringcx.storage.fallback import Ladder
 from airflow_provider_engagevoice.ringcx.storage.file import FileShare
+from airflow_provider_engagevoice.ringcx.storage.memory import MemoryShare
 from airflow_provider_engagevoice.ringcx.storage.redis import RedisShare
 from tests.support.processes import Processes, RedisServer, redis_server, until
 

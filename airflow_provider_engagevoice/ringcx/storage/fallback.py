@@ -1,0 +1,80 @@
+"""Fallback chain of state stores."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from airflow_provider_engagevoice.ringcx.spec.rate_limits import Window
+from airflow_provider_engagevoice.ringcx.storage.base import Share, ShareFailed
+
+log = logging.getLogger(__name__)
+
+REST = 30.0
+"""Seconds for which a share that failed is left alone."""
+
+
+_Result = TypeVar("_Result")
+
+
+class Ladder(Share):
+    """Several shares, the widest first: what fails rests a while, and the next one serves.
+
+    Where only values cannot be kept, as on a full disk, moments are still booked.
+
+    :param shares: the shares; the last one must never fail.
+    :param rest: seconds for which one that failed is left alone.
+    """
+
+    def __init__(self, shares: Sequence[Share], rest: float = REST) -> None:
+        self._shares = tuple(shares)
+        self._rest = rest
+        self._resting: dict[tuple[int, bool], float] = {}
+        self._told: set[int] = set()
+        self.name = shares[0].name
+
+    @property
+    def steps(self) -> Sequence[Share]:
+        return self._shares
+
+    def reserve(self, key: str, windows: Sequence[Window], pad: float, longest: float) -> float:
+        return self._first(lambda share: share.reserve(key, windows, pad, longest), booking=True)
+
+    def load(self, key: str) -> tuple[bytes, float] | None:
+        return self._first(lambda share: share.load(key))
+
+    def save(self, key: str, value: bytes, lifetime: float) -> None:
+        self._first(lambda share: share.save(key, value, lifetime))
+
+    def forget(self, key: str) -> None:
+        self._first(lambda share: share.forget(key))
+
+    def try_lock(self, key: str, lifetime: float) -> Callable[[], object] | None:
+        return self._first(lambda share: share.try_lock(key, lifetime))
+
+    def _first(self, use: Callable[[Share], _Result], booking: bool = False) -> _Result:
+        """Use the first share that works."""
+        for index, share in enumerate(self._shares[:-1]):
+            if time.monotonic() < self._resting.get((index, booking), 0.0):
+                continue
+            try:
+                return use(share)
+            except ShareFailed as failure:
+                self._resting[index, booking] = time.monotonic() + self._rest
+                self._tell(index, failure)
+        return use(self._shares[-1])
+
+    def _tell(self, index: int, failure: ShareFailed) -> None:
+        """Say once what does not work, and what serves instead."""
+        if index in self._told:
+            return
+        self._told.add(index)
+        log.warning(
+            "Limits and tokens cannot be shared through %s (%s); they are shared within %s, and what RingCX "
+            "refuses is tried again later",
+            self._shares[index].name,
+            failure,
+            self._shares[index + 1].name,
+        )
