@@ -19,7 +19,7 @@ _PERSONAL = keys_with([Role.IDENTITY]) | {
 }
 
 
-class FaithfulTemplates:
+class TypePreservingTemplatesMixin:
     """Mixin for operators: text stays the text it was, however the DAG renders its templates.
 
     With ``render_template_as_native_obj=True`` Airflow reads every text again as a Python literal, even
@@ -82,7 +82,7 @@ def _render_text(content: str, context: Context, env: jinja2.Environment) -> Any
     return "".join(str(node) for node in nodes)
 
 
-class PrivateCriteria:
+class RedactedCriteria:
     """Rendered search criteria that show no lead's data where Airflow stores and shows rendered fields.
 
     :param value: the rendered criteria.
@@ -107,23 +107,23 @@ class PrivateCriteria:
     __repr__ = __str__
 
 
-class PrivateSource(PrivateCriteria):
+class RedactedSource(RedactedCriteria):
     """A rendered source: its path is shown, but not ids that somebody gave in its place."""
 
     def serialize(self) -> Any:
         """Give the path."""
-        from airflow_provider_engagevoice.ringcx.leads.id_file import shown_path
+        from airflow_provider_engagevoice.ringcx.leads.id_file import safe_path
 
-        return shown_path(self.value)
+        return safe_path(self.value)
 
 
 def bare(value: Any) -> Any:
     """Give the value of what is shown in another way than it is.
 
-    :param value: a :class:`PrivateCriteria`, or any other value.
+    :param value: a :class:`RedactedCriteria`, or any other value.
     :return: the value.
     """
-    return value.value if isinstance(value, PrivateCriteria) else value
+    return value.value if isinstance(value, RedactedCriteria) else value
 
 
 def _shown(key: str, value: Any) -> Any:
@@ -135,11 +135,11 @@ def _shown(key: str, value: Any) -> Any:
 
 
 def _is_valid(key: str, value: Any) -> bool:
-    from airflow_provider_engagevoice.ringcx.leads.coercion import Empty, read_value
+    from airflow_provider_engagevoice.ringcx.leads.coercion import EmptyValue, coerce
 
     try:
-        read_value(key, value, lenient=True)
-    except Empty:
+        coerce(key, value, lenient=True)
+    except EmptyValue:
         pass
     except InvalidCriteria:  # a lead's data may have strayed into it
         return False
@@ -155,7 +155,7 @@ def is_mapped_copy(operator: Any) -> bool:
     return bool(getattr(operator, "_BaseOperator__from_mapped", False))
 
 
-def mapped_over_data(operator: Any, name: str) -> bool:
+def is_expanded_from_xcom(operator: Any, name: str) -> bool:
     """Tell whether task mapping took an argument from another task's output.
 
     Then the operator was built from the value itself, and no template was to be seen.
@@ -181,7 +181,7 @@ def mapped_over_data(operator: Any, name: str) -> bool:
 
 def _holds_no_template(operator: Any, name: str) -> bool:
     """Tell whether an argument is surely data; where mapping mixes both, its literals are rendered."""
-    if not mapped_over_data(operator, name):
+    if not is_expanded_from_xcom(operator, name):
         return False
     mapped = _mapped(operator)
     return mapped is None or not isinstance(mapped.expand_input.value, (list, tuple))
@@ -206,7 +206,7 @@ def given(operator: Any, name: str) -> Any:
     from airflow_provider_engagevoice.ringcx.leads.coercion import is_blank
 
     value = getattr(operator, name)
-    if value is None and not mapped_over_data(operator, name):
+    if value is None and not is_expanded_from_xcom(operator, name):
         return None
     if is_blank(value):
         raise InvalidParameter(f"{name} came out empty")

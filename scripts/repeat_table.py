@@ -8,7 +8,7 @@ from itertools import product
 from pathlib import Path
 
 from airflow_provider_engagevoice.ringcx.spec.lead_actions import ACTIONS, NEW_LIST, Action, Kind, Parameter
-from airflow_provider_engagevoice.ringcx.transport.retry import Failure, Step
+from airflow_provider_engagevoice.ringcx.transport.retry import FailureKind, RetryDecision
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "repeats.md"
 
@@ -66,12 +66,16 @@ class Variant:
         """How it is called in the table."""
         return f"`{self.action.name}`" + "".join(f" {_say(*each)}" for each in self.params.items())
 
-    def word(self, failure: Failure) -> str:
+    def word(self, failure: FailureKind) -> str:
         """Say in one word what follows when it fails in this way."""
         step = failure.then(self.action.may_be_repeated(self.params))
-        if step is Step.UNKNOWN and self.action.can_be_looked_up(self.params):
+        if step is RetryDecision.OUTCOME_UNKNOWN and self.action.can_be_looked_up(self.params):
             return "looked up"
-        return {Step.AGAIN: "again", Step.UNKNOWN: "unknown", Step.FAIL: "fails"}[step]
+        return {
+            RetryDecision.RETRY: "again",
+            RetryDecision.OUTCOME_UNKNOWN: "unknown",
+            RetryDecision.RAISE: "fails",
+        }[step]
 
 
 def variants() -> Iterator[Variant]:
@@ -82,9 +86,9 @@ def variants() -> Iterator[Variant]:
             yield Variant(action, dict(zip((p.name for p in parameters), values, strict=True)))
 
 
-def columns() -> Iterator[tuple[str, Failure]]:
+def columns() -> Iterator[tuple[str, FailureKind]]:
     """Give all ways to fail."""
-    for failure in Failure:
+    for failure in FailureKind:
         for way in failure.value.ways:
             yield way, failure
 
@@ -93,7 +97,7 @@ def page() -> str:
     """Make the page."""
     known = "".join(
         f"| {', '.join(f.value.ways)} | {f.value.help} | {_yes(f.maybe_done)} | {_yes(f.value.passing)} |\n"
-        for f in Failure
+        for f in FailureKind
     )
     head = [["action", *(way for way, _ in columns())], ["---"] * (1 + sum(1 for _ in columns()))]
     rows = [[each.label, *(each.word(failure) for _, failure in columns())] for each in variants()]

@@ -77,7 +77,7 @@ def shared_folder(airflow_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
     folder = airflow_home / f"shared-{next(_NUMBERS)}"
     monkeypatch.setenv(file.FOLDER_VARIABLE, str(folder))
     monkeypatch.setattr("airflow_provider_engagevoice.ringcx.storage.registry._open", {})
-    monkeypatch.setattr("airflow_provider_engagevoice.ringcx.auth.refresh._SLOTS", {})
+    monkeypatch.setattr("airflow_provider_engagevoice.ringcx.auth.refresh._TOKEN_SLOTS", {})
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
 

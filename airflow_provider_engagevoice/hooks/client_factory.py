@@ -10,14 +10,19 @@ from urllib.parse import quote, unquote
 
 from airflow_provider_engagevoice import __version__
 from airflow_provider_engagevoice.get_provider_info import AUTH_METHODS
-from airflow_provider_engagevoice.ringcx.auth.base import SignIn
-from airflow_provider_engagevoice.ringcx.auth.schemes import ApiToken, Engage, Legacy, RingCentral
+from airflow_provider_engagevoice.ringcx.auth.base import Authenticator
+from airflow_provider_engagevoice.ringcx.auth.schemes import (
+    ApiTokenAuth,
+    EngageUserAuth,
+    LegacyPortalAuth,
+    RingCentralJwtAuth,
+)
 from airflow_provider_engagevoice.ringcx.client import RingCXClient, base_url
 from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter, did_you_mean
-from airflow_provider_engagevoice.ringcx.ratelimit.limiter import Limiter
-from airflow_provider_engagevoice.ringcx.storage.base import Share
-from airflow_provider_engagevoice.ringcx.storage.registry import HOST, REDIS, open_share
-from airflow_provider_engagevoice.ringcx.transport.http import Transport
+from airflow_provider_engagevoice.ringcx.ratelimit.limiter import RateLimiter
+from airflow_provider_engagevoice.ringcx.storage.base import StateStore
+from airflow_provider_engagevoice.ringcx.storage.registry import HOST, REDIS, open_store
+from airflow_provider_engagevoice.ringcx.transport.http import HttpTransport
 from airflow_provider_engagevoice.version_compat import mask_secret
 
 if TYPE_CHECKING:
@@ -34,7 +39,9 @@ def client_of(connection: Connection) -> RingCXClient:
     extra = connection.extra_dejson
     schema = connection.schema if connection.schema in ("http", "https") else None
     host = base_url(connection.host, port=connection.port, scheme=schema)
-    transport = Transport(f"airflow-provider-engagevoice/{__version__} (apache-airflow/{_airflow_version()})")
+    transport = HttpTransport(
+        f"airflow-provider-engagevoice/{__version__} (apache-airflow/{_airflow_version()})"
+    )
     timeout = _seconds("timeout", extra.get("timeout"), most=3600.0, least=0.001)
     if timeout is not None:
         transport.timeout = (min(transport.timeout[0], timeout), timeout)
@@ -43,11 +50,11 @@ def client_of(connection: Connection) -> RingCXClient:
     sign_in = _sign_in(method, host, connection, extra)
     sign_in.mask = mask_secret
     sign_in.share = _share(extra)
-    transport.limiter = Limiter(sign_in.share, **_limits(extra))
+    transport.limiter = RateLimiter(sign_in.share, **_limits(extra))
     return RingCXClient(host, sign_in, transport, account_id or None, legacy=method == "legacy")
 
 
-def _sign_in(method: str, host: str, connection: Connection, extra: Mapping[str, Any]) -> SignIn:
+def _sign_in(method: str, host: str, connection: Connection, extra: Mapping[str, Any]) -> Authenticator:
     def need(**fields: str | None) -> list[str]:
         missing = [name for name, value in fields.items() if not value]
         if missing:
@@ -60,27 +67,29 @@ def _sign_in(method: str, host: str, connection: Connection, extra: Mapping[str,
     if method == "ringcentral":
         client_id, secret, jwt = need(login=login, password=password, jwt_token=extra.get("jwt_token"))
         rc_host = extra.get("rc_host")
-        return RingCentral(
+        return RingCentralJwtAuth(
             host, client_id, secret, jwt, **({"rc_host": base_url(str(rc_host))} if rc_host else {})
         )
     if method == "api_token":
-        return ApiToken(*need(password=password))
+        return ApiTokenAuth(*need(password=password))
     if method == "engage":
-        return Engage(host, *need(login=login, password=password, platform_id=extra.get("platform_id")))
+        return EngageUserAuth(
+            host, *need(login=login, password=password, platform_id=extra.get("platform_id"))
+        )
     if method == "legacy":
-        return Legacy(host, *need(login=login, password=password))
+        return LegacyPortalAuth(host, *need(login=login, password=password))
     raise InvalidParameter(
         f"Connection {connection.conn_id!r}: auth_method {method!r} is none of {', '.join(AUTH_METHODS)}"
         + did_you_mean(method, AUTH_METHODS)
     )
 
 
-def _share(extra: Mapping[str, Any]) -> Share:
+def _share(extra: Mapping[str, Any]) -> StateStore:
     store = str(extra.get("rate_limit_store") or "").strip() or HOST
     password = str(extra.get("rate_limit_password") or "")
     for secret in _secrets_in(store) | ({password} - {""}):
         mask_secret(secret)
-    return open_share(_with_password(store, password) if password else store)
+    return open_store(_with_password(store, password) if password else store)
 
 
 def _with_password(store: str, password: str) -> str:

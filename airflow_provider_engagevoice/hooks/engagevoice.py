@@ -21,10 +21,10 @@ from airflow_provider_engagevoice.ringcx.exceptions import EngageVoiceError
 from airflow_provider_engagevoice.version_compat import AirflowFailException, BaseHook, storage_path
 
 if TYPE_CHECKING:
-    from airflow_provider_engagevoice.ringcx.bulk.action import ActionSummary
+    from airflow_provider_engagevoice.ringcx.bulk.action import ActionResult
     from airflow_provider_engagevoice.ringcx.campaigns import Campaign
     from airflow_provider_engagevoice.ringcx.client import RingCXClient
-    from airflow_provider_engagevoice.ringcx.leads.id_file import Source
+    from airflow_provider_engagevoice.ringcx.leads.id_file import IdFile
     from airflow_provider_engagevoice.ringcx.leads.selection import Selection
 
 
@@ -106,7 +106,7 @@ class EngageVoiceHook(BaseHook):
         """Let what the hook is doing end soon: nothing more is sent, and a wait for limits ends at once.
 
         A request that is under way is answered first. For a task that is to end; called from another
-        thread, or from a signal's handler. What was being done raises ``Stopped``.
+        thread, or from a signal's handler. What was being done raises ``Cancelled``.
         """
         self._stopped = True
         if self._client is not None:
@@ -129,7 +129,7 @@ class EngageVoiceHook(BaseHook):
         on_rejected: str = "fail",
         report: str | PathLike[str] | None = None,
         verify: bool = False,
-    ) -> ActionSummary:
+    ) -> ActionResult:
         """Do a lead action.
 
         :param lead_action: one of RingCX's 13 actions, such as ``CANCEL_LEADS``.
@@ -162,17 +162,17 @@ class EngageVoiceHook(BaseHook):
         :raises OutcomeUnknown: where an action that must not be repeated may have been done.
         :raises EngageVoiceError: for all else that can go wrong.
         """
-        from airflow_provider_engagevoice.ringcx.bulk.action import Act, nothing_done
-        from airflow_provider_engagevoice.ringcx.bulk.options import check_bounds
+        from airflow_provider_engagevoice.ringcx.bulk.action import BulkAction, empty_result
+        from airflow_provider_engagevoice.ringcx.bulk.options import validate_options
 
-        check_bounds(max_leads, chunk_size, on_rejected)
+        validate_options(max_leads, chunk_size, on_rejected)
         ids = None
         if source is not None:
-            from airflow_provider_engagevoice.ringcx.leads.id_file import source_of
+            from airflow_provider_engagevoice.ringcx.leads.id_file import open_id_file
 
-            ids = source_of(storage_path(source), source_column, source_as)
+            ids = open_id_file(storage_path(source), source_column, source_as)
         selection = self._selection(search_criteria, account_wide, ids)
-        act = Act.of(
+        act = BulkAction.of(
             lead_action,
             selection,
             action_params,
@@ -185,7 +185,7 @@ class EngageVoiceHook(BaseHook):
         )
         if selection.empty:
             account = str(account_id or self.get_conn().account_id or "")
-            return nothing_done(act.action.name, account, dry_run=dry_run)
+            return empty_result(act.action.name, account, dry_run=dry_run)
         return self.get_conn().lead_actions(account_id).perform(act)
 
     def search_leads(
@@ -288,7 +288,7 @@ class EngageVoiceHook(BaseHook):
         return True, f"Signed in to {client.host}; sub-accounts: {names}"
 
     def _selection(
-        self, search_criteria: Mapping[str, Any] | str | Any, account_wide: bool, source: Source | None = None
+        self, search_criteria: Mapping[str, Any] | str | Any, account_wide: bool, source: IdFile | None = None
     ) -> Selection:
         from airflow_provider_engagevoice.ringcx.leads.selection import select
 
@@ -299,7 +299,7 @@ class EngageVoiceHook(BaseHook):
 
 
 @contextmanager
-def fail_where_no_retry_helps() -> Iterator[None]:
+def no_retry_on_permanent_errors() -> Iterator[None]:
     """Turn errors that no retry can mend into Airflow's failure without retry.
 
     The operators and the sensor do so by themselves. Put it around the hook's calls in a task of your

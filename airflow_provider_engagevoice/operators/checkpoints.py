@@ -8,14 +8,14 @@ import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_engagevoice.ringcx.bulk.checkpoint import Journal
+from airflow_provider_engagevoice.ringcx.bulk.checkpoint import CheckpointStore
 from airflow_provider_engagevoice.ringcx.exceptions import ServiceUnavailable
-from airflow_provider_engagevoice.ringcx.storage.base import ShareFailed
-from airflow_provider_engagevoice.ringcx.storage.memory import MemoryShare
+from airflow_provider_engagevoice.ringcx.storage.base import StoreUnavailable
+from airflow_provider_engagevoice.ringcx.storage.memory import MemoryStore
 from airflow_provider_engagevoice.version_compat import conf
 
 if TYPE_CHECKING:
-    from airflow_provider_engagevoice.ringcx.storage.base import Share
+    from airflow_provider_engagevoice.ringcx.storage.base import StateStore
     from airflow_provider_engagevoice.version_compat import Context
 
 log = logging.getLogger(__name__)
@@ -24,13 +24,13 @@ _KEY = "engagevoice_progress"
 _WEEK = 7 * 86_400.0
 
 
-class TaskStateJournal(Journal):
+class TaskStateCheckpointStore(CheckpointStore):
     """Progress in Airflow's task state store, which every worker sees. Airflow 3.3 and newer.
 
     Nothing found there means that nothing has been begun: each request is noted before it is sent.
 
     :param store: the task's state store.
-    :param retried: as for :class:`Journal`.
+    :param retried: as for :class:`CheckpointStore`.
     """
 
     def __init__(self, store: Any, retried: bool = False) -> None:
@@ -51,7 +51,7 @@ class TaskStateJournal(Journal):
             ) from error
 
 
-class SharedJournal(Journal):
+class SharedCheckpointStore(CheckpointStore):
     """Progress where limits and tokens are shared: on this host, or in Redis. For older Airflow.
 
     It may not be found again: another host runs the next try and no Redis is shared, or it is gone; the host
@@ -69,16 +69,16 @@ class SharedJournal(Journal):
     :param share: the share.
     :param task: names the task instance.
     :param number: of the try.
-    :param retried: as for :class:`Journal`.
+    :param retried: as for :class:`CheckpointStore`.
     """
 
     complete = False
 
-    def __init__(self, share: Share, task: str, number: int, retried: bool = False) -> None:
+    def __init__(self, share: StateStore, task: str, number: int, retried: bool = False) -> None:
         super().__init__(retried)
         self._number = number
         self._noted_by = 0
-        steps = [step for step in share.steps if not isinstance(step, MemoryShare)]
+        steps = [step for step in share.steps if not isinstance(step, MemoryStore)]
         self._shares = dict(enumerate(steps))
         self._key = f"progress {hashlib.sha256(task.encode()).hexdigest()}"
         self._written = 0
@@ -94,7 +94,7 @@ class SharedJournal(Journal):
             try:
                 found = share.load(self._key)
                 kept = json.loads(found[0]) if found else None
-            except ShareFailed:
+            except StoreUnavailable:
                 self._leave(index)
                 continue
             except ValueError:
@@ -117,7 +117,7 @@ class SharedJournal(Journal):
             try:
                 share.save(self._key, content, _WEEK)
                 self._holders.add(index)
-            except ShareFailed as failure:
+            except StoreUnavailable as failure:
                 if index in self._holders:
                     outdated.append(f"{share.name} any more ({failure})")
                 self._leave(index)
@@ -145,7 +145,7 @@ class SharedJournal(Journal):
         return bool(kept.get("finished")) and not self.retried
 
 
-def journal_of(context: Context, share: Share) -> Journal:
+def checkpoint_store_for(context: Context, share: StateStore) -> CheckpointStore:
     """Choose where a task keeps its progress.
 
     :param context: the task's context.
@@ -156,11 +156,11 @@ def journal_of(context: Context, share: Share) -> Journal:
     retried = _is_retried(ti, context)
     store = context.get("task_state_store")
     if store is not None:
-        return TaskStateJournal(store, retried)
+        return TaskStateCheckpointStore(store, retried)
     # Two installations of Airflow may share a Redis server, and have tasks and runs of the same names.
     home = conf.get("api", "base_url", fallback="") or conf.get("webserver", "base_url", fallback="")
     task = "\0".join([home, ti.dag_id, ti.task_id, ti.run_id, str(ti.map_index)])
-    return SharedJournal(share, task, int(ti.try_number), retried)
+    return SharedCheckpointStore(share, task, int(ti.try_number), retried)
 
 
 def _is_retried(ti: Any, context: Context) -> bool:

@@ -6,17 +6,17 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_engagevoice.hooks.engagevoice import EngageVoiceHook, fail_where_no_retry_helps
+from airflow_provider_engagevoice.hooks.engagevoice import EngageVoiceHook, no_retry_on_permanent_errors
 from airflow_provider_engagevoice.ringcx.criteria import ALL_KEYS, CHUNK_SIZE, UNSET, data_keys, is_data
 from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter
 from airflow_provider_engagevoice.templating import (
-    FaithfulTemplates,
-    PrivateCriteria,
-    PrivateSource,
+    RedactedCriteria,
+    RedactedSource,
+    TypePreservingTemplatesMixin,
     bare,
     given,
+    is_expanded_from_xcom,
     is_mapped_copy,
-    mapped_over_data,
 )
 from airflow_provider_engagevoice.version_compat import (
     AirflowFailException,
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _ON_EMPTY = ("skip", "fail", "succeed")
 
 
-class _LeadOperator(FaithfulTemplates, BaseOperator):
+class _LeadOperator(TypePreservingTemplatesMixin, BaseOperator):
     """What all operators on leads share: which leads, and the bounds of the act."""
 
     template_fields: Sequence[str] = (
@@ -101,12 +101,12 @@ class _LeadOperator(FaithfulTemplates, BaseOperator):
         :raises AirflowFailException: where no retry can help.
         :raises EngageVoiceError: where one may.
         """
-        with fail_where_no_retry_helps():
-            from airflow_provider_engagevoice.operators.checkpoints import journal_of
+        with no_retry_on_permanent_errors():
+            from airflow_provider_engagevoice.operators.checkpoints import checkpoint_store_for
 
             hook = self._hook = EngageVoiceHook(given(self, "engagevoice_conn_id"))
             # Before anything is sent, so that another try knows how far this one came.
-            self._journal = journal_of(context, hook.get_conn().sign_in.share)
+            self._journal = checkpoint_store_for(context, hook.get_conn().sign_in.share)
             self._journal.open()
             selection = self._selection()
             if selection.empty:
@@ -136,16 +136,16 @@ class _LeadOperator(FaithfulTemplates, BaseOperator):
 
     def _check_written(self) -> None:
         """Check what can be known before templates are rendered."""
-        from airflow_provider_engagevoice.ringcx.leads.selection import check_written
+        from airflow_provider_engagevoice.ringcx.leads.selection import validate_authored
 
-        check_written(self.search_criteria, account_wide=self._may_be_wide())
+        validate_authored(self.search_criteria, account_wide=self._may_be_wide())
         if self._has("source"):
             from airflow_provider_engagevoice.ringcx.leads.id_file import check_source
-            from airflow_provider_engagevoice.ringcx.leads.selection import refuse_second
+            from airflow_provider_engagevoice.ringcx.leads.selection import reject_duplicate_source
 
             check_source(self.source_as, self.source_column)
             if isinstance(self.search_criteria, Mapping):
-                refuse_second(self.search_criteria, self.source_as)
+                reject_duplicate_source(self.search_criteria, self.source_as)
 
     def _check_verify(self, action: str) -> None:
         """Refuse to verify an action that cannot be verified."""
@@ -161,12 +161,12 @@ class _LeadOperator(FaithfulTemplates, BaseOperator):
 
     def _has(self, name: str) -> bool:
         """Tell whether an argument was given, whatever came out of it."""
-        return getattr(self, name) is not None or mapped_over_data(self, name)
+        return getattr(self, name) is not None or is_expanded_from_xcom(self, name)
 
     def _check_settings(self) -> None:
-        from airflow_provider_engagevoice.ringcx.bulk.options import check_bounds
+        from airflow_provider_engagevoice.ringcx.bulk.options import validate_options
 
-        check_bounds(self.max_leads, self.chunk_size, self.on_rejected)
+        validate_options(self.max_leads, self.chunk_size, self.on_rejected)
         if not self._criteria_given and not self._has("source"):
             raise InvalidParameter("Give search_criteria, or source, or both")
         if self.on_empty not in _ON_EMPTY:
@@ -179,20 +179,20 @@ class _LeadOperator(FaithfulTemplates, BaseOperator):
     def _selection(self) -> Selection:
         from airflow_provider_engagevoice.ringcx.leads.selection import Selection, select
 
-        data = ALL_KEYS if mapped_over_data(self, "search_criteria") else self._data_keys
+        data = ALL_KEYS if is_expanded_from_xcom(self, "search_criteria") else self._data_keys
         criteria, source = bare(self.search_criteria), None
         if self._has("source"):
             from airflow_provider_engagevoice.ringcx.leads.coercion import is_blank
-            from airflow_provider_engagevoice.ringcx.leads.id_file import source_of
+            from airflow_provider_engagevoice.ringcx.leads.id_file import open_id_file
 
             path = bare(self.source)
             if is_blank(path):
                 return Selection({}, "source is empty")
-            source = source_of(storage_path(path), given(self, "source_column"), self.source_as)
+            source = open_id_file(storage_path(path), given(self, "source_column"), self.source_as)
         return select(criteria, data=data, account_wide=self._may_be_wide(), source=source)
 
     def _nothing_selected(self, why: str, hook: EngageVoiceHook) -> dict[str, Any]:
-        from airflow_provider_engagevoice.ringcx.bulk.action import nothing_done
+        from airflow_provider_engagevoice.ringcx.bulk.action import empty_result
 
         if self.on_empty == "skip":
             raise AirflowSkipException(f"Nothing selected: {why}")
@@ -200,7 +200,7 @@ class _LeadOperator(FaithfulTemplates, BaseOperator):
             raise AirflowFailException(f"Nothing selected: {why}")
         self.log.info("Nothing selected: %s", why)
         account = given(self, "account_id") or hook.get_conn().account_id or ""
-        return dict(nothing_done(self._action(), account, dry_run=self.dry_run))
+        return dict(empty_result(self._action(), account, dry_run=self.dry_run))
 
     def _perform(
         self,
@@ -211,9 +211,9 @@ class _LeadOperator(FaithfulTemplates, BaseOperator):
         context: Context,
         target: Campaign | None = None,
     ) -> dict[str, Any]:
-        from airflow_provider_engagevoice.ringcx.bulk.action import Act
+        from airflow_provider_engagevoice.ringcx.bulk.action import BulkAction
 
-        act = Act.of(
+        act = BulkAction.of(
             self._action(),
             selection,
             params,
@@ -232,9 +232,9 @@ class _LeadOperator(FaithfulTemplates, BaseOperator):
     ) -> None:
         super()._do_render_template_fields(parent, template_fields, *args, **kwargs)
         if parent is self:
-            self.search_criteria = PrivateCriteria(bare(self.search_criteria))
+            self.search_criteria = RedactedCriteria(bare(self.search_criteria))
             if self.source is not None:
-                self.source = PrivateSource(bare(self.source))
+                self.source = RedactedSource(bare(self.source))
 
 
 class LeadActionOperator(_LeadOperator):
@@ -245,7 +245,7 @@ class LeadActionOperator(_LeadOperator):
     without retry. Source: guide, "Lead Actions"; docs/lead-actions.md lists all actions and parameters.
 
     Long lists of ids are done in several requests. What was done is in the pushed result even where the task
-    fails, and the next try goes on where it ended (see ``ringcx.running.Run``): on Airflow 3.3 and newer
+    fails, and the next try goes on where it ended (see ``ringcx.running.BulkRunner``): on Airflow 3.3 and newer
     wherever it runs, before where it finds the host's files or the Redis server of the connection.
 
     :param lead_action: the action, such as ``CANCEL_LEADS`` (templated).
@@ -294,10 +294,10 @@ class LeadActionOperator(_LeadOperator):
         return self.lead_action
 
     def _check_written(self) -> None:
-        from airflow_provider_engagevoice.ringcx.leads.action_params import check_written_params
+        from airflow_provider_engagevoice.ringcx.leads.action_params import validate_authored_params
 
         super()._check_written()
-        check_written_params(self.lead_action, self.action_params)
+        validate_authored_params(self.lead_action, self.action_params)
         self._check_verify(self.lead_action)
 
     def _act(self, hook: EngageVoiceHook, selection: Selection, context: Context) -> dict[str, Any]:
@@ -324,10 +324,10 @@ class EmailLeadsOperator(_LeadOperator):
         return "EMAIL_LEADS"
 
     def _check_written(self) -> None:
-        from airflow_provider_engagevoice.ringcx.leads.action_params import check_written_params
+        from airflow_provider_engagevoice.ringcx.leads.action_params import validate_authored_params
 
         super()._check_written()
-        check_written_params(self._action(), {"EMAIL_TO": self.email_to})
+        validate_authored_params(self._action(), {"EMAIL_TO": self.email_to})
         self._check_verify(self._action())
 
     def _act(self, hook: EngageVoiceHook, selection: Selection, context: Context) -> dict[str, Any]:
@@ -427,7 +427,7 @@ class MoveLeadsOperator(_LeadOperator):
             account_id=given(self, "account_id"),
         )
         if plan.source is not None:
-            selection = selection.in_campaign(plan.source["campaign_id"])
+            selection = selection.narrow_to_campaign(plan.source["campaign_id"])
         params = plan.params(self.copy, self.on_duplicate)
         done = self._perform(hook, selection, params, plan.target["account_id"], context, plan.target)
         self.log.info(

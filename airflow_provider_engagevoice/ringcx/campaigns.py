@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, TypedDict
 
-from airflow_provider_engagevoice.ringcx.endpoints import Request, account_path
+from airflow_provider_engagevoice.ringcx.endpoints import RequestFn, account_path
 from airflow_provider_engagevoice.ringcx.exceptions import (
     AccessDenied,
     CampaignAmbiguous,
     CampaignNotFound,
     InvalidParameter,
-    UnexpectedAnswer,
+    UnexpectedResponse,
 )
 
 log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ class LeadList(TypedDict):
 
 
 @dataclass(frozen=True)
-class Directory:
+class CampaignIndex:
     """The campaigns of one or more accounts at one moment.
 
     :param campaigns: all of them.
@@ -66,7 +66,7 @@ class Directory:
         :raises CampaignAmbiguous: where there are several; lists them.
         """
         among = self._in_dial_group(dial_group_name)
-        found = [c for c in among if is_meant(campaign, c["campaign_name"], c["campaign_id"])]
+        found = [c for c in among if matches_name_or_id(campaign, c["campaign_name"], c["campaign_id"])]
         if not found:
             raise CampaignNotFound(self._not_found(campaign, among))
         if len(found) > 1:
@@ -97,14 +97,14 @@ class Directory:
 
 
 @dataclass(frozen=True)
-class Campaigns:
+class CampaignService:
     """Reads what leads live in.
 
     :param request: sends a request: method, path, and keyword arguments.
     :param account_id: the sub-account where a call names none.
     """
 
-    request: Request
+    request: RequestFn
     account_id: str | None = None
 
     def accounts(self) -> list[Account]:
@@ -144,7 +144,7 @@ class Campaigns:
         answer = self.request("GET", f"{account_path(account_id)}/dialGroups/withChildren")
         return _rows(answer, "dial groups")
 
-    def directory(self, account_id: str | None = None) -> Directory:
+    def directory(self, account_id: str | None = None) -> CampaignIndex:
         """Read all campaigns, in one request per account and at most one more.
 
         :param account_id: read this sub-account only; default the connection's, else all.
@@ -163,7 +163,7 @@ class Campaigns:
                     raise
                 unreadable.append(account)
                 log.warning("No right to read the campaigns of account %s", account)
-        return Directory(campaigns, unreadable)
+        return CampaignIndex(campaigns, unreadable)
 
     def find(
         self, campaign: str | int, *, account_id: str | None = None, dial_group_name: str | None = None
@@ -199,7 +199,7 @@ class Campaigns:
         directory = self.directory(account_id)
         if active_only:
             active = [campaign for campaign in directory.campaigns if campaign["is_active"]]
-            directory = Directory(active, directory.unreadable)
+            directory = CampaignIndex(active, directory.unreadable)
         try:
             return directory.find(name, dial_group_name)
         except CampaignNotFound as error:
@@ -233,7 +233,7 @@ class Campaigns:
             yield from _rows(self.request("GET", f"{groups}/{_id(group, 'agentGroupId')}/agents"), "agents")
 
 
-def is_meant(wanted: str | int, name: str, number: int) -> bool:
+def matches_name_or_id(wanted: str | int, name: str, number: int) -> bool:
     """Tell whether an author who wrote a name or an id means this campaign or list.
 
     :param wanted: what the author wrote: an int is an id, text a name or, if nothing but digits, either.
@@ -267,7 +267,7 @@ def _nearest(name: str, known: Sequence[str]) -> str:
 
 def _rows(answer: Any, what: str) -> list[dict[str, Any]]:
     if not isinstance(answer, list) or not all(isinstance(row, dict) for row in answer):
-        raise UnexpectedAnswer(f"RingCX answered with something other than a list of {what}")
+        raise UnexpectedResponse(f"RingCX answered with something other than a list of {what}")
     return answer
 
 
@@ -276,12 +276,12 @@ def _id(row: dict[str, Any], key: str) -> int:
     if isinstance(value, str) and value.isascii() and value.isdecimal():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):
-        raise UnexpectedAnswer(f"RingCX left out {key} where it belongs")
+        raise UnexpectedResponse(f"RingCX left out {key} where it belongs")
     return value
 
 
 def _text(row: dict[str, Any], key: str) -> str:
     value = row.get(key)
     if not isinstance(value, (str, int)) or value == "":
-        raise UnexpectedAnswer(f"RingCX left out {key} where it belongs")
+        raise UnexpectedResponse(f"RingCX left out {key} where it belongs")
     return str(value)

@@ -9,15 +9,19 @@ from functools import partial
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from airflow_provider_engagevoice.ringcx.auth.base import SignIn
-from airflow_provider_engagevoice.ringcx.bulk.executor import LeadActions
-from airflow_provider_engagevoice.ringcx.bulk.prefetch import Beside, BorrowedToken, background_transport
-from airflow_provider_engagevoice.ringcx.campaigns import Campaigns
-from airflow_provider_engagevoice.ringcx.concurrency import Stop
+from airflow_provider_engagevoice.ringcx.auth.base import Authenticator
+from airflow_provider_engagevoice.ringcx.bulk.executor import LeadActionExecutor
+from airflow_provider_engagevoice.ringcx.bulk.prefetch import (
+    BorrowedToken,
+    CountPrefetcher,
+    background_transport,
+)
+from airflow_provider_engagevoice.ringcx.campaigns import CampaignService
+from airflow_provider_engagevoice.ringcx.concurrency import CancelToken
 from airflow_provider_engagevoice.ringcx.exceptions import AuthenticationError, InvalidParameter
-from airflow_provider_engagevoice.ringcx.leads.search import Leads
-from airflow_provider_engagevoice.ringcx.observers import Watch
-from airflow_provider_engagevoice.ringcx.transport.http import LOOPBACK, Call, Transport
+from airflow_provider_engagevoice.ringcx.leads.search import LeadSearch
+from airflow_provider_engagevoice.ringcx.observers import AttemptObserver
+from airflow_provider_engagevoice.ringcx.transport.http import LOOPBACK, ApiRequest, HttpTransport
 
 #: Paths of the legacy portals lack ``/voice``. Source: guide, "URIs".
 LEGACY_PORTALS = frozenset({"portal.vacd.biz", "portal.virtualacd.biz"})
@@ -39,35 +43,35 @@ class RingCXClient:
     """
 
     host: str
-    sign_in: SignIn
-    transport: Transport
+    sign_in: Authenticator
+    transport: HttpTransport
     account_id: str | None = None
     legacy: bool = False
-    campaigns: Campaigns = field(init=False)
+    campaigns: CampaignService = field(init=False)
 
     def __post_init__(self) -> None:
         self.legacy = self.legacy or urlsplit(self.host).hostname in LEGACY_PORTALS
-        self.campaigns = Campaigns(self.request, self.account_id)
+        self.campaigns = CampaignService(self.request, self.account_id)
 
     @property
-    def stop(self) -> Stop:
+    def stop(self) -> CancelToken:
         """Set it where the client's work is to end soon: nothing more is sent, and waiting ends."""
         return self.transport.stop
 
-    def leads(self, account_id: str | None = None) -> Leads:
+    def leads(self, account_id: str | None = None) -> LeadSearch:
         """Work on the leads of a sub-account.
 
         :param account_id: the sub-account; default the connection's, else the only one.
         :return: search and count.
         """
         if account_id is None:
-            return Leads(self.request, self.campaigns.default_account())
+            return LeadSearch(self.request, self.campaigns.default_account())
         if not str(account_id).strip():
             raise InvalidParameter("account_id is empty; leave it out to mean the connection's")
         # A template rendered as native code gives a number.
-        return Leads(self.request, str(account_id))
+        return LeadSearch(self.request, str(account_id))
 
-    def lead_actions(self, account_id: str | None = None) -> LeadActions:
+    def lead_actions(self, account_id: str | None = None) -> LeadActionExecutor:
         """Act on the leads of a sub-account.
 
         :param account_id: the sub-account; default the connection's, else the only one.
@@ -75,7 +79,7 @@ class RingCXClient:
         """
         leads = self.leads(account_id)
         beside = partial(self._beside, leads.account_id)
-        return LeadActions(self.request, leads, self.campaigns, self.stop, beside)
+        return LeadActionExecutor(self.request, leads, self.campaigns, self.stop, beside)
 
     def request(
         self,
@@ -85,7 +89,7 @@ class RingCXClient:
         json: Any = None,
         *,
         repeatable: bool | None = None,
-        watch: Watch | None = None,
+        watch: AttemptObserver | None = None,
     ) -> Any:
         """Send a request to any RingCX endpoint.
 
@@ -100,7 +104,7 @@ class RingCXClient:
         :raises AuthenticationError: where a new token is refused, too.
         :raises EngageVoiceError: as ``Transport.send`` does.
         """
-        call = Call(
+        call = ApiRequest(
             method.upper(),
             self.host + self._full_path(path),
             method.upper() == "GET" if repeatable is None else repeatable,
@@ -124,7 +128,7 @@ class RingCXClient:
             self.sign_in.renew(self.transport, sent)
         return self.transport.send(call, authorize)
 
-    def _beside(self, account_id: str) -> Beside:
+    def _beside(self, account_id: str) -> CountPrefetcher:
         borrowed = BorrowedToken()
         transport = background_transport(self.transport)
         own = replace(self, sign_in=borrowed, transport=transport)
@@ -132,7 +136,7 @@ class RingCXClient:
         def borrow_token() -> None:
             borrowed.given = self.sign_in.headers(self.transport)
 
-        return Beside(Leads(own.request, account_id), transport, borrow_token)
+        return CountPrefetcher(LeadSearch(own.request, account_id), transport, borrow_token)
 
     def close(self) -> None:
         """Close the session's connections."""

@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from airflow_provider_engagevoice.ringcx.exceptions import Stopped
+from airflow_provider_engagevoice.ringcx.exceptions import Cancelled
 
 LOOK = 0.25
 """Seconds between two looks of whoever waits."""
 
 
-class Stop:
+class CancelToken:
     """A wish that work ends soon. May be wished in a signal's handler, or in another thread.
 
     No :class:`threading.Event`: a handler that sets one while its own thread waits for it never returns.
@@ -37,7 +37,7 @@ class Stop:
         :raises Stopped: where it is.
         """
         if self._wished:
-            raise Stopped("Stopped, as asked, before the next request was sent")
+            raise Cancelled("Stopped, as asked, before the next request was sent")
 
     def sleep(self, seconds: float) -> None:
         """Sleep, unless the end is wished.
@@ -61,7 +61,7 @@ def pause(seconds: float, over: Callable[[], bool]) -> None:
         time.sleep(min(left, LOOK))
 
 
-class ThreadLock:
+class ForkSafeLock:
     """A lock between threads that a forked process finds free: its holder is not there to release it."""
 
     def __init__(self) -> None:

@@ -9,7 +9,7 @@ from airflow_provider_engagevoice.ringcx.exceptions import (
     InvalidParameter,
 )
 
-Request = Callable[..., Any]
+RequestFn = Callable[..., Any]
 
 
 def account_path(account_id: str | int) -> str:

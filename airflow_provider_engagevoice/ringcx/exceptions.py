@@ -44,7 +44,7 @@ class InvalidRequest(EngageVoiceError):
     """RingCX refused the request as malformed (400 and other 4xx)."""
 
 
-class UnexpectedAnswer(EngageVoiceError):
+class UnexpectedResponse(EngageVoiceError):
     """The answer is not what RingCX's contract promises: an HTML page, broken JSON, a redirect."""
 
 
@@ -78,7 +78,7 @@ class ActionRejected(EngageVoiceError):
     """RingCX answered 200 with ``success: false``."""
 
 
-class NotAllDone(EngageVoiceError):
+class VerificationFailed(EngageVoiceError):
     """After the act some leads are not in the state that it gives; see ``verify``."""
 
     retryable = True
@@ -88,7 +88,7 @@ class OutcomeUnknown(EngageVoiceError):
     """A request that must not be repeated may or may not have taken effect."""
 
 
-class Stopped(EngageVoiceError):
+class Cancelled(EngageVoiceError):
     """The task was told to end, and did so between two requests."""
 
     retryable = True

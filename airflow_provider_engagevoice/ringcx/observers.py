@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 
-class Watch(Protocol):
+class AttemptObserver(Protocol):
     """Is told of the tries of a request, so that somebody knows of it even where this process dies."""
 
     def begins(self) -> None:

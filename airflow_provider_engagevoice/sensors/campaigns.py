@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_engagevoice.hooks.engagevoice import EngageVoiceHook, fail_where_no_retry_helps
+from airflow_provider_engagevoice.hooks.engagevoice import EngageVoiceHook, no_retry_on_permanent_errors
 from airflow_provider_engagevoice.ringcx.exceptions import (
     EngageVoiceError,
     InvalidParameter,
     ServiceUnavailable,
 )
-from airflow_provider_engagevoice.templating import FaithfulTemplates, given
+from airflow_provider_engagevoice.templating import TypePreservingTemplatesMixin, given
 from airflow_provider_engagevoice.version_compat import (
     AirflowFailException,
     AirflowSensorTimeout,
@@ -32,7 +32,7 @@ _TOLERATED_FAILURES = 5
 _GRACE = timedelta(minutes=2)
 
 
-class CampaignLookupSensor(FaithfulTemplates, BaseSensorOperator):
+class CampaignLookupSensor(TypePreservingTemplatesMixin, BaseSensorOperator):
     """Wait until a campaign exists, and hand its ids to the next task.
 
     Each look costs one request per account. Failures that may pass (RingCX not reached, busy) are
@@ -105,7 +105,7 @@ class CampaignLookupSensor(FaithfulTemplates, BaseSensorOperator):
         :return: the campaign.
         :raises AirflowFailException: where waiting cannot help.
         """
-        with fail_where_no_retry_helps():
+        with no_retry_on_permanent_errors():
             if not self.deferrable:
                 return super().execute(context)
             found = self.poke(context)

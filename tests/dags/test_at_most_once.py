@@ -76,9 +76,9 @@ def mail_from_a_task(guarded):
     def mail(guarded):
         from contextlib import nullcontext
 
-        from airflow_provider_engagevoice.hooks.engagevoice import fail_where_no_retry_helps
+        from airflow_provider_engagevoice.hooks.engagevoice import no_retry_on_permanent_errors
 
-        with fail_where_no_retry_helps() if guarded else nullcontext():
+        with no_retry_on_permanent_errors() if guarded else nullcontext():
             EngageVoiceHook().perform_lead_action(
                 "EMAIL_LEADS", {"campaignIds": [248549]}, {"EMAIL_TO": "a@example.com"}
             )

@@ -9,7 +9,7 @@ import json
 
 import pytest
 
-from airflow_provider_engagevoice.sandbox.http.endpoint import Call
+from airflow_provider_engagevoice.sandbox.http.endpoint import ApiRequest
 from airflow_provider_engagevoice.sandbox.settings import Settings
 from tests.support.dag_runs import run_tasks
 
@@ -505,14 +505,14 @@ def tasks_with_literals(campaign, texts):
 @both
 def test_literals_are_sent_as_they_are_spelt(airflow_db, ringcx_sandbox, monkeypatch, native):
     bodies = []
-    read = Call.json
+    read = ApiRequest.json
 
     def noted(call):
         if call.operation in ("lead_search", "lead_count"):
             bodies.append(json.loads(call.body))
         return read(call)
 
-    monkeypatch.setattr(Call, "json", noted)
+    monkeypatch.setattr(ApiRequest, "json", noted)
     campaign = ringcx_sandbox.campaign("Spring Renewals")["campaignId"]
     run_tasks(tasks_with_literals, campaign=campaign, texts=SPELLINGS, native=native)
     assert [body["externIds"] for body in bodies if "externIds" in body] == [SPELLINGS]

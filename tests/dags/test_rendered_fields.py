@@ -7,7 +7,7 @@ import json
 import pytest
 
 from airflow_provider_engagevoice.ringcx.criteria import ALL_KEYS
-from airflow_provider_engagevoice.templating import PrivateCriteria
+from airflow_provider_engagevoice.templating import RedactedCriteria
 from tests.support.dag_runs import run_tasks
 
 # ruff: noqa: F821  (names in the functions that build DAGs come from the harness)
@@ -33,15 +33,15 @@ PEOPLE = ["Grünwald-Quast", "+15550042424", "CRM-4711-X"]
     ],
 )  # fmt: skip
 def test_counts_and_filters_are_shown(criteria, shown):
-    assert PrivateCriteria(criteria).serialize() == shown
-    assert str(PrivateCriteria(criteria)) == repr(PrivateCriteria(criteria)) == str(shown)
+    assert RedactedCriteria(criteria).serialize() == shown
+    assert str(RedactedCriteria(criteria)) == repr(RedactedCriteria(criteria)) == str(shown)
 
 
 @pytest.mark.parametrize("person", [*PEOPLE, PEOPLE, {"name": PEOPLE[0]}, tuple(PEOPLE), str(PEOPLE)])
 def test_a_persons_data_is_shown_under_no_key(person):
     # Three filters take any text; they are shown, since what they hold describes many leads.
     for key in ALL_KEYS - {"agentDispositions", "physicalStates", "leadTimezones"}:
-        stored = json.dumps(PrivateCriteria({key: person}).serialize(), ensure_ascii=False)
+        stored = json.dumps(RedactedCriteria({key: person}).serialize(), ensure_ascii=False)
         assert [secret for secret in PEOPLE if secret in stored] == [], key
 
 

@@ -14,13 +14,13 @@ from socket import create_connection
 from typing import Any
 from urllib.parse import urlsplit
 
-from airflow_provider_engagevoice.ringcx.bulk.action import Act, ActionSummary
-from airflow_provider_engagevoice.ringcx.bulk.executor import LeadActions
+from airflow_provider_engagevoice.ringcx.bulk.action import ActionResult, BulkAction
+from airflow_provider_engagevoice.ringcx.bulk.executor import LeadActionExecutor
 from airflow_provider_engagevoice.ringcx.client import RingCXClient
 from airflow_provider_engagevoice.ringcx.endpoints import Request
 from airflow_provider_engagevoice.ringcx.leads.selection import Selection
 from airflow_provider_engagevoice.ringcx.spec.lead_actions import ACTIONS, NEW_LIST
-from airflow_provider_engagevoice.ringcx.transport.retry import Failure
+from airflow_provider_engagevoice.ringcx.transport.retry import FailureKind
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from tests.support.clients import PARAMS, ROOT, client_of, move_to
 
@@ -67,7 +67,7 @@ class Cell:
 
     variant: Any
     way: str
-    failure: Failure
+    failure: FailureKind
     moment: str
 
     def __str__(self) -> str:
@@ -109,11 +109,13 @@ class World:
 
     def perform(
         self, name: str, params: Mapping[str, Any], request: Request | None = None, **more: Any
-    ) -> ActionSummary:
+    ) -> ActionResult:
         """Do an action; with ``request`` only the acting itself goes that way, and looking does not."""
         criteria = {"campaignIds": [self.spring], "leadIds": self.ids, **more}
-        actions = LeadActions(request or self.client.request, self.client.leads(), self.client.campaigns)
-        return actions.perform(Act(ACTIONS[name], Selection(criteria), params))
+        actions = LeadActionExecutor(
+            request or self.client.request, self.client.leads(), self.client.campaigns
+        )
+        return actions.perform(BulkAction(ACTIONS[name], Selection(criteria), params))
 
     def prepare(self, variant: Any) -> None:
         """Bring the leads to where the action changes them."""
@@ -174,7 +176,7 @@ class Expected:
     untouched: dict[str, Any]
     once: dict[str, Any]
     called: dict[str, Any]
-    summary: ActionSummary
+    summary: ActionResult
 
     @classmethod
     def of(cls, server: SandboxServer, variant: Any) -> Expected:

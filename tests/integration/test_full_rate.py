@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_engagevoice.ringcx.spec.rate_limits import LIMITS, Window
+from airflow_provider_engagevoice.ringcx.spec.rate_limits import LIMITS, RateWindow
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.sandbox.state import rate_limiter as kept
 from tests.support.clients import client_of
@@ -22,7 +22,7 @@ SMALL = {"lead_count": [(6, 1.0), (24, 6.0)]}
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """RingCX's windows, made small, at both ends."""
-    made = {name: tuple(Window(*window) for window in windows) for name, windows in SMALL.items()}
+    made = {name: tuple(RateWindow(*window) for window in windows) for name, windows in SMALL.items()}
     monkeypatch.setattr(kept, "LIMITS", {**LIMITS, **made})
     return {"limits": SMALL, "limiter": {"pad": 0.3}}
 

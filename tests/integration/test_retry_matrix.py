@@ -14,9 +14,9 @@ from airflow_provider_engagevoice.ringcx.exceptions import (
     ActionRejected,
     EngageVoiceError,
     OutcomeUnknown,
-    UnexpectedAnswer,
+    UnexpectedResponse,
 )
-from airflow_provider_engagevoice.ringcx.transport.retry import Failure
+from airflow_provider_engagevoice.ringcx.transport.retry import FailureKind
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
 from tests.integration.retry_cells import (
@@ -43,9 +43,9 @@ class TaskEnds(BaseException):
 
 
 ERRORS: dict[str, type[BaseException]] = {
-    "web page": UnexpectedAnswer,
-    "broken JSON": UnexpectedAnswer,
-    "other JSON": UnexpectedAnswer,
+    "web page": UnexpectedResponse,
+    "broken JSON": UnexpectedResponse,
+    "other JSON": UnexpectedResponse,
     "other 4xx": AccessDenied,
     "`success: false`": ActionRejected,
     "end of the task": TaskEnds,
@@ -85,12 +85,12 @@ def attempt(world: World, cell: Cell, clock: Clock, task_ends: Callable[[], obje
     """Do the action while its request fails in the cell's way; give the summary or the error."""
     server = world.server
     params = world.params(cell.variant)
-    if cell.failure is Failure.BROKEN_OFF:
+    if cell.failure is FailureKind.INTERRUPTED:
         server.fault("meanwhile", work=task_ends, operation="lead_action")
     if FAULTS[cell.way]:
         server.fault(**FAULTS[cell.way], when=cell.moment, operation="lead_action")
     with raw_server(lambda number, request: forward(server, request), listening=False) as closed:
-        refused = cell.failure is Failure.UNREACHED
+        refused = cell.failure is FailureKind.NOT_SENT
         client = client_of(closed.url if refused else server.url, "api_token")
         client.transport.user_agent = AGENT
         if cell.way == "time-out":
@@ -128,7 +128,7 @@ def test_what_happens_is_what_the_table_says(
 
     done = cell.moment == "after"
     again = cell.word == "again"
-    assert world.sent(AGENT) == (2 if again and cell.failure is not Failure.UNREACHED else 1)
+    assert world.sent(AGENT) == (2 if again and cell.failure is not FailureKind.NOT_SENT else 1)
     assert len(clock.pauses) == again
     if again and done:
         # Agents have called them meanwhile, and the second request must not have them called once more.

@@ -9,23 +9,23 @@ from collections.abc import Sequence
 
 import pytest
 
-from airflow_provider_engagevoice.ringcx.ratelimit.operations import limit_of
-from airflow_provider_engagevoice.ringcx.spec.rate_limits import LIMITS, OTHER, Window
-from airflow_provider_engagevoice.ringcx.storage.base import Saturated, earliest
-from airflow_provider_engagevoice.ringcx.storage.memory import MemoryShare
-from airflow_provider_engagevoice.ringcx.storage.registry import open_share
+from airflow_provider_engagevoice.ringcx.ratelimit.operations import rate_limit_for
+from airflow_provider_engagevoice.ringcx.spec.rate_limits import LIMITS, OTHER, RateWindow
+from airflow_provider_engagevoice.ringcx.storage.base import LimitExceeded, next_slot
+from airflow_provider_engagevoice.ringcx.storage.memory import MemoryStore
+from airflow_provider_engagevoice.ringcx.storage.registry import open_store
 from tests.support.processes import keep, run
 
 ACCOUNT = "https://ringcx.ringcentral.com/voice/api/v1/admin/accounts/1"
 PAIR = [(30, 10.0), (120, 60.0)]
-WINDOWS = tuple(Window(*window) for window in PAIR)
+WINDOWS = tuple(RateWindow(*window) for window in PAIR)
 
 
-def optimum(windows: Sequence[Window], pad: float, count: int) -> list[float]:
+def optimum(windows: Sequence[RateWindow], pad: float, count: int) -> list[float]:
     """The earliest moments at which so many requests can be sent."""
     booked: list[float] = []
     for _ in range(count):
-        booked.append(earliest(booked, windows, pad, 0.0))
+        booked.append(next_slot(booked, windows, pad, 0.0))
     return booked
 
 
@@ -70,25 +70,25 @@ def test_the_pad_makes_each_window_longer() -> None:
 def test_each_request_counts_towards_its_operation(
     method: str, path: str, params: dict[str, str], operation: str
 ) -> None:
-    limit = limit_of(method, ACCOUNT + path, params)
+    limit = rate_limit_for(method, ACCOUNT + path, params)
     assert limit is not None
     assert (limit.operation, limit.windows) == (operation, LIMITS.get(operation, OTHER))
 
 
 def test_sub_accounts_operations_and_services_have_limits_of_their_own() -> None:
     urls = [f"https://{host}/api/v1/admin/accounts/{account}" for host in "ab" for account in (1, 2)]
-    limits = [limit_of("GET", f"{url}/dialGroups") for url in urls]
-    limits += [limit_of("PUT", f"{url}/campaignLeads/actions") for url in urls]
+    limits = [rate_limit_for("GET", f"{url}/dialGroups") for url in urls]
+    limits += [rate_limit_for("PUT", f"{url}/campaignLeads/actions") for url in urls]
     assert len({limit.key for limit in limits if limit}) == 8
-    assert limit_of("GET", urls[0] + "/campaigns") == limit_of("GET", urls[0] + "/dialGroups/3")
+    assert rate_limit_for("GET", urls[0] + "/campaigns") == rate_limit_for("GET", urls[0] + "/dialGroups/3")
 
 
 def test_sign_ins_of_one_app_are_five_a_minute_and_renewals_unlimited() -> None:
     exchange = "https://a/api/auth/login/rc/accesstoken"
-    mine, other = (limit_of("POST", exchange, whose=app) for app in ("mine", "other"))
-    assert mine and other and mine.windows == (Window(5, 60),) and mine.key != other.key
-    assert limit_of("POST", "https://a/api/auth/token/refresh") is None
-    assert limit_of("POST", "https://platform.ringcentral.com/restapi/oauth/token") is None
+    mine, other = (rate_limit_for("POST", exchange, whose=app) for app in ("mine", "other"))
+    assert mine and other and mine.windows == (RateWindow(5, 60),) and mine.key != other.key
+    assert rate_limit_for("POST", "https://a/api/auth/token/refresh") is None
+    assert rate_limit_for("POST", "https://platform.ringcentral.com/restapi/oauth/token") is None
 
 
 def test_processes_book_moments_that_keep_both_windows(store: str) -> None:
@@ -118,7 +118,7 @@ def test_hosts_whose_clocks_differ_keep_them_together(redis: object, request: py
 
 
 def test_threads_keep_them_too() -> None:
-    share = MemoryShare()
+    share = MemoryStore()
     moments: list[float] = []
 
     def work() -> None:
@@ -138,11 +138,11 @@ def test_threads_keep_them_too() -> None:
 
 
 def test_what_is_too_far_away_is_not_booked(store: str) -> None:
-    share = open_share(store)
-    one = [Window(1, 10.0)]
+    share = open_store(store)
+    one = [RateWindow(1, 10.0)]
     assert share.reserve("key", one, 0.0, 0.0) == 0.0
     for _ in range(3):
-        with pytest.raises(Saturated) as caught:
+        with pytest.raises(LimitExceeded) as caught:
             share.reserve("key", one, 0.0, 5.0)
         assert 9.0 < caught.value.wait <= 10.0
     assert 9.0 < share.reserve("key", one, 0.0, 15.0) <= 10.0
@@ -150,11 +150,11 @@ def test_what_is_too_far_away_is_not_booked(store: str) -> None:
 
 @pytest.mark.parametrize("kind", ["host", "process"])
 def test_a_forked_process_is_not_held_up_by_a_lock_of_its_parent(kind: str) -> None:
-    share = open_share(kind)
+    share = open_store(kind)
     share.reserve("key", WINDOWS, 0.0, 0.0)
     lock = share.try_lock("sign-in", 30.0)
     assert lock is not None
-    memory = share if isinstance(share, MemoryShare) else MemoryShare()
+    memory = share if isinstance(share, MemoryStore) else MemoryStore()
     with memory._lock.held():
         child = os.fork()
         if not child:

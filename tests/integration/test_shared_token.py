@@ -14,10 +14,10 @@ import pytest
 from airflow_provider_engagevoice.ringcx.auth import refresh
 from airflow_provider_engagevoice.ringcx.client import RingCXClient
 from airflow_provider_engagevoice.ringcx.exceptions import AuthenticationError, RateLimited
-from airflow_provider_engagevoice.ringcx.ratelimit.limiter import Limiter
-from airflow_provider_engagevoice.ringcx.spec.rate_limits import Window
-from airflow_provider_engagevoice.ringcx.storage.memory import MemoryShare
-from airflow_provider_engagevoice.ringcx.storage.registry import open_share
+from airflow_provider_engagevoice.ringcx.ratelimit.limiter import RateLimiter
+from airflow_provider_engagevoice.ringcx.spec.rate_limits import RateWindow
+from airflow_provider_engagevoice.ringcx.storage.memory import MemoryStore
+from airflow_provider_engagevoice.ringcx.storage.registry import open_store
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
 from airflow_provider_engagevoice.sandbox.state import tokens as issued
@@ -40,9 +40,9 @@ def task_of(
     server: SandboxServer, store: str = "host", method: str = "ringcentral", **more: str
 ) -> RingCXClient:
     """Make a client as a task does that has just started in a process of its own."""
-    refresh._SLOTS.clear()
+    refresh._TOKEN_SLOTS.clear()
     client = client_of(server.url, method, **more)
-    client.sign_in.share = open_share(store)
+    client.sign_in.share = open_store(store)
     return client
 
 
@@ -114,7 +114,7 @@ def test_the_others_go_on_with_the_old_token_while_one_renews_it(
 ) -> None:
     read(task_of(limited_ringcx))
     monkeypatch.setattr("airflow_provider_engagevoice.ringcx.auth.schemes._RENEW_AHEAD", 60.0)
-    monkeypatch.setattr(refresh.Token, "is_fresh", property(lambda token: token.left > 299.0))
+    monkeypatch.setattr(refresh.AccessToken, "is_fresh", property(lambda token: token.left > 299.0))
     renewing, others = threading.Event(), threading.Event()
     limited_ringcx.fault(
         "meanwhile", work=lambda: (renewing.set(), others.wait(10)), operation="token_refresh"
@@ -124,7 +124,7 @@ def test_the_others_go_on_with_the_old_token_while_one_renews_it(
     work = threading.Thread(target=lambda: read(one))
     work.start()
     assert renewing.wait(10)
-    refresh._SLOTS.clear()
+    refresh._TOKEN_SLOTS.clear()
     other.sign_in.share = one.sign_in.share
     begun = time.monotonic()
     read(other)
@@ -143,7 +143,7 @@ def test_a_renewal_that_fails_leaves_the_old_token_in_use(
     monkeypatch.setattr(http, "_FIRST_PAUSE", 0.001)
     client = task_of(limited_ringcx)
     read(client)
-    monkeypatch.setattr(refresh.Token, "is_fresh", property(lambda token: token.left > 300.0))
+    monkeypatch.setattr(refresh.AccessToken, "is_fresh", property(lambda token: token.left > 300.0))
     for operation in ("platform_token", "token_exchange", "token_refresh"):
         limited_ringcx.fault("status", status=503, operation=operation, chance=1)
     read(client)
@@ -168,17 +168,17 @@ def test_a_revoked_token_is_replaced_once(limited_ringcx: SandboxServer, store: 
 
 def test_who_waits_learns_of_a_revoked_token_without_being_refused(limited_ringcx: SandboxServer) -> None:
     one, other = client_of(limited_ringcx.url), client_of(limited_ringcx.url)
-    share = open_share("host")
+    share = open_store("host")
     one.sign_in.share = other.sign_in.share = share
-    refresh._SLOTS.clear()
+    refresh._TOKEN_SLOTS.clear()
     read(one)
-    mine = dict(refresh._SLOTS)
-    refresh._SLOTS.clear()
+    mine = dict(refresh._TOKEN_SLOTS)
+    refresh._TOKEN_SLOTS.clear()
     read(other)
     limited_ringcx.revoke_tokens()
     read(other)
-    refresh._SLOTS.clear()
-    refresh._SLOTS.update(mine)
+    refresh._TOKEN_SLOTS.clear()
+    refresh._TOKEN_SLOTS.update(mine)
     read(one)
     assert statuses(limited_ringcx)[401] == 1 + 1  # the request of the other, and its renewal
 
@@ -227,13 +227,13 @@ def test_a_task_that_slept_for_long_does_not_use_what_another_has_used(
 ) -> None:
     sleeper = task_of(limited_ringcx)
     read(sleeper)
-    mine = dict(refresh._SLOTS)
+    mine = dict(refresh._TOKEN_SLOTS)
     limited_ringcx.expire_tokens()
     other = task_of(limited_ringcx)
     read(other)
     other.sign_in.share.forget(other.sign_in._key())  # type: ignore[attr-defined]
-    refresh._SLOTS.clear()
-    refresh._SLOTS.update(mine)
+    refresh._TOKEN_SLOTS.clear()
+    refresh._TOKEN_SLOTS.update(mine)
     limited_ringcx.expire_tokens()
     read(sleeper)
     assert len(spent) == len(set(spent)) == 1
@@ -241,16 +241,16 @@ def test_a_task_that_slept_for_long_does_not_use_what_another_has_used(
 
 def test_sign_ins_are_five_a_minute_at_most() -> None:
     """Even where every single request needs a new sign-in."""
-    share = MemoryShare()
+    share = MemoryStore()
     with SandboxServer(Settings(size=10)) as server:
         for _ in range(5):
             client = task_of(server, "process")
-            client.sign_in.share = MemoryShare()
-            client.transport.limiter = Limiter(share, timeout=1.0)
+            client.sign_in.share = MemoryStore()
+            client.transport.limiter = RateLimiter(share, timeout=1.0)
             read(client)
         client = task_of(server, "process")
-        client.sign_in.share = MemoryShare()
-        client.transport.limiter = Limiter(share, timeout=1.0)
+        client.sign_in.share = MemoryStore()
+        client.transport.limiter = RateLimiter(share, timeout=1.0)
         with pytest.raises(RateLimited, match="limit for token_exchange"):
             read(client)
         assert asked(server)[EXCHANGE] == 5
@@ -334,7 +334,7 @@ def test_clients_that_meet_a_revoked_token_together_replace_it_once(
 def test_windows_of_sign_ins_are_the_documented_ones() -> None:
     from airflow_provider_engagevoice.ringcx.spec.rate_limits import LIMITS
 
-    assert LIMITS["token_exchange"] == (Window(5, 60),)
+    assert LIMITS["token_exchange"] == (RateWindow(5, 60),)
 
 
 @pytest.fixture
@@ -380,12 +380,12 @@ def test_names_tell_nothing_of_a_password(limited_ringcx: SandboxServer, method:
 
 
 def test_a_guess_at_a_password_costs_time() -> None:
-    from airflow_provider_engagevoice.ringcx.auth.encryption import Broken, PasswordSeal
+    from airflow_provider_engagevoice.ringcx.auth.encryption import DecryptionError, ScryptCipher
 
-    sealed = PasswordSeal(["word"]).close(b"value")
+    sealed = ScryptCipher(["word"]).close(b"value")
     begun = time.process_time()
-    with pytest.raises(Broken):
-        PasswordSeal(["guess"]).open(sealed)
+    with pytest.raises(DecryptionError):
+        ScryptCipher(["guess"]).open(sealed)
     assert time.process_time() - begun > 0.03
 
 

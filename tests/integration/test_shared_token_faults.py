@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_engagevoice.ringcx.auth import refresh
-from airflow_provider_engagevoice.ringcx.storage.registry import open_share
+from airflow_provider_engagevoice.ringcx.storage.registry import open_store
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from tests.integration.test_shared_token import asked, read, task_of
 from tests.support.clients import DIAL_GROUPS, EXCHANGE, REFRESH
@@ -54,7 +54,7 @@ def test_a_task_killed_before_it_could_save_its_token_costs_one_more(
     patch = {"auth.token_cache._LOCK_LIFE": 1.0}
     if store != "host":
         # Nobody notices a death there; the lock ends by itself.
-        open_share(store)._shares[0]._redis.flushall()  # type: ignore[attr-defined]
+        open_store(store)._shares[0]._redis.flushall()  # type: ignore[attr-defined]
     assert run("read", 6, url=limited_ringcx.url, store=store, patch=patch) == [""] * 6
     assert asked(limited_ringcx)[EXCHANGE] == 2
 
@@ -173,7 +173,7 @@ def test_a_forked_process_has_the_token_and_renews_it_itself(limited_ringcx: San
                 os._exit(ended)
     _, status = os.waitpid(child, 0)
     assert status == 0
-    assert refresh._SLOTS
+    assert refresh._TOKEN_SLOTS
 
 
 def test_masking_hides_tokens_that_another_task_has_got(limited_ringcx: SandboxServer) -> None:

@@ -19,7 +19,7 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 import pytest
 import requests
 
-from airflow_provider_engagevoice.ringcx.bulk.action import Act
+from airflow_provider_engagevoice.ringcx.bulk.action import BulkAction
 from airflow_provider_engagevoice.ringcx.leads.selection import select
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from tests.sandbox.sandbox_leads import Row
@@ -113,7 +113,7 @@ EMAIL_2024 = """
 @pytest.fixture(autouse=True)
 def _new_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test finds the client's tokens of another."""
-    monkeypatch.setattr("airflow_provider_engagevoice.ringcx.auth.refresh._SLOTS", {})
+    monkeypatch.setattr("airflow_provider_engagevoice.ringcx.auth.refresh._TOKEN_SLOTS", {})
 
 
 @dataclass
@@ -390,7 +390,7 @@ def test_the_client_sends_what_the_guide_prints(
     params = printed.get("leadActionParams", {}).get("paramMap", {})
 
     client = client_of(wire.url)
-    client.lead_actions().perform(Act.of(action, select(criteria, data=()), params))
+    client.lead_actions().perform(BulkAction.of(action, select(criteria, data=()), params))
     client.close()
 
     (sent,) = seen(wire, "/actions")

@@ -192,7 +192,7 @@ def test_the_client_goes_on_where_a_token_expires_in_mid_batch(
     sandbox: SandboxServer, fault: SetFault, leads: list[Row], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(http, "time", Clock())
-    monkeypatch.setattr("airflow_provider_engagevoice.ringcx.auth.refresh._SLOTS", {})
+    monkeypatch.setattr("airflow_provider_engagevoice.ringcx.auth.refresh._TOKEN_SLOTS", {})
     ids = [lead["leadId"] for lead in leads][:10]
     fault("expired", operation="lead_action", at=[3])
     summary = act(client_of(sandbox.url), "PAUSE_LEADS", {"leadIds": ids}, chunk_size=2)

@@ -1,4 +1,4 @@
-"""Tries of tasks that keep their progress in a :class:`SharedJournal`, in processes that are really killed.
+"""Tries of tasks that keep their progress in a :class:`SharedCheckpointStore`, in processes that are really killed.
 
 ``python -m tests.support.attempts`` loads all modules, then forks a process for each try that it is told of on
 standard input. It needs no Airflow.
@@ -17,11 +17,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_provider_engagevoice.operators.checkpoints import SharedJournal
-from airflow_provider_engagevoice.ringcx.bulk.action import Act
+from airflow_provider_engagevoice.operators.checkpoints import SharedCheckpointStore
+from airflow_provider_engagevoice.ringcx.bulk.action import BulkAction
 from airflow_provider_engagevoice.ringcx.exceptions import EngageVoiceError
 from airflow_provider_engagevoice.ringcx.leads.selection import Selection
-from airflow_provider_engagevoice.ringcx.storage.base import Share
+from airflow_provider_engagevoice.ringcx.storage.base import StateStore
 from airflow_provider_engagevoice.ringcx.storage.file import FOLDER_VARIABLE
 from tests.support import workers
 from tests.support.processes import ROOT
@@ -83,14 +83,14 @@ class Tries:
         return json.loads(line)
 
 
-class MortalJournal(SharedJournal):
+class MortalJournal(SharedCheckpointStore):
     """A journal that kills its process just before, or just after, something is noted.
 
     :param order: as for :func:`perform`; ``dies`` is ``before`` or ``after``, and what is noted, as in
         :func:`_what`; None for never.
     """
 
-    def __init__(self, share: Share, order: dict[str, Any]) -> None:
+    def __init__(self, share: StateStore, order: dict[str, Any]) -> None:
         super().__init__(share, order["task"], order["number"], order["retried"])
         self._dies = order["dies"]
 
@@ -127,7 +127,7 @@ def perform(order: dict[str, Any]) -> Ended:
     client = workers.make_client({**order, "method": "api_token"})
     journal = MortalJournal(client.sign_in.share, order)
     selection = Selection(order["criteria"])
-    act = Act.of(order["action"], selection, order["params"], chunk_size=order["chunk_size"])
+    act = BulkAction.of(order["action"], selection, order["params"], chunk_size=order["chunk_size"])
     try:
         journal.open()
         return Ended(summary=dict(client.lead_actions().perform(act, journal)))

@@ -7,13 +7,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_provider_engagevoice.ringcx.auth.base import SignIn
-from airflow_provider_engagevoice.ringcx.auth.schemes import ApiToken, Engage, Legacy, RingCentral
-from airflow_provider_engagevoice.ringcx.bulk.action import Act, ActionSummary
+from airflow_provider_engagevoice.ringcx.auth.base import Authenticator
+from airflow_provider_engagevoice.ringcx.auth.schemes import (
+    ApiTokenAuth,
+    EngageUserAuth,
+    LegacyPortalAuth,
+    RingCentralJwtAuth,
+)
+from airflow_provider_engagevoice.ringcx.bulk.action import ActionResult, BulkAction
 from airflow_provider_engagevoice.ringcx.client import RingCXClient
 from airflow_provider_engagevoice.ringcx.leads.selection import Selection
 from airflow_provider_engagevoice.ringcx.spec.lead_actions import ACTIONS
-from airflow_provider_engagevoice.ringcx.transport.http import Transport
+from airflow_provider_engagevoice.ringcx.transport.http import HttpTransport
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 
 ACCOUNT = "50810001"
@@ -64,12 +69,12 @@ class Clock:
         self.on_pause()
 
 
-def sign_in(url: str, method: str = "ringcentral", **changes: str) -> SignIn:
+def sign_in(url: str, method: str = "ringcentral", **changes: str) -> Authenticator:
     """Sign in with the sandbox's words, or with others."""
     user = {"username": "sandbox-user", "password": "sandbox-password"}
     ways: dict[str, tuple[type[Any], dict[str, str]]] = {
         "ringcentral": (
-            RingCentral,
+            RingCentralJwtAuth,
             {
                 "host": url,
                 "client_id": "sandbox-client",
@@ -78,12 +83,12 @@ def sign_in(url: str, method: str = "ringcentral", **changes: str) -> SignIn:
                 "rc_host": url,
             },
         ),
-        "api_token": (ApiToken, {"token": "sandbox-token"}),
-        "engage": (Engage, {"host": url, "platform_id": "sandbox-platform", **user}),
-        "legacy": (Legacy, {"host": url, **user}),
+        "api_token": (ApiTokenAuth, {"token": "sandbox-token"}),
+        "engage": (EngageUserAuth, {"host": url, "platform_id": "sandbox-platform", **user}),
+        "legacy": (LegacyPortalAuth, {"host": url, **user}),
     }
     kind, fields = ways[method]
-    way: SignIn = kind(**{**fields, **changes})
+    way: Authenticator = kind(**{**fields, **changes})
     return way
 
 
@@ -97,7 +102,7 @@ def client_of(
     **changes: str,
 ) -> RingCXClient:
     """Make a client as the hook does."""
-    transport = Transport("tests/1.0", (timeout, timeout), patience)
+    transport = HttpTransport("tests/1.0", (timeout, timeout), patience)
     return RingCXClient(
         url, sign_in(url, method, **changes), transport, account_id, legacy=method == "legacy"
     )
@@ -120,10 +125,10 @@ def act(
     criteria: dict[str, Any],
     params: dict[str, Any] | None = None,
     **more: Any,
-) -> ActionSummary:
+) -> ActionResult:
     """Do an action as the hook does, with criteria that are known to be good."""
     chosen = PARAMS.get(name, {}) if params is None else params
-    return client.lead_actions().perform(Act(ACTIONS[name], Selection(criteria), chosen, **more))
+    return client.lead_actions().perform(BulkAction(ACTIONS[name], Selection(criteria), chosen, **more))
 
 
 def paths(server: SandboxServer) -> list[str]:

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_engagevoice.ringcx.auth.base import SignIn
+from airflow_provider_engagevoice.ringcx.auth.base import Authenticator
 from airflow_provider_engagevoice.ringcx.client import RingCXClient
-from airflow_provider_engagevoice.ringcx.storage.memory import MemoryShare
+from airflow_provider_engagevoice.ringcx.storage.memory import MemoryStore
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
 from tests.support.clients import DIAL_GROUPS, Clock, act, move_to
@@ -99,7 +99,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 @pytest.fixture
 def new_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test finds the tokens of another."""
-    monkeypatch.setattr(SignIn, "share", MemoryShare())
+    monkeypatch.setattr(Authenticator, "share", MemoryStore())
 
 
 @pytest.fixture

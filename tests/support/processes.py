@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_engagevoice.ringcx.spec.rate_limits import Window
+from airflow_provider_engagevoice.ringcx.spec.rate_limits import RateWindow
 
 ROOT = Path(__file__).parents[2]
 
@@ -98,7 +98,7 @@ def run(job: str, number: int = 1, **spec: Any) -> list[Any]:
         return processes.results()
 
 
-def keep(moments: Sequence[float], windows: Sequence[Window], slack: float = 0.0) -> bool:
+def keep(moments: Sequence[float], windows: Sequence[RateWindow], slack: float = 0.0) -> bool:
     """Tell whether no window ever holds too many of these moments."""
     ordered = sorted(moments)
     return all(

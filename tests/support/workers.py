@@ -23,9 +23,9 @@ from airflow_provider_engagevoice.ringcx.auth import token_cache
 from airflow_provider_engagevoice.ringcx.client import RingCXClient
 from airflow_provider_engagevoice.ringcx.exceptions import EngageVoiceError, RateLimited
 from airflow_provider_engagevoice.ringcx.ratelimit import operations
-from airflow_provider_engagevoice.ringcx.ratelimit.limiter import Limiter
-from airflow_provider_engagevoice.ringcx.ratelimit.operations import Limit
-from airflow_provider_engagevoice.ringcx.spec.rate_limits import Window
+from airflow_provider_engagevoice.ringcx.ratelimit.limiter import RateLimiter
+from airflow_provider_engagevoice.ringcx.ratelimit.operations import RateLimit
+from airflow_provider_engagevoice.ringcx.spec.rate_limits import RateWindow
 from airflow_provider_engagevoice.ringcx.storage import file, registry
 from airflow_provider_engagevoice.ringcx.transport import http
 from tests.support import clients
@@ -43,16 +43,16 @@ def say(word: str) -> None:
 
 def make_client(spec: dict[str, Any]) -> RingCXClient:
     sign_in = clients.sign_in(spec["url"], spec.get("method", "ringcentral"), **spec.get("changes", {}))
-    sign_in.share = registry.open_share(spec.get("store", "host"))
-    transport = http.Transport("workers/1.0", (20.0, 20.0))
-    transport.limiter = Limiter(sign_in.share, **spec.get("limiter", {}))
+    sign_in.share = registry.open_store(spec.get("store", "host"))
+    transport = http.HttpTransport("workers/1.0", (20.0, 20.0))
+    transport.limiter = RateLimiter(sign_in.share, **spec.get("limiter", {}))
     return RingCXClient(spec["url"], sign_in, transport, clients.ACCOUNT)
 
 
 def book(spec: dict[str, Any]) -> list[float]:
     """Book moments as fast as it goes, and give them as all processes see them."""
-    share = registry.open_share(spec.get("store", "host"))
-    windows = [Window(*window) for window in spec["windows"]]
+    share = registry.open_store(spec.get("store", "host"))
+    windows = [RateWindow(*window) for window in spec["windows"]]
     moments = []
     for _ in range(spec["count"]):
         wait = share.reserve("key", windows, spec.get("pad", 0.5), 1e5)
@@ -94,8 +94,8 @@ def read(spec: dict[str, Any]) -> str:
 
 def wait(spec: dict[str, Any]) -> None:
     """Wait for a moment that is far away."""
-    limiter = Limiter(registry.open_share(spec.get("store", "host")), pad=0.0)
-    limit = Limit("key", "lead_count", (Window(1, spec["seconds"]),))
+    limiter = RateLimiter(registry.open_store(spec.get("store", "host")), pad=0.0)
+    limit = RateLimit("key", "lead_count", (RateWindow(1, spec["seconds"]),))
     limiter.wait(limit)
     say("waiting")
     limiter.wait(limit)
@@ -103,7 +103,7 @@ def wait(spec: dict[str, Any]) -> None:
 
 def hold(spec: dict[str, Any]) -> None:
     """Take the lock of the slot file, and keep it."""
-    share = file.FileShare()
+    share = file.FileStore()
     with share._open("slots", "key") as descriptor, file._locked(descriptor):
         say("held")
         time.sleep(60)
@@ -113,10 +113,10 @@ def save_and_die(spec: dict[str, Any]) -> None:
     """Be killed after RingCX's answer to the sign-in, before anybody else could know of it."""
     client = make_client(spec)
 
-    def save(kept: token_cache.Vault, token: object) -> None:
+    def save(kept: token_cache.TokenCache, token: object) -> None:
         os.kill(os.getpid(), 9)
 
-    token_cache.Vault.save = save  # type: ignore[method-assign,assignment]
+    token_cache.TokenCache.save = save  # type: ignore[method-assign,assignment]
     client.request("GET", clients.DIAL_GROUPS)
 
 
@@ -138,7 +138,7 @@ def _prepare(spec: dict[str, Any], number: int) -> None:
         module, _, attribute = name.rpartition(".")
         setattr(importlib.import_module(f"{RINGCX}.{module}"), attribute, value)
     if "limits" in spec:
-        made = {name: tuple(Window(*one) for one in windows) for name, windows in spec["limits"].items()}
+        made = {name: tuple(RateWindow(*one) for one in windows) for name, windows in spec["limits"].items()}
         operations.LIMITS = {**operations.LIMITS, **made}
     if "clocks" in spec:
         _set_clock(spec["clocks"][number % len(spec["clocks"])])

@@ -5,16 +5,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 
-from airflow_provider_engagevoice.ringcx.storage.base import Share
-from airflow_provider_engagevoice.ringcx.storage.memory import MemoryShare
-from airflow_provider_engagevoice.ringcx.transport.http import Transport
+from airflow_provider_engagevoice.ringcx.storage.base import StateStore
+from airflow_provider_engagevoice.ringcx.storage.memory import MemoryStore
+from airflow_provider_engagevoice.ringcx.transport.http import HttpTransport
 
 
 def _forget(secret: str) -> None:
     """Do nothing with a secret: outside Airflow there is no log to mask."""
 
 
-class SignIn(ABC):
+class Authenticator(ABC):
     """A way to prove to RingCX who asks.
 
     :param mask: told every secret the moment it is known, so that logs can hide it.
@@ -22,10 +22,10 @@ class SignIn(ABC):
     """
 
     mask: Callable[[str], None] = staticmethod(_forget)
-    share: Share = MemoryShare()
+    share: StateStore = MemoryStore()
 
     @abstractmethod
-    def headers(self, transport: Transport) -> Mapping[str, str]:
+    def headers(self, transport: HttpTransport) -> Mapping[str, str]:
         """Give the headers that prove it, signing in where needed.
 
         :param transport: sends the sign-in.
@@ -34,7 +34,7 @@ class SignIn(ABC):
         """
 
     @abstractmethod
-    def renew(self, transport: Transport, rejected: Mapping[str, str]) -> None:
+    def renew(self, transport: HttpTransport, rejected: Mapping[str, str]) -> None:
         """Replace headers that RingCX rejected, unless somebody else has done so.
 
         :param transport: sends the sign-in.

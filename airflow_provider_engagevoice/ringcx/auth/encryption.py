@@ -13,14 +13,14 @@ _SALT = 16
 _REMEMBERED = 8
 
 
-class Broken(Exception):
+class DecryptionError(Exception):
     """A value cannot be opened or sealed.
 
     It was torn, changed, or sealed by another credential; or this Python lacks what makes the key.
     """
 
 
-class Seal(ABC):
+class TokenCipher(ABC):
     """Seals values with a key made from a secret; each value has a salt of its own.
 
     :param secret: the parts of the secret.
@@ -55,7 +55,7 @@ class Seal(ABC):
             self._remember(sealed, self._decrypt(sealed))
         value = self._opened[sealed]
         if value is None:
-            raise Broken
+            raise DecryptionError
         return value
 
     def _decrypt(self, sealed: bytes) -> bytes | None:
@@ -76,7 +76,7 @@ class Seal(ABC):
         """Make the key for a salt: 32 bytes, in URL-safe base 64."""
 
 
-class RandomSecretSeal(Seal):
+class HkdfCipher(TokenCipher):
     """For secrets that a machine made, which nobody can guess."""
 
     def _key(self, salt: bytes) -> bytes:
@@ -87,7 +87,7 @@ class RandomSecretSeal(Seal):
         return base64.urlsafe_b64encode(derivation.derive(self._secret))
 
 
-class PasswordSeal(Seal):
+class ScryptCipher(TokenCipher):
     """For passwords that a person made: each guess costs a quarter of a second and 16 MiB."""
 
     def _key(self, salt: bytes) -> bytes:
@@ -95,5 +95,5 @@ class PasswordSeal(Seal):
             # The parameters are OWASP's for this much memory.
             key = hashlib.scrypt(self._secret, salt=salt, n=2**14, r=8, p=5, dklen=32)
         except (AttributeError, ValueError):  # a Python or a policy without scrypt
-            raise Broken from None
+            raise DecryptionError from None
         return base64.urlsafe_b64encode(key)

@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from airflow_provider_engagevoice.ringcx.auth.base import SignIn
-from airflow_provider_engagevoice.ringcx.auth.encryption import PasswordSeal, Seal
-from airflow_provider_engagevoice.ringcx.auth.token_cache import Token, Vault
-from airflow_provider_engagevoice.ringcx.concurrency import WORTH_TELLING, ThreadLock
+from airflow_provider_engagevoice.ringcx.auth.base import Authenticator
+from airflow_provider_engagevoice.ringcx.auth.encryption import ScryptCipher, TokenCipher
+from airflow_provider_engagevoice.ringcx.auth.token_cache import AccessToken, TokenCache
+from airflow_provider_engagevoice.ringcx.concurrency import WORTH_TELLING, ForkSafeLock
 from airflow_provider_engagevoice.ringcx.exceptions import (
     AccessDenied,
     AuthenticationError,
@@ -21,13 +21,13 @@ from airflow_provider_engagevoice.ringcx.exceptions import (
     NotFound,
     RateLimited,
     ServiceUnavailable,
-    UnexpectedAnswer,
+    UnexpectedResponse,
 )
-from airflow_provider_engagevoice.ringcx.transport.http import Transport
+from airflow_provider_engagevoice.ringcx.transport.http import HttpTransport
 
 log = logging.getLogger(__name__)
 
-REFUSALS = (AuthenticationError, AccessDenied, InvalidRequest, NotFound)
+REJECTION_ERRORS = (AuthenticationError, AccessDenied, InvalidRequest, NotFound)
 """How a sign-in is refused."""
 
 _FIRST_POLL = 0.02
@@ -39,24 +39,24 @@ _TURNS = 3
 
 
 @dataclass
-class _Slot:
+class _TokenSlot:
     """One credential's token in this process; its lock lets one thread work on it and the others wait."""
 
-    seal: Seal
-    token: Token | None = None
-    lock: ThreadLock = field(default_factory=ThreadLock)
+    seal: TokenCipher
+    token: AccessToken | None = None
+    lock: ForkSafeLock = field(default_factory=ForkSafeLock)
 
 
-_SLOTS: dict[tuple[str, str], _Slot] = {}
+_TOKEN_SLOTS: dict[tuple[str, str], _TokenSlot] = {}
 
 
-class Renewed(SignIn):
+class RefreshingAuthenticator(Authenticator):
     """A sign-in whose token ends and is replaced in time.
 
     :param seal: how its secret seals what is shared.
     """
 
-    seal: ClassVar[type[Seal]] = PasswordSeal
+    seal: ClassVar[type[TokenCipher]] = ScryptCipher
 
     @abstractmethod
     def _identity(self) -> tuple[str, ...]:
@@ -67,10 +67,10 @@ class Renewed(SignIn):
         """Give what only a holder of the credential knows."""
 
     @abstractmethod
-    def _sign_in(self, transport: Transport) -> Token:
+    def _sign_in(self, transport: HttpTransport) -> AccessToken:
         """Get a first token from the credential."""
 
-    def _refresh(self, transport: Transport, refresh: str) -> Token:
+    def _refresh(self, transport: HttpTransport, refresh: str) -> AccessToken:
         """Get the next token from the last one's refresh token, where the way to sign in has one."""
         return self._sign_in(transport)
 
@@ -78,7 +78,7 @@ class Renewed(SignIn):
     def _as_headers(self, access: str) -> dict[str, str]:
         """Write a token as headers."""
 
-    def headers(self, transport: Transport) -> Mapping[str, str]:
+    def headers(self, transport: HttpTransport) -> Mapping[str, str]:
         slot = self._slot()
         with slot.lock.held(transport.stop.check):
             vault = self._vault(slot)
@@ -87,13 +87,13 @@ class Renewed(SignIn):
                 slot.token = self._current(transport, vault, slot.token)
             return self._as_headers(slot.token.access)
 
-    def renew(self, transport: Transport, rejected: Mapping[str, str]) -> None:
+    def renew(self, transport: HttpTransport, rejected: Mapping[str, str]) -> None:
         slot = self._slot()
         with slot.lock.held(transport.stop.check):
             if slot.token is not None and self._as_headers(slot.token.access) == rejected:
                 slot.token = self._other_than(transport, self._vault(slot), slot.token)
 
-    def _newer(self, mine: Token | None, shared: Token | None) -> Token | None:
+    def _newer(self, mine: AccessToken | None, shared: AccessToken | None) -> AccessToken | None:
         """Choose the token of another task where it is newer than one's own.
 
         So a token that was revoked is noticed by those that are waiting without being refused themselves.
@@ -104,7 +104,7 @@ class Renewed(SignIn):
             return mine
         return self._known(shared)
 
-    def _current(self, transport: Transport, vault: Vault, last: Token | None) -> Token:
+    def _current(self, transport: HttpTransport, vault: TokenCache, last: AccessToken | None) -> AccessToken:
         """Get a token that is fresh; or go on with one that is still good while it cannot be had."""
         release = vault.lock()
         if release is None and last is not None and last.is_good:
@@ -117,21 +117,21 @@ class Renewed(SignIn):
             log.warning("The token cannot be renewed yet: %s", error)
             return last
 
-    def _other_than(self, transport: Transport, vault: Vault, rejected: Token) -> Token:
+    def _other_than(self, transport: HttpTransport, vault: TokenCache, rejected: AccessToken) -> AccessToken:
         """Get a token other than the one that was rejected."""
 
-        def will_do(token: Token) -> bool:
+        def will_do(token: AccessToken) -> bool:
             return token.access != rejected.access and token.is_good
 
         return self._replace(transport, vault, vault.lock(), will_do)
 
     def _replace(
         self,
-        transport: Transport,
-        vault: Vault,
+        transport: HttpTransport,
+        vault: TokenCache,
         release: Callable[[], object] | None,
-        will_do: Callable[[Token], bool],
-    ) -> Token:
+        will_do: Callable[[AccessToken], bool],
+    ) -> AccessToken:
         """Sign in, or wait for who does.
 
         :param release: ends this task's turn to sign in; None where it is somebody else's.
@@ -150,8 +150,8 @@ class Renewed(SignIn):
                 release()
 
     def _watch(
-        self, transport: Transport, vault: Vault, will_do: Callable[[Token], bool]
-    ) -> tuple[Token | None, Callable[[], object] | None]:
+        self, transport: HttpTransport, vault: TokenCache, will_do: Callable[[AccessToken], bool]
+    ) -> tuple[AccessToken | None, Callable[[], object] | None]:
         """Wait for the token of who is signing in, or to be the one who does."""
         pause = _FIRST_POLL
         for turn in range(_TURNS):
@@ -171,7 +171,7 @@ class Renewed(SignIn):
             log.warning("Another task has been signing in for %.0f s; not waiting for it", _STUCK_AFTER)
         return None, None
 
-    def _found(self, vault: Vault, will_do: Callable[[Token], bool]) -> Token | None:
+    def _found(self, vault: TokenCache, will_do: Callable[[AccessToken], bool]) -> AccessToken | None:
         """Look for another task's token.
 
         :raises AuthenticationError: where another task has just been refused.
@@ -184,7 +184,7 @@ class Renewed(SignIn):
             raise refusal
         return None
 
-    def _replaced(self, transport: Transport, vault: Vault, last: Token | None) -> Token:
+    def _replaced(self, transport: HttpTransport, vault: TokenCache, last: AccessToken | None) -> AccessToken:
         """Sign in, and let the others know how it ended."""
         try:
             token = self._next(transport, vault, last)
@@ -194,31 +194,31 @@ class Renewed(SignIn):
         vault.save(token)
         return token
 
-    def _next(self, transport: Transport, vault: Vault, last: Token | None) -> Token:
+    def _next(self, transport: HttpTransport, vault: TokenCache, last: AccessToken | None) -> AccessToken:
         if last is not None and last.refresh is not None:
             vault.spend(last)
             try:
                 return self._refresh(transport, last.refresh)
-            except (*REFUSALS, UnexpectedAnswer, ServiceUnavailable) as error:
+            except (*REJECTION_ERRORS, UnexpectedResponse, ServiceUnavailable) as error:
                 log.info("The token cannot be renewed (%s); signing in anew", error)
         return self._sign_in(transport)
 
-    def _slot(self) -> _Slot:
+    def _slot(self) -> _TokenSlot:
         # Within the process, and only there, the secret is part of the name: with a wrong one nobody gets
         # the token of the right one.
         secret = hashlib.sha256("\0".join(self._secret()).encode()).hexdigest()
         name = (self._key(), secret)
-        if name not in _SLOTS:
-            _SLOTS.setdefault(name, _Slot(self.seal(self._secret())))
-        return _SLOTS[name]
+        if name not in _TOKEN_SLOTS:
+            _TOKEN_SLOTS.setdefault(name, _TokenSlot(self.seal(self._secret())))
+        return _TOKEN_SLOTS[name]
 
-    def _vault(self, slot: _Slot) -> Vault:
-        return Vault(self.share, self._key(), slot.seal)
+    def _vault(self, slot: _TokenSlot) -> TokenCache:
+        return TokenCache(self.share, self._key(), slot.seal)
 
     def _key(self) -> str:
         return hashlib.sha256("\0".join((type(self).__name__, *self._identity())).encode()).hexdigest()
 
-    def _known(self, token: Token) -> Token:
+    def _known(self, token: AccessToken) -> AccessToken:
         """Let logs hide a token that another task has got."""
         self.mask(token.access)
         if token.refresh is not None:
@@ -228,6 +228,6 @@ class Renewed(SignIn):
     def _masked(self, body: Any, key: str) -> str:
         value = body.get(key) if isinstance(body, dict) else None
         if not isinstance(value, str) or not value:
-            raise UnexpectedAnswer(f"The sign-in was answered without {key}")
+            raise UnexpectedResponse(f"The sign-in was answered without {key}")
         self.mask(value)
         return value

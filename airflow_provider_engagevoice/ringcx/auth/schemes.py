@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote_plus
 
-from airflow_provider_engagevoice.ringcx.auth.base import SignIn
-from airflow_provider_engagevoice.ringcx.auth.encryption import RandomSecretSeal
-from airflow_provider_engagevoice.ringcx.auth.refresh import REFUSALS, Renewed
-from airflow_provider_engagevoice.ringcx.auth.token_cache import Token
+from airflow_provider_engagevoice.ringcx.auth.base import Authenticator
+from airflow_provider_engagevoice.ringcx.auth.encryption import HkdfCipher
+from airflow_provider_engagevoice.ringcx.auth.refresh import REJECTION_ERRORS, RefreshingAuthenticator
+from airflow_provider_engagevoice.ringcx.auth.token_cache import AccessToken
 from airflow_provider_engagevoice.ringcx.exceptions import AuthenticationError, EngageVoiceError
-from airflow_provider_engagevoice.ringcx.transport.http import Call, Transport
+from airflow_provider_engagevoice.ringcx.transport.http import ApiRequest, HttpTransport
 
 #: Source: guide, "RingCentral authentication": RingCX tokens live five minutes.
 _TOKEN_LIFE = 300.0
@@ -26,7 +26,7 @@ _LEGACY_LIFE = 3600.0
 
 
 @dataclass(repr=False)
-class ApiToken(SignIn):
+class ApiTokenAuth(Authenticator):
     """The permanent API token of a RingCX user. Source: guide, "Legacy authentication"; observed.
 
     :param token: the token.
@@ -35,43 +35,43 @@ class ApiToken(SignIn):
     token: str
     _named: bool = field(default=False, init=False)
 
-    def headers(self, transport: Transport) -> Mapping[str, str]:
+    def headers(self, transport: HttpTransport) -> Mapping[str, str]:
         if not self._named:
             # Once, not with every request: in a worker it costs a message to Airflow's supervisor.
             self.mask(self.token)
             self._named = True
         return {"X-Auth-Token": self.token}
 
-    def renew(self, transport: Transport, rejected: Mapping[str, str]) -> None:
+    def renew(self, transport: HttpTransport, rejected: Mapping[str, str]) -> None:
         raise AuthenticationError(
             "RingCX refused the permanent API token; check the connection's password", status=401
         )
 
 
-class _Bearer(Renewed):
+class _Bearer(RefreshingAuthenticator):
     """A sign-in that ends in RingCX's bearer token."""
 
     host: str
 
-    def _refresh(self, transport: Transport, refresh: str) -> Token:
+    def _refresh(self, transport: HttpTransport, refresh: str) -> AccessToken:
         # Source: guide, "RingCentral authentication": both tokens are replaced.
-        call = Call(
+        call = ApiRequest(
             "POST", f"{self.host}/api/auth/token/refresh", True, form={"refresh_token": refresh}, spends=True
         )
         return self._bearer(transport.send(call))
 
-    def _bearer(self, body: Any) -> Token:
+    def _bearer(self, body: Any) -> AccessToken:
         """Read RingCX's own token. Source: contract, ``AccessTokenUserDetails``."""
         access = self._masked(body, "accessToken")
         refresh = self._masked(body, "refreshToken") if body.get("refreshToken") else None
-        return Token(access, time.monotonic() + _TOKEN_LIFE, _RENEW_AHEAD, refresh)
+        return AccessToken(access, time.monotonic() + _TOKEN_LIFE, _RENEW_AHEAD, refresh)
 
     def _as_headers(self, access: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {access}"}
 
 
 @dataclass(repr=False)
-class RingCentral(_Bearer):
+class RingCentralJwtAuth(_Bearer):
     """A JWT of the RingCentral platform, exchanged for RingCX's token.
 
     Source: guide, "RingCentral authentication".
@@ -83,7 +83,7 @@ class RingCentral(_Bearer):
     :param rc_host: the RingCentral platform.
     """
 
-    seal = RandomSecretSeal
+    seal = HkdfCipher
 
     host: str
     client_id: str
@@ -98,10 +98,10 @@ class RingCentral(_Bearer):
     def _secret(self) -> tuple[str, ...]:
         return (self.client_secret, self.jwt)
 
-    def _sign_in(self, transport: Transport) -> Token:
+    def _sign_in(self, transport: HttpTransport) -> AccessToken:
         self.mask(self.client_secret)
         self.mask(self.jwt)
-        grant = Call(
+        grant = ApiRequest(
             "POST",
             f"{self.rc_host}/restapi/oauth/token",
             True,
@@ -110,13 +110,13 @@ class RingCentral(_Bearer):
         )
         try:
             platform_token = self._masked(transport.send(grant), "access_token")
-        except REFUSALS as error:
+        except REJECTION_ERRORS as error:
             raise _refused(
                 "RingCentral refused the sign-in; check the connection's login (client id), password "
                 "(client secret) and extra jwt_token",
                 error,
             ) from None
-        exchange = Call(
+        exchange = ApiRequest(
             "POST",
             f"{self.host}/api/auth/login/rc/accesstoken",
             True,
@@ -127,7 +127,7 @@ class RingCentral(_Bearer):
         )
         try:
             return self._bearer(transport.send(exchange))
-        except REFUSALS as error:
+        except REJECTION_ERRORS as error:
             raise _refused(
                 "RingCX refused the RingCentral user; check that the user has a RingCX role and the app the "
                 "ReadAccounts scope",
@@ -152,7 +152,7 @@ _WITHOUT_QUERY = _WithoutQuery()
 
 
 @dataclass(repr=False)
-class Engage(_Bearer):
+class EngageUserAuth(_Bearer):
     """User name and password of a RingCX-native user. Source: contract, ``/api/auth/login/admin``.
 
     :param host: RingCX.
@@ -172,13 +172,13 @@ class Engage(_Bearer):
     def _secret(self) -> tuple[str, ...]:
         return (self.password,)
 
-    def _sign_in(self, transport: Transport) -> Token:
+    def _sign_in(self, transport: HttpTransport) -> AccessToken:
         # RingCX takes the password in the query. urllib3 logs addresses at DEBUG, and not every log that
         # Airflow writes goes through its masker.
         logging.getLogger("urllib3.connectionpool").addFilter(_WITHOUT_QUERY)
         self.mask(self.password)
         self.mask(quote_plus(self.password))
-        call = Call(
+        call = ApiRequest(
             "POST",
             f"{self.host}{_ENGAGE_PATH}",
             True,
@@ -186,7 +186,7 @@ class Engage(_Bearer):
         )
         try:
             return self._bearer(transport.send(call))
-        except REFUSALS as error:
+        except REJECTION_ERRORS as error:
             raise _refused(
                 "RingCX refused the sign-in; check the connection's login, password and extra platform_id",
                 error,
@@ -194,7 +194,7 @@ class Engage(_Bearer):
 
 
 @dataclass(repr=False)
-class Legacy(Renewed):
+class LegacyPortalAuth(RefreshingAuthenticator):
     """User name and password of a legacy portal. Source: guide, "Legacy authentication".
 
     :param host: the portal, such as ``https://portal.vacd.biz``.
@@ -212,9 +212,9 @@ class Legacy(Renewed):
     def _secret(self) -> tuple[str, ...]:
         return (self.password,)
 
-    def _sign_in(self, transport: Transport) -> Token:
+    def _sign_in(self, transport: HttpTransport) -> AccessToken:
         self.mask(self.password)
-        call = Call(
+        call = ApiRequest(
             "POST",
             f"{self.host}/api/v1/auth/login",
             True,
@@ -222,11 +222,11 @@ class Legacy(Renewed):
         )
         try:
             access = self._masked(transport.send(call), "authToken")
-        except REFUSALS as error:
+        except REJECTION_ERRORS as error:
             raise _refused(
                 "The legacy portal refused the sign-in; check the connection's login and password", error
             ) from None
-        return Token(access, time.monotonic() + _LEGACY_LIFE, _RENEW_AHEAD)
+        return AccessToken(access, time.monotonic() + _LEGACY_LIFE, _RENEW_AHEAD)
 
     def _as_headers(self, access: str) -> dict[str, str]:
         return {"X-Auth-Token": access}

@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_engagevoice.ringcx.auth.encryption import Broken, Seal
+from airflow_provider_engagevoice.ringcx.auth.encryption import DecryptionError, TokenCipher
 from airflow_provider_engagevoice.ringcx.exceptions import AuthenticationError
-from airflow_provider_engagevoice.ringcx.storage.base import Share
+from airflow_provider_engagevoice.ringcx.storage.base import StateStore
 
 #: A token that ends sooner than this is no good any more; who waits for another to renew it has so long.
 _LAST_SECONDS = 20.0
@@ -24,7 +24,7 @@ _LOCK_LIFE = 15.0
 
 
 @dataclass(frozen=True, repr=False)
-class Token:
+class AccessToken:
     """A token that ends.
 
     :param access: what requests carry.
@@ -55,7 +55,7 @@ class Token:
 
 
 @dataclass(frozen=True, repr=False)
-class Vault:
+class TokenCache:
     """A credential's token in a share.
 
     :param share: the share.
@@ -63,11 +63,11 @@ class Vault:
     :param seal: opens and closes it.
     """
 
-    share: Share
+    share: StateStore
     key: str
-    seal: Seal
+    seal: TokenCipher
 
-    def load(self) -> Token | None:
+    def load(self) -> AccessToken | None:
         """Read the token.
 
         :return: the token, which may have ended; None where there is none that can be read.
@@ -79,11 +79,11 @@ class Vault:
         try:
             # Whatever became of the share's clock, no token lives longer than when it was new.
             left = min(left - kept["after"], kept["life"])
-            return Token(kept["access"], time.monotonic() + left, kept["renew_ahead"], kept["refresh"])
+            return AccessToken(kept["access"], time.monotonic() + left, kept["renew_ahead"], kept["refresh"])
         except (KeyError, TypeError):  # another version of this package wrote it
             return None
 
-    def save(self, token: Token) -> None:
+    def save(self, token: AccessToken) -> None:
         """Keep a token for the others."""
         life = max(token.left, 0.0)
         after = _RENEWABLE if token.refresh is not None else 0.0
@@ -96,10 +96,10 @@ class Vault:
         }
         self._save(self.key, kept, life + after)
 
-    def spend(self, token: Token) -> None:
+    def spend(self, token: AccessToken) -> None:
         """Take out what renews a token, so that nobody uses it twice, even if this process is killed."""
         if token.left > 0:
-            self.save(Token(token.access, token.ends, token.renew_ahead))
+            self.save(AccessToken(token.access, token.ends, token.renew_ahead))
         else:
             self.share.forget(self.key)
 
@@ -131,11 +131,11 @@ class Vault:
             return None
         try:
             kept = json.loads(self.seal.open(found[0]))
-        except (Broken, ValueError):
+        except (DecryptionError, ValueError):
             return None
         return (kept, found[1]) if isinstance(kept, dict) else None
 
     def _save(self, key: str, kept: Mapping[str, Any], lifetime: float) -> None:
         # Where it cannot be sealed, it is kept within this process only.
-        with contextlib.suppress(Broken):
+        with contextlib.suppress(DecryptionError):
             self.share.save(key, self.seal.close(json.dumps(kept).encode()), lifetime)

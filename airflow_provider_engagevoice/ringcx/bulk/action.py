@@ -10,8 +10,8 @@ from typing import Any, TypedDict
 from airflow_provider_engagevoice.ringcx.bulk.options import check_source, check_verifiable
 from airflow_provider_engagevoice.ringcx.campaigns import Campaign
 from airflow_provider_engagevoice.ringcx.criteria import CHUNK_SIZE
-from airflow_provider_engagevoice.ringcx.leads.action_params import fill_params, find_action, read_given
-from airflow_provider_engagevoice.ringcx.leads.selection import Parts, Selection
+from airflow_provider_engagevoice.ringcx.leads.action_params import find_action, parse_params, with_defaults
+from airflow_provider_engagevoice.ringcx.leads.selection import Chunks, Selection
 from airflow_provider_engagevoice.ringcx.spec.lead_actions import Action
 
 
@@ -27,7 +27,7 @@ class _Counts(TypedDict):
     account_id: str
 
 
-class ActionSummary(_Counts, total=False):
+class ActionResult(_Counts, total=False):
     """What an action did.
 
     Counts are RingCX's own (contract, ``LeadActionResult``), summed over requests. ``leads_matched`` is
@@ -44,7 +44,7 @@ class ActionSummary(_Counts, total=False):
 
 
 @dataclass(frozen=True)
-class Act:
+class BulkAction:
     """One action on one selection, checked and ready to be done.
 
     :param action: the action.
@@ -74,7 +74,7 @@ class Act:
     given: Mapping[str, Any] | None = None
 
     @classmethod
-    def of(cls, lead_action: object, selection: Selection, params: object, **bounds: Any) -> Act:
+    def of(cls, lead_action: object, selection: Selection, params: object, **bounds: Any) -> BulkAction:
         """Check an action and its parameters.
 
         :param lead_action: the action's name.
@@ -86,15 +86,15 @@ class Act:
             be verified.
         """
         action = find_action(lead_action)
-        given = read_given(action, params)
-        act = cls(action, selection, fill_params(action, given), given=given, **bounds)
+        given = parse_params(action, params)
+        act = cls(action, selection, with_defaults(action, given), given=given, **bounds)
         if act.verify:
             check_verifiable(action, given)
             if not selection.empty:
                 check_source(action, given, selection)
         return act
 
-    def parts(self) -> Parts:
+    def parts(self) -> Chunks:
         """Cut the selection into what one request takes.
 
         :return: the parts; only one where doing the action to parts is not the same.
@@ -103,7 +103,7 @@ class Act:
         return self.selection.parts(size, disjoint=not self.action.may_be_repeated(self.params))
 
 
-def nothing_done(lead_action: str, account_id: str, *, dry_run: bool) -> ActionSummary:
+def empty_result(lead_action: str, account_id: str, *, dry_run: bool) -> ActionResult:
     """Make the summary of an action before it has done anything.
 
     :param lead_action: the action's name.
@@ -111,7 +111,7 @@ def nothing_done(lead_action: str, account_id: str, *, dry_run: bool) -> ActionS
     :param dry_run: nothing will be done.
     :return: the summary, all counts zero.
     """
-    return ActionSummary(
+    return ActionResult(
         lead_action=lead_action,
         dry_run=dry_run,
         leads_matched=0,

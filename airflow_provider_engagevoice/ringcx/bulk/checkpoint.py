@@ -9,17 +9,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from airflow_provider_engagevoice.ringcx.bulk.action import Act
+from airflow_provider_engagevoice.ringcx.bulk.action import BulkAction
 from airflow_provider_engagevoice.ringcx.exceptions import OutcomeUnknown
 from airflow_provider_engagevoice.ringcx.leads.id_spool import fingerprint
-from airflow_provider_engagevoice.ringcx.leads.selection import IDENTITIES, Parts
+from airflow_provider_engagevoice.ringcx.leads.selection import IDENTITIES, Chunks
 
 log = logging.getLogger(__name__)
 
 
 @dataclass
-class Record:
-    """How far an action has come. Between tries of a task it is kept in a :class:`Journal`.
+class Checkpoint:
+    """How far an action has come. Between tries of a task it is kept in a :class:`CheckpointStore`.
 
     It holds numbers of requests, never a lead's data: the same input gives the same requests.
 
@@ -54,13 +54,13 @@ class Record:
         return self.next - len(self.again)
 
     @classmethod
-    def of(cls, kept: Mapping[str, Any]) -> Record:
+    def of(cls, kept: Mapping[str, Any]) -> Checkpoint:
         """Read what was written."""
         known = {each.name for each in fields(cls)}
         return cls(**{"fingerprint": "", **{name: kept[name] for name in known & kept.keys()}})
 
 
-class Journal(ABC):
+class CheckpointStore(ABC):
     """Keeps one small record of an action's progress from one try of a task to the next.
 
     :param retried: an earlier try of the task has failed, and this one follows it by itself. False for the
@@ -95,7 +95,7 @@ class Journal(ABC):
         """Note that nothing has been begun yet, where another try could not tell otherwise."""
 
 
-class NoJournal(Journal):
+class NullCheckpointStore(CheckpointStore):
     """Keeps nothing: another try starts over."""
 
     @property
@@ -113,7 +113,7 @@ class NoJournal(Journal):
 _VERSION = 1
 
 
-def fingerprint_of(act: Act, parts: Parts, account_id: str) -> str:
+def action_fingerprint(act: BulkAction, parts: Chunks, account_id: str) -> str:
     """Make the fingerprint of all that an action is made of: the same one, the same requests.
 
     :param act: the action.
@@ -129,13 +129,15 @@ def fingerprint_of(act: Act, parts: Parts, account_id: str) -> str:
     return fingerprint([json.dumps(made_of, sort_keys=True, default=str)])
 
 
-def filled_in(act: Act) -> dict[str, Any]:
+def generated_params(act: BulkAction) -> dict[str, Any]:
     """Give the parameters that were not given but filled in, as with the present moment."""
     given = act.given
     return {name: value for name, value in act.params.items() if given and name not in given}
 
 
-def resume(journal: Journal, act: Act, requests: int, own: Callable[[], str]) -> Record | None:
+def resume(
+    journal: CheckpointStore, act: BulkAction, requests: int, own: Callable[[], str]
+) -> Checkpoint | None:
     """Take over the record of an earlier try, if it was the same action.
 
     :param journal: where it may be.
@@ -156,7 +158,7 @@ def resume(journal: Journal, act: Act, requests: int, own: Callable[[], str]) ->
                 "you clear the task, it does all that is not known here to be done"
             )
         return None
-    record = Record.of(kept)
+    record = Checkpoint.of(kept)
     if not record.fingerprint or (record.finished and not journal.retried):
         return None
     if record.fingerprint != own():

@@ -8,35 +8,34 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from airflow_provider_engagevoice.ringcx.bulk.action import Act, ActionSummary, nothing_done
-from airflow_provider_engagevoice.ringcx.bulk.checkpoint import Journal, NoJournal
+from airflow_provider_engagevoice.ringcx.bulk.action import ActionResult, BulkAction, empty_result
+from airflow_provider_engagevoice.ringcx.bulk.checkpoint import CheckpointStore, NullCheckpointStore
 from airflow_provider_engagevoice.ringcx.bulk.options import _is_count
-from airflow_provider_engagevoice.ringcx.bulk.prefetch import Beside, Counting
+from airflow_provider_engagevoice.ringcx.bulk.prefetch import CountPrefetcher, LeadCounter
 from airflow_provider_engagevoice.ringcx.bulk.progress import each
-from airflow_provider_engagevoice.ringcx.bulk.runner import Run
-from airflow_provider_engagevoice.ringcx.campaigns import Campaigns
-from airflow_provider_engagevoice.ringcx.concurrency import Stop
-from airflow_provider_engagevoice.ringcx.endpoints import Request, account_path
+from airflow_provider_engagevoice.ringcx.bulk.runner import BulkRunner
+from airflow_provider_engagevoice.ringcx.campaigns import CampaignService
+from airflow_provider_engagevoice.ringcx.concurrency import CancelToken
+from airflow_provider_engagevoice.ringcx.endpoints import RequestFn, account_path
 from airflow_provider_engagevoice.ringcx.exceptions import (
     ActionRejected,
     EngageVoiceError,
     OutcomeUnknown,
     TooManyLeads,
-    UnexpectedAnswer,
+    UnexpectedResponse,
 )
-from airflow_provider_engagevoice.ringcx.leads.moves import NewList, is_new_list
-from airflow_provider_engagevoice.ringcx.leads.search import Leads
+from airflow_provider_engagevoice.ringcx.leads.moves import NewListTracker, is_new_list
+from airflow_provider_engagevoice.ringcx.leads.search import LeadSearch
 from airflow_provider_engagevoice.ringcx.leads.selection import Selection
-from airflow_provider_engagevoice.ringcx.observers import Watch
+from airflow_provider_engagevoice.ringcx.observers import AttemptObserver
 from airflow_provider_engagevoice.ringcx.spec.lead_actions import Action
-from airflow_provider_engagevoice.ringcx.transport.responses import tidy
-from airflow_provider_engagevoice.ringcx.transport.retry import Failure, Step
+from airflow_provider_engagevoice.ringcx.transport.retry import FailureKind, RetryDecision
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class LeadActions:
+class LeadActionExecutor:
     """Acts on the leads of one sub-account.
 
     :param request: sends a request: method, path, and keyword arguments.
@@ -47,13 +46,13 @@ class LeadActions:
         count them after it.
     """
 
-    request: Request
-    leads: Leads
-    campaigns: Campaigns
-    stop: Stop = field(default_factory=Stop)
-    beside: Callable[[], Beside] | None = None
+    request: RequestFn
+    leads: LeadSearch
+    campaigns: CampaignService
+    stop: CancelToken = field(default_factory=CancelToken)
+    beside: Callable[[], CountPrefetcher] | None = None
 
-    def perform(self, act: Act, journal: Journal | None = None) -> ActionSummary:
+    def perform(self, act: BulkAction, journal: CheckpointStore | None = None) -> ActionResult:
         """Do an action, in as many requests as its ids need.
 
         Each request is counted before it is sent, as a rule while the one before it is under way, and not
@@ -69,7 +68,7 @@ class LeadActions:
         :raises OutcomeUnknown: where an action that must not be repeated may have been done, wholly or
             in part.
         """
-        summary = nothing_done(act.action.name, self.leads.account_id, dry_run=act.dry_run)
+        summary = empty_result(act.action.name, self.leads.account_id, dry_run=act.dry_run)
         if act.selection.empty:
             return summary
         parts = act.parts()
@@ -84,28 +83,28 @@ class LeadActions:
             return _with_target(summary, act.params)
         send = partial(self._send, act.action, summary)
         make_list = partial(self._new_list, act) if is_new_list(act.params) else None
-        counting = Counting(self.leads, parts, self.stop, self.beside)
-        run = Run(act, counting, send, summary, make_list, journal or NoJournal(), self.stop)
+        counting = LeadCounter(self.leads, parts, self.stop, self.beside)
+        run = BulkRunner(act, counting, send, summary, make_list, journal or NullCheckpointStore(), self.stop)
         return _with_target(summary, run.go())
 
-    def _new_list(self, act: Act, older: list[int] | None) -> NewList:
+    def _new_list(self, act: BulkAction, older: list[int] | None) -> NewListTracker:
         target = act.target
         if target is None:
             target = self.campaigns.find(act.params["CAMPAIGN_ID"], account_id=self.leads.account_id)
         if older is None:
-            return NewList.before_move(self.campaigns, target)
-        return NewList(self.campaigns, target, frozenset(older))
+            return NewListTracker.before_move(self.campaigns, target)
+        return NewListTracker(self.campaigns, target, frozenset(older))
 
     def _send(
         self,
         action: Action,
-        summary: ActionSummary,
+        summary: ActionResult,
         part: Selection,
         params: Mapping[str, Any],
-        watch: Watch | None = None,
+        watch: AttemptObserver | None = None,
     ) -> None:
         path = f"{account_path(self.leads.account_id)}/campaignLeads/actions"
-        counted = _Counted(watch)
+        counted = _AttemptCounter(watch)
         try:
             answer = self.request(
                 "PUT",
@@ -121,7 +120,7 @@ class LeadActions:
         if answer is False or (isinstance(answer, dict) and answer.get("success") is False):
             said = answer.get("errorMessage") if isinstance(answer, dict) else None
             raise ActionRejected(
-                f"RingCX rejected {action.name}: {tidy(str(said or 'it gave no reason'))}", status=200
+                f"RingCX rejected {action.name}: {sanitize(str(said or 'it gave no reason'))}", status=200
             )
         if not isinstance(answer, dict) or answer.get("success") is not True:
             raise _unconfirmed(action, params)
@@ -132,13 +131,13 @@ class LeadActions:
 
 
 @dataclass
-class _Counted:
+class _AttemptCounter:
     """Tells whether a request may have been done.
 
     :param watch: is told the same.
     """
 
-    watch: Watch | None
+    watch: AttemptObserver | None
     maybe_done: bool = False
     _before: bool = False
 
@@ -154,7 +153,7 @@ class _Counted:
             self.watch.undone()
 
 
-def _check_bound(act: Act, matched: int) -> None:
+def _check_bound(act: BulkAction, matched: int) -> None:
     """Refuse to act on more leads than the author allowed."""
     if act.max_leads is not None and matched > act.max_leads:
         raise TooManyLeads(
@@ -163,7 +162,7 @@ def _check_bound(act: Act, matched: int) -> None:
         )
 
 
-def _with_target(summary: ActionSummary, params: Mapping[str, Any]) -> ActionSummary:
+def _with_target(summary: ActionResult, params: Mapping[str, Any]) -> ActionResult:
     """Add the target of a move to its summary."""
     if "LIST_ID" in params:
         summary["campaign_id"] = params["CAMPAIGN_ID"]
@@ -174,8 +173,8 @@ def _with_target(summary: ActionSummary, params: Mapping[str, Any]) -> ActionSum
 
 def _unconfirmed(action: Action, params: Mapping[str, Any]) -> EngageVoiceError:
     text = f"RingCX answered {action.name} with something other than its result"
-    if Failure.ODD.then(action.may_be_repeated(params)) is Step.FAIL:
-        return UnexpectedAnswer(text, status=200)
+    if FailureKind.INVALID_RESPONSE.then(action.may_be_repeated(params)) is RetryDecision.RAISE:
+        return UnexpectedResponse(text, status=200)
     return OutcomeUnknown(
         f"{text}. It may have been done and must not be done twice; look at the leads", status=200
     )

@@ -15,7 +15,7 @@ ON_REJECTED = ("fail", "continue", "ignore")
 """What may be done where RingCX rejects a request."""
 
 
-def check_bounds(max_leads: int | None, chunk_size: int, on_rejected: str = "fail") -> None:
+def validate_options(max_leads: int | None, chunk_size: int, on_rejected: str = "fail") -> None:
     """Check the bounds of an act before anything is sent.
 
     :param max_leads: most leads to act on.

@@ -9,21 +9,21 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from airflow_provider_engagevoice.ringcx.auth.base import SignIn
-from airflow_provider_engagevoice.ringcx.concurrency import LOOK, Stop
+from airflow_provider_engagevoice.ringcx.auth.base import Authenticator
+from airflow_provider_engagevoice.ringcx.concurrency import LOOK, CancelToken
 from airflow_provider_engagevoice.ringcx.exceptions import AuthenticationError, EngageVoiceError
-from airflow_provider_engagevoice.ringcx.leads.search import Leads
-from airflow_provider_engagevoice.ringcx.leads.selection import Parts, Selection
+from airflow_provider_engagevoice.ringcx.leads.search import LeadSearch
+from airflow_provider_engagevoice.ringcx.leads.selection import Chunks, Selection
 
 if TYPE_CHECKING:
-    from airflow_provider_engagevoice.ringcx.transport.http import Transport
+    from airflow_provider_engagevoice.ringcx.transport.http import HttpTransport
 
 #: A lead has one of these, so that it is in one request only, and none changes the count of another.
 _ONE_PER_LEAD = frozenset({"leadIds", "externIds"})
 
 
 @dataclass
-class Counting:
+class LeadCounter:
     """Counts the leads of each request; of the next one already while the present one is under way.
 
     Where requests may follow each other at once, this saves a third of their time.
@@ -34,11 +34,11 @@ class Counting:
     :param beside: makes what counts ahead; None to count nothing ahead.
     """
 
-    leads: Leads
-    parts: Parts
-    stop: Stop
-    beside: Callable[[], Beside] | None = None
-    _beside: Beside | None = field(default=None, init=False)
+    leads: LeadSearch
+    parts: Chunks
+    stop: CancelToken
+    beside: Callable[[], CountPrefetcher] | None = None
+    _beside: CountPrefetcher | None = field(default=None, init=False)
     _ahead: dict[int, Future[int]] = field(default_factory=dict, init=False)
 
     def of(self, index: int) -> int:
@@ -79,7 +79,7 @@ class Counting:
 _TIMEOUT = 10.0
 
 
-class BorrowedToken(SignIn):
+class BorrowedToken(Authenticator):
     """A token that somebody else has got, and renews.
 
     Masking a new one talks to Airflow's supervisor, which before Airflow 3.2 one thread only may do.
@@ -87,22 +87,22 @@ class BorrowedToken(SignIn):
 
     given: Mapping[str, str]
 
-    def headers(self, transport: Transport) -> Mapping[str, str]:
+    def headers(self, transport: HttpTransport) -> Mapping[str, str]:
         return self.given
 
-    def renew(self, transport: Transport, rejected: Mapping[str, str]) -> None:
+    def renew(self, transport: HttpTransport, rejected: Mapping[str, str]) -> None:
         raise AuthenticationError("RingCX rejected the token")
 
 
-def background_transport(transport: Transport) -> Transport:
+def background_transport(transport: HttpTransport) -> HttpTransport:
     """Return a transport with a connection of its own that sends each request once."""
     connect, answer = transport.timeout
     timeout = (min(connect, _TIMEOUT), min(answer, _TIMEOUT))
-    return replace(transport, timeout=timeout, patience=0.0, stop=Stop())
+    return replace(transport, timeout=timeout, patience=0.0, stop=CancelToken())
 
 
 @dataclass(frozen=True)
-class Beside:
+class CountPrefetcher:
     """Counts leads on a connection of its own. Requests are not retried; the caller counts again instead.
 
     :param leads: counts leads, through ``transport``.
@@ -110,8 +110,8 @@ class Beside:
     :param borrow_token: called in the caller's thread before each count; gets the token of the client.
     """
 
-    leads: Leads
-    transport: Transport
+    leads: LeadSearch
+    transport: HttpTransport
     borrow_token: Callable[[], object]
 
     def count(self, selection: Selection) -> Future[int]:

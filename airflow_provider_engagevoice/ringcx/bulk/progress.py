@@ -6,14 +6,14 @@ import logging
 import time
 from collections.abc import Collection, Iterator
 
-from airflow_provider_engagevoice.ringcx.leads.selection import Parts
+from airflow_provider_engagevoice.ringcx.leads.selection import Chunks
 
 log = logging.getLogger(__name__)
 
 _EVERY = 10.0
 
 
-class Progress:
+class ProgressLogger:
     """The progress of an action over many ids.
 
     :param what: name of the action.
@@ -47,7 +47,7 @@ class Progress:
         )
 
 
-def each(what: str, parts: Parts, numbers: Collection[int]) -> Iterator[int]:
+def each(what: str, parts: Chunks, numbers: Collection[int]) -> Iterator[int]:
     """Give numbers of requests, and tell how far they have come.
 
     :param what: what is done to them.
@@ -55,7 +55,7 @@ def each(what: str, parts: Parts, numbers: Collection[int]) -> Iterator[int]:
     :param numbers: the numbers.
     :return: the numbers, each to be worked on before the next one is asked for.
     """
-    progress = Progress(what, sum(map(parts.size_of, numbers)), len(numbers))
+    progress = ProgressLogger(what, sum(map(parts.size_of, numbers)), len(numbers))
     for number in numbers:
         yield number
         progress.add(parts.size_of(number))

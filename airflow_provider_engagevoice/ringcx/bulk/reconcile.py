@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_engagevoice.ringcx.exceptions import EngageVoiceError, OutcomeUnknown
-from airflow_provider_engagevoice.ringcx.leads.moves import NewList, is_new_list
-from airflow_provider_engagevoice.ringcx.leads.search import Leads
+from airflow_provider_engagevoice.ringcx.leads.moves import NewListTracker, is_new_list
+from airflow_provider_engagevoice.ringcx.leads.search import LeadSearch
 from airflow_provider_engagevoice.ringcx.leads.selection import Selection
 from airflow_provider_engagevoice.ringcx.spec.lead_actions import Action
 
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class LostMove:
+class MoveReconciler:
     """A request whose outcome nobody knows; that of a move into a new list can be looked up.
 
     :param leads: counts leads.
@@ -28,12 +28,12 @@ class LostMove:
     :param new_list: the list it was to make; None where it was no move into a new list.
     """
 
-    leads: Leads
+    leads: LeadSearch
     action: Action
     part: Selection
     params: Mapping[str, Any]
     matched: int
-    new_list: NewList | None
+    new_list: NewListTracker | None
 
     def is_undone(self) -> bool:
         """Tell whether some leads have surely not been moved, so that a later try may move those.

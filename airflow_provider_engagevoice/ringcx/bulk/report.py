@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter
-from airflow_provider_engagevoice.ringcx.leads.search import Leads
+from airflow_provider_engagevoice.ringcx.leads.search import LeadSearch
 from airflow_provider_engagevoice.ringcx.leads.selection import Selection
 
 log = logging.getLogger(__name__)
@@ -23,8 +23,8 @@ _HEADER = b"id,outcome\r\n"
 _NO_DIGIT = re.compile(r"[^0-9]")
 
 
-class Report:
-    """A CSV file with the columns ``id`` and ``outcome``, which is ``rejected`` or ``not_found``.
+class UnprocessedIdsReport:
+    """A CSV file with the columns ``id`` and ``outcome``, which is ``rejected`` or ``find_unmatched_ids``.
 
     It grows under another name beside its place, and is renamed at the end of a try. Both are readable for
     their owner only. Where it cannot be written any more, as on a full disk, the log says so, and the action
@@ -110,7 +110,9 @@ class Report:
             )
 
 
-def not_found(leads: Leads, part: Selection, key: str, ids: Sequence[Any], matched: int) -> list[Any]:
+def find_unmatched_ids(
+    leads: LeadSearch, part: Selection, key: str, ids: Sequence[Any], matched: int
+) -> list[Any]:
     """Tell which ids match no lead. Searches only where the count says that some may.
 
     :param leads: searches leads.

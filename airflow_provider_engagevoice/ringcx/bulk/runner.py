@@ -8,22 +8,22 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any, Protocol
 
-from airflow_provider_engagevoice.ringcx.bulk.action import Act, ActionSummary
+from airflow_provider_engagevoice.ringcx.bulk.action import ActionResult, BulkAction
 from airflow_provider_engagevoice.ringcx.bulk.checkpoint import (
-    Journal,
-    NoJournal,
-    Record,
-    filled_in,
-    fingerprint_of,
+    Checkpoint,
+    CheckpointStore,
+    NullCheckpointStore,
+    action_fingerprint,
+    generated_params,
     resume,
 )
-from airflow_provider_engagevoice.ringcx.bulk.prefetch import Counting
-from airflow_provider_engagevoice.ringcx.bulk.progress import Progress
-from airflow_provider_engagevoice.ringcx.bulk.reconcile import LostMove
-from airflow_provider_engagevoice.ringcx.bulk.report import Report, not_found
-from airflow_provider_engagevoice.ringcx.bulk.summary import Outcome
-from airflow_provider_engagevoice.ringcx.bulk.verification import Verification
-from airflow_provider_engagevoice.ringcx.concurrency import Stop
+from airflow_provider_engagevoice.ringcx.bulk.prefetch import LeadCounter
+from airflow_provider_engagevoice.ringcx.bulk.progress import ProgressLogger
+from airflow_provider_engagevoice.ringcx.bulk.reconcile import MoveReconciler
+from airflow_provider_engagevoice.ringcx.bulk.report import UnprocessedIdsReport, find_unmatched_ids
+from airflow_provider_engagevoice.ringcx.bulk.summary import RunSummary
+from airflow_provider_engagevoice.ringcx.bulk.verification import Verifier
+from airflow_provider_engagevoice.ringcx.concurrency import CancelToken
 from airflow_provider_engagevoice.ringcx.exceptions import (
     ActionRejected,
     EngageVoiceError,
@@ -31,10 +31,10 @@ from airflow_provider_engagevoice.ringcx.exceptions import (
     OutcomeUnknown,
     ServiceUnavailable,
 )
-from airflow_provider_engagevoice.ringcx.leads.moves import NewList, is_new_list
-from airflow_provider_engagevoice.ringcx.leads.search import Leads
-from airflow_provider_engagevoice.ringcx.leads.selection import Parts, Selection
-from airflow_provider_engagevoice.ringcx.observers import Watch
+from airflow_provider_engagevoice.ringcx.leads.moves import NewListTracker, is_new_list
+from airflow_provider_engagevoice.ringcx.leads.search import LeadSearch
+from airflow_provider_engagevoice.ringcx.leads.selection import Chunks, Selection
+from airflow_provider_engagevoice.ringcx.observers import AttemptObserver
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,9 @@ _LOOK_PAUSE = 1.0
 class Send(Protocol):
     """Sends one request of an action, and adds up its counts."""
 
-    def __call__(self, part: Selection, params: Mapping[str, Any], watch: Watch | None = None) -> None:
+    def __call__(
+        self, part: Selection, params: Mapping[str, Any], watch: AttemptObserver | None = None
+    ) -> None:
         """Send it.
 
         :param part: the leads.
@@ -56,13 +58,13 @@ class Send(Protocol):
 
 
 @dataclass
-class Run:
+class BulkRunner:
     """One action on its way through its requests.
 
     Every request is noted in the journal before it is sent and after its outcome is known. What another try
     of the task finds there decides:
 
-    - Nothing: nothing has been begun, or, where the journal may have been lost (``Journal.complete``) and
+    - Nothing: nothing has been begun, or, where the journal may have been lost (``CheckpointStore.complete``) and
       an earlier try failed, nobody knows; then only a repeatable action starts.
     - Another fingerprint: the input has changed. It starts afresh.
     - No request begun: it goes on with the first one that has no outcome, and with those rejected.
@@ -82,15 +84,15 @@ class Run:
     :param stop: set where the task is to end.
     """
 
-    act: Act
-    counting: Counting
+    act: BulkAction
+    counting: LeadCounter
     send: Send
-    summary: ActionSummary
-    make_list: Callable[[list[int] | None], NewList] | None = None
-    journal: Journal = field(default_factory=NoJournal)
-    stop: Stop = field(default_factory=Stop)
-    _new_list: NewList | None = field(default=None, init=False)
-    _report: Report | None = field(default=None, init=False)
+    summary: ActionResult
+    make_list: Callable[[list[int] | None], NewListTracker] | None = None
+    journal: CheckpointStore = field(default_factory=NullCheckpointStore)
+    stop: CancelToken = field(default_factory=CancelToken)
+    _new_list: NewListTracker | None = field(default=None, init=False)
+    _report: UnprocessedIdsReport | None = field(default=None, init=False)
     _print: str | None = field(default=None, init=False)
 
     def go(self) -> Mapping[str, Any]:
@@ -99,13 +101,13 @@ class Run:
         :return: the parameters of the last one, with the id of the list that a move has made.
         :raises Stopped: where the task is to end; nothing is under way then.
         """
-        self.record = Record("")
+        self.record = Checkpoint("")
         try:
             self._begin()
             if not self.record.finished:
                 self._do_all()
         except EngageVoiceError as error:
-            raise self._outcome.error_of(error) from None
+            raise self._outcome.error_from_response(error) from None
         except BaseException as error:
             # Airflow 2 ends a task by an exception in the midst of it.
             error.summary = dict(self.summary)  # type: ignore[attr-defined]
@@ -118,17 +120,17 @@ class Run:
         return self._params
 
     @property
-    def leads(self) -> Leads:
+    def leads(self) -> LeadSearch:
         """What counts and searches leads."""
         return self.counting.leads
 
     @property
-    def _parts(self) -> Parts:
+    def _parts(self) -> Chunks:
         return self.counting.parts
 
     @property
-    def _outcome(self) -> Outcome:
-        return Outcome(self.act, self._parts, self.record, self.summary, self.journal.keeps)
+    def _outcome(self) -> RunSummary:
+        return RunSummary(self.act, self._parts, self.record, self.summary, self.journal.keeps)
 
     @property
     def _params(self) -> Mapping[str, Any]:
@@ -138,14 +140,14 @@ class Run:
     def _begin(self) -> None:
         """Start, or go on where an earlier try ended, if it was the same action."""
         if not self._resume():
-            self.record = Record(self._fingerprint(), params=filled_in(self.act))
+            self.record = Checkpoint(self._fingerprint(), params=generated_params(self.act))
             if self.make_list is not None:
                 self._new_list = self.make_list(None)
                 self.record.older = sorted(self._new_list.older)
         if self.act.report is not None and not self.record.finished:
             self.summary.setdefault("ids_not_found", 0)
             name = self.record.fingerprint or self._fingerprint()
-            self._report = Report(self.act.report, name, self.record.reported)
+            self._report = UnprocessedIdsReport(self.act.report, name, self.record.reported)
             if not self._report.complete:
                 log.warning("The report of the earlier try is not here; it tells of the rest only")
         if self.record.begun is not None:
@@ -157,7 +159,7 @@ class Run:
         parts, record = self._parts, self.record
         before = sum(map(parts.size_of, record.again))
         done = min(record.next * (parts.size or 0), len(parts.ids)) - before
-        progress = Progress(self.act.action.name, len(parts.ids), len(parts), done)
+        progress = ProgressLogger(self.act.action.name, len(parts.ids), len(parts), done)
         for index, following in self._todo():
             self.stop.check()
             self._attempt(index, following)
@@ -166,9 +168,7 @@ class Run:
             self.summary["ids_rejected"] = self._outcome.ids_rejected
         if self.act.verify:
             rejected = set(record.again)
-            verification = Verification(
-                self.act.action, self._params, self.leads, self._repeat, self.stop.sleep
-            )
+            verification = Verifier(self.act.action, self._params, self.leads, self._repeat, self.stop.sleep)
             verification.go(parts, [index for index in range(len(parts)) if index not in rejected])
         self._outcome.check_rejected()
         self._note(finished=True)
@@ -199,7 +199,7 @@ class Run:
         missing = self._missing(index, part, matched)
         if matched or not self.act.action.needs_leads:
             try:
-                self.send(part, self._params, _Noting(self, index, matched, following))
+                self.send(part, self._params, _CheckpointObserver(self, index, matched, following))
             except OutcomeUnknown as error:
                 self.summary["leads_updated"] += self._settle(part, error)
             except EngageVoiceError:
@@ -232,7 +232,7 @@ class Run:
         key = self._parts.key
         if self._report is None or key is None:
             return []
-        return not_found(self.leads, part, key, self._parts.ids_of(index), matched)
+        return find_unmatched_ids(self.leads, part, key, self._parts.ids_of(index), matched)
 
     def _repeat(self, part: Selection, params: Mapping[str, Any]) -> None:
         """Send a request for leads that were not reached; where it is rejected, they are counted again."""
@@ -275,8 +275,10 @@ class Run:
             self._report.add(self._parts.ids_of(index), "rejected")
         self._report.close()
 
-    def _lost(self, part: Selection) -> LostMove:
-        return LostMove(self.leads, self.act.action, part, self._params, self.record.matched, self._new_list)
+    def _lost(self, part: Selection) -> MoveReconciler:
+        return MoveReconciler(
+            self.leads, self.act.action, part, self._params, self.record.matched, self._new_list
+        )
 
     def _note(self, **changes: Any) -> None:
         """Write down how far it has come."""
@@ -328,13 +330,13 @@ class Run:
 
     def _fingerprint(self) -> str:
         if self._print is None:
-            needed = not isinstance(self.journal, NoJournal) or self.act.report is not None
-            self._print = fingerprint_of(self.act, self._parts, self.leads.account_id) if needed else ""
+            needed = not isinstance(self.journal, NullCheckpointStore) or self.act.report is not None
+            self._print = action_fingerprint(self.act, self._parts, self.leads.account_id) if needed else ""
         return self._print
 
 
 @dataclass(frozen=True)
-class _Noting:
+class _CheckpointObserver:
     """Notes the tries of one request.
 
     :param run: what it is part of.
@@ -343,7 +345,7 @@ class _Noting:
     :param following: the request after it.
     """
 
-    run: Run
+    run: BulkRunner
     index: int
     matched: int
     following: int | None

@@ -5,22 +5,22 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-from airflow_provider_engagevoice.ringcx.bulk.action import Act, ActionSummary
-from airflow_provider_engagevoice.ringcx.bulk.checkpoint import Record
+from airflow_provider_engagevoice.ringcx.bulk.action import ActionResult, BulkAction
+from airflow_provider_engagevoice.ringcx.bulk.checkpoint import Checkpoint
 from airflow_provider_engagevoice.ringcx.exceptions import (
     ActionRejected,
+    Cancelled,
     EngageVoiceError,
-    NotAllDone,
     OutcomeUnknown,
-    Stopped,
+    VerificationFailed,
 )
-from airflow_provider_engagevoice.ringcx.leads.selection import Parts
+from airflow_provider_engagevoice.ringcx.leads.selection import Chunks
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RunSummary:
     """How far an action has come.
 
     :param act: the action.
@@ -30,10 +30,10 @@ class Outcome:
     :param kept: another try of the task goes on after this one.
     """
 
-    act: Act
-    parts: Parts
-    record: Record
-    summary: ActionSummary
+    act: BulkAction
+    parts: Chunks
+    record: Checkpoint
+    summary: ActionResult
     kept: bool
 
     @property
@@ -82,7 +82,7 @@ class Outcome:
                 status=200,
             )
 
-    def error_of(self, error: EngageVoiceError) -> EngageVoiceError:
+    def error_from_response(self, error: EngageVoiceError) -> EngageVoiceError:
         """Make the error of an act that came to its end half-way.
 
         :param error: what ended it.
@@ -90,8 +90,8 @@ class Outcome:
             done twice, and no other try would go on after them.
         """
         done, of = self.record.done, len(self.parts)
-        if isinstance(error, Stopped):
-            error = Stopped(self.how_far())
+        if isinstance(error, Cancelled):
+            error = Cancelled(self.how_far())
         error.summary = dict(self.summary)
         if not done:
             return error
@@ -99,7 +99,7 @@ class Outcome:
         if self.kept or self.act.action.may_be_repeated(self.act.params):
             return error
         rejected = isinstance(error, ActionRejected) and self.act.on_rejected != "fail"
-        if rejected or isinstance(error, NotAllDone):
+        if rejected or isinstance(error, VerificationFailed):
             error.retryable = False
             return error
         name = self.act.action.name

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_engagevoice.ringcx.bulk.progress import each
-from airflow_provider_engagevoice.ringcx.exceptions import NotAllDone
-from airflow_provider_engagevoice.ringcx.leads.search import Leads
-from airflow_provider_engagevoice.ringcx.leads.selection import Parts, Selection
+from airflow_provider_engagevoice.ringcx.exceptions import VerificationFailed
+from airflow_provider_engagevoice.ringcx.leads.search import LeadSearch
+from airflow_provider_engagevoice.ringcx.leads.selection import Chunks, Selection
 from airflow_provider_engagevoice.ringcx.spec.enums import LEAD_STATES
-from airflow_provider_engagevoice.ringcx.spec.lead_actions import HELD, Action, Done
+from airflow_provider_engagevoice.ringcx.spec.lead_actions import HELD, Action, SuccessCriterion
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ ROUNDS = 5
 _FIRST_PAUSE = 2.0
 
 
-def left_by(done: Done, selection: Selection, held: tuple[str, ...]) -> Selection:
+def remaining_selection(done: SuccessCriterion, selection: Selection, held: tuple[str, ...]) -> Selection:
     """Select the leads of a selection that an action has not reached.
 
     A lead that the dialer took meanwhile is not READY any more, but is still meant where READY is.
@@ -48,7 +48,7 @@ def left_by(done: Done, selection: Selection, held: tuple[str, ...]) -> Selectio
 
 
 @dataclass(frozen=True)
-class Verification:
+class Verifier:
     """The check that follows an act.
 
     :param action: the action.
@@ -60,11 +60,11 @@ class Verification:
 
     action: Action
     params: Mapping[str, Any]
-    leads: Leads
+    leads: LeadSearch
     send: Callable[[Selection, Mapping[str, Any]], None]
     sleep: Callable[[float], object]
 
-    def go(self, parts: Parts, done: Iterable[int]) -> None:
+    def go(self, parts: Chunks, done: Iterable[int]) -> None:
         """Count what is left, and repeat the act for it where it may be repeated.
 
         :param parts: all requests.
@@ -93,20 +93,20 @@ class Verification:
                 if repeatable:
                     self._repeat(how, parts, left)
                 self.sleep(_FIRST_PAUSE * 2 ** (number - 1))
-        raise NotAllDone(
+        raise VerificationFailed(
             f"{self.action.name}: {sum(left.values())} leads are still not in the state that it gives, after "
             f"{ROUNDS} rounds; the dialer may hold them"
         )
 
-    def _left(self, how: Done, parts: Parts, among: Collection[int]) -> dict[int, int]:
+    def _left(self, how: SuccessCriterion, parts: Chunks, among: Collection[int]) -> dict[int, int]:
         """Count the leads that the requests with these numbers have not reached, where there are any."""
         numbers = each(f"Verifying {self.action.name}", parts, among)
-        left = {index: self.leads.count(left_by(how, parts[index], HELD)) for index in numbers}
+        left = {index: self.leads.count(remaining_selection(how, parts[index], HELD)) for index in numbers}
         return {index: count for index, count in left.items() if count}
 
-    def _repeat(self, how: Done, parts: Parts, left: Iterable[int]) -> None:
+    def _repeat(self, how: SuccessCriterion, parts: Chunks, left: Iterable[int]) -> None:
         for index in left:
             # Leads that are on a call are counted, but not touched unless they were meant.
-            part = left_by(how, parts[index], HELD[:1])
+            part = remaining_selection(how, parts[index], HELD[:1])
             if not part.empty:
                 self.send(part, self.params)

@@ -13,12 +13,12 @@ from airflow_provider_engagevoice.ringcx.exceptions import InvalidCriteria, Inva
 from airflow_provider_engagevoice.ringcx.leads.coercion import (
     MOMENT,
     as_boolean,
-    as_whole_number,
-    in_order,
     is_blank,
     parse_text,
     read_moment,
     reader,
+    stable_order,
+    to_int,
     type_name,
 )
 from airflow_provider_engagevoice.ringcx.spec.enums import format_datetime
@@ -44,14 +44,14 @@ def read_params(action: Action, params: object) -> dict[str, Any]:
     """Check an action's parameters, write them as RingCX takes them, and fill in what it insists on.
 
     :param action: the action.
-    :param params: as for :func:`read_given`.
+    :param params: as for :func:`parse_params`.
     :return: the ``paramMap`` to send.
-    :raises InvalidParameter: as :func:`read_given` does.
+    :raises InvalidParameter: as :func:`parse_params` does.
     """
-    return fill_params(action, read_given(action, params))
+    return with_defaults(action, parse_params(action, params))
 
 
-def fill_params(action: Action, given: Mapping[str, Any]) -> dict[str, Any]:
+def with_defaults(action: Action, given: Mapping[str, Any]) -> dict[str, Any]:
     """Fill in what RingCX insists on and the guide does not mention.
 
     :param action: the action.
@@ -64,7 +64,7 @@ def fill_params(action: Action, given: Mapping[str, Any]) -> dict[str, Any]:
     return dict(given)
 
 
-def read_given(action: Action, params: object) -> dict[str, Any]:
+def parse_params(action: Action, params: object) -> dict[str, Any]:
     """Check an action's parameters and write them as RingCX takes them.
 
     :param action: the action.
@@ -99,7 +99,7 @@ def read_given(action: Action, params: object) -> dict[str, Any]:
     return read
 
 
-def check_written_params(action: object, params: object) -> None:
+def validate_authored_params(action: object, params: object) -> None:
     """Check what can be known of an action and its parameters before their templates are rendered.
 
     :param action: the action's name as written in the DAG.
@@ -136,7 +136,7 @@ def email_addresses(value: object) -> str:
     if isinstance(entries, (bytes, Mapping)) or not isinstance(entries, Iterable):
         raise InvalidParameter(f"EMAIL_TO must be an address or a list of addresses, not {type_name(value)}")
     if isinstance(entries, (set, frozenset)):
-        entries = in_order(entries)
+        entries = stable_order(entries)
     addresses = [entry.strip() if isinstance(entry, str) else "" for entry in entries]
     if not addresses:
         raise InvalidParameter("EMAIL_TO names no address")
@@ -214,8 +214,8 @@ def _text(value: Any) -> str:
 _reader = partial(reader, error=InvalidParameter)
 
 _READERS: Mapping[Kind, Callable[[str, Any], Any]] = {
-    Kind.ID: _reader(as_whole_number, "an id (a whole number)"),
-    Kind.MINUTES: _reader(as_whole_number, "a whole number of minutes"),
+    Kind.ID: _reader(to_int, "an id (a whole number)"),
+    Kind.MINUTES: _reader(to_int, "a whole number of minutes"),
     Kind.BOOLEAN: _reader(as_boolean, "true or false"),
     Kind.TEXT: _reader(_text, "text"),
     Kind.MOMENT: _reader(read_moment, MOMENT),

@@ -29,11 +29,11 @@ _RESPELT = re.compile(r"[+]|[0-9]_|0[box]|''\s*[a-z]*''", re.IGNORECASE)
 """What Python reads as another value than is written: +1, 1_000, 0x1F, and 'A' 'B' without a comma."""
 
 
-class Empty(Exception):
+class EmptyValue(Exception):
     """The value came out empty."""
 
 
-def read_value(key: str, value: Any, *, lenient: bool) -> Any:
+def coerce(key: str, value: Any, *, lenient: bool) -> Any:
     """Check the value of one criterion and write it as RingCX takes it.
 
     :param key: RingCX's name of the criterion.
@@ -48,7 +48,7 @@ def read_value(key: str, value: Any, *, lenient: bool) -> Any:
     if kind in _ITEM:
         return _read_list(key, value, lenient=lenient)
     if is_blank(value):
-        raise Empty
+        raise EmptyValue
     return _SCALAR[kind](key, value)
 
 
@@ -119,7 +119,7 @@ def as_datetime(value: Any) -> datetime:
     return datetime.fromisoformat(text)
 
 
-def as_whole_number(value: Any, least: int = 0) -> int:
+def to_int(value: Any, least: int = 0) -> int:
     """Read a whole number from an int or from digits.
 
     :param value: the number.
@@ -183,7 +183,7 @@ def read_moment(value: Any) -> str:
 MOMENT = "a date and time such as 2026-07-24T16:00:00Z"
 
 
-def in_order(values: Collection[Any]) -> list[Any]:
+def stable_order(values: Collection[Any]) -> list[Any]:
     """Put a set into an order that is the same in every process, so that another try knows what was done.
 
     :param values: the set.
@@ -209,16 +209,16 @@ def _read_list(key: str, value: Any, *, lenient: bool) -> Sequence[Any]:
     if isinstance(value, str):
         value = parse_text(value, key)
     if is_blank(value):
-        raise Empty
+        raise EmptyValue
     kind = KINDS[key]
     if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
         raise InvalidCriteria(f"{key} must be {kind.value}, not {type_name(value)}")
     if isinstance(value, (set, frozenset)):
-        value = in_order(value)
+        value = stable_order(value)
     entries = _read_entries(key, value, lenient=lenient)
     items = list(entries) if kind is Kind.TIMEZONES else unique(entries)
     if not items:
-        raise Empty
+        raise EmptyValue
     return items
 
 
@@ -234,7 +234,7 @@ def _read_entries(key: str, value: Iterable[Any], *, lenient: bool) -> Iterator[
 
 def _text(where: str, value: Any) -> str:
     try:
-        text = value if isinstance(value, str) else str(as_whole_number(value, least=-_LARGEST_NUMBER))
+        text = value if isinstance(value, str) else str(to_int(value, least=-_LARGEST_NUMBER))
     except ValueError:
         raise InvalidCriteria(f"{where} must be text, not {type_name(value)}") from None
     if _reads_as_collection(text):
@@ -307,7 +307,7 @@ def _comparison(read: Callable[[str, Any], Any]) -> Callable[[str, Any], dict[st
         if not isinstance(value, Mapping) or value.keys() != {"operator", "value"}:
             raise InvalidCriteria(f'{where} must be {{"operator": ..., "value": ...}}')
         if is_blank(value["operator"]) or is_blank(value["value"]):
-            raise Empty
+            raise EmptyValue
         return {
             "operator": operator(f"{where}.operator", value["operator"]),
             "value": read(f"{where}.value", value["value"]),
@@ -316,7 +316,7 @@ def _comparison(read: Callable[[str, Any], Any]) -> Callable[[str, Any], dict[st
     return read_comparison
 
 
-_id = reader(lambda value: as_whole_number(value, least=1), "an id (a positive whole number)")
+_id = reader(lambda value: to_int(value, least=1), "an id (a positive whole number)")
 _moment = reader(read_moment, MOMENT)
 
 _ITEM: Mapping[Kind, Callable[[str, Any], Any]] = {
@@ -335,6 +335,6 @@ _SCALAR: Mapping[Kind, Callable[[str, Any], Any]] = {
     Kind.BOOLEAN: reader(as_boolean, "true or false"),
     Kind.SUPPRESSED: _choice(SUPPRESSED),
     Kind.MOMENT: _moment,
-    Kind.NUMBER_COMPARISON: _comparison(reader(as_whole_number, "a whole number")),
+    Kind.NUMBER_COMPARISON: _comparison(reader(to_int, "a whole number")),
     Kind.MOMENT_COMPARISON: _comparison(_moment),
 }

@@ -29,7 +29,7 @@ Places = Iterator[tuple[int, Any]]
 
 
 @dataclass
-class Source:
+class IdFile:
     """The ids of a file, read as they are asked for; each time anew.
 
     :param path: a path, or anything that has ``open(mode)`` and a name, such as Airflow's
@@ -79,7 +79,7 @@ class Source:
         return stack.enter_context(io.TextIOWrapper(file, encoding="utf-8-sig", newline=""))
 
 
-def source_of(path: object, column: object, key: str) -> Source:
+def open_id_file(path: object, column: object, key: str) -> IdFile:
     """Make a source of arguments.
 
     :param path: the path.
@@ -89,7 +89,7 @@ def source_of(path: object, column: object, key: str) -> Source:
     :raises InvalidParameter: where one is wrong.
     """
     check_source(key, column)
-    return Source(path, column if isinstance(column, str) else None, key)
+    return IdFile(path, column if isinstance(column, str) else None, key)
 
 
 def check_source(key: object, column: object = None) -> None:
@@ -108,7 +108,7 @@ def check_source(key: object, column: object = None) -> None:
         raise InvalidParameter("source_column must be the name of a column")
 
 
-def shown_path(value: object) -> str:
+def safe_path(value: object) -> str:
     """Write a source for a screen: the path, but never ids that were given in its place.
 
     :param value: what was given as source.

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_engagevoice.ringcx.campaigns import Campaign, Campaigns, is_meant
+from airflow_provider_engagevoice.ringcx.campaigns import Campaign, CampaignService, matches_name_or_id
 from airflow_provider_engagevoice.ringcx.exceptions import (
     InvalidCriteria,
     InvalidParameter,
@@ -50,7 +50,7 @@ class MovePlan:
 
 
 @dataclass(frozen=True)
-class NewList:
+class NewListTracker:
     """The list that a move into a new list makes, told apart from older lists of the same name.
 
     :param campaigns: reads lists.
@@ -58,12 +58,12 @@ class NewList:
     :param older: ids of the lists that it had before.
     """
 
-    campaigns: Campaigns
+    campaigns: CampaignService
     target: Campaign
     older: frozenset[int]
 
     @classmethod
-    def before_move(cls, campaigns: Campaigns, target: Campaign) -> NewList:
+    def before_move(cls, campaigns: CampaignService, target: Campaign) -> NewListTracker:
         """Look at the target before the move; one request.
 
         :param campaigns: reads lists.
@@ -99,7 +99,7 @@ def is_new_list(params: Mapping[str, Any]) -> bool:
 
 
 def plan_move(
-    campaigns: Campaigns,
+    campaigns: CampaignService,
     *,
     target_campaign: object,
     source_campaign: object = None,
@@ -149,9 +149,9 @@ def _reference(argument: str, value: object) -> str | int:
     return value
 
 
-def _find_list(campaigns: Campaigns, target: Campaign, wanted: str | int) -> tuple[int, str]:
+def _find_list(campaigns: CampaignService, target: Campaign, wanted: str | int) -> tuple[int, str]:
     lists = campaigns.lists(target)
-    found = [entry for entry in lists if is_meant(wanted, entry["list_name"], entry["list_id"])]
+    found = [entry for entry in lists if matches_name_or_id(wanted, entry["list_name"], entry["list_id"])]
     if not found:
         near = did_you_mean(wanted, [entry["list_name"] for entry in lists])
         raise NotFound(f"Campaign {target['campaign_name']!r} has no list {wanted!r}{near}")

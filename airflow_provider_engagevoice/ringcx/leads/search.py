@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_engagevoice.ringcx.endpoints import Request, account_path
+from airflow_provider_engagevoice.ringcx.endpoints import RequestFn, account_path
 from airflow_provider_engagevoice.ringcx.exceptions import (
     InvalidRequest,
     ServiceUnavailable,
-    UnexpectedAnswer,
+    UnexpectedResponse,
 )
 from airflow_provider_engagevoice.ringcx.leads.selection import Selection
 
@@ -21,14 +21,14 @@ PAGE_SIZE = 1000
 
 
 @dataclass(frozen=True)
-class Leads:
+class LeadSearch:
     """Works on the leads of one sub-account.
 
     :param request: sends a request: method, path, and keyword arguments.
     :param account_id: the sub-account.
     """
 
-    request: Request
+    request: RequestFn
     account_id: str
 
     def count(self, selection: Selection) -> int:
@@ -46,7 +46,7 @@ class Leads:
         if isinstance(answer, dict):
             answer = answer.get("totalCount")
         if isinstance(answer, bool) or not isinstance(answer, int) or answer < 0:
-            raise UnexpectedAnswer("RingCX answered a count of leads with something other than a number")
+            raise UnexpectedResponse("RingCX answered a count of leads with something other than a number")
         return answer
 
     def search(self, selection: Selection) -> Iterator[dict[str, Any]]:
@@ -100,7 +100,7 @@ class Leads:
         if isinstance(answer, dict):
             answer = answer.get("searchResults")
         if not isinstance(answer, list) or not all(isinstance(row, dict) for row in answer):
-            raise UnexpectedAnswer(
+            raise UnexpectedResponse(
                 "RingCX answered a search of leads with something other than a list of leads"
             )
         return answer
@@ -118,5 +118,5 @@ class Leads:
 def _lead_id(row: Mapping[str, Any]) -> int:
     lead_id = row.get("leadId")
     if isinstance(lead_id, bool) or not isinstance(lead_id, int):
-        raise UnexpectedAnswer("RingCX left out leadId where it belongs")
+        raise UnexpectedResponse("RingCX left out leadId where it belongs")
     return lead_id

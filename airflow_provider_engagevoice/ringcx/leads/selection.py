@@ -17,15 +17,15 @@ from airflow_provider_engagevoice.ringcx.criteria import (
 )
 from airflow_provider_engagevoice.ringcx.exceptions import InvalidCriteria, did_you_mean
 from airflow_provider_engagevoice.ringcx.leads.coercion import (
-    Empty,
+    EmptyValue,
+    coerce,
     is_list,
     parse_text,
-    read_value,
     type_name,
 )
 
 if TYPE_CHECKING:
-    from airflow_provider_engagevoice.ringcx.leads.id_file import Source
+    from airflow_provider_engagevoice.ringcx.leads.id_file import IdFile
 
 IDENTITIES = keys_with([Role.IDENTITY])
 NARROWING = keys_with([Role.IDENTITY, Role.CAMPAIGN, Role.LIST])
@@ -64,7 +64,7 @@ class Selection:
 
     __repr__ = describe
 
-    def in_campaign(self, campaign_id: int) -> Selection:
+    def narrow_to_campaign(self, campaign_id: int) -> Selection:
         """Narrow the selection to one campaign.
 
         :param campaign_id: the campaign.
@@ -80,7 +80,7 @@ class Selection:
             )
         return Selection({**self.body, "campaignId": campaign_id, "campaignIds": [campaign_id]})
 
-    def parts(self, size: int | None, *, disjoint: bool = False) -> Parts:
+    def parts(self, size: int | None, *, disjoint: bool = False) -> Chunks:
         """Cut a long list of ids into selections that together select the same leads.
 
         :param size: most ids in one part; None for no bound.
@@ -90,11 +90,11 @@ class Selection:
         """
         lists = sorted(IDENTITIES & self.body.keys())
         longest = max(lists, key=lambda key: len(self.body[key]), default=None)
-        return Parts(self, longest, None if disjoint and longest == "leadPhoneNumbers" else size)
+        return Chunks(self, longest, None if disjoint and longest == "leadPhoneNumbers" else size)
 
 
 @dataclass(frozen=True, repr=False)
-class Parts(Sequence[Selection]):
+class Chunks(Sequence[Selection]):
     """A selection cut into what one request takes; each part is made when it is asked for.
 
     :param whole: the selection.
@@ -146,7 +146,7 @@ def select(
     *,
     data: Collection[str] = ALL_KEYS,
     account_wide: bool = False,
-    source: Source | None = None,
+    source: IdFile | None = None,
 ) -> Selection:
     """Turn rendered criteria into a selection, or refuse them.
 
@@ -174,8 +174,8 @@ def select(
     empty = None
     for key, value in whole.items():
         try:
-            body[key] = read_value(key, value, lenient=key in data)
-        except Empty:
+            body[key] = coerce(key, value, lenient=key in data)
+        except EmptyValue:
             if key in IDENTITIES or key in data:
                 from_file = source is not None and value is source
                 empty = empty or ("the source holds no id" if from_file else f"{key} is empty")
@@ -194,13 +194,13 @@ def select(
     return Selection(body)
 
 
-def _with_source(whole: Mapping[str, Any], source: Source) -> Mapping[str, Any]:
+def _with_source(whole: Mapping[str, Any], source: IdFile) -> Mapping[str, Any]:
     """Add the ids of a file to criteria, which must not have such ids themselves."""
-    refuse_second(whole, source.key)
+    reject_duplicate_source(whole, source.key)
     return {**whole, source.key: source}
 
 
-def refuse_second(criteria: Mapping[str, Any], key: object) -> None:
+def reject_duplicate_source(criteria: Mapping[str, Any], key: object) -> None:
     """Refuse criteria that have the ids of a source already.
 
     :param criteria: the criteria.
@@ -211,7 +211,7 @@ def refuse_second(criteria: Mapping[str, Any], key: object) -> None:
         raise InvalidCriteria(f"Give {key} in the search criteria or in source, not in both")
 
 
-def check_written(criteria: object, *, account_wide: bool = False) -> None:
+def validate_authored(criteria: object, *, account_wide: bool = False) -> None:
     """Check what can be known of criteria before their templates are rendered.
 
     :param criteria: criteria as written in the DAG.

@@ -7,12 +7,12 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
-from airflow_provider_engagevoice.ringcx.concurrency import WORTH_TELLING, Stop
+from airflow_provider_engagevoice.ringcx.concurrency import WORTH_TELLING, CancelToken
 from airflow_provider_engagevoice.ringcx.exceptions import RateLimited
-from airflow_provider_engagevoice.ringcx.observers import Watch
-from airflow_provider_engagevoice.ringcx.ratelimit.operations import Limit, shown
-from airflow_provider_engagevoice.ringcx.storage.base import Saturated, Share
-from airflow_provider_engagevoice.ringcx.storage.memory import MemoryShare
+from airflow_provider_engagevoice.ringcx.observers import AttemptObserver
+from airflow_provider_engagevoice.ringcx.ratelimit.operations import RateLimit, shown
+from airflow_provider_engagevoice.ringcx.storage.base import LimitExceeded, StateStore
+from airflow_provider_engagevoice.ringcx.storage.memory import MemoryStore
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ _LATE = 0.05
 
 
 @dataclass
-class Limiter:
+class RateLimiter:
     """Lets requests go at the moments that the limits allow, first come, first served.
 
     :param share: where the moments are booked.
@@ -41,14 +41,16 @@ class Limiter:
     :param timeout: most seconds that a request waits.
     """
 
-    share: Share = field(default_factory=MemoryShare)
+    share: StateStore = field(default_factory=MemoryStore)
     pad: float = PAD
     timeout: float = LIMIT_TIMEOUT
     #: How many requests of each operation RingCX refused this limiter.
     refusals: Counter[str] = field(default_factory=Counter, init=False)
     _told: dict[str, float] = field(default_factory=dict, init=False, repr=False)
 
-    def wait(self, limit: Limit, stop: Stop | None = None, watch: Watch | None = None) -> float:
+    def wait(
+        self, limit: RateLimit, stop: CancelToken | None = None, watch: AttemptObserver | None = None
+    ) -> float:
         """Wait for the request's moment.
 
         A moment that was booked stays booked, even if the waiting is broken off: nobody gets it twice.
@@ -61,7 +63,7 @@ class Limiter:
         :raises RateLimited: where the moment is more than ``timeout`` seconds away; then none is booked.
         :raises Stopped: where the waiting was broken off.
         """
-        stop = stop or Stop()
+        stop = stop or CancelToken()
         seconds = self._book(limit)
         if watch is None:
             self._sleep(seconds, limit, stop)
@@ -83,7 +85,7 @@ class Limiter:
             watch.undone()
             lead = max(lead, time.monotonic() - told)
 
-    def refused(self, limit: Limit) -> None:
+    def refused(self, limit: RateLimit) -> None:
         """Note that RingCX refused a request for its limit although its moment was waited for.
 
         That is told at most once a minute.
@@ -104,11 +106,11 @@ class Limiter:
             self.share.name,
         )
 
-    def _book(self, limit: Limit) -> float:
+    def _book(self, limit: RateLimit) -> float:
         """Book a moment; return the seconds until it."""
         try:
             return self.share.reserve(limit.key, limit.windows, self.pad, self.timeout)
-        except Saturated as full:
+        except LimitExceeded as full:
             raise RateLimited(
                 f"RingCX's limit for {limit.operation} is taken by requests before this one for the next "
                 f"{full.wait:.0f} s, more than limit_timeout={self.timeout:g}",
@@ -116,7 +118,7 @@ class Limiter:
                 retry_after=full.wait,
             ) from None
 
-    def _sleep(self, seconds: float, limit: Limit, stop: Stop) -> None:
+    def _sleep(self, seconds: float, limit: RateLimit, stop: CancelToken) -> None:
         """Sleep, and say so now and then where it takes long."""
         left, until_told = seconds, WORTH_TELLING
         while left > until_told:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from airflow_provider_engagevoice.ringcx.spec.rate_limits import LIMITS, OTHER, Window
+from airflow_provider_engagevoice.ringcx.spec.rate_limits import LIMITS, OTHER, RateWindow
 
 #: What method and path name an operation. Source of the paths: contract.
 _OPERATIONS = (
@@ -32,7 +32,7 @@ _UNLIMITED = re.compile(r"/restapi/|/api/auth/token/|/auth/login$|/login/admin$"
 
 
 @dataclass(frozen=True)
-class Limit:
+class RateLimit:
     """What one request counts towards.
 
     :param key: names the service, the sub-account and the operation; two requests with the same key count
@@ -43,10 +43,12 @@ class Limit:
 
     key: str
     operation: str
-    windows: tuple[Window, ...]
+    windows: tuple[RateWindow, ...]
 
 
-def limit_of(method: str, url: str, params: Mapping[str, Any] | None = None, whose: str = "") -> Limit | None:
+def rate_limit_for(
+    method: str, url: str, params: Mapping[str, Any] | None = None, whose: str = ""
+) -> RateLimit | None:
     """Tell what a request counts towards.
 
     Requests whose limit no document states share one window per sub-account.
@@ -69,9 +71,11 @@ def limit_of(method: str, url: str, params: Mapping[str, Any] | None = None, who
     account = _ACCOUNT.search(parts.path)
     # The windows are in the key: of two versions with other limits, each keeps its own.
     spans = ",".join(f"{window.calls}/{window.seconds:g}" for window in windows)
-    return Limit(f"{parts.netloc} {account[1] if account else whose} {operation} {spans}", operation, windows)
+    return RateLimit(
+        f"{parts.netloc} {account[1] if account else whose} {operation} {spans}", operation, windows
+    )
 
 
-def shown(windows: Sequence[Window]) -> str:
+def shown(windows: Sequence[RateWindow]) -> str:
     """Write windows for a person."""
     return " and ".join(f"{window.calls} requests in {window.seconds:g} s" for window in windows)

@@ -44,7 +44,7 @@ class Parameter:
 
 
 @dataclass(frozen=True)
-class Done:
+class SuccessCriterion:
     """How a search tells which leads an action has not reached.
 
     :param state: the lead state it gives; None where it gives none.
@@ -86,7 +86,7 @@ class Action:
     looked_up: Mapping[str, str] = field(default_factory=dict)
     needs_leads: bool = True
     divisible: bool = True
-    done: Done | None = None
+    done: SuccessCriterion | None = None
 
     def may_be_repeated(self, params: Mapping[str, object]) -> bool:
         """Tell whether a request with these parameters may be sent again when its fate is unknown.
@@ -127,18 +127,34 @@ _TABLE = (
     Action(
         "CANCEL_LEADS",
         "Sets the state to CANCELLED; the state before is lost.",
-        done=Done(state="CANCELLED"),
+        done=SuccessCriterion(state="CANCELLED"),
     ),
-    Action("PAUSE_LEADS", "Sets the state to PAUSED; the state before is lost.", done=Done(state="PAUSED")),
+    Action(
+        "PAUSE_LEADS",
+        "Sets the state to PAUSED; the state before is lost.",
+        done=SuccessCriterion(state="PAUSED"),
+    ),
     Action(
         "READY_LEADS",
         "Sets the state to READY; pass count and next dial time stay.",
         repeatable=False,
-        done=Done(state="READY", then=HELD),
+        done=SuccessCriterion(state="READY", then=HELD),
     ),
-    Action("DELETE_LEADS", "Removes the leads for good; the records of their calls stay.", done=Done()),
-    Action("SUPPRESS_LEADS", "Stops dialling while the state stays.", done=Done(left="ONLY_UNSUPPRESSED")),
-    Action("UNSUPPRESS_LEADS", "Lets suppressed leads be dialled again.", done=Done(left="ONLY_SUPPRESSED")),
+    Action(
+        "DELETE_LEADS",
+        "Removes the leads for good; the records of their calls stay.",
+        done=SuccessCriterion(),
+    ),
+    Action(
+        "SUPPRESS_LEADS",
+        "Stops dialling while the state stays.",
+        done=SuccessCriterion(left="ONLY_UNSUPPRESSED"),
+    ),
+    Action(
+        "UNSUPPRESS_LEADS",
+        "Lets suppressed leads be dialled again.",
+        done=SuccessCriterion(left="ONLY_SUPPRESSED"),
+    ),
     Action(
         "MANUAL_LEADS",
         "Adds one manual pass and sets the agent disposition.",
@@ -223,7 +239,7 @@ _TABLE = (
                 choices=("MOVE", "IGNORE"),
             ),
         ),
-        done=Done(only_with={"CREATE_COPY_SETTING": "false", "DUPLICATE_ACTION_SETTING": "MOVE"}),
+        done=SuccessCriterion(only_with={"CREATE_COPY_SETTING": "false", "DUPLICATE_ACTION_SETTING": "MOVE"}),
         harmful={"LIST_ID": frozenset({NEW_LIST}), "CREATE_COPY_SETTING": frozenset({"TRUE", "TRANSITION"})},
         looked_up={"LIST_ID": NEW_LIST, "CREATE_COPY_SETTING": "false"},
     ),

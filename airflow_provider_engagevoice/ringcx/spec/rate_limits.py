@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Window:
+class RateWindow:
     """A limit of requests in a span of time.
 
     :param calls: most requests.
@@ -21,19 +21,19 @@ class Window:
     seconds: float
 
 
-OTHER = (Window(120, 60),)
+OTHER = (RateWindow(120, 60),)
 """For operations whose limit no document states. Assumed: what the guide says of most of them."""
 
-LIMITS: Mapping[str, tuple[Window, ...]] = {
-    "token_exchange": (Window(5, 60),),
-    "lead_search": (Window(15, 10), Window(60, 30)),
-    "lead_count": (Window(90, 10), Window(180, 30)),
-    "phone_list_search": (Window(30, 10), Window(120, 60)),
-    "lead_action": (Window(30, 10), Window(120, 60)),
-    "direct_load": (Window(30, 10), Window(120, 60)),
-    "preview_load": (Window(12, 30), Window(18, 60)),
-    "process_load": (Window(9, 3), Window(30, 30)),
-    "lead_update": (Window(12, 3), Window(150, 60)),
+LIMITS: Mapping[str, tuple[RateWindow, ...]] = {
+    "token_exchange": (RateWindow(5, 60),),
+    "lead_search": (RateWindow(15, 10), RateWindow(60, 30)),
+    "lead_count": (RateWindow(90, 10), RateWindow(180, 30)),
+    "phone_list_search": (RateWindow(30, 10), RateWindow(120, 60)),
+    "lead_action": (RateWindow(30, 10), RateWindow(120, 60)),
+    "direct_load": (RateWindow(30, 10), RateWindow(120, 60)),
+    "preview_load": (RateWindow(12, 30), RateWindow(18, 60)),
+    "process_load": (RateWindow(9, 3), RateWindow(30, 30)),
+    "lead_update": (RateWindow(12, 3), RateWindow(150, 60)),
 }
 """The windows by operation. A search with ``count=true`` has an allowance of its own. That the guide's
 "search by exact number" is the search by phone list is assumed."""

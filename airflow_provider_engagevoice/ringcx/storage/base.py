@@ -6,16 +6,16 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 
-from airflow_provider_engagevoice.ringcx.spec.rate_limits import Window
+from airflow_provider_engagevoice.ringcx.spec.rate_limits import RateWindow
 
 log = logging.getLogger(__name__)
 
 
-class ShareFailed(Exception):
+class StoreUnavailable(Exception):
     """A share cannot be used now: a disk that cannot be written, a server that does not answer."""
 
 
-class Saturated(Exception):
+class LimitExceeded(Exception):
     """The next moment that the limits allow is too far away.
 
     :param wait: seconds until it.
@@ -26,18 +26,18 @@ class Saturated(Exception):
         self.wait = wait
 
 
-class Share(ABC):
-    """What tasks hold in common. Every method raises :class:`ShareFailed` where it cannot do its work."""
+class StateStore(ABC):
+    """What tasks hold in common. Every method raises :class:`StoreUnavailable` where it cannot do its work."""
 
     name: str
 
     @property
-    def steps(self) -> Sequence[Share]:
+    def steps(self) -> Sequence[StateStore]:
         """The shares that this one is made of, the widest first."""
         return (self,)
 
     @abstractmethod
-    def reserve(self, key: str, windows: Sequence[Window], pad: float, longest: float) -> float:
+    def reserve(self, key: str, windows: Sequence[RateWindow], pad: float, longest: float) -> float:
         """Book the earliest moment that all windows allow, after all moments booked before.
 
         :param key: what the windows limit.
@@ -83,7 +83,7 @@ class Share(ABC):
         """
 
 
-def earliest(booked: Sequence[float], windows: Sequence[Window], pad: float, now: float) -> float:
+def next_slot(booked: Sequence[float], windows: Sequence[RateWindow], pad: float, now: float) -> float:
     """Find the earliest moment that all windows allow.
 
     :param booked: moments booked so far, ascending.
@@ -96,6 +96,6 @@ def earliest(booked: Sequence[float], windows: Sequence[Window], pad: float, now
     return max([now, *booked[-1:], *free])
 
 
-def most_calls(windows: Sequence[Window]) -> int:
+def history_length(windows: Sequence[RateWindow]) -> int:
     """Tell how many booked moments the windows look back at."""
     return max(window.calls for window in windows)

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from airflow_provider_engagevoice.ringcx.spec.rate_limits import Window
-from airflow_provider_engagevoice.ringcx.storage.base import Share, ShareFailed
+from airflow_provider_engagevoice.ringcx.spec.rate_limits import RateWindow
+from airflow_provider_engagevoice.ringcx.storage.base import StateStore, StoreUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -19,7 +19,7 @@ REST = 30.0
 _Result = TypeVar("_Result")
 
 
-class Ladder(Share):
+class FallbackStore(StateStore):
     """Several shares, the widest first: what fails rests a while, and the next one serves.
 
     Where only values cannot be kept, as on a full disk, moments are still booked.
@@ -28,7 +28,7 @@ class Ladder(Share):
     :param rest: seconds for which one that failed is left alone.
     """
 
-    def __init__(self, shares: Sequence[Share], rest: float = REST) -> None:
+    def __init__(self, shares: Sequence[StateStore], rest: float = REST) -> None:
         self._shares = tuple(shares)
         self._rest = rest
         self._resting: dict[tuple[int, bool], float] = {}
@@ -36,10 +36,10 @@ class Ladder(Share):
         self.name = shares[0].name
 
     @property
-    def steps(self) -> Sequence[Share]:
+    def steps(self) -> Sequence[StateStore]:
         return self._shares
 
-    def reserve(self, key: str, windows: Sequence[Window], pad: float, longest: float) -> float:
+    def reserve(self, key: str, windows: Sequence[RateWindow], pad: float, longest: float) -> float:
         return self._first(lambda share: share.reserve(key, windows, pad, longest), booking=True)
 
     def load(self, key: str) -> tuple[bytes, float] | None:
@@ -54,19 +54,19 @@ class Ladder(Share):
     def try_lock(self, key: str, lifetime: float) -> Callable[[], object] | None:
         return self._first(lambda share: share.try_lock(key, lifetime))
 
-    def _first(self, use: Callable[[Share], _Result], booking: bool = False) -> _Result:
+    def _first(self, use: Callable[[StateStore], _Result], booking: bool = False) -> _Result:
         """Use the first share that works."""
         for index, share in enumerate(self._shares[:-1]):
             if time.monotonic() < self._resting.get((index, booking), 0.0):
                 continue
             try:
                 return use(share)
-            except ShareFailed as failure:
+            except StoreUnavailable as failure:
                 self._resting[index, booking] = time.monotonic() + self._rest
                 self._tell(index, failure)
         return use(self._shares[-1])
 
-    def _tell(self, index: int, failure: ShareFailed) -> None:
+    def _tell(self, index: int, failure: StoreUnavailable) -> None:
         """Say once what does not work, and what serves instead."""
         if index in self._told:
             return

@@ -15,13 +15,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from airflow_provider_engagevoice.ringcx.spec.rate_limits import Window
+from airflow_provider_engagevoice.ringcx.spec.rate_limits import RateWindow
 from airflow_provider_engagevoice.ringcx.storage.base import (
-    Saturated,
-    Share,
-    ShareFailed,
-    earliest,
-    most_calls,
+    LimitExceeded,
+    StateStore,
+    StoreUnavailable,
+    history_length,
+    next_slot,
 )
 
 #: Seconds to wait for the lock, which its holders keep for less than a millisecond.
@@ -39,7 +39,7 @@ FOLDER_VARIABLE = "ENGAGEVOICE_FOLDER"
 """The environment variable that names the folder of hosts that want another one than the default."""
 
 
-class FileShare(Share):
+class FileStore(StateStore):
     """What the tasks of one user on one host share.
 
     Files are made for their owner only, in a folder that is his own and no link. The kernel frees the
@@ -56,14 +56,14 @@ class FileShare(Share):
         self._swept = False
         self.name = f"files in {folder}" if folder else "files of this host"
 
-    def reserve(self, key: str, windows: Sequence[Window], pad: float, longest: float) -> float:
+    def reserve(self, key: str, windows: Sequence[RateWindow], pad: float, longest: float) -> float:
         with self._open("slots", key) as descriptor, _locked(descriptor):
             now = time.monotonic()
-            booked = _read_moments(descriptor, most_calls(windows), now)
-            moment = earliest(booked, windows, pad, now)
+            booked = _read_moments(descriptor, history_length(windows), now)
+            moment = next_slot(booked, windows, pad, now)
             if moment - now > longest:
-                raise Saturated(moment - now)
-            _write(descriptor, b"".join(map(_MOMENT.pack, [*booked, moment][-most_calls(windows) :])))
+                raise LimitExceeded(moment - now)
+            _write(descriptor, b"".join(map(_MOMENT.pack, [*booked, moment][-history_length(windows) :])))
         return moment - now
 
     def load(self, key: str) -> tuple[bytes, float] | None:
@@ -138,9 +138,9 @@ def _failures_named() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise ShareFailed(error.strerror or type(error).__name__) from error
+        raise StoreUnavailable(error.strerror or type(error).__name__) from error
     except ValueError as error:  # a path that none can be
-        raise ShareFailed(str(error)) from error
+        raise StoreUnavailable(str(error)) from error
 
 
 def _default_folder() -> Path:
@@ -157,7 +157,7 @@ def _private(folder: Path) -> Path:
         folder.mkdir(0o700)
     found = os.lstat(folder)
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
-        raise ShareFailed(f"{folder} is not a folder of this user alone")
+        raise StoreUnavailable(f"{folder} is not a folder of this user alone")
     return folder
 
 
@@ -180,7 +180,7 @@ def _locked(descriptor: int) -> Iterator[None]:
             break
         except BlockingIOError:
             if time.monotonic() > deadline:
-                raise ShareFailed(f"its lock was held for {_LOCK_WAIT:g} s") from None
+                raise StoreUnavailable(f"its lock was held for {_LOCK_WAIT:g} s") from None
         time.sleep(_LOCK_POLL)
     try:
         yield
@@ -219,5 +219,5 @@ def _read_moments(descriptor: int, most: int, now: float) -> list[float]:
 
 def _write(descriptor: int, content: bytes) -> None:
     if os.pwrite(descriptor, content, 0) < len(content):
-        raise ShareFailed("No space left on device")
+        raise StoreUnavailable("No space left on device")
     os.ftruncate(descriptor, len(content))

@@ -6,9 +6,14 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from airflow_provider_engagevoice.ringcx.concurrency import ThreadLock
-from airflow_provider_engagevoice.ringcx.spec.rate_limits import Window
-from airflow_provider_engagevoice.ringcx.storage.base import Saturated, Share, earliest, most_calls
+from airflow_provider_engagevoice.ringcx.concurrency import ForkSafeLock
+from airflow_provider_engagevoice.ringcx.spec.rate_limits import RateWindow
+from airflow_provider_engagevoice.ringcx.storage.base import (
+    LimitExceeded,
+    StateStore,
+    history_length,
+    next_slot,
+)
 
 
 @dataclass
@@ -19,26 +24,26 @@ class _Kept:
     ends: float
 
 
-class MemoryShare(Share):
+class MemoryStore(StateStore):
     """What the threads of one process share."""
 
     name = "this process"
 
     def __init__(self) -> None:
-        self._lock = ThreadLock()
+        self._lock = ForkSafeLock()
         self._booked: dict[str, list[float]] = {}
         self._kept: dict[str, _Kept] = {}
         self._locked: set[str] = set()
 
-    def reserve(self, key: str, windows: Sequence[Window], pad: float, longest: float) -> float:
+    def reserve(self, key: str, windows: Sequence[RateWindow], pad: float, longest: float) -> float:
         with self._lock.held():
             now = time.monotonic()
             booked = self._booked.setdefault(key, [])
-            moment = earliest(booked, windows, pad, now)
+            moment = next_slot(booked, windows, pad, now)
             if moment - now > longest:
-                raise Saturated(moment - now)
+                raise LimitExceeded(moment - now)
             booked.append(moment)
-            del booked[: -most_calls(windows)]
+            del booked[: -history_length(windows)]
         return moment - now
 
     def load(self, key: str) -> tuple[bytes, float] | None:

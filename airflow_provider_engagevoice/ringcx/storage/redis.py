@@ -9,8 +9,13 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter
-from airflow_provider_engagevoice.ringcx.spec.rate_limits import Window
-from airflow_provider_engagevoice.ringcx.storage.base import Saturated, Share, ShareFailed, most_calls
+from airflow_provider_engagevoice.ringcx.spec.rate_limits import RateWindow
+from airflow_provider_engagevoice.ringcx.storage.base import (
+    LimitExceeded,
+    StateStore,
+    StoreUnavailable,
+    history_length,
+)
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -50,7 +55,7 @@ _RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL
 _EXTEND = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end return 0"
 
 
-class RedisShare(Share):
+class RedisStore(StateStore):
     """What the tasks of all hosts share through one Redis server.
 
     :param url: its address, such as ``redis://host:6379/0`` or ``rediss://...``.
@@ -90,11 +95,11 @@ class RedisShare(Share):
         self._release = self._redis.register_script(_RELEASE)
         self._extend = self._redis.register_script(_EXTEND)
 
-    def reserve(self, key: str, windows: Sequence[Window], pad: float, longest: float) -> float:
+    def reserve(self, key: str, windows: Sequence[RateWindow], pad: float, longest: float) -> float:
         spans = [(window.calls, round((window.seconds + pad) * 1e6)) for window in windows]
         arguments = [
             round(longest * 1e6),
-            most_calls(windows),
+            history_length(windows),
             1000 + max(span for _, span in spans) // 1000,
             *(number for span in spans for number in span),
         ]
@@ -105,7 +110,7 @@ class RedisShare(Share):
                 arguments,
             )
         if not booked:
-            raise Saturated(int(wait) / 1e6)
+            raise LimitExceeded(int(wait) / 1e6)
         return int(wait) / 1e6
 
     def load(self, key: str) -> tuple[bytes, float] | None:
@@ -152,4 +157,4 @@ class RedisShare(Share):
         try:
             yield
         except (self._errors, OSError) as error:
-            raise ShareFailed(type(error).__name__) from None
+            raise StoreUnavailable(type(error).__name__) from None

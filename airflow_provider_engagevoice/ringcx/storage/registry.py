@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from airflow_provider_engagevoice.ringcx.concurrency import ThreadLock
+from airflow_provider_engagevoice.ringcx.concurrency import ForkSafeLock
 from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter
-from airflow_provider_engagevoice.ringcx.storage.base import Share
-from airflow_provider_engagevoice.ringcx.storage.fallback import Ladder
-from airflow_provider_engagevoice.ringcx.storage.memory import MemoryShare
+from airflow_provider_engagevoice.ringcx.storage.base import StateStore
+from airflow_provider_engagevoice.ringcx.storage.fallback import FallbackStore
+from airflow_provider_engagevoice.ringcx.storage.memory import MemoryStore
 
 HOST = "host"
 """Private files of this host: the default."""
@@ -18,11 +18,11 @@ REDIS = ("redis://", "rediss://", "unix://")
 
 _PROCESS = "process"
 
-_open: dict[str, Share] = {}
-_lock = ThreadLock()
+_open: dict[str, StateStore] = {}
+_lock = ForkSafeLock()
 
 
-def open_share(store: str = HOST) -> Share:
+def open_store(store: str = HOST) -> StateStore:
     """Open a store; all clients of a process that name the same one share it.
 
     :param store: ``host`` (default) for private files of this host; ``file:/folder`` for files in that
@@ -37,26 +37,26 @@ def open_share(store: str = HOST) -> Share:
         return _open[store]
 
 
-def _make(store: str) -> Share:
-    memory = MemoryShare()
+def _make(store: str) -> StateStore:
+    memory = MemoryStore()
     if store == _PROCESS:
         return memory
     if store == HOST:
-        return Ladder([_files(), memory])
+        return FallbackStore([_files(), memory])
     if store.startswith("file:/"):
         path = store.removeprefix("file://" if store.startswith("file:///") else "file:")
         if not path.startswith("//") and "\0" not in path:
-            return Ladder([_files(Path(path)), memory])
+            return FallbackStore([_files(Path(path)), memory])
     if store.startswith(REDIS):
-        from airflow_provider_engagevoice.ringcx.storage.redis import RedisShare
+        from airflow_provider_engagevoice.ringcx.storage.redis import RedisStore
 
-        return Ladder([RedisShare(store), _files(), memory])
+        return FallbackStore([RedisStore(store), _files(), memory])
     raise InvalidParameter(
         "The connection's rate_limit_store must be host, process, file:/folder or redis://host:6379/0"
     )
 
 
-def _files(folder: Path | None = None) -> Share:
-    from airflow_provider_engagevoice.ringcx.storage.file import FileShare
+def _files(folder: Path | None = None) -> StateStore:
+    from airflow_provider_engagevoice.ringcx.storage.file import FileStore
 
-    return FileShare(folder)
+    return FileStore(folder)

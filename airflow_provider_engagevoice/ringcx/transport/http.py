@@ -13,26 +13,25 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from airflow_provider_engagevoice.ringcx.concurrency import Stop
+from airflow_provider_engagevoice.ringcx.concurrency import CancelToken
 from airflow_provider_engagevoice.ringcx.exceptions import (
     EngageVoiceError,
     InvalidParameter,
     OutcomeUnknown,
     RateLimited,
     ServiceUnavailable,
-    UnexpectedAnswer,
+    UnexpectedResponse,
 )
-from airflow_provider_engagevoice.ringcx.observers import Watch
-from airflow_provider_engagevoice.ringcx.ratelimit.limiter import Limiter
-from airflow_provider_engagevoice.ringcx.ratelimit.operations import Limit, limit_of
+from airflow_provider_engagevoice.ringcx.observers import AttemptObserver
+from airflow_provider_engagevoice.ringcx.ratelimit.limiter import RateLimiter
+from airflow_provider_engagevoice.ringcx.ratelimit.operations import RateLimit, rate_limit_for
 from airflow_provider_engagevoice.ringcx.transport.responses import (
-    error_of,
-    message_of,
-    read_body,
+    error_from_response,
+    error_message,
+    parse_body,
     retry_after,
-    tidy,
 )
-from airflow_provider_engagevoice.ringcx.transport.retry import Failure, Step
+from airflow_provider_engagevoice.ringcx.transport.retry import FailureKind, RetryDecision
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response, Session
@@ -52,7 +51,7 @@ _FRESH_FOR = 4.0
 
 
 @dataclass(frozen=True, repr=False)
-class Call:
+class ApiRequest:
     """One request to be made.
 
     :param method: HTTP method.
@@ -76,14 +75,14 @@ class Call:
     basic: tuple[str, str] | None = None
     whose: str = ""
     spends: bool = False
-    watch: Watch | None = None
+    watch: AttemptObserver | None = None
 
     def __str__(self) -> str:
         """Name method and path. The query is left out: it may carry a password."""
         path = "/" + self.url.split("://", 1)[-1].partition("/")[2]
         if "/admin/token/" in path:
             path = path.rpartition("/")[0] + "/***"
-        return f"{self.method} {tidy(path)}"
+        return f"{self.method} {sanitize(path)}"
 
 
 class _Failed(Exception):
@@ -94,14 +93,14 @@ class _Failed(Exception):
     :param pause: seconds RingCX asked to wait.
     """
 
-    def __init__(self, error: EngageVoiceError, kind: Failure, pause: float | None = None) -> None:
+    def __init__(self, error: EngageVoiceError, kind: FailureKind, pause: float | None = None) -> None:
         self.error = error
         self.kind = kind
         self.pause = pause
 
 
 @dataclass
-class Transport:
+class HttpTransport:
     """Sends calls over one ``requests.Session`` with keep-alive.
 
     :param user_agent: the ``User-Agent``.
@@ -115,13 +114,13 @@ class Transport:
     user_agent: str
     timeout: tuple[float, float] = (10.0, 60.0)
     patience: float = 300.0
-    limiter: Limiter | None = None
-    stop: Stop = field(default_factory=Stop, repr=False)
+    limiter: RateLimiter | None = None
+    stop: CancelToken = field(default_factory=CancelToken, repr=False)
     _session: Session | None = field(default=None, init=False, repr=False)
     _last_used: float = field(default=0.0, init=False, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
-    def send(self, call: Call, authorize: Callable[[], Mapping[str, str]] = dict) -> Any:
+    def send(self, call: ApiRequest, authorize: Callable[[], Mapping[str, str]] = dict) -> Any:
         """Send a call, repeat it where that is safe, read the answer.
 
         What is sent again is decided by :class:`~airflow_provider_engagevoice.ringcx.transport.retry.Failure`.
@@ -136,7 +135,7 @@ class Transport:
         :raises ServiceUnavailable: not reached, or failing, after 5 tries.
         :raises EngageVoiceError: of the class for the answer's status; all are in ``errors``.
         """
-        limit = limit_of(call.method, call.url, call.params, call.whose) if self.limiter else None
+        limit = rate_limit_for(call.method, call.url, call.params, call.whose) if self.limiter else None
         deadline = time.monotonic() + self.patience
         tries = failures = 0
         while True:
@@ -159,22 +158,22 @@ class Transport:
                     _tell_undone(call)
                 # What the limiter tells of refusals once a minute need not be told as loudly each time.
                 level = logging.WARNING
-                if failed.kind is Failure.LIMITED and self.limiter and limit:
+                if failed.kind is FailureKind.RATE_LIMITED and self.limiter and limit:
                     self.limiter.refused(limit)
                     level = logging.INFO
                 step = failed.kind.then(call.repeatable)
-                if step is Step.UNKNOWN:
+                if step is RetryDecision.OUTCOME_UNKNOWN:
                     raise _unknown(call, failed.error) from None
-                if step is Step.FAIL or (failed.kind.maybe_done and call.spends):
+                if step is RetryDecision.RAISE or (failed.kind.maybe_done and call.spends):
                     raise failed.error from None
                 pause = self._pause(failed, tries)
-                failures += failed.kind is not Failure.LIMITED
+                failures += failed.kind is not FailureKind.RATE_LIMITED
                 if time.monotonic() + pause > deadline or failures >= _TRIES:
                     raise failed.error from None
                 log.log(level, "%s; trying again in %.1f s (try %d)", failed.error, pause, tries + 1)
             self.stop.sleep(pause)
 
-    def _wait_for(self, limit: Limit | None, call: Call) -> float:
+    def _wait_for(self, limit: RateLimit | None, call: ApiRequest) -> float:
         """Wait until RingCX's limits allow the call; return the seconds it took."""
         if self.limiter and limit:
             return self.limiter.wait(limit, self.stop, call.watch)
@@ -194,10 +193,10 @@ class Transport:
         if failed.pause is not None:
             # Not all waiters in the same instant.
             return failed.pause + random.uniform(0.0, 0.5)
-        first = _FIRST_PAUSE_WHEN_LIMITED if failed.kind is Failure.LIMITED else _FIRST_PAUSE
+        first = _FIRST_PAUSE_WHEN_LIMITED if failed.kind is FailureKind.RATE_LIMITED else _FIRST_PAUSE
         return min(first * 2.0 ** min(tries - 1, 10), _LONGEST_PAUSE) * random.uniform(0.75, 1.25)
 
-    def _try(self, call: Call, headers: Mapping[str, str]) -> Any:
+    def _try(self, call: ApiRequest, headers: Mapping[str, str]) -> Any:
         import requests
 
         session = self._open(call)
@@ -207,29 +206,29 @@ class Transport:
         # ValueError: requests lets some of what it makes of an odd answer through as it is.
         except (requests.RequestException, ValueError) as error:
             # The cause is dropped, and only its class named: its text holds the address with its query.
-            kind = Failure.LOST if _was_sent(error) else Failure.UNREACHED
+            kind = FailureKind.NO_RESPONSE if _was_sent(error) else FailureKind.NOT_SENT
             raise _Failed(_unreachable(call, error), kind) from None
         except Exception:
             raise
         except BaseException as stop:
             # Airflow's task time-out is no Exception, and Airflow would retry the task after it.
-            if Failure.BROKEN_OFF.then(call.repeatable) is Step.FAIL:
+            if FailureKind.INTERRUPTED.then(call.repeatable) is RetryDecision.RAISE:
                 raise
             raise _unknown(call, _unreachable(call, stop)) from None
         status = response.status_code
         if status == 429:
             wait = retry_after(response)
-            said = message_of(response)
+            said = error_message(response)
             text = f"RingCX's rate limit refused {call}" + (f": {said}" if said else "")
             limited = RateLimited(text, request=str(call), retry_after=wait)
-            raise _Failed(limited, Failure.LIMITED, pause=wait)
+            raise _Failed(limited, FailureKind.RATE_LIMITED, pause=wait)
         if status >= 400:
-            refused = error_of(response, str(call))
-            raise _Failed(refused, Failure.FAILING if refused.retryable else Failure.REFUSED)
+            refused = error_from_response(response, str(call))
+            raise _Failed(refused, FailureKind.SERVER_ERROR if refused.retryable else FailureKind.REJECTED)
         try:
-            return read_body(response, str(call))
-        except UnexpectedAnswer as error:
-            raise _Failed(error, Failure.ODD) from None
+            return parse_body(response, str(call))
+        except UnexpectedResponse as error:
+            raise _Failed(error, FailureKind.INVALID_RESPONSE) from None
 
     def _exchange(self, session: Session, prepared: PreparedRequest) -> Response:
         host = urlsplit(prepared.url or "").hostname
@@ -240,7 +239,7 @@ class Transport:
         self._last_used = time.monotonic()
         return response
 
-    def _open(self, call: Call) -> Session:
+    def _open(self, call: ApiRequest) -> Session:
         with self._lock:
             if self._session is None:
                 import requests
@@ -253,7 +252,7 @@ class Transport:
             return self._session
 
 
-def _tell_undone(call: Call) -> None:
+def _tell_undone(call: ApiRequest) -> None:
     """Tell who watches a call that this try has surely done nothing."""
     if call.watch is not None:
         # Where that fails, the error at hand says more; a next try would fail to begin.
@@ -261,7 +260,7 @@ def _tell_undone(call: Call) -> None:
             call.watch.undone()
 
 
-def _prepare(session: Session, call: Call, headers: Mapping[str, str]) -> PreparedRequest:
+def _prepare(session: Session, call: ApiRequest, headers: Mapping[str, str]) -> PreparedRequest:
     import requests
 
     request = requests.Request(
@@ -288,7 +287,7 @@ def _prepare(session: Session, call: Call, headers: Mapping[str, str]) -> Prepar
     return prepared
 
 
-def _unknown(call: Call, cause: EngageVoiceError) -> OutcomeUnknown:
+def _unknown(call: ApiRequest, cause: EngageVoiceError) -> OutcomeUnknown:
     return OutcomeUnknown(
         f"{cause}. The request may have taken effect and must not be sent twice; look at the leads before "
         "running it again",
@@ -297,7 +296,7 @@ def _unknown(call: Call, cause: EngageVoiceError) -> OutcomeUnknown:
     )
 
 
-def _unreachable(call: Call, error: BaseException) -> ServiceUnavailable:
+def _unreachable(call: ApiRequest, error: BaseException) -> ServiceUnavailable:
     host = call.url.split("://", 1)[-1].partition("/")[0]
     return ServiceUnavailable(f"No answer from {host} to {call} ({_root(error)})", request=str(call))
 

@@ -15,7 +15,7 @@ from airflow_provider_engagevoice.ringcx.exceptions import (
     InvalidRequest,
     NotFound,
     ServiceUnavailable,
-    UnexpectedAnswer,
+    UnexpectedResponse,
 )
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ _MESSAGE_KEYS = (
 _PERSONAL = re.compile(r"[^\s@,;<>]+@[^\s@,;<>]+|\+?\d[\d\s().-]{8,}\d")
 
 
-def read_body(response: Response, request: str) -> Any:
+def parse_body(response: Response, request: str) -> Any:
     """Read the body of a successful answer.
 
     :param response: the answer.
@@ -67,7 +67,7 @@ def read_body(response: Response, request: str) -> Any:
         raise _unexpected(response, request, "broken JSON") from None
 
 
-def error_of(response: Response, request: str) -> EngageVoiceError:
+def error_from_response(response: Response, request: str) -> EngageVoiceError:
     """Make the error of an answer with a status of 400 or more.
 
     :param response: the answer.
@@ -75,7 +75,7 @@ def error_of(response: Response, request: str) -> EngageVoiceError:
     :return: the error, with RingCX's own message in it.
     """
     status = response.status_code
-    said = message_of(response)
+    said = error_message(response)
     return _CLASSES.get(status, ServiceUnavailable if status >= 500 else InvalidRequest)(
         f"{_service(request)} answered {status} to {request}" + (f": {said}" if said else ""),
         status=status,
@@ -83,7 +83,7 @@ def error_of(response: Response, request: str) -> EngageVoiceError:
     )
 
 
-def message_of(response: Response) -> str:
+def error_message(response: Response) -> str:
     """Find RingCX's own message in an error's body.
 
     :param response: the answer.
@@ -95,7 +95,7 @@ def message_of(response: Response) -> str:
     try:
         body = json.loads(_text(response))
     except (ValueError, RecursionError):
-        return tidy(_text(response))
+        return sanitize(_text(response))
     if not isinstance(body, dict):
         return ""
     parts = [body[key] for key in _MESSAGE_KEYS if isinstance(body.get(key), str) and body[key]]
@@ -103,7 +103,7 @@ def message_of(response: Response) -> str:
     for entry in invalid if isinstance(invalid, list) else ():
         if isinstance(entry, dict):
             parts.append(f"{entry.get('attributeName')}: {entry.get('message')}")
-    return tidy("; ".join(parts))
+    return sanitize("; ".join(parts))
 
 
 def _text(response: Response) -> str:
@@ -111,7 +111,7 @@ def _text(response: Response) -> str:
     return response.content.decode("utf-8", "replace")
 
 
-def tidy(text: str) -> str:
+def sanitize(text: str) -> str:
     """Make text of the service fit for a log or an error.
 
     :param text: the text.
@@ -147,7 +147,7 @@ def _service(request: str) -> str:
     return "RingCentral" if " /restapi/" in request else "RingCX"
 
 
-def _unexpected(response: Response, request: str, what: str) -> UnexpectedAnswer:
-    return UnexpectedAnswer(
+def _unexpected(response: Response, request: str, what: str) -> UnexpectedResponse:
+    return UnexpectedResponse(
         f"{_service(request)} answered {request} with {what}", status=response.status_code, request=request
     )

@@ -7,7 +7,7 @@ from enum import Enum
 
 
 @dataclass(frozen=True)
-class Known:
+class FailureTraits:
     """What a failure says of its request.
 
     :param ways: how it shows.
@@ -22,40 +22,42 @@ class Known:
     passing: bool
 
 
-class Failure(Enum):
+class FailureKind(Enum):
     """The ways in which a request can fail, by what they say of it."""
 
-    UNREACHED = Known(("no connection",), "It never left: surely not done.", maybe_done=False, passing=True)
-    LIMITED = Known(
+    NOT_SENT = FailureTraits(
+        ("no connection",), "It never left: surely not done.", maybe_done=False, passing=True
+    )
+    RATE_LIMITED = FailureTraits(
         ("429",), "RingCX turned it away for the time being: surely not done.", maybe_done=False, passing=True
     )
-    LOST = Known(
+    NO_RESPONSE = FailureTraits(
         ("dropped", "cut off", "time-out"),
         "It was sent, or part of it, and no whole answer came: it may have been done.",
         maybe_done=True,
         passing=True,
     )
-    FAILING = Known(
+    SERVER_ERROR = FailureTraits(
         ("5xx or 408",),
         "RingCX failed somewhere on the way: it may have been done.",
         maybe_done=True,
         passing=True,
     )
-    ODD = Known(
+    INVALID_RESPONSE = FailureTraits(
         ("web page", "broken JSON", "other JSON"),
         "It was answered with something that RingCX never promised: it may have been done, and another try "
         "would be answered alike.",
         maybe_done=True,
         passing=False,
     )
-    REFUSED = Known(
+    REJECTED = FailureTraits(
         ("other 4xx", "`success: false`"),
         "RingCX refused it for what it is: not done, and another try would be refused alike. (A 401 is not "
         "counted: the token is renewed once and the request sent again.)",
         maybe_done=False,
         passing=False,
     )
-    BROKEN_OFF = Known(
+    INTERRUPTED = FailureTraits(
         ("end of the task",),
         "The task came to its end while it waited, as by Airflow's time limit: it may have been done, and "
         "there is no time for another try.",
@@ -68,20 +70,20 @@ class Failure(Enum):
         """The request may have taken effect."""
         return self.value.maybe_done
 
-    def then(self, repeatable: bool) -> Step:
+    def then(self, repeatable: bool) -> RetryDecision:
         """Decide what follows.
 
         :param repeatable: the request may be done twice.
         :return: the next step.
         """
         if self.value.maybe_done and not repeatable:
-            return Step.UNKNOWN
-        return Step.AGAIN if self.value.passing else Step.FAIL
+            return RetryDecision.OUTCOME_UNKNOWN
+        return RetryDecision.RETRY if self.value.passing else RetryDecision.RAISE
 
 
-class Step(Enum):
+class RetryDecision(Enum):
     """What follows a failure."""
 
-    AGAIN = "It is sent again, for as long as the client may."
-    FAIL = "It fails with the error that says what happened."
-    UNKNOWN = "It fails with OutcomeUnknown, unless it can be looked up what it did."
+    RETRY = "It is sent again, for as long as the client may."
+    RAISE = "It fails with the error that says what happened."
+    OUTCOME_UNKNOWN = "It fails with OutcomeUnknown, unless it can be looked up what it did."

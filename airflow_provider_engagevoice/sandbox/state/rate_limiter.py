@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from dataclasses import dataclass
 
-from airflow_provider_engagevoice.ringcx.spec.rate_limits import LIMITS, OTHER, Window
+from airflow_provider_engagevoice.ringcx.spec.rate_limits import LIMITS, OTHER, RateWindow
 from airflow_provider_engagevoice.sandbox.state.clock import Clock
 
 
@@ -19,7 +19,7 @@ class Use:
     """
 
     used: int
-    window: Window
+    window: RateWindow
 
     def __str__(self) -> str:
         return f"{self.used} of {self.window.calls} in {self.window.seconds:g} s"
@@ -66,7 +66,7 @@ class RateLimits:
             uses = {key: _nearest(log, LIMITS.get(key[1], OTHER), now) for key, log in self._logs.items()}
         return {key: use for key, use in uses.items() if use.used}
 
-    def _log(self, account: str, operation: str, windows: tuple[Window, ...]) -> deque[float]:
+    def _log(self, account: str, operation: str, windows: tuple[RateWindow, ...]) -> deque[float]:
         """Return the latest requests, as many as the largest window holds: older ones decide nothing."""
         most = max(window.calls for window in windows)
         return self._logs.setdefault((account, operation), deque(maxlen=most))
@@ -77,22 +77,22 @@ class RateLimits:
             self._logs.clear()
 
 
-def _nearest(log: deque[float], windows: tuple[Window, ...], now: float) -> Use:
+def _nearest(log: deque[float], windows: tuple[RateWindow, ...], now: float) -> Use:
     """Return the window that is nearest to its end."""
     uses = [Use(sum(_left(moment, window, now) > 0 for moment in log), window) for window in windows]
     return max(uses, key=lambda use: use.used / use.window.calls)
 
 
-def _longest_wait(log: deque[float], windows: tuple[Window, ...], now: float) -> float:
+def _longest_wait(log: deque[float], windows: tuple[RateWindow, ...], now: float) -> float:
     """Return the seconds until all windows have room."""
     return max(_wait(log, window, now) for window in windows)
 
 
-def _wait(log: deque[float], window: Window, now: float) -> float:
+def _wait(log: deque[float], window: RateWindow, now: float) -> float:
     """Return the seconds until a window has room; the oldest of its requests must leave it first."""
     return max(0.0, _left(log[-window.calls], window, now)) if len(log) >= window.calls else 0.0
 
 
-def _left(moment: float, window: Window, now: float) -> float:
+def _left(moment: float, window: RateWindow, now: float) -> float:
     """Return the seconds until a request leaves a window; none is left exactly at the window's end."""
     return moment + window.seconds - now

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from airflow_provider_engagevoice.ringcx.spec.rate_limits import Window
+from airflow_provider_engagevoice.ringcx.spec.rate_limits import RateWindow
 
 
-def seconds_for(requests: int, windows: Sequence[Window]) -> float:
+def seconds_for(requests: int, windows: Sequence[RateWindow]) -> float:
     """Compute when the last of some requests can be sent, if each is sent as early as the windows allow.
 
     :param requests: how many.

@@ -17,11 +17,11 @@ from airflow_provider_engagevoice.hooks import client_factory
 from airflow_provider_engagevoice.hooks.engagevoice import EngageVoiceHook
 from airflow_provider_engagevoice.ringcx.client import RingCXClient
 from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter
-from airflow_provider_engagevoice.ringcx.storage.base import Share
-from airflow_provider_engagevoice.ringcx.storage.fallback import Ladder
-from airflow_provider_engagevoice.ringcx.storage.file import FileShare
-from airflow_provider_engagevoice.ringcx.storage.memory import MemoryShare
-from airflow_provider_engagevoice.ringcx.storage.redis import RedisShare
+from airflow_provider_engagevoice.ringcx.storage.base import StateStore
+from airflow_provider_engagevoice.ringcx.storage.fallback import FallbackStore
+from airflow_provider_engagevoice.ringcx.storage.file import FileStore
+from airflow_provider_engagevoice.ringcx.storage.memory import MemoryStore
+from airflow_provider_engagevoice.ringcx.storage.redis import RedisStore
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from tests.support.processes import RedisServer, redis_server
 
@@ -41,24 +41,24 @@ def make(monkeypatch: pytest.MonkeyPatch) -> Make:
     return client_of
 
 
-def first_of(share: Share) -> Share:
-    return share._shares[0] if isinstance(share, Ladder) else share
+def first_of(share: StateStore) -> StateStore:
+    return share._shares[0] if isinstance(share, FallbackStore) else share
 
 
 @pytest.mark.parametrize(
     ("store", "kind"),
     [
-        (None, FileShare),
-        ("", FileShare),
-        (" host ", FileShare),
-        ("process", MemoryShare),
-        ("file:/tmp/engagevoice", FileShare),
-        ("redis://localhost:6379/0", RedisShare),
-        ("rediss://user:word@redis.example:6380/1", RedisShare),
-        ("unix:///run/redis.sock?db=1", RedisShare),
+        (None, FileStore),
+        ("", FileStore),
+        (" host ", FileStore),
+        ("process", MemoryStore),
+        ("file:/tmp/engagevoice", FileStore),
+        ("redis://localhost:6379/0", RedisStore),
+        ("rediss://user:word@redis.example:6380/1", RedisStore),
+        ("unix:///run/redis.sock?db=1", RedisStore),
     ],
 )
-def test_a_store_is_chosen_by_name(make: Make, store: str | None, kind: type[Share]) -> None:
+def test_a_store_is_chosen_by_name(make: Make, store: str | None, kind: type[StateStore]) -> None:
     client = make(rate_limit_store=store)
     assert isinstance(first_of(client.sign_in.share), kind)
     assert client.transport.limiter is not None
@@ -153,7 +153,7 @@ def test_a_password_without_a_redis_is_not_used(make: Make, tmp_path: Path, stor
         rate_limit_store=store.format(str(tmp_path).lstrip("/") if "///" in store else tmp_path),
         rate_limit_password="geheim",
     ).sign_in.share
-    assert isinstance(first_of(share), FileShare)
+    assert isinstance(first_of(share), FileStore)
     share.save("key", b"value", 10.0)
     assert "geheim" not in share.name + "".join(map(str, tmp_path.rglob("*")))
     assert not store.startswith("file") or list(tmp_path.iterdir()) == [tmp_path / "team@ringcx"]

@@ -13,7 +13,7 @@ from airflow_provider_engagevoice.operators.leads import (
 )
 from airflow_provider_engagevoice.ringcx.criteria import LeadSearchCriteria, data_keys
 from airflow_provider_engagevoice.ringcx.exceptions import InvalidCriteria
-from airflow_provider_engagevoice.ringcx.leads.selection import check_written
+from airflow_provider_engagevoice.ringcx.leads.selection import validate_authored
 from tests.support.dag_runs import run_tasks
 from tests.unit.ringcx.leads.test_selection import WRONG, shown
 
@@ -88,7 +88,7 @@ def test_nothing_that_a_template_or_a_task_fills_is_judged(criteria):
 
 
 def test_a_template_that_narrows_only_if_it_is_filled_is_left_to_the_run():
-    check_written({"campaignIds": "{{ x }}", "leadStates": ["READY"]})
+    validate_authored({"campaignIds": "{{ x }}", "leadStates": ["READY"]})
 
 
 def test_a_source_campaign_narrows_a_move():

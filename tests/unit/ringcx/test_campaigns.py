@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_engagevoice.ringcx.campaigns import Campaigns
+from airflow_provider_engagevoice.ringcx.campaigns import CampaignService
 from airflow_provider_engagevoice.ringcx.exceptions import (
     AccessDenied,
     CampaignAmbiguous,
     CampaignNotFound,
     InvalidParameter,
-    UnexpectedAnswer,
+    UnexpectedResponse,
 )
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from tests.support.clients import client_of
@@ -24,13 +24,13 @@ CHILDREN = "dialGroups/withChildren"
 
 
 @pytest.fixture
-def everywhere(ringcx_sandbox: SandboxServer) -> Campaigns:
+def everywhere(ringcx_sandbox: SandboxServer) -> CampaignService:
     """A client that has no account of its own."""
     return client_of(ringcx_sandbox.url, "api_token", account_id=None).campaigns
 
 
 @pytest.fixture
-def at_home(ringcx_sandbox: SandboxServer) -> Campaigns:
+def at_home(ringcx_sandbox: SandboxServer) -> CampaignService:
     """A client of the first account."""
     return client_of(ringcx_sandbox.url, "api_token").campaigns
 
@@ -39,7 +39,7 @@ def requested(sandbox: SandboxServer) -> list[str]:
     return [request.path.removeprefix("/voice/api/v1/admin/accounts") for request in sandbox.requests]
 
 
-def test_a_campaign_is_all_that_the_next_task_needs(at_home: Campaigns, spring: dict[str, Any]) -> None:
+def test_a_campaign_is_all_that_the_next_task_needs(at_home: CampaignService, spring: dict[str, Any]) -> None:
     assert at_home.find("Spring Renewals") == {
         "account_id": FIRST,
         "dial_group_id": spring["dialGroupId"],
@@ -51,7 +51,7 @@ def test_a_campaign_is_all_that_the_next_task_needs(at_home: Campaigns, spring: 
 
 
 def test_a_look_up_costs_one_request_where_the_account_is_known(
-    ringcx_sandbox: SandboxServer, everywhere: Campaigns, at_home: Campaigns
+    ringcx_sandbox: SandboxServer, everywhere: CampaignService, at_home: CampaignService
 ) -> None:
     at_home.find("Spring Renewals")
     everywhere.find("Solar Consultations", account_id=SECOND)
@@ -59,26 +59,26 @@ def test_a_look_up_costs_one_request_where_the_account_is_known(
 
 
 def test_a_look_up_costs_one_request_per_account_and_one_more(
-    ringcx_sandbox: SandboxServer, everywhere: Campaigns
+    ringcx_sandbox: SandboxServer, everywhere: CampaignService
 ) -> None:
     assert everywhere.find("Solar Consultations")["account_id"] == SECOND
     assert requested(ringcx_sandbox) == ["", f"/{FIRST}/{CHILDREN}", f"/{SECOND}/{CHILDREN}"]
 
 
 @pytest.mark.parametrize("shape", [int, str, lambda number: f" {number} "])
-def test_a_campaign_is_found_by_id(at_home: Campaigns, spring: dict[str, Any], shape: Any) -> None:
+def test_a_campaign_is_found_by_id(at_home: CampaignService, spring: dict[str, Any], shape: Any) -> None:
     assert at_home.find(shape(spring["campaignId"]))["campaign_name"] == "Spring Renewals"
 
 
 @pytest.mark.parametrize("name", ["spring renewals", "Spring", "Spring Renewals ", "Spring  Renewals", ""])
-def test_only_the_exact_name_is_found(at_home: Campaigns, name: str) -> None:
+def test_only_the_exact_name_is_found(at_home: CampaignService, name: str) -> None:
     with pytest.raises(CampaignNotFound, match="None of 16 campaigns is named") as caught:
         at_home.find(name)
     assert not caught.value.retryable
     assert at_home.look_up(name) is None
 
 
-def test_a_missing_campaign_brings_the_nearest_names(at_home: Campaigns) -> None:
+def test_a_missing_campaign_brings_the_nearest_names(at_home: CampaignService) -> None:
     with pytest.raises(CampaignNotFound, match="the nearest names are 'Spring Renewals'"):
         at_home.find("Spring Renewal")
     with pytest.raises(CampaignNotFound, match=r"is named 'qqqq'$"):
@@ -87,7 +87,7 @@ def test_a_missing_campaign_brings_the_nearest_names(at_home: Campaigns) -> None
         at_home.find("99")
 
 
-def test_one_name_twice_lists_the_places_and_how_to_narrow(at_home: Campaigns) -> None:
+def test_one_name_twice_lists_the_places_and_how_to_narrow(at_home: CampaignService) -> None:
     with pytest.raises(CampaignAmbiguous) as caught:
         at_home.find("Reactivation")
     text = str(caught.value)
@@ -101,14 +101,14 @@ def test_one_name_twice_lists_the_places_and_how_to_narrow(at_home: Campaigns) -
     assert (found["dial_group_name"], found["campaign_name"]) == ("Win-Back", "Reactivation")
 
 
-def test_one_name_in_two_accounts_is_narrowed_by_the_account(everywhere: Campaigns) -> None:
+def test_one_name_in_two_accounts_is_narrowed_by_the_account(everywhere: CampaignService) -> None:
     with pytest.raises(CampaignAmbiguous, match=r"50810001.*50810002"):
         everywhere.find("Customer Survey")
     assert everywhere.find("Customer Survey", account_id=SECOND)["account_id"] == SECOND
     assert everywhere.find("Customer Survey", dial_group_name="Member Service")["account_id"] == FIRST
 
 
-def test_an_unknown_dial_group_brings_the_nearest(at_home: Campaigns) -> None:
+def test_an_unknown_dial_group_brings_the_nearest(at_home: CampaignService) -> None:
     with pytest.raises(
         CampaignNotFound, match=r"No dial group .* 'Winback'; the nearest names are 'Win-Back'"
     ):
@@ -125,13 +125,13 @@ def test_an_unknown_dial_group_brings_the_nearest(at_home: Campaigns) -> None:
     ],
 )
 def test_a_sensor_may_wait_for_an_active_campaign(
-    at_home: Campaigns, name: str, active_only: bool, found: bool
+    at_home: CampaignService, name: str, active_only: bool, found: bool
 ) -> None:
     assert (at_home.look_up(name, active_only=active_only) is not None) == found
 
 
 def test_an_account_without_right_is_passed_over_and_named(
-    ringcx_sandbox: SandboxServer, everywhere: Campaigns
+    ringcx_sandbox: SandboxServer, everywhere: CampaignService
 ) -> None:
     ringcx_sandbox.fault("status", status=403, where={"account": FIRST}, chance=1)
     assert everywhere.find("Solar Consultations")["account_id"] == SECOND
@@ -139,14 +139,16 @@ def test_an_account_without_right_is_passed_over_and_named(
         everywhere.find("Spring Renewals")
 
 
-def test_no_right_to_any_account_is_an_error(ringcx_sandbox: SandboxServer, everywhere: Campaigns) -> None:
+def test_no_right_to_any_account_is_an_error(
+    ringcx_sandbox: SandboxServer, everywhere: CampaignService
+) -> None:
     denial = {"generalMessage": "No permission"}
     ringcx_sandbox.fault("answer", status=403, body=denial, operation="dial_groups_with_children", chance=1)
     with pytest.raises(AccessDenied, match="No permission"):
         everywhere.find("Spring Renewals")
 
 
-def test_an_account_that_was_asked_for_must_be_readable(everywhere: Campaigns) -> None:
+def test_an_account_that_was_asked_for_must_be_readable(everywhere: CampaignService) -> None:
     with pytest.raises(AccessDenied, match="You do not have permission"):
         everywhere.find("Spring Renewals", account_id="99990001")
 
@@ -175,16 +177,16 @@ def test_an_account_that_was_asked_for_must_be_readable(everywhere: Campaigns) -
     ],
 )
 def test_an_answer_of_another_shape_is_an_error(
-    ringcx_sandbox: SandboxServer, everywhere: Campaigns, operation: str, body: object
+    ringcx_sandbox: SandboxServer, everywhere: CampaignService, operation: str, body: object
 ) -> None:
     ringcx_sandbox.fault("answer", body=body, operation=operation)
-    with pytest.raises(UnexpectedAnswer):
+    with pytest.raises(UnexpectedResponse):
         everywhere.find("Spring Renewals")
 
 
 @pytest.mark.parametrize("group", [{}, {"campaigns": None}, {"campaigns": []}])
 def test_a_dial_group_without_campaigns_is_fine(
-    ringcx_sandbox: SandboxServer, at_home: Campaigns, group: dict[str, Any]
+    ringcx_sandbox: SandboxServer, at_home: CampaignService, group: dict[str, Any]
 ) -> None:
     other = {"dialGroupId": "8", "campaigns": [{"campaignId": "9", "campaignName": "New", "isActive": 1}]}
     tree = [{"dialGroupId": 7, "dialGroupName": "Empty", **group}, other]
@@ -194,7 +196,7 @@ def test_a_dial_group_without_campaigns_is_fine(
 
 
 def test_the_only_account_is_the_default(
-    ringcx_sandbox: SandboxServer, everywhere: Campaigns, at_home: Campaigns
+    ringcx_sandbox: SandboxServer, everywhere: CampaignService, at_home: CampaignService
 ) -> None:
     assert at_home.default_account() == FIRST
     with pytest.raises(InvalidParameter, match=r"50810001 \(Harbor .*50810002 \(Harbor"):
@@ -206,7 +208,7 @@ def test_the_only_account_is_the_default(
         everywhere.default_account()
 
 
-def test_lists_and_agents_of_an_account(ringcx_sandbox: SandboxServer, at_home: Campaigns) -> None:
+def test_lists_and_agents_of_an_account(ringcx_sandbox: SandboxServer, at_home: CampaignService) -> None:
     lists = at_home.lists(at_home.find("Spring Renewals"))
     known = {(lead["listId"], lead["listDesc"]) for lead in ringcx_sandbox.leads("Spring Renewals")}
     assert known <= {(entry["list_id"], entry["list_name"]) for entry in lists}

@@ -9,7 +9,7 @@ import pytest
 import urllib3
 
 from airflow_provider_engagevoice.hooks.engagevoice import EngageVoiceHook
-from airflow_provider_engagevoice.ringcx.campaigns import Campaign, Directory
+from airflow_provider_engagevoice.ringcx.campaigns import Campaign, CampaignIndex
 from airflow_provider_engagevoice.ringcx.exceptions import (
     CampaignAmbiguous,
     InvalidCriteria,
@@ -36,8 +36,8 @@ def campaign(name: str, number: int) -> Campaign:
 
 
 def test_a_campaign_whose_name_is_a_number_is_found_by_it() -> None:
-    assert Directory([campaign("2024", 9), campaign("Other", 7)]).find("2024")["campaign_id"] == 9
-    both = Directory([campaign("2024", 9), campaign("Other", 2024)])
+    assert CampaignIndex([campaign("2024", 9), campaign("Other", 7)]).find("2024")["campaign_id"] == 9
+    both = CampaignIndex([campaign("2024", 9), campaign("Other", 2024)])
     assert both.find(2024)["campaign_name"] == "Other"
     with pytest.raises(CampaignAmbiguous):
         both.find("2024")

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_engagevoice.ringcx.ratelimit.limiter import Limiter
-from airflow_provider_engagevoice.ringcx.ratelimit.operations import limit_of
-from airflow_provider_engagevoice.ringcx.storage.registry import open_share
+from airflow_provider_engagevoice.ringcx.ratelimit.limiter import RateLimiter
+from airflow_provider_engagevoice.ringcx.ratelimit.operations import rate_limit_for
+from airflow_provider_engagevoice.ringcx.storage.registry import open_store
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.triggers.campaigns import CampaignLookupTrigger
 from tests.support.clients import DIAL_GROUPS
@@ -25,9 +25,9 @@ def busy(limited_ringcx: SandboxServer, monkeypatch: pytest.MonkeyPatch) -> Sand
     connection = limited_ringcx.connection_for("api_token")
     connection["extra"]["limit_pad"] = 0
     monkeypatch.setenv("AIRFLOW_CONN_ENGAGEVOICE_DEFAULT", json.dumps(connection))
-    limit = limit_of("GET", limited_ringcx.url + DIAL_GROUPS)
+    limit = rate_limit_for("GET", limited_ringcx.url + DIAL_GROUPS)
     assert limit is not None
-    share = open_share("host")
+    share = open_store("host")
     for _ in range(limit.windows[0].calls):
         share.reserve(limit.key, limit.windows, 0.0, 0.0)
     return limited_ringcx
@@ -47,7 +47,7 @@ async def _ticks(seconds: float) -> list[float]:
 def threads() -> int:
     """How many threads wait for a slot just now."""
     return sum(
-        any(frame.f_code is Limiter.wait.__code__ for frame, _ in traceback.walk_stack(top))
+        any(frame.f_code is RateLimiter.wait.__code__ for frame, _ in traceback.walk_stack(top))
         for top in sys._current_frames().values()
     )
 
@@ -91,10 +91,10 @@ def test_a_trigger_finds_its_campaign_within_the_limits(
     trigger = CampaignLookupTrigger("Spring Renewals", account_id="50810001", poke_interval=0.01)
     found = asyncio.run(_run(trigger))
     assert found["status"] == "found"
-    limit = limit_of("GET", limited_ringcx.url + DIAL_GROUPS)
+    limit = rate_limit_for("GET", limited_ringcx.url + DIAL_GROUPS)
     assert limit is not None
     # Its request was booked where all tasks book.
-    share = open_share("host")
+    share = open_store("host")
     with pytest.raises(Exception, match="free moment"):
         for _ in range(limit.windows[0].calls):
             share.reserve(limit.key, limit.windows, 0.0, 0.0)

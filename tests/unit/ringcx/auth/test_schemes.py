@@ -10,7 +10,7 @@ from airflow_provider_engagevoice.ringcx.exceptions import (
     AuthenticationError,
     InvalidParameter,
     RateLimited,
-    UnexpectedAnswer,
+    UnexpectedResponse,
 )
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from tests.support.clients import DIAL_GROUPS, EXCHANGE, GRANT, Clock, client_of
@@ -138,7 +138,7 @@ def test_a_credential_that_was_put_right_is_tried_at_once(ringcx_sandbox: Sandbo
 @pytest.mark.parametrize("body", [{}, [], '"text"', None, {"accessToken": ""}, {"accessToken": 7}])
 def test_a_sign_in_without_token_is_an_error(ringcx_sandbox: SandboxServer, body: object) -> None:
     ringcx_sandbox.fault("answer", body=body, operation="token_exchange")
-    with pytest.raises(UnexpectedAnswer, match="without accessToken"):
+    with pytest.raises(UnexpectedResponse, match="without accessToken"):
         client_of(ringcx_sandbox.url).request("GET", DIAL_GROUPS)
 
 

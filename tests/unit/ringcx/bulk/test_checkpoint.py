@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_engagevoice.operators.checkpoints import SharedJournal, TaskStateJournal
-from airflow_provider_engagevoice.ringcx.bulk.action import Act, ActionSummary
-from airflow_provider_engagevoice.ringcx.bulk.checkpoint import Journal
+from airflow_provider_engagevoice.operators.checkpoints import SharedCheckpointStore, TaskStateCheckpointStore
+from airflow_provider_engagevoice.ringcx.bulk.action import ActionResult, BulkAction
+from airflow_provider_engagevoice.ringcx.bulk.checkpoint import CheckpointStore
 from airflow_provider_engagevoice.ringcx.exceptions import (
     ActionRejected,
     EngageVoiceError,
@@ -24,10 +24,10 @@ from airflow_provider_engagevoice.ringcx.exceptions import (
     ServiceUnavailable,
 )
 from airflow_provider_engagevoice.ringcx.leads.selection import Selection
-from airflow_provider_engagevoice.ringcx.storage.base import ShareFailed
-from airflow_provider_engagevoice.ringcx.storage.fallback import Ladder
-from airflow_provider_engagevoice.ringcx.storage.file import FileShare
-from airflow_provider_engagevoice.ringcx.storage.memory import MemoryShare
+from airflow_provider_engagevoice.ringcx.storage.base import StoreUnavailable
+from airflow_provider_engagevoice.ringcx.storage.fallback import FallbackStore
+from airflow_provider_engagevoice.ringcx.storage.file import FileStore
+from airflow_provider_engagevoice.ringcx.storage.memory import MemoryStore
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from tests.support.clients import PARAMS, client_of
 
@@ -44,15 +44,15 @@ class Store(dict[str, str]):
 @pytest.fixture(params=["files", "store"])
 def journal(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     """Give the journal of the next try of one task; ``retried`` as Airflow would."""
-    store, share = Store(), Ladder([FileShare(tmp_path / "share"), MemoryShare()])
+    store, share = Store(), FallbackStore([FileStore(tmp_path / "share"), MemoryStore()])
 
     numbers = itertools.count(1)
 
-    def next_try(retried: bool = True) -> Journal:
-        journal: Journal = (
-            TaskStateJournal(store, retried)
+    def next_try(retried: bool = True) -> CheckpointStore:
+        journal: CheckpointStore = (
+            TaskStateCheckpointStore(store, retried)
             if request.param == "store"
-            else SharedJournal(share, "dag task run", next(numbers), retried)
+            else SharedCheckpointStore(share, "dag task run", next(numbers), retried)
         )
         journal.open()
         return journal
@@ -74,13 +74,13 @@ def passes(ringcx: SandboxServer, ready: Rows, ids: list[int]) -> list[int]:
 def do(
     ringcx: SandboxServer,
     ids: list[int],
-    journal: Journal,
+    journal: CheckpointStore,
     action: str = "MANUAL_LEADS",
     params: Mapping[str, Any] | None = None,
     **more: Any,
-) -> ActionSummary:
+) -> ActionResult:
     given = PARAMS.get(action, {}) if params is None else params
-    act = Act.of(action, Selection({"leadIds": ids}), given, chunk_size=2, **more)
+    act = BulkAction.of(action, Selection({"leadIds": ids}), given, chunk_size=2, **more)
     return client_of(ringcx.url, patience=0.0).lead_actions().perform(act, journal)
 
 
@@ -208,9 +208,9 @@ class TestWhereTheJournalMayBeLost:
     """Airflow before 3.3: the journal is in files of the host, or in Redis."""
 
     @staticmethod
-    def journal(folder: Path, retried: bool) -> SharedJournal:
-        share = Ladder([FileShare(folder), MemoryShare()])
-        journal = SharedJournal(share, "dag task run", 1 + retried, retried)
+    def journal(folder: Path, retried: bool) -> SharedCheckpointStore:
+        share = FallbackStore([FileStore(folder), MemoryStore()])
+        journal = SharedCheckpointStore(share, "dag task run", 1 + retried, retried)
         journal.open()
         return journal
 
@@ -247,17 +247,17 @@ class TestWhereTheJournalMayBeLost:
     ) -> None:
         """Otherwise the next try would do again what the last note does not know of."""
 
-        class Full(FileShare):
+        class Full(FileStore):
             left = 3
 
             def save(self, key: str, value: bytes, lifetime: float) -> None:
                 Full.left -= 1
                 if Full.left < 0:
-                    raise ShareFailed("No space left on device")
+                    raise StoreUnavailable("No space left on device")
                 super().save(key, value, lifetime)
 
         folder = tmp_path / "one"
-        journal = SharedJournal(Ladder([Full(folder), MemoryShare()]), "dag task run", 1)
+        journal = SharedCheckpointStore(FallbackStore([Full(folder), MemoryStore()]), "dag task run", 1)
         journal.open()
         with pytest.raises(ServiceUnavailable, match="progress cannot be written"):
             do(ringcx, ids, journal)

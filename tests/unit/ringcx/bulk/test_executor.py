@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_engagevoice.ringcx.bulk.action import Act
+from airflow_provider_engagevoice.ringcx.bulk.action import BulkAction
 from airflow_provider_engagevoice.ringcx.exceptions import (
     AccessDenied,
     ActionRejected,
@@ -148,7 +148,7 @@ def test_a_dry_run_says_that_there_are_too_many(ringcx_sandbox: SandboxServer, i
 
 
 def test_an_empty_selection_sends_nothing_at_all(ringcx_sandbox: SandboxServer) -> None:
-    empty = Act(ACTIONS["DELETE_LEADS"], Selection({}, "leadIds is empty"), {})
+    empty = BulkAction(ACTIONS["DELETE_LEADS"], Selection({}, "leadIds is empty"), {})
     assert client_of(ringcx_sandbox.url).lead_actions().perform(empty)["leads_matched"] == 0
     assert ringcx_sandbox.requests == []
 
@@ -236,7 +236,7 @@ def test_an_action_names_the_account_it_was_given(ringcx_sandbox: SandboxServer,
     client = client_of(ringcx_sandbox.url)
     other = client.lead_actions("50810002")
     selection = Selection({"leadIds": [lead["leadId"]]})
-    done = other.perform(Act(ACTIONS["SUPPRESS_LEADS"], selection, {}))
+    done = other.perform(BulkAction(ACTIONS["SUPPRESS_LEADS"], selection, {}))
     assert (done["account_id"], done["leads_updated"]) == ("50810002", 1)
     assert act(client, "SUPPRESS_LEADS", {"leadIds": [lead["leadId"]]})["leads_matched"] == 0
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_engagevoice.operators.checkpoints import TaskStateJournal
-from airflow_provider_engagevoice.ringcx.auth.schemes import RingCentral
-from airflow_provider_engagevoice.ringcx.bulk.action import Act, ActionSummary
+from airflow_provider_engagevoice.operators.checkpoints import TaskStateCheckpointStore
+from airflow_provider_engagevoice.ringcx.auth.schemes import RingCentralJwtAuth
+from airflow_provider_engagevoice.ringcx.bulk.action import ActionResult, BulkAction
 from airflow_provider_engagevoice.ringcx.leads.selection import Selection
-from airflow_provider_engagevoice.ringcx.ratelimit.limiter import Limiter
-from airflow_provider_engagevoice.ringcx.ratelimit.operations import Limit
-from airflow_provider_engagevoice.ringcx.spec.rate_limits import Window
+from airflow_provider_engagevoice.ringcx.ratelimit.limiter import RateLimiter
+from airflow_provider_engagevoice.ringcx.ratelimit.operations import RateLimit
+from airflow_provider_engagevoice.ringcx.spec.rate_limits import RateWindow
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from tests.support.clients import PARAMS, Clock, client_of
 
@@ -36,27 +36,25 @@ class Killed(BaseException):
     """Ends a task at once, and nothing is written after it."""
 
 
-class Gate(Limiter):
+class Gate(RateLimiter):
     """Kills the task as it waits with the request of this number."""
 
     def __init__(self, number: int) -> None:
         super().__init__()
         self._left = number
 
-    def _book(self, limit: Limit) -> float:
+    def _book(self, limit: RateLimit) -> float:
         self._left -= limit.operation == "lead_action"
         if not self._left:
             raise Killed
         return 0.0
 
 
-def do(
-    ringcx: SandboxServer, ids: list[int], store: Store, *, retried: bool, gate: int = -1
-) -> ActionSummary:
+def do(ringcx: SandboxServer, ids: list[int], store: Store, *, retried: bool, gate: int = -1) -> ActionResult:
     client = client_of(ringcx.url)
     client.transport.limiter = Gate(gate)
-    act = Act.of("MANUAL_LEADS", Selection({"leadIds": ids}), PARAMS["MANUAL_LEADS"], chunk_size=2)
-    return client.lead_actions().perform(act, TaskStateJournal(store, retried))
+    act = BulkAction.of("MANUAL_LEADS", Selection({"leadIds": ids}), PARAMS["MANUAL_LEADS"], chunk_size=2)
+    return client.lead_actions().perform(act, TaskStateCheckpointStore(store, retried))
 
 
 @pytest.mark.parametrize("request_number", [1, 2, 3])
@@ -87,7 +85,7 @@ def test_a_request_that_was_refused_and_waits_to_be_sent_again_has_not_been_begu
     ringcx.fault("status", status=status, operation="lead_action", at=[2])
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr("airflow_provider_engagevoice.ringcx.concurrency.pause", kill)
-        patch.setattr(RingCentral, "renew", kill)
+        patch.setattr(RingCentralJwtAuth, "renew", kill)
         do(ringcx, ids, store, retried=False)
     assert store.begun() is None
     summary = do(ringcx, ids, store, retried=True)
@@ -144,14 +142,14 @@ def test_a_moment_that_goes_by_while_it_is_noted_is_not_used(
 ) -> None:
     """Requests that booked after it count on it that it was on time, or half a pad late at most."""
     notes = Notes(clock, iter(takes))
-    limit = Limit("key", "lead_action", (Window(1, 5.0),))
-    Limiter(pad=2.0).wait(limit, watch=notes)
+    limit = RateLimit("key", "lead_action", (RateWindow(1, 5.0),))
+    RateLimiter(pad=2.0).wait(limit, watch=notes)
     assert [each for each in clock.pauses if each > 2.0] == pytest.approx(waits, abs=0.2)
     assert notes.told == told
 
 
 def test_a_request_is_noted_only_when_its_moment_is_near(clock: Clock) -> None:
-    limiter, limit = Limiter(pad=0.0), Limit("key", "lead_action", (Window(1, 10.0),))
+    limiter, limit = RateLimiter(pad=0.0), RateLimit("key", "lead_action", (RateWindow(1, 10.0),))
     limiter.wait(limit)
     limiter.wait(limit, watch=Notes(clock, iter([0.0])))
     assert clock.pauses == pytest.approx([9.75, 0.0, 0.25], abs=0.1)

@@ -8,21 +8,21 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_engagevoice.ringcx.exceptions import ActionRejected, UnexpectedAnswer
-from airflow_provider_engagevoice.ringcx.ratelimit.limiter import Limiter
-from airflow_provider_engagevoice.ringcx.spec.rate_limits import Window
-from airflow_provider_engagevoice.ringcx.storage.memory import MemoryShare
+from airflow_provider_engagevoice.ringcx.exceptions import ActionRejected, UnexpectedResponse
+from airflow_provider_engagevoice.ringcx.ratelimit.limiter import RateLimiter
+from airflow_provider_engagevoice.ringcx.spec.rate_limits import RateWindow
+from airflow_provider_engagevoice.ringcx.storage.memory import MemoryStore
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from tests.support.clients import act, client_of
 from tests.support.processes import until
 
 
-class Slow(MemoryShare):
+class Slow(MemoryStore):
     """The second count has to wait for a minute."""
 
     counts = 0
 
-    def reserve(self, key: str, windows: Sequence[Window], pad: float, longest: float) -> float:
+    def reserve(self, key: str, windows: Sequence[RateWindow], pad: float, longest: float) -> float:
         self.counts += "lead_count" in key
         return 60.0 if self.counts > 1 else 0.0
 
@@ -78,7 +78,7 @@ def test_a_request_that_cannot_be_counted_does_not_touch_the_one_under_way(
 ) -> None:
     ringcx.fault("answer", operation=COUNT, at=[2, 3], body="many")
     ids = [lead["leadId"] for lead in ready[:6]]
-    with pytest.raises(UnexpectedAnswer) as caught:
+    with pytest.raises(UnexpectedResponse) as caught:
         act(client_of(ringcx.url), "PAUSE_LEADS", {"leadIds": ids}, chunk_size=2)
     assert caught.value.summary is not None
     assert (caught.value.summary["leads_updated"], caught.value.summary["requests"]) == (2, 1)
@@ -114,7 +114,7 @@ def test_nothing_is_counted_any_more_once_the_action_has_failed(ringcx: SandboxS
     ringcx.fault("rejected", operation=ACT, times=1)
     client = client_of(ringcx.url)
     # The count ahead waits for its moment until after the action has failed.
-    client.transport.limiter = Limiter(Slow())
+    client.transport.limiter = RateLimiter(Slow())
     with pytest.raises(ActionRejected):
         act(client, "PAUSE_LEADS", {"leadIds": [lead["leadId"] for lead in ready[:4]]}, chunk_size=2)
     until(lambda: all(thread.name != "ringcx-count" for thread in threading.enumerate()), 5.0)

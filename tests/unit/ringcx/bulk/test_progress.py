@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_engagevoice.ringcx.bulk import progress
-from airflow_provider_engagevoice.ringcx.bulk.progress import Progress
+from airflow_provider_engagevoice.ringcx.bulk.progress import ProgressLogger
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from tests.support.clients import Clock, act, client_of
 
@@ -22,7 +22,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 def test_progress_is_told_at_most_every_ten_seconds(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    work = Progress("CANCEL_LEADS", 100_000, 200, done=20_000)
+    work = ProgressLogger("CANCEL_LEADS", 100_000, 200, done=20_000)
     for _ in range(160):
         clock.moved += 0.5
         work.add(500)

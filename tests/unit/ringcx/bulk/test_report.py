@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_engagevoice.ringcx.bulk.report import Report
+from airflow_provider_engagevoice.ringcx.bulk.report import UnprocessedIdsReport
 from airflow_provider_engagevoice.ringcx.exceptions import ActionRejected, InvalidParameter
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from tests.support.clients import act, client_of
@@ -108,14 +108,14 @@ def test_a_report_that_cannot_be_written_any_more_is_told_of_and_all_leads_are_d
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """What was done must not become unknown for the report's sake."""
-    go_on = Report._go_on
+    go_on = UnprocessedIdsReport._go_on
 
     def on_a_full_disk(report: Any, size: int) -> bool:
         complete = go_on(report, size)
         report._file = Full(report._file)
         return complete
 
-    monkeypatch.setattr(Report, "_go_on", on_a_full_disk)
+    monkeypatch.setattr(UnprocessedIdsReport, "_go_on", on_a_full_disk)
     ids = [lead["leadId"] for lead in ready[:6]]
     report = tmp_path / "report.csv"
     summary = act(

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_engagevoice.ringcx.bulk.action import Act
+from airflow_provider_engagevoice.ringcx.bulk.action import BulkAction
 from airflow_provider_engagevoice.ringcx.bulk.options import check_verifiable
-from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter, NotAllDone
+from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter, VerificationFailed
 from airflow_provider_engagevoice.ringcx.leads.selection import Selection
 from airflow_provider_engagevoice.ringcx.spec.lead_actions import ACTIONS
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
@@ -49,7 +49,7 @@ def test_a_lead_that_stays_on_a_call_is_told_of(
 ) -> None:
     active = [lead["leadId"] for lead in ringcx.leads() if lead["leadState"] == "ACTIVE"][:1]
     ids = [*active, *(lead["leadId"] for lead in ready[:3])]
-    with pytest.raises(NotAllDone, match="1 leads are still not in the state") as caught:
+    with pytest.raises(VerificationFailed, match="1 leads are still not in the state") as caught:
         act(client_of(ringcx.url), "CANCEL_LEADS", {"leadIds": ids}, verify=True)
     assert pauses == [2, 4, 8, 16]
     assert caught.value.retryable
@@ -71,7 +71,7 @@ def test_what_must_not_be_repeated_is_only_looked_at(
     ids = [lead["leadId"] for lead in ready[:3]]
     act(client_of(ringcx.url), "CANCEL_LEADS", {"leadIds": ids})
     ringcx.fault("answer", operation="lead_action", body={"success": True, "leadUpdateCount": 3})
-    with pytest.raises(NotAllDone) as caught:
+    with pytest.raises(VerificationFailed) as caught:
         act(client_of(ringcx.url), "READY_LEADS", {"leadIds": ids}, verify=True)
     assert not caught.value.retryable
     assert sum(each.operation == "lead_action" for each in ringcx.requests) == 2
@@ -96,4 +96,4 @@ def test_what_no_search_can_tell_is_refused(name: str) -> None:
 def test_a_move_whose_leads_stay_cannot_be_verified(changes: dict[str, Any], body: dict[str, Any]) -> None:
     params = {**move_to({"campaignId": 7}), **changes}
     with pytest.raises(InvalidParameter, match="can be verified only"):
-        Act.of("MOVE_TO_CAMPAIGN", Selection(body), params, verify=True)
+        BulkAction.of("MOVE_TO_CAMPAIGN", Selection(body), params, verify=True)

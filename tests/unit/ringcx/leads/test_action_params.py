@@ -8,9 +8,9 @@ import pytest
 
 from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter
 from airflow_provider_engagevoice.ringcx.leads.action_params import (
-    check_written_params,
     email_addresses,
     read_params,
+    validate_authored_params,
 )
 from airflow_provider_engagevoice.ringcx.spec.lead_actions import ACTIONS
 from tests.unit.ringcx.leads.test_selection import shown
@@ -199,7 +199,7 @@ def test_what_is_no_address_is_refused_and_not_repeated(value):
 )
 def test_what_is_known_to_be_wrong_is_refused_early(action, params):
     with pytest.raises(InvalidParameter):
-        check_written_params(action, params)
+        validate_authored_params(action, params)
 
 
 @pytest.mark.parametrize(
@@ -214,4 +214,4 @@ def test_what_is_known_to_be_wrong_is_refused_early(action, params):
     ],
 )
 def test_nothing_that_a_template_fills_is_judged_early(action, params):
-    check_written_params(action, params)
+    validate_authored_params(action, params)

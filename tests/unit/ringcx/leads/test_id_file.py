@@ -12,7 +12,7 @@ import pytest
 
 from airflow_provider_engagevoice.ringcx.criteria import UNSET
 from airflow_provider_engagevoice.ringcx.exceptions import InvalidCriteria, InvalidParameter
-from airflow_provider_engagevoice.ringcx.leads.id_file import shown_path, source_of
+from airflow_provider_engagevoice.ringcx.leads.id_file import open_id_file, safe_path
 from airflow_provider_engagevoice.ringcx.leads.selection import select
 
 FILES: dict[str, tuple[str, str | None]] = {
@@ -41,7 +41,7 @@ WRONG: dict[str, tuple[str, str, str | None, str]] = {
 
 
 def read(path: Path, column: str | None = None, key: str = "externIds") -> list[Any]:
-    return list(select(UNSET, source=source_of(str(path), column, key)).body[key])
+    return list(select(UNSET, source=open_id_file(str(path), column, key)).body[key])
 
 
 @pytest.mark.parametrize("zipped", [False, True])
@@ -113,7 +113,7 @@ def test_a_parquet_file_that_cannot_be_read_now_is_not_called_torn(error: OSErro
             return "s3://crm/leads.parquet"
 
     with pytest.raises(type(error)) as caught:
-        list(source_of(Remote(), None, "externIds"))
+        list(open_id_file(Remote(), None, "externIds"))
     assert str(caught.value) == str(error)
 
 
@@ -153,7 +153,7 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path, content: bytes) -> No
 
 def test_an_empty_file_selects_nobody_and_a_missing_one_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "ids.txt").write_text("\n \n")
-    assert select(UNSET, source=source_of(str(tmp_path / "ids.txt"), None, "externIds")).empty == (
+    assert select(UNSET, source=open_id_file(str(tmp_path / "ids.txt"), None, "externIds")).empty == (
         "the source holds no id"
     )
     with pytest.raises(InvalidParameter, match="cannot be read"):
@@ -162,7 +162,7 @@ def test_an_empty_file_selects_nobody_and_a_missing_one_is_an_error(tmp_path: Pa
 
 def test_a_source_narrows_and_other_filters_stand_beside_it(tmp_path: Path) -> None:
     (tmp_path / "ids.txt").write_text("A-1\n")
-    source = source_of(tmp_path / "ids.txt", None, "externIds")
+    source = open_id_file(tmp_path / "ids.txt", None, "externIds")
     body = select({"campaignIds": [7], "leadStates": ["READY"]}, data=(), source=source).body
     assert body == {"campaignId": 7, "campaignIds": [7], "leadStates": ["READY"], "externIds": ["A-1"]}
     with pytest.raises(InvalidCriteria, match="not in both"):
@@ -171,8 +171,8 @@ def test_a_source_narrows_and_other_filters_stand_beside_it(tmp_path: Path) -> N
 
 
 def test_ids_in_the_place_of_a_path_are_never_shown() -> None:
-    assert shown_path("s3://crm@leads/today/ids.csv.gz") == "s3://crm@leads/today/ids.csv.gz"
-    assert [shown_path(value) for value in (["A-1"], "['A-1', 'B-2']", "A-1\nB-2", 7, None)] == ["***"] * 5
+    assert safe_path("s3://crm@leads/today/ids.csv.gz") == "s3://crm@leads/today/ids.csv.gz"
+    assert [safe_path(value) for value in (["A-1"], "['A-1', 'B-2']", "A-1\nB-2", 7, None)] == ["***"] * 5
 
 
 def test_a_million_ids_go_through_in_bounded_memory(tmp_path: Path) -> None:

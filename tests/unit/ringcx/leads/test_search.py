@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from airflow_provider_engagevoice.ringcx.exceptions import (
     InvalidRequest,
     ServiceUnavailable,
-    UnexpectedAnswer,
+    UnexpectedResponse,
 )
-from airflow_provider_engagevoice.ringcx.leads.search import Leads
+from airflow_provider_engagevoice.ringcx.leads.search import LeadSearch
 from airflow_provider_engagevoice.ringcx.leads.selection import Selection
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
@@ -86,7 +86,7 @@ class Pages:
 
 
 def search(pages: Pages) -> list[int]:
-    return [row["leadId"] for row in Leads(pages, "50810001").search(ALL)]
+    return [row["leadId"] for row in LeadSearch(pages, "50810001").search(ALL)]
 
 
 def isolated(total: int) -> frozenset[int]:
@@ -150,12 +150,12 @@ def test_criteria_that_ringcx_refuses_are_not_taken_for_page_numbers_from_one() 
         raise InvalidRequest("leadStates: no such state", status=400)
 
     with pytest.raises(InvalidRequest, match="no such state"):
-        list(Leads(refuse, "50810001").search(ALL))
+        list(LeadSearch(refuse, "50810001").search(ALL))
 
 
 def test_nothing_selected_asks_nothing() -> None:
     server = Pages(10)
-    leads = Leads(server, "50810001")
+    leads = LeadSearch(server, "50810001")
     assert list(leads.search(Selection({}, "leadIds is empty"))) == []
     assert leads.count(Selection({}, "leadIds is empty")) == 0
     assert server.asked == []
@@ -163,7 +163,7 @@ def test_nothing_selected_asks_nothing() -> None:
 
 def test_leads_come_page_by_page() -> None:
     server = Pages(2500)
-    found = Leads(server, "50810001").search(ALL)
+    found = LeadSearch(server, "50810001").search(ALL)
     assert server.asked == []
     next(found)
     assert len(server.asked) == 1
@@ -173,14 +173,14 @@ def test_leads_come_page_by_page() -> None:
     "rows", [7, "text", None, True, {"results": []}, {"searchResults": None}, [1], [{}], [{"leadId": "7"}]]
 )
 def test_rows_that_are_no_leads_are_an_error(rows: object) -> None:
-    leads = Leads(lambda *args, **kwargs: rows, "50810001")
-    with pytest.raises(UnexpectedAnswer, match=r"leadId|something other than a list of leads"):
+    leads = LeadSearch(lambda *args, **kwargs: rows, "50810001")
+    with pytest.raises(UnexpectedResponse, match=r"leadId|something other than a list of leads"):
         list(leads.search(ALL))
 
 
 @pytest.mark.parametrize(("shape", "expected"), [(0, 0), (7, 7), ({"totalCount": 7, "searchResults": []}, 7)])
 def test_a_count_comes_as_a_number_or_inside_an_object(shape: object, expected: int) -> None:
-    assert Leads(lambda *args, **kwargs: shape, "50810001").count(ALL) == expected
+    assert LeadSearch(lambda *args, **kwargs: shape, "50810001").count(ALL) == expected
 
 
 @pytest.mark.parametrize("server", [Pages(0), Pages(7), Pages(250, cap=100), Pages(250, cap=100, base=1)])
@@ -190,13 +190,13 @@ def test_a_server_that_cannot_count_is_asked_for_the_leads(server: Pages) -> Non
             params = {"page": server.base, "maxRows": server.cap}
         return server(*args, params=params, **more)
 
-    assert Leads(request, "50810001").count(ALL) == server.total
+    assert LeadSearch(request, "50810001").count(ALL) == server.total
 
 
 @pytest.mark.parametrize("shape", [None, "7", 7.0, True, -1, {}, {"totalCount": None}, {"totalCount": "7"}])
 def test_a_count_that_is_no_number_is_an_error(shape: object) -> None:
-    with pytest.raises(UnexpectedAnswer, match="something other than a number"):
-        Leads(lambda *args, **kwargs: shape, "50810001").count(ALL)
+    with pytest.raises(UnexpectedResponse, match="something other than a number"):
+        LeadSearch(lambda *args, **kwargs: shape, "50810001").count(ALL)
 
 
 def test_leads_that_come_and_go_meanwhile_are_mentioned(caplog: pytest.LogCaptureFixture) -> None:
@@ -206,7 +206,7 @@ def test_leads_that_come_and_go_meanwhile_are_mentioned(caplog: pytest.LogCaptur
         return 6 if "count" in params else server(*args, params=params, **more)
 
     with caplog.at_level(logging.WARNING):
-        assert len(list(Leads(request, "50810001").search(ALL))) == 5
+        assert len(list(LeadSearch(request, "50810001").search(ALL))) == 5
     assert "gave 5 leads, RingCX counts 6" in caplog.text
 
 

@@ -463,12 +463,12 @@ def test_a_selection_describes_itself_by_counts():
 
 
 def test_narrowing_to_a_campaign_of_the_selection():
-    narrowed = select({"campaignIds": [5, 6], "leadStates": ["READY"]}).in_campaign(6)
+    narrowed = select({"campaignIds": [5, 6], "leadStates": ["READY"]}).narrow_to_campaign(6)
     assert narrowed.body == {"campaignId": 6, "campaignIds": [6], "leadStates": ["READY"]}
 
 
 def test_narrowing_to_a_campaign_where_none_was_named():
-    assert select({"leadIds": [1]}).in_campaign(6).body == {
+    assert select({"leadIds": [1]}).narrow_to_campaign(6).body == {
         "campaignId": 6,
         "campaignIds": [6],
         "leadIds": [1],
@@ -477,11 +477,11 @@ def test_narrowing_to_a_campaign_where_none_was_named():
 
 def test_narrowing_to_another_campaign_is_refused():
     with pytest.raises(InvalidCriteria, match="not from campaign 7"):
-        select({"campaignIds": [5, 6]}).in_campaign(7)
+        select({"campaignIds": [5, 6]}).narrow_to_campaign(7)
 
 
 def test_nothing_stays_nothing_when_narrowed():
-    assert select({"leadIds": []}).in_campaign(7).empty
+    assert select({"leadIds": []}).narrow_to_campaign(7).empty
 
 
 def test_a_long_list_is_cut_and_every_other_criterion_is_in_every_part():

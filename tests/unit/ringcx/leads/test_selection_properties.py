@@ -25,13 +25,13 @@ from airflow_provider_engagevoice.operators.leads import LeadActionOperator
 from airflow_provider_engagevoice.ringcx.criteria import ALL_KEYS, data_keys
 from airflow_provider_engagevoice.ringcx.exceptions import InvalidCriteria, InvalidParameter
 from airflow_provider_engagevoice.ringcx.leads.action_params import (
-    check_written_params,
     email_addresses,
     read_params,
+    validate_authored_params,
 )
-from airflow_provider_engagevoice.ringcx.leads.selection import check_written, select
+from airflow_provider_engagevoice.ringcx.leads.selection import select, validate_authored
 from airflow_provider_engagevoice.ringcx.spec.lead_actions import ACTIONS
-from airflow_provider_engagevoice.templating import PrivateCriteria
+from airflow_provider_engagevoice.templating import RedactedCriteria
 
 # A small world. Every lead differs from the next in one thing or another.
 
@@ -230,7 +230,7 @@ def test_what_is_sent_selects_no_lead_that_was_not_meant(wanted, account_wide):
 def test_narrowing_never_adds_a_lead(wanted, campaign):
     with contextlib.suppress(InvalidCriteria):
         selection = select({key: entry.value for key, entry in wanted.items()}, account_wide=True)
-        narrowed = selection.in_campaign(campaign)
+        narrowed = selection.narrow_to_campaign(campaign)
         if not selection.empty:
             inside = {lead["id"] for lead in LEADS if lead["campaign"] == campaign}
             assert leads_that_ringcx_selects(narrowed.body) == inside & leads_that_ringcx_selects(
@@ -386,12 +386,12 @@ def test_nothing_but_its_own_errors_comes_out_of_reading_criteria(whole, data):
     else:
         json.dumps(selection.body, allow_nan=False)
     with contextlib.suppress(InvalidCriteria):
-        check_written(whole)
+        validate_authored(whole)
 
 
 @given(st.dictionaries(KEYS, ANYTHING, max_size=4) | ANYTHING)
 def test_criteria_can_be_shown_whatever_they_are(whole):
-    shown = PrivateCriteria(whole)
+    shown = RedactedCriteria(whole)
     json.dumps(shown.serialize())
     assert str(shown) == repr(shown)
 
@@ -415,7 +415,7 @@ def test_nothing_but_its_own_errors_comes_out_of_reading_parameters(drawn):
     with contextlib.suppress(InvalidParameter):
         json.dumps(read_params(action, params), allow_nan=False)
     with contextlib.suppress(InvalidParameter):
-        check_written_params(action.name, params)
+        validate_authored_params(action.name, params)
     with contextlib.suppress(InvalidParameter):
         assert "@" in email_addresses(params)
 

@@ -13,17 +13,17 @@ import pytest
 
 from airflow_provider_engagevoice.hooks.engagevoice import EngageVoiceHook
 from airflow_provider_engagevoice.ringcx.client import RingCXClient
-from airflow_provider_engagevoice.ringcx.concurrency import Stop
-from airflow_provider_engagevoice.ringcx.exceptions import RateLimited, Stopped
-from airflow_provider_engagevoice.ringcx.ratelimit.limiter import Limiter
-from airflow_provider_engagevoice.ringcx.ratelimit.operations import Limit, limit_of
-from airflow_provider_engagevoice.ringcx.spec.rate_limits import Window
-from airflow_provider_engagevoice.ringcx.storage.memory import MemoryShare
+from airflow_provider_engagevoice.ringcx.concurrency import CancelToken
+from airflow_provider_engagevoice.ringcx.exceptions import Cancelled, RateLimited
+from airflow_provider_engagevoice.ringcx.ratelimit.limiter import RateLimiter
+from airflow_provider_engagevoice.ringcx.ratelimit.operations import RateLimit, rate_limit_for
+from airflow_provider_engagevoice.ringcx.spec.rate_limits import RateWindow
+from airflow_provider_engagevoice.ringcx.storage.memory import MemoryStore
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from tests.support.clients import DIAL_GROUPS, Clock, client_of
 from tests.support.raw_server import raw_server
 
-SLOW = Limit("key", "lead_action", (Window(1, 100.0),))
+SLOW = RateLimit("key", "lead_action", (RateWindow(1, 100.0),))
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_a_long_wait_is_told_after_ten_seconds_and_every_minute(
     naps: list[float], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
-    limiter = Limiter(pad=0.0)
+    limiter = RateLimiter(pad=0.0)
     limiter.wait(SLOW)
     limiter.wait(SLOW)
     assert naps == pytest.approx([10.0, 60.0, 30.0], abs=0.1)
@@ -52,15 +52,15 @@ def test_a_long_wait_is_told_after_ten_seconds_and_every_minute(
 
 def test_a_short_wait_is_not_told(naps: list[float], caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
-    limiter = Limiter(pad=0.0)
+    limiter = RateLimiter(pad=0.0)
     for _ in range(3):
-        limiter.wait(Limit("key", "lead_action", (Window(1, 4.0),)))
+        limiter.wait(RateLimit("key", "lead_action", (RateWindow(1, 4.0),)))
     assert naps == pytest.approx([4.0, 4.0], abs=4.1)
     assert caplog.records == []
 
 
 def test_a_wait_longer_than_limit_timeout_is_an_error_that_says_how_long(naps: list[float]) -> None:
-    limiter = Limiter(pad=0.0, timeout=30.0)
+    limiter = RateLimiter(pad=0.0, timeout=30.0)
     limiter.wait(SLOW)
     for _ in range(2):
         with pytest.raises(RateLimited) as caught:
@@ -82,17 +82,17 @@ def stop_soon(stop: Callable[[], object], seconds: float = 0.2) -> None:
 def stopped(work: Callable[[], object]) -> float:
     """Do work that is to be stopped; return the seconds it took."""
     begun = time.monotonic()
-    with pytest.raises(Stopped) as caught:
+    with pytest.raises(Cancelled) as caught:
         work()
     assert caught.value.retryable
     return time.monotonic() - begun
 
 
 def test_a_wait_for_a_slot_is_broken_off_and_its_slot_stays_booked() -> None:
-    share, stop = MemoryShare(), Stop()
-    Limiter(share, pad=0.0).wait(SLOW)
+    share, stop = MemoryStore(), CancelToken()
+    RateLimiter(share, pad=0.0).wait(SLOW)
     stop_soon(stop.set)
-    assert stopped(lambda: Limiter(share, pad=0.0).wait(SLOW, stop)) < 1.0
+    assert stopped(lambda: RateLimiter(share, pad=0.0).wait(SLOW, stop)) < 1.0
     assert share.reserve("key", SLOW.windows, 0.0, 300.0) > 195.0
 
 
@@ -135,8 +135,8 @@ def test_a_request_under_way_is_answered_first(limited_ringcx: SandboxServer) ->
 
 def test_a_signal_ends_a_wait_in_the_main_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     """The handler runs in the thread that waits; with an event it could wait for itself."""
-    stop = Stop()
-    limiter = Limiter(pad=0.0)
+    stop = CancelToken()
+    limiter = RateLimiter(pad=0.0)
     limiter.wait(SLOW)
     before = signal.signal(signal.SIGUSR1, lambda number, frame: stop.set())
     try:
@@ -172,7 +172,7 @@ def test_a_long_wait_for_another_tasks_sign_in_is_told_once_for_each(
     """The other one waits for its turn among the five sign-ins a minute, say, and only its log tells that."""
     caplog.set_level(logging.DEBUG)
     client, clock = client_of(limited_ringcx.url), Clock()
-    client.sign_in.share = MemoryShare()
+    client.sign_in.share = MemoryStore()
     vault = client.sign_in._vault(client.sign_in._slot())  # type: ignore[attr-defined]
     locks = [lock for turn in range(3) if (lock := vault.lock(turn)) is not None]
 
@@ -195,7 +195,7 @@ def test_each_repeat_has_a_slot_of_its_own(naps: list[float]) -> None:
     """Someone else uses the account, too: after a 429 the request waits, and its turn comes anew."""
     booked: list[str] = []
 
-    class Noting(MemoryShare):
+    class Noting(MemoryStore):
         def reserve(self, key: str, *rest: object) -> float:  # type: ignore[override]
             booked.append(key.split()[2])
             return super().reserve(key, *rest)  # type: ignore[arg-type]
@@ -204,7 +204,7 @@ def test_each_repeat_has_a_slot_of_its_own(naps: list[float]) -> None:
     good = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n[]"
     with raw_server(lambda number, request: limited if number < 4 else good) as server:
         client = client_of(server.url, "api_token")
-        client.transport.limiter = Limiter(Noting())
+        client.transport.limiter = RateLimiter(Noting())
         assert client.request("GET", DIAL_GROUPS) == []
     assert booked == ["other"] * 4
     # A quarter of the short window, then twice as long each time.
@@ -215,9 +215,9 @@ def test_each_repeat_has_a_slot_of_its_own(naps: list[float]) -> None:
 def test_waiting_for_slots_is_no_failing(naps: list[float], limited_ringcx: SandboxServer) -> None:
     """A request may wait for its turn for longer than a failing one is tried again."""
     client: RingCXClient = client_of(limited_ringcx.url, "api_token", patience=0.0)
-    client.transport.limiter = Limiter(MemoryShare(), pad=0.0)
+    client.transport.limiter = RateLimiter(MemoryStore(), pad=0.0)
     share = client.transport.limiter.share
-    limit = limit_of("GET", limited_ringcx.url + DIAL_GROUPS)
+    limit = rate_limit_for("GET", limited_ringcx.url + DIAL_GROUPS)
     assert limit is not None
     for _ in range(240):
         share.reserve(limit.key, limit.windows, 0.0, 900.0)
@@ -227,9 +227,9 @@ def test_waiting_for_slots_is_no_failing(naps: list[float], limited_ringcx: Sand
 
 def test_logs_of_waiting_name_no_secret(naps: list[float], caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    limit = limit_of("POST", "https://a/api/auth/login/rc/accesstoken", whose="an-app")
+    limit = rate_limit_for("POST", "https://a/api/auth/login/rc/accesstoken", whose="an-app")
     assert limit is not None
-    limiter = Limiter(pad=0.0)
+    limiter = RateLimiter(pad=0.0)
     for _ in range(6):
         limiter.wait(limit)
     assert "token_exchange (5 requests in 60 s): 50 s more" in caplog.text

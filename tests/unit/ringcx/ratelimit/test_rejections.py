@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_engagevoice.ringcx.ratelimit.limiter import Limiter
-from airflow_provider_engagevoice.ringcx.storage.registry import open_share
+from airflow_provider_engagevoice.ringcx.ratelimit.limiter import RateLimiter
+from airflow_provider_engagevoice.ringcx.storage.registry import open_store
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from tests.support.clients import DIAL_GROUPS, Clock, client_of
 
@@ -38,7 +38,7 @@ def test_refusals_are_told_once_a_minute_with_their_number_so_far(
 ) -> None:
     caplog.set_level("INFO")
     client = client_of(limited_ringcx.url, "api_token")
-    limiter = client.transport.limiter = Limiter(open_share("host"))
+    limiter = client.transport.limiter = RateLimiter(open_store("host"))
     limited_ringcx.fault("rate_limited", operation="dial_groups", times=3, retry_after=7)
     assert client.request("GET", DIAL_GROUPS)
     assert warnings(caplog) == [told(1)]

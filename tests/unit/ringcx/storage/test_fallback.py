@@ -18,19 +18,19 @@ from typing import Any
 import pytest
 from redis import Redis as redis_client
 
-from airflow_provider_engagevoice.ringcx.spec.rate_limits import Window
+from airflow_provider_engagevoice.ringcx.spec.rate_limits import RateWindow
 from airflow_provider_engagevoice.ringcx.storage import file, registry
-from airflow_provider_engagevoice.ringcx.storage.base import Share, ShareFailed
-from airflow_provider_engagevoice.ringcx.storage.fallback import Ladder
-from airflow_provider_engagevoice.ringcx.storage.file import FileShare
-from airflow_provider_engagevoice.ringcx.storage.memory import MemoryShare
-from airflow_provider_engagevoice.ringcx.storage.redis import RedisShare
+from airflow_provider_engagevoice.ringcx.storage.base import StateStore, StoreUnavailable
+from airflow_provider_engagevoice.ringcx.storage.fallback import FallbackStore
+from airflow_provider_engagevoice.ringcx.storage.file import FileStore
+from airflow_provider_engagevoice.ringcx.storage.memory import MemoryStore
+from airflow_provider_engagevoice.ringcx.storage.redis import RedisStore
 from tests.support.processes import Processes, RedisServer, redis_server, until
 
-ONE = [Window(1, 10.0)]
+ONE = [RateWindow(1, 10.0)]
 
 
-def works(share: Share) -> None:
+def works(share: StateStore) -> None:
     """Check that a share does all that it is for."""
     share.reserve("works", ONE, 0.0, 0.0)
     assert 9.0 < share.reserve("works", ONE, 0.0, 60.0) <= 10.0
@@ -50,12 +50,12 @@ def works(share: Share) -> None:
 @pytest.mark.parametrize("kind", ["file", "host", "process", "redis"])
 def test_every_store_does_all_that_it_is_for(kind: str, tmp_path: Path, request: Any) -> None:
     name = {"file": f"file:{tmp_path}/ours", "redis": ""}.get(kind, kind)
-    works(registry.open_share(name or request.getfixturevalue("redis").url))
+    works(registry.open_store(name or request.getfixturevalue("redis").url))
 
 
 @pytest.mark.parametrize("written", ["file:{}/ours", "file://{}/ours", "file:{}//ours"])
 def test_a_folder_may_be_written_in_each_usual_way(tmp_path: Path, written: str) -> None:
-    works(registry.open_share(written.format(tmp_path)))
+    works(registry.open_store(written.format(tmp_path)))
     assert (tmp_path / "ours").is_dir()
 
 
@@ -88,7 +88,7 @@ def test_a_folder_that_cannot_be_trusted_is_not_used(
     folder = tmp_path / "in" / "ours"
     folder.parent.mkdir()
     FOLDERS[case](folder)
-    share = registry.open_share(f"file:{folder}")
+    share = registry.open_store(f"file:{folder}")
     for _ in range(3):
         share.load("key")
         share.save("key", b"value", 1.0)
@@ -116,7 +116,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_full_disk_is_no_failure(small_disk: Path, caplog: pytest.LogCaptureFixture) -> None:
-    share = registry.open_share(f"file:{small_disk}/ours")
+    share = registry.open_store(f"file:{small_disk}/ours")
     share.reserve("booked before", ONE, 0.0, 0.0)
     with pytest.raises(OSError, match="No space"):
         (small_disk / "filler").write_bytes(bytes(1 << 20))
@@ -130,7 +130,7 @@ def test_a_full_disk_is_no_failure(small_disk: Path, caplog: pytest.LogCaptureFi
 
 def test_a_read_only_disk_is_no_failure(small_disk: Path, caplog: pytest.LogCaptureFixture) -> None:
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
-    works(registry.open_share(f"file:{small_disk}/ours"))
+    works(registry.open_store(f"file:{small_disk}/ours"))
     assert [record.getMessage().count("Read-only file system") for record in caplog.records] == [1]
 
 
@@ -141,7 +141,7 @@ def test_a_disk_without_locks_is_no_failure(
         raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr(fcntl, "flock", flock)
-    works(registry.open_share("host"))
+    works(registry.open_store("host"))
     assert [record.getMessage().count("No locks available") for record in caplog.records] == [1]
 
 
@@ -152,7 +152,7 @@ def test_without_memory_for_files_the_temporary_folder_serves(
     monkeypatch.delenv(file.FOLDER_VARIABLE)
     monkeypatch.setattr(os, "access", lambda path, mode: str(path) != "/dev/shm" and original(path, mode))
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    works(FileShare())
+    works(FileStore())
     (folder,) = tmp_path.iterdir()
     assert folder.name == f"airflow-engagevoice-{os.geteuid()}"
     assert folder.stat().st_mode & 0o777 == 0o700
@@ -170,8 +170,8 @@ def test_two_users_of_a_host_keep_apart(monkeypatch: pytest.MonkeyPatch) -> None
 def test_what_is_written_is_for_its_owner_only(shared_folder: Path) -> None:
     before = os.umask(0)
     try:
-        works(FileShare())
-        FileShare().save("key", b"value", 30.0)
+        works(FileStore())
+        FileStore().save("key", b"value", 30.0)
     finally:
         os.umask(before)
     assert shared_folder.stat().st_mode & 0o777 == 0o700
@@ -190,7 +190,7 @@ BROKEN = {
 
 @pytest.mark.parametrize("content", BROKEN.values(), ids=BROKEN)
 def test_a_broken_slot_file_is_mended(shared_folder: Path, content: bytes) -> None:
-    share = FileShare()
+    share = FileStore()
     share.reserve("key", ONE, 0.0, 0.0)
     (path,) = shared_folder.iterdir()
     path.write_bytes(content)
@@ -200,7 +200,7 @@ def test_a_broken_slot_file_is_mended(shared_folder: Path, content: bytes) -> No
 
 @pytest.mark.parametrize("content", BROKEN.values(), ids=BROKEN)
 def test_a_broken_value_is_none(shared_folder: Path, content: bytes) -> None:
-    share = FileShare()
+    share = FileStore()
     share.save("key", b"value", 30.0)
     (path,) = shared_folder.iterdir()
     path.write_bytes(content)
@@ -212,8 +212,8 @@ def test_a_broken_value_is_none(shared_folder: Path, content: bytes) -> None:
 def test_values_of_weeks_are_kept_and_old_ones_cleared_away(
     shared_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    FileShare().save("a task's progress", b"value", 7 * 86_400.0)
-    FileShare().save("a token", b"value", 1.0)
+    FileStore().save("a task's progress", b"value", 7 * 86_400.0)
+    FileStore().save("a token", b"value", 1.0)
     (shared_folder / "unfinished-by-a-killed-process").touch()
     os.utime(shared_folder / "unfinished-by-a-killed-process", (0, 0))
     assert len(list(shared_folder.iterdir())) == 3
@@ -223,16 +223,16 @@ def test_values_of_weeks_are_kept_and_old_ones_cleared_away(
         time = staticmethod(time.time)
 
     monkeypatch.setattr("airflow_provider_engagevoice.ringcx.storage.file.time", Later)
-    FileShare().save("another", b"value", 1.0)
+    FileStore().save("another", b"value", 1.0)
     assert len(list(shared_folder.iterdir())) == 2
-    assert FileShare().load("a task's progress")
+    assert FileStore().load("a task's progress")
 
 
 def test_a_stopped_process_that_holds_the_lock_holds_up_nobody_for_long(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("airflow_provider_engagevoice.ringcx.storage.file._LOCK_WAIT", 0.3)
-    share = registry.open_share("host")
+    share = registry.open_store("host")
     with Processes("hold", 1, {}) as holder:
         holder.heard("held")
         holder.send(signal.SIGSTOP)
@@ -240,7 +240,7 @@ def test_a_stopped_process_that_holds_the_lock_holds_up_nobody_for_long(
             share.reserve("key", ONE, 0.0, 60.0)
         assert [record.getMessage().count("its lock was held for 0.3 s") for record in caplog.records] == [1]
     # Killed: the kernel frees the lock.
-    assert FileShare().reserve("key", ONE, 0.0, 0.0) == 0.0
+    assert FileStore().reserve("key", ONE, 0.0, 0.0) == 0.0
 
 
 def test_a_killed_waiter_wastes_its_own_slot_only(store: str) -> None:
@@ -249,7 +249,7 @@ def test_a_killed_waiter_wastes_its_own_slot_only(store: str) -> None:
         until(lambda: _booked_ahead(store))
         waiter.send(signal.SIGKILL)
         waiter.wait()
-    assert 5.0 < registry.open_share(store).reserve("key", [Window(1, 5.0)], 0.0, 60.0) <= 10.0
+    assert 5.0 < registry.open_store(store).reserve("key", [RateWindow(1, 5.0)], 0.0, 60.0) <= 10.0
 
 
 def _booked_ahead(store: str) -> bool:
@@ -264,13 +264,13 @@ def _booked_ahead(store: str) -> bool:
     return float(client.lindex(key, -1)) / 1e6 > seconds + 1.5
 
 
-def ladder(url: str, rest: float) -> Ladder:
-    return Ladder([RedisShare(url), FileShare(), MemoryShare()], rest)
+def ladder(url: str, rest: float) -> FallbackStore:
+    return FallbackStore([RedisStore(url), FileStore(), MemoryStore()], rest)
 
 
 def test_a_redis_that_is_away_at_the_start_is_no_failure(caplog: pytest.LogCaptureFixture) -> None:
     server = RedisServer("geheim-word")
-    works(registry.open_share(server.url))
+    works(registry.open_store(server.url))
     said = [record.getMessage() for record in caplog.records]
     assert len(said) == 1 and "through Redis (ConnectionError)" in said[0]
     assert "shared within files of this host" in said[0] and "geheim" not in said[0]
@@ -329,15 +329,15 @@ def test_a_redis_without_rights_or_of_a_wrong_password_is_no_failure(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with redis_server("geheim-word") as server:
-        works(registry.open_share(server.url.replace("geheim-word", "other-word")))
-        works(registry.open_share(server.url))
+        works(registry.open_store(server.url.replace("geheim-word", "other-word")))
+        works(registry.open_store(server.url))
         assert server.client().ping()
     assert len(caplog.records) == 1
     assert "word" not in caplog.text
 
 
 def test_a_redis_clock_that_was_set_back_holds_up_nobody(redis: RedisServer) -> None:
-    share = RedisShare(redis.url)
+    share = RedisStore(redis.url)
     share.reserve("key", ONE, 0.0, 0.0)
     client = redis.client()
     (slots,), (seen,) = client.keys("*slots*"), client.keys("*seen*")
@@ -349,7 +349,7 @@ def test_a_redis_clock_that_was_set_back_holds_up_nobody(redis: RedisServer) -> 
 
 
 def test_nothing_stays_in_redis_for_longer_than_it_is_of_use(redis: RedisServer) -> None:
-    share = RedisShare(redis.url)
+    share = RedisStore(redis.url)
     share.reserve("key", ONE, 0.5, 0.0)
     share.save("key", b"value", 30.0)
     assert share.try_lock("key", 15.0) is not None
@@ -359,16 +359,16 @@ def test_nothing_stays_in_redis_for_longer_than_it_is_of_use(redis: RedisServer)
 
 
 def test_a_lock_in_redis_lives_as_long_as_its_holder(redis: RedisServer) -> None:
-    release = RedisShare(redis.url).try_lock("key", 0.3)
+    release = RedisStore(redis.url).try_lock("key", 0.3)
     assert release is not None
     with pytest.raises(AssertionError):
-        until(lambda: RedisShare(redis.url).try_lock("key", 0.3), 1.0)
+        until(lambda: RedisStore(redis.url).try_lock("key", 0.3), 1.0)
     release()
-    assert RedisShare(redis.url).try_lock("key", 0.3) is not None
+    assert RedisStore(redis.url).try_lock("key", 0.3) is not None
 
 
 def test_a_share_that_failed_says_what_it_could_not_do(tmp_path: Path) -> None:
-    share = FileShare(tmp_path / "ours")
+    share = FileStore(tmp_path / "ours")
     share.save("key", b"value", 30.0)
     shutil.rmtree(tmp_path / "ours")
     share.save("key", b"value", 30.0)
@@ -380,5 +380,5 @@ def test_a_share_that_failed_says_what_it_could_not_do(tmp_path: Path) -> None:
         lambda: share.try_lock("key", 1.0),
         lambda: share.reserve("key", ONE, 0.0, 0.0),
     ):
-        with pytest.raises(ShareFailed, match="is not a folder of this user alone"):
+        with pytest.raises(StoreUnavailable, match="is not a folder of this user alone"):
             use()

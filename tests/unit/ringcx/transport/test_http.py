@@ -13,7 +13,7 @@ from airflow_provider_engagevoice.ringcx.exceptions import (
     InvalidParameter,
     NotFound,
     ServiceUnavailable,
-    UnexpectedAnswer,
+    UnexpectedResponse,
 )
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
@@ -60,7 +60,7 @@ def test_a_redirect_is_an_error_and_shows_the_token_to_nobody(
     with raw_server(lambda number, request: raw_answer([])) as elsewhere:
         headers = {"Location": f"{elsewhere.url}/voice"}
         ringcx_sandbox.fault("answer", status=status, headers=headers, operation="dial_groups", chance=1)
-        with pytest.raises(UnexpectedAnswer, match="a redirect"):
+        with pytest.raises(UnexpectedResponse, match="a redirect"):
             client_of(ringcx_sandbox.url, method).request("GET", DIAL_GROUPS)
     assert elsewhere.received == []
 

@@ -14,7 +14,7 @@ from airflow_provider_engagevoice.ringcx.exceptions import (
     InvalidRequest,
     NotFound,
     OutcomeUnknown,
-    UnexpectedAnswer,
+    UnexpectedResponse,
 )
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from tests.support.clients import (
@@ -64,7 +64,7 @@ def test_an_answer_that_cannot_be_read_is_an_error(
     ringcx_sandbox: SandboxServer, do: Callable[..., Any], name: str, fault: str
 ) -> None:
     ringcx_sandbox.fault("answer", **UNREADABLE[fault], operation=operation_of(name))
-    with pytest.raises(UnexpectedAnswer, match=f"RingCX answered .* with {SAID[fault]}") as caught:
+    with pytest.raises(UnexpectedResponse, match=f"RingCX answered .* with {SAID[fault]}") as caught:
         do(name, client_of(ringcx_sandbox.url))
     assert not caught.value.retryable
     assert reached(ringcx_sandbox, name) == 1
@@ -76,7 +76,7 @@ def test_an_answer_that_is_no_result_is_not_success(
     ringcx_sandbox: SandboxServer, do: Callable[..., Any], name: str, fault: str
 ) -> None:
     ringcx_sandbox.fault("answer", **NO_RESULT[fault], operation="lead_action")
-    with pytest.raises(UnexpectedAnswer, match=f"answered {name} with something other"):
+    with pytest.raises(UnexpectedResponse, match=f"answered {name} with something other"):
         do(name, client_of(ringcx_sandbox.url))
     assert reached(ringcx_sandbox, name) == 1
 
