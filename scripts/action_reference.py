@@ -54,16 +54,16 @@ def page() -> str:
 
 
 def _repeat(action: Action) -> str:
-    if not action.repeatable:
+    if not action.retry_safe:
         return "no"
-    if not action.harmful:
+    if not action.unsafe_params:
         return "yes"
     return "yes, except with " + " or ".join(_harms(action))
 
 
 def _harms(action: Action) -> Iterator[str]:
     for parameter in action.parameters:
-        harmful = action.harmful.get(parameter.name, frozenset())
+        harmful = action.unsafe_params.get(parameter.name, frozenset())
         for value in sorted(harmful):
             as_written = next((choice for choice in parameter.choices if choice.upper() == value), value)
             yield f"`{parameter.name}` {as_written}"

@@ -68,8 +68,8 @@ class Variant:
 
     def word(self, failure: FailureKind) -> str:
         """Say in one word what follows when it fails in this way."""
-        step = failure.then(self.action.may_be_repeated(self.params))
-        if step is RetryDecision.OUTCOME_UNKNOWN and self.action.can_be_looked_up(self.params):
+        step = failure.then(self.action.is_retry_safe(self.params))
+        if step is RetryDecision.OUTCOME_UNKNOWN and self.action.is_reconcilable(self.params):
             return "looked up"
         return {
             RetryDecision.RETRY: "again",
@@ -81,7 +81,9 @@ class Variant:
 def variants() -> Iterator[Variant]:
     """Give all actions, each in as many variants as matter."""
     for action in ACTIONS.values():
-        parameters = [p for p in action.parameters if p.name in {*action.harmful, *action.looked_up}]
+        parameters = [
+            p for p in action.parameters if p.name in {*action.unsafe_params, *action.reconcilable_params}
+        ]
         for values in product(*(_values(parameter) for parameter in parameters)):
             yield Variant(action, dict(zip((p.name for p in parameters), values, strict=True)))
 

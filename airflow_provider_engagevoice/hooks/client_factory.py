@@ -47,11 +47,11 @@ def client_of(connection: Connection) -> RingCXClient:
         transport.timeout = (min(transport.timeout[0], timeout), timeout)
     method = str(extra.get("auth_method") or AUTH_METHODS[0])
     account_id = str(extra.get("account_id") or "").strip()
-    sign_in = _sign_in(method, host, connection, extra)
-    sign_in.mask = mask_secret
-    sign_in.share = _share(extra)
-    transport.limiter = RateLimiter(sign_in.share, **_limits(extra))
-    return RingCXClient(host, sign_in, transport, account_id or None, legacy=method == "legacy")
+    authenticator = _sign_in(method, host, connection, extra)
+    authenticator.mask = mask_secret
+    authenticator.store = _open_store(extra)
+    transport.limiter = RateLimiter(authenticator.store, **_limits(extra))
+    return RingCXClient(host, authenticator, transport, account_id or None, legacy=method == "legacy")
 
 
 def _sign_in(method: str, host: str, connection: Connection, extra: Mapping[str, Any]) -> Authenticator:
@@ -84,7 +84,7 @@ def _sign_in(method: str, host: str, connection: Connection, extra: Mapping[str,
     )
 
 
-def _share(extra: Mapping[str, Any]) -> StateStore:
+def _open_store(extra: Mapping[str, Any]) -> StateStore:
     store = str(extra.get("rate_limit_store") or "").strip() or HOST
     password = str(extra.get("rate_limit_password") or "")
     for secret in _secrets_in(store) | ({password} - {""}):

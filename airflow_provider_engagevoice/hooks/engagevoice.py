@@ -186,7 +186,7 @@ class EngageVoiceHook(BaseHook):
         if selection.empty:
             account = str(account_id or self.get_conn().account_id or "")
             return empty_result(act.action.name, account, dry_run=dry_run)
-        return self.get_conn().lead_actions(account_id).perform(act)
+        return self.get_conn().lead_actions(account_id).execute(act)
 
     def search_leads(
         self,
@@ -208,7 +208,7 @@ class EngageVoiceHook(BaseHook):
         if selection.empty:
             return iter(())
         leads = self.get_conn().leads(account_id)
-        parts = selection.parts(CHUNK_SIZE, disjoint=True)
+        parts = selection.chunks(CHUNK_SIZE, disjoint=True)
         return chain.from_iterable(leads.search(part) for part in parts)
 
     def count_leads(
@@ -230,7 +230,7 @@ class EngageVoiceHook(BaseHook):
         if selection.empty:
             return 0
         leads = self.get_conn().leads(account_id)
-        return sum(leads.count(part) for part in selection.parts(CHUNK_SIZE, disjoint=True))
+        return sum(leads.count(part) for part in selection.chunks(CHUNK_SIZE, disjoint=True))
 
     def find_campaign(
         self, campaign: str | int, *, account_id: str | None = None, dial_group_name: str | None = None

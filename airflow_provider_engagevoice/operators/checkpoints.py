@@ -74,12 +74,12 @@ class SharedCheckpointStore(CheckpointStore):
 
     complete = False
 
-    def __init__(self, share: StateStore, task: str, number: int, retried: bool = False) -> None:
+    def __init__(self, store: StateStore, task: str, number: int, retried: bool = False) -> None:
         super().__init__(retried)
         self._number = number
         self._noted_by = 0
-        steps = [step for step in share.steps if not isinstance(step, MemoryStore)]
-        self._shares = dict(enumerate(steps))
+        steps = [step for step in store.backends if not isinstance(step, MemoryStore)]
+        self._stores = dict(enumerate(steps))
         self._key = f"progress {hashlib.sha256(task.encode()).hexdigest()}"
         self._written = 0
         self._holders: set[int] = set()
@@ -90,9 +90,9 @@ class SharedCheckpointStore(CheckpointStore):
 
     def read(self) -> Mapping[str, Any] | None:
         newest: Mapping[str, Any] | None = None
-        for index, share in list(self._shares.items()):
+        for index, store in list(self._stores.items()):
             try:
-                found = share.load(self._key)
+                found = store.get(self._key)
                 kept = json.loads(found[0]) if found else None
             except StoreUnavailable:
                 self._leave(index)
@@ -113,13 +113,13 @@ class SharedCheckpointStore(CheckpointStore):
         self._noted_by = self._number
         content = json.dumps({"try": self._number, "written": self._written, "record": record}).encode()
         outdated = []
-        for index, share in list(self._shares.items()):
+        for index, store in list(self._stores.items()):
             try:
-                share.save(self._key, content, _WEEK)
+                store.set(self._key, content, _WEEK)
                 self._holders.add(index)
             except StoreUnavailable as failure:
                 if index in self._holders:
-                    outdated.append(f"{share.name} any more ({failure})")
+                    outdated.append(f"{store.name} any more ({failure})")
                 self._leave(index)
         if outdated:
             # What stands there would be taken for the truth by the next try. But what could be written is
@@ -139,17 +139,17 @@ class SharedCheckpointStore(CheckpointStore):
     def _leave(self, index: int) -> None:
         """Do without a share for the rest of the try: one that does not answer would hold up every note."""
         if index not in self._holders:
-            del self._shares[index]
+            del self._stores[index]
 
     def _is_over(self, kept: Mapping[str, Any]) -> bool:
         return bool(kept.get("finished")) and not self.retried
 
 
-def checkpoint_store_for(context: Context, share: StateStore) -> CheckpointStore:
+def checkpoint_store_for(context: Context, state_store: StateStore) -> CheckpointStore:
     """Choose where a task keeps its progress.
 
     :param context: the task's context.
-    :param share: where its connection shares limits and tokens.
+    :param state_store: where its connection shares limits and tokens.
     :return: the journal.
     """
     ti: Any = context["ti"]
@@ -160,7 +160,7 @@ def checkpoint_store_for(context: Context, share: StateStore) -> CheckpointStore
     # Two installations of Airflow may share a Redis server, and have tasks and runs of the same names.
     home = conf.get("api", "base_url", fallback="") or conf.get("webserver", "base_url", fallback="")
     task = "\0".join([home, ti.dag_id, ti.task_id, ti.run_id, str(ti.map_index)])
-    return SharedCheckpointStore(share, task, int(ti.try_number), retried)
+    return SharedCheckpointStore(state_store, task, int(ti.try_number), retried)
 
 
 def _is_retried(ti: Any, context: Context) -> bool:

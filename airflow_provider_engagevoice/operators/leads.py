@@ -106,7 +106,7 @@ class _LeadOperator(TypePreservingTemplatesMixin, BaseOperator):
 
             hook = self._hook = EngageVoiceHook(given(self, "engagevoice_conn_id"))
             # Before anything is sent, so that another try knows how far this one came.
-            self._journal = checkpoint_store_for(context, hook.get_conn().sign_in.share)
+            self._journal = checkpoint_store_for(context, hook.get_conn().authenticator.store)
             self._journal.open()
             selection = self._selection()
             if selection.empty:
@@ -225,7 +225,7 @@ class _LeadOperator(TypePreservingTemplatesMixin, BaseOperator):
             report=given(self, "report"),
             verify=self.verify,
         )
-        return dict(hook.get_conn().lead_actions(account_id).perform(act, self._journal))
+        return dict(hook.get_conn().lead_actions(account_id).execute(act, self._journal))
 
     def _do_render_template_fields(
         self, parent: Any, template_fields: Any, *args: Any, **kwargs: Any

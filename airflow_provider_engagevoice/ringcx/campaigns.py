@@ -179,7 +179,7 @@ class CampaignService:
         """
         return self.directory(account_id).find(campaign, dial_group_name)
 
-    def look_up(
+    def find_if_exists(
         self,
         name: str,
         *,

@@ -43,7 +43,7 @@ class RingCXClient:
     """
 
     host: str
-    sign_in: Authenticator
+    authenticator: Authenticator
     transport: HttpTransport
     account_id: str | None = None
     legacy: bool = False
@@ -88,8 +88,8 @@ class RingCXClient:
         params: Mapping[str, Any] | None = None,
         json: Any = None,
         *,
-        repeatable: bool | None = None,
-        watch: AttemptObserver | None = None,
+        retry_safe: bool | None = None,
+        observer: AttemptObserver | None = None,
     ) -> Any:
         """Send a request to any RingCX endpoint.
 
@@ -107,17 +107,17 @@ class RingCXClient:
         call = ApiRequest(
             method.upper(),
             self.host + self._full_path(path),
-            method.upper() == "GET" if repeatable is None else repeatable,
+            method.upper() == "GET" if retry_safe is None else retry_safe,
             params=params,
             json=json,
-            watch=watch,
+            observer=observer,
         )
         sent: Mapping[str, str] = {}
 
         def authorize() -> Mapping[str, str]:
             nonlocal sent
             sent = {}
-            sent = self.sign_in.headers(self.transport)
+            sent = self.authenticator.headers(self.transport)
             return sent
 
         try:
@@ -125,16 +125,16 @@ class RingCXClient:
         except AuthenticationError:
             if not sent:
                 raise
-            self.sign_in.renew(self.transport, sent)
+            self.authenticator.refresh(self.transport, sent)
         return self.transport.send(call, authorize)
 
     def _beside(self, account_id: str) -> CountPrefetcher:
         borrowed = BorrowedToken()
         transport = background_transport(self.transport)
-        own = replace(self, sign_in=borrowed, transport=transport)
+        own = replace(self, authenticator=borrowed, transport=transport)
 
         def borrow_token() -> None:
-            borrowed.given = self.sign_in.headers(self.transport)
+            borrowed.given = self.authenticator.headers(self.transport)
 
         return CountPrefetcher(LeadSearch(own.request, account_id), transport, borrow_token)
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from airflow_provider_engagevoice.ringcx.exceptions import Cancelled
 
-LOOK = 0.25
+POLL_INTERVAL = 0.25
 """Seconds between two looks of whoever waits."""
 
 
@@ -46,11 +46,11 @@ class CancelToken:
         :raises Stopped: where it is, at most a quarter of a second later.
         """
         if seconds > 0:
-            pause(seconds, self.is_set)
+            wait_until(seconds, self.is_set)
         self.check()
 
 
-def pause(seconds: float, over: Callable[[], bool]) -> None:
+def wait_until(seconds: float, over: Callable[[], bool]) -> None:
     """Sleep until it is over.
 
     :param seconds: how long at most.
@@ -58,7 +58,7 @@ def pause(seconds: float, over: Callable[[], bool]) -> None:
     """
     ends = time.monotonic() + seconds
     while not over() and (left := ends - time.monotonic()) > 0:
-        time.sleep(min(left, LOOK))
+        time.sleep(min(left, POLL_INTERVAL))
 
 
 class ForkSafeLock:
@@ -76,7 +76,7 @@ class ForkSafeLock:
         if self._process != os.getpid():
             self._renew()
         lock = self._lock
-        while not lock.acquire(timeout=LOOK):
+        while not lock.acquire(timeout=POLL_INTERVAL):
             check()
         try:
             yield
@@ -89,4 +89,4 @@ class ForkSafeLock:
 
 
 #: Seconds after which a wait is told in the log, and then told again.
-WORTH_TELLING = 10.0
+LOG_WAIT_AFTER = 10.0

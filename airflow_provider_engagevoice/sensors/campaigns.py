@@ -86,7 +86,7 @@ class CampaignLookupSensor(TypePreservingTemplatesMixin, BaseSensorOperator):
         if self._hook is None:
             self._hook = EngageVoiceHook(given(self, "engagevoice_conn_id"))
         try:
-            campaign = self._hook.get_conn().campaigns.look_up(**self._wanted())
+            campaign = self._hook.get_conn().campaigns.find_if_exists(**self._wanted())
         except EngageVoiceError as error:
             self._failures += 1
             if not error.retryable or self._failures > _TOLERATED_FAILURES:

@@ -125,7 +125,7 @@ class CampaignLookupTrigger(BaseTrigger):
         return await sync_to_async(self._look_now, thread_sensitive=False, executor=_THREADS)(hook)
 
     def _look_now(self, hook: EngageVoiceHook) -> Campaign | None:
-        return hook.get_conn().campaigns.look_up(
+        return hook.get_conn().campaigns.find_if_exists(
             self.campaign_name,
             account_id=self.account_id,
             dial_group_name=self.dial_group_name,

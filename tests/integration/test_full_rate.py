@@ -69,7 +69,7 @@ def test_someone_elses_requests_are_given_way_to(
     def foreign() -> None:
         client = client_of(limited_ringcx.url, "api_token")
         while not over.wait(0.25):
-            client.request("POST", COUNT, {"count": "true"}, {"campaignIds": [1]}, repeatable=True)
+            client.request("POST", COUNT, {"count": "true"}, {"campaignIds": [1]}, retry_safe=True)
 
     other = threading.Thread(target=foreign)
     other.start()

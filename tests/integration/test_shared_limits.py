@@ -36,9 +36,9 @@ def test_both_windows_of_each_pair_are_kept_and_used_up(operation: str) -> None:
     assert keep(moments, windows)
     for window in windows:
         # Of each window there is one that is full, unless another one always leaves it room.
-        fullest = max(sum(start <= m < start + window.seconds for m in moments) for start in moments)
-        assert fullest <= window.calls
-    assert moments[min(window.calls for window in windows) - 1] == 0.0
+        fullest = max(sum(start <= m < start + window.period for m in moments) for start in moments)
+        assert fullest <= window.max_requests
+    assert moments[min(window.max_requests for window in windows) - 1] == 0.0
 
 
 def test_searches_are_as_fast_as_their_short_window_allows() -> None:
@@ -118,14 +118,14 @@ def test_hosts_whose_clocks_differ_keep_them_together(redis: object, request: py
 
 
 def test_threads_keep_them_too() -> None:
-    share = MemoryStore()
+    store = MemoryStore()
     moments: list[float] = []
 
     def work() -> None:
         import time
 
         for _ in range(50):
-            wait = share.reserve("key", WINDOWS, 0.5, 1e5)
+            wait = store.reserve_slot("key", WINDOWS, 0.5, 1e5)
             moments.append(time.monotonic() + wait)
 
     threads = [threading.Thread(target=work) for _ in range(8)]
@@ -138,28 +138,28 @@ def test_threads_keep_them_too() -> None:
 
 
 def test_what_is_too_far_away_is_not_booked(store: str) -> None:
-    share = open_store(store)
+    store = open_store(store)
     one = [RateWindow(1, 10.0)]
-    assert share.reserve("key", one, 0.0, 0.0) == 0.0
+    assert store.reserve_slot("key", one, 0.0, 0.0) == 0.0
     for _ in range(3):
         with pytest.raises(LimitExceeded) as caught:
-            share.reserve("key", one, 0.0, 5.0)
+            store.reserve_slot("key", one, 0.0, 5.0)
         assert 9.0 < caught.value.wait <= 10.0
-    assert 9.0 < share.reserve("key", one, 0.0, 15.0) <= 10.0
+    assert 9.0 < store.reserve_slot("key", one, 0.0, 15.0) <= 10.0
 
 
 @pytest.mark.parametrize("kind", ["host", "process"])
 def test_a_forked_process_is_not_held_up_by_a_lock_of_its_parent(kind: str) -> None:
-    share = open_store(kind)
-    share.reserve("key", WINDOWS, 0.0, 0.0)
-    lock = share.try_lock("sign-in", 30.0)
+    store = open_store(kind)
+    store.reserve_slot("key", WINDOWS, 0.0, 0.0)
+    lock = store.acquire_lock("sign-in", 30.0)
     assert lock is not None
-    memory = share if isinstance(share, MemoryStore) else MemoryStore()
+    memory = store if isinstance(store, MemoryStore) else MemoryStore()
     with memory._lock.held():
         child = os.fork()
         if not child:
-            memory.reserve("key", WINDOWS, 0.0, 0.0)
-            share.reserve("key", WINDOWS, 0.0, 0.0)
+            memory.reserve_slot("key", WINDOWS, 0.0, 0.0)
+            store.reserve_slot("key", WINDOWS, 0.0, 0.0)
             os.kill(os.getpid(), 19)
             os._exit(0)
     _, status = os.waitpid(child, os.WUNTRACED)
@@ -167,7 +167,7 @@ def test_a_forked_process_is_not_held_up_by_a_lock_of_its_parent(kind: str) -> N
     lock()
     try:
         # The child has the lock's file open, too; released is released all the same.
-        assert share.try_lock("sign-in", 30.0) is not None
+        assert store.acquire_lock("sign-in", 30.0) is not None
     finally:
         os.kill(child, 9)
         os.waitpid(child, 0)

@@ -42,7 +42,7 @@ def task_of(
     """Make a client as a task does that has just started in a process of its own."""
     refresh._TOKEN_SLOTS.clear()
     client = client_of(server.url, method, **more)
-    client.sign_in.share = open_store(store)
+    client.authenticator.store = open_store(store)
     return client
 
 
@@ -125,7 +125,7 @@ def test_the_others_go_on_with_the_old_token_while_one_renews_it(
     work.start()
     assert renewing.wait(10)
     refresh._TOKEN_SLOTS.clear()
-    other.sign_in.share = one.sign_in.share
+    other.authenticator.store = one.authenticator.store
     begun = time.monotonic()
     read(other)
     # Far less than the ten seconds for which the renewal is held up.
@@ -168,8 +168,8 @@ def test_a_revoked_token_is_replaced_once(limited_ringcx: SandboxServer, store: 
 
 def test_who_waits_learns_of_a_revoked_token_without_being_refused(limited_ringcx: SandboxServer) -> None:
     one, other = client_of(limited_ringcx.url), client_of(limited_ringcx.url)
-    share = open_store("host")
-    one.sign_in.share = other.sign_in.share = share
+    store = open_store("host")
+    one.authenticator.store = other.authenticator.store = store
     refresh._TOKEN_SLOTS.clear()
     read(one)
     mine = dict(refresh._TOKEN_SLOTS)
@@ -231,7 +231,7 @@ def test_a_task_that_slept_for_long_does_not_use_what_another_has_used(
     limited_ringcx.expire_tokens()
     other = task_of(limited_ringcx)
     read(other)
-    other.sign_in.share.forget(other.sign_in._key())  # type: ignore[attr-defined]
+    other.authenticator.store.delete(other.authenticator._key())  # type: ignore[attr-defined]
     refresh._TOKEN_SLOTS.clear()
     refresh._TOKEN_SLOTS.update(mine)
     limited_ringcx.expire_tokens()
@@ -241,16 +241,16 @@ def test_a_task_that_slept_for_long_does_not_use_what_another_has_used(
 
 def test_sign_ins_are_five_a_minute_at_most() -> None:
     """Even where every single request needs a new sign-in."""
-    share = MemoryStore()
+    store = MemoryStore()
     with SandboxServer(Settings(size=10)) as server:
         for _ in range(5):
             client = task_of(server, "process")
-            client.sign_in.share = MemoryStore()
-            client.transport.limiter = RateLimiter(share, timeout=1.0)
+            client.authenticator.store = MemoryStore()
+            client.transport.limiter = RateLimiter(store, timeout=1.0)
             read(client)
         client = task_of(server, "process")
-        client.sign_in.share = MemoryStore()
-        client.transport.limiter = RateLimiter(share, timeout=1.0)
+        client.authenticator.store = MemoryStore()
+        client.transport.limiter = RateLimiter(store, timeout=1.0)
         with pytest.raises(RateLimited, match="limit for token_exchange"):
             read(client)
         assert asked(server)[EXCHANGE] == 5
@@ -356,7 +356,7 @@ def test_no_secret_stands_in_a_file_or_in_redis(
     secrets = [b"sandbox-secret", b"sandbox-jwt", b"sandbox-password", b"sandbox-user", b"sandbox-client"]
     for store in ("host", redis.url):
         client = task_of(limited_ringcx, store, method)
-        client.sign_in.mask = lambda secret: secrets.append(secret.encode())
+        client.authenticator.mask = lambda secret: secrets.append(secret.encode())
         read(client)
         with pytest.raises(AuthenticationError):
             wrong = {"client_secret": "mistyped"} if method == "ringcentral" else {"password": "mistyped"}
@@ -375,7 +375,9 @@ def test_no_secret_stands_in_a_file_or_in_redis(
 @pytest.mark.parametrize("method", ["engage", "legacy"])
 def test_names_tell_nothing_of_a_password(limited_ringcx: SandboxServer, method: str) -> None:
     """Who sees a name could else try passwords against it, quickly."""
-    names = {client_of(limited_ringcx.url, method, password=word).sign_in._key() for word in ("one", "two")}  # type: ignore[attr-defined]
+    names = {
+        client_of(limited_ringcx.url, method, password=word).authenticator._key() for word in ("one", "two")
+    }  # type: ignore[attr-defined]
     assert len(names) == 1
 
 

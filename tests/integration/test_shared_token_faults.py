@@ -54,7 +54,7 @@ def test_a_task_killed_before_it_could_save_its_token_costs_one_more(
     patch = {"auth.token_cache._LOCK_LIFE": 1.0}
     if store != "host":
         # Nobody notices a death there; the lock ends by itself.
-        open_store(store)._shares[0]._redis.flushall()  # type: ignore[attr-defined]
+        open_store(store)._stores[0]._redis.flushall()  # type: ignore[attr-defined]
     assert run("read", 6, url=limited_ringcx.url, store=store, patch=patch) == [""] * 6
     assert asked(limited_ringcx)[EXCHANGE] == 2
 
@@ -96,13 +96,13 @@ def test_a_file_with_a_flipped_bit_is_never_believed(
     client = task_of(limited_ringcx)
     path = value_file(shared_folder)
     good = path.read_bytes()
-    slot = client.sign_in._slot()  # type: ignore[attr-defined]
-    before = client.sign_in._vault(slot).load()  # type: ignore[attr-defined]
+    slot = client.authenticator._slot()  # type: ignore[attr-defined]
+    before = client.authenticator._vault(slot).load()  # type: ignore[attr-defined]
     for position in range(len(good)):
         flipped = bytearray(good)
         flipped[position] ^= 1 << position % 8
         path.write_bytes(bytes(flipped))
-        loaded = client.sign_in._vault(slot).load()  # type: ignore[attr-defined]
+        loaded = client.authenticator._vault(slot).load()  # type: ignore[attr-defined]
         # The time of its end is not sealed; yet no token is believed to live longer than when it was new.
         assert loaded is None or (loaded.access == before.access and loaded.left <= before.left + 1.0)
         assert position < 8 or loaded is None
@@ -111,9 +111,9 @@ def test_a_file_with_a_flipped_bit_is_never_believed(
 @pytest.mark.parametrize("content", [b"[]", b"{}", b"null", b'{"access": 1}', b'{"after": "x", "life": 1}'])
 def test_what_another_version_wrote_is_no_token(limited_ringcx: SandboxServer, content: bytes) -> None:
     client = task_of(limited_ringcx)
-    slot = client.sign_in._slot()  # type: ignore[attr-defined]
-    vault = client.sign_in._vault(slot)  # type: ignore[attr-defined]
-    vault.share.save(vault.key, slot.seal.close(content), 1000.0)
+    slot = client.authenticator._slot()  # type: ignore[attr-defined]
+    vault = client.authenticator._vault(slot)  # type: ignore[attr-defined]
+    vault.store.set(vault.key, slot.seal.close(content), 1000.0)
     read(client)
     assert asked(limited_ringcx)[EXCHANGE] == 1
 
@@ -162,12 +162,12 @@ def test_a_forked_process_has_the_token_and_renews_it_itself(limited_ringcx: San
     client = task_of(limited_ringcx)
     read(client)
     client.close()
-    with client.sign_in._slot().lock.held():  # type: ignore[attr-defined]
+    with client.authenticator._slot().lock.held():  # type: ignore[attr-defined]
         child = os.fork()
         if not child:
             ended = 1
             try:
-                client.sign_in.headers(client.transport)
+                client.authenticator.headers(client.transport)
                 ended = 0
             finally:
                 os._exit(ended)
@@ -180,7 +180,7 @@ def test_masking_hides_tokens_that_another_task_has_got(limited_ringcx: SandboxS
     read(task_of(limited_ringcx))
     masked: list[str] = []
     client = task_of(limited_ringcx)
-    client.sign_in.mask = masked.append
-    sent: dict[str, Any] = dict(client.sign_in.headers(client.transport))
+    client.authenticator.mask = masked.append
+    sent: dict[str, Any] = dict(client.authenticator.headers(client.transport))
     assert sent["Authorization"].removeprefix("Bearer ") in masked
     assert len(masked) == 2

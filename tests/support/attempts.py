@@ -59,7 +59,7 @@ class Tries:
     def run(self, **order: Any) -> Ended:
         """Run a try to its end.
 
-        :param order: what :func:`perform` is told.
+        :param order: what :func:`execute` is told.
         :return: how it ended.
         """
         assert self._server.stdin is not None
@@ -86,12 +86,12 @@ class Tries:
 class MortalJournal(SharedCheckpointStore):
     """A journal that kills its process just before, or just after, something is noted.
 
-    :param order: as for :func:`perform`; ``dies`` is ``before`` or ``after``, and what is noted, as in
+    :param order: as for :func:`execute`; ``dies`` is ``before`` or ``after``, and what is noted, as in
         :func:`_what`; None for never.
     """
 
-    def __init__(self, share: StateStore, order: dict[str, Any]) -> None:
-        super().__init__(share, order["task"], order["number"], order["retried"])
+    def __init__(self, store: StateStore, order: dict[str, Any]) -> None:
+        super().__init__(store, order["task"], order["number"], order["retried"])
         self._dies = order["dies"]
 
     def write(self, record: Mapping[str, Any]) -> None:
@@ -116,7 +116,7 @@ def _what(record: Mapping[str, Any]) -> str:
     return f"done {record.get('next', 0)}"
 
 
-def perform(order: dict[str, Any]) -> Ended:
+def execute(order: dict[str, Any]) -> Ended:
     """Do an action as an operator does; give how it ended.
 
     :param order: ``url`` of RingCX, ``store``, ``folder`` of the host's own files, ``task``, ``number`` of
@@ -125,19 +125,19 @@ def perform(order: dict[str, Any]) -> Ended:
     """
     os.environ[FOLDER_VARIABLE] = order["folder"]
     client = workers.make_client({**order, "method": "api_token"})
-    journal = MortalJournal(client.sign_in.share, order)
+    journal = MortalJournal(client.authenticator.store, order)
     selection = Selection(order["criteria"])
     act = BulkAction.of(order["action"], selection, order["params"], chunk_size=order["chunk_size"])
     try:
         journal.open()
-        return Ended(summary=dict(client.lead_actions().perform(act, journal)))
+        return Ended(summary=dict(client.lead_actions().execute(act, journal)))
     except EngageVoiceError as error:
         return Ended(error=type(error).__name__, text=str(error))
 
 
 def _in_child(order: dict[str, Any], result: int) -> None:
     try:
-        ended = perform(order)
+        ended = execute(order)
     except BaseException:
         ended = Ended(error="unexpected", text=traceback.format_exc())
     os.write(result, json.dumps(vars(ended)).encode())

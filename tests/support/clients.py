@@ -69,7 +69,7 @@ class Clock:
         self.on_pause()
 
 
-def sign_in(url: str, method: str = "ringcentral", **changes: str) -> Authenticator:
+def authenticator(url: str, method: str = "ringcentral", **changes: str) -> Authenticator:
     """Sign in with the sandbox's words, or with others."""
     user = {"username": "sandbox-user", "password": "sandbox-password"}
     ways: dict[str, tuple[type[Any], dict[str, str]]] = {
@@ -104,7 +104,7 @@ def client_of(
     """Make a client as the hook does."""
     transport = HttpTransport("tests/1.0", (timeout, timeout), patience)
     return RingCXClient(
-        url, sign_in(url, method, **changes), transport, account_id, legacy=method == "legacy"
+        url, authenticator(url, method, **changes), transport, account_id, legacy=method == "legacy"
     )
 
 
@@ -128,7 +128,7 @@ def act(
 ) -> ActionResult:
     """Do an action as the hook does, with criteria that are known to be good."""
     chosen = PARAMS.get(name, {}) if params is None else params
-    return client.lead_actions().perform(BulkAction(ACTIONS[name], Selection(criteria), chosen, **more))
+    return client.lead_actions().execute(BulkAction(ACTIONS[name], Selection(criteria), chosen, **more))
 
 
 def paths(server: SandboxServer) -> list[str]:

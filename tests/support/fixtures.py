@@ -68,7 +68,8 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The pauses between rounds, none of which is waited for."""
     seen: list[float] = []
     monkeypatch.setattr(
-        "airflow_provider_engagevoice.ringcx.concurrency.pause", lambda seconds, over: seen.append(seconds)
+        "airflow_provider_engagevoice.ringcx.concurrency.wait_until",
+        lambda seconds, over: seen.append(seconds),
     )
     return seen
 
@@ -91,7 +92,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     for module in _TIMED_MODULES:
         monkeypatch.setattr(f"airflow_provider_engagevoice.ringcx.{module}.time", clock)
     monkeypatch.setattr(
-        "airflow_provider_engagevoice.ringcx.concurrency.pause", lambda seconds, over: clock.sleep(seconds)
+        "airflow_provider_engagevoice.ringcx.concurrency.wait_until",
+        lambda seconds, over: clock.sleep(seconds),
     )
     return clock
 
@@ -99,7 +101,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 @pytest.fixture
 def new_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test finds the tokens of another."""
-    monkeypatch.setattr(Authenticator, "share", MemoryStore())
+    monkeypatch.setattr(Authenticator, "store", MemoryStore())
 
 
 @pytest.fixture

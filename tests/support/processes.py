@@ -102,9 +102,9 @@ def keep(moments: Sequence[float], windows: Sequence[RateWindow], slack: float =
     """Tell whether no window ever holds too many of these moments."""
     ordered = sorted(moments)
     return all(
-        later - earlier >= window.seconds - slack
+        later - earlier >= window.period - slack
         for window in windows
-        for earlier, later in zip(ordered, ordered[window.calls :], strict=False)
+        for earlier, later in zip(ordered, ordered[window.max_requests :], strict=False)
     )
 
 

@@ -42,20 +42,20 @@ def say(word: str) -> None:
 
 
 def make_client(spec: dict[str, Any]) -> RingCXClient:
-    sign_in = clients.sign_in(spec["url"], spec.get("method", "ringcentral"), **spec.get("changes", {}))
-    sign_in.share = registry.open_store(spec.get("store", "host"))
+    sign_in = clients.authenticator(spec["url"], spec.get("method", "ringcentral"), **spec.get("changes", {}))
+    sign_in.store = registry.open_store(spec.get("store", "host"))
     transport = http.HttpTransport("workers/1.0", (20.0, 20.0))
-    transport.limiter = RateLimiter(sign_in.share, **spec.get("limiter", {}))
+    transport.limiter = RateLimiter(sign_in.store, **spec.get("limiter", {}))
     return RingCXClient(spec["url"], sign_in, transport, clients.ACCOUNT)
 
 
 def book(spec: dict[str, Any]) -> list[float]:
     """Book moments as fast as it goes, and give them as all processes see them."""
-    share = registry.open_store(spec.get("store", "host"))
+    store = registry.open_store(spec.get("store", "host"))
     windows = [RateWindow(*window) for window in spec["windows"]]
     moments = []
     for _ in range(spec["count"]):
-        wait = share.reserve("key", windows, spec.get("pad", 0.5), 1e5)
+        wait = store.reserve_slot("key", windows, spec.get("pad", 0.5), 1e5)
         moments.append(_real_monotonic() + wait)
     return moments
 
@@ -67,7 +67,7 @@ def go_on(spec: dict[str, Any]) -> list[float]:
     ends = _real_monotonic() + spec.get("seconds", 30.0)
     while _real_monotonic() < ends:
         try:
-            client.request("POST", COUNT, {"count": "true"}, {"campaignIds": [1]}, repeatable=True)
+            client.request("POST", COUNT, {"count": "true"}, {"campaignIds": [1]}, retry_safe=True)
         except RateLimited:
             break
         answered.append(_real_monotonic())
@@ -103,8 +103,8 @@ def wait(spec: dict[str, Any]) -> None:
 
 def hold(spec: dict[str, Any]) -> None:
     """Take the lock of the slot file, and keep it."""
-    share = file.FileStore()
-    with share._open("slots", "key") as descriptor, file._locked(descriptor):
+    store = file.FileStore()
+    with store._open("slots", "key") as descriptor, file._locked(descriptor):
         say("held")
         time.sleep(60)
 

@@ -22,7 +22,7 @@ class Authenticator(ABC):
     """
 
     mask: Callable[[str], None] = staticmethod(_forget)
-    share: StateStore = MemoryStore()
+    store: StateStore = MemoryStore()
 
     @abstractmethod
     def headers(self, transport: HttpTransport) -> Mapping[str, str]:
@@ -34,7 +34,7 @@ class Authenticator(ABC):
         """
 
     @abstractmethod
-    def renew(self, transport: HttpTransport, rejected: Mapping[str, str]) -> None:
+    def refresh(self, transport: HttpTransport, rejected: Mapping[str, str]) -> None:
         """Replace headers that RingCX rejected, unless somebody else has done so.
 
         :param transport: sends the sign-in.

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from airflow_provider_engagevoice.ringcx.auth.base import Authenticator
 from airflow_provider_engagevoice.ringcx.auth.encryption import ScryptCipher, TokenCipher
 from airflow_provider_engagevoice.ringcx.auth.token_cache import AccessToken, TokenCache
-from airflow_provider_engagevoice.ringcx.concurrency import WORTH_TELLING, ForkSafeLock
+from airflow_provider_engagevoice.ringcx.concurrency import LOG_WAIT_AFTER, ForkSafeLock
 from airflow_provider_engagevoice.ringcx.exceptions import (
     AccessDenied,
     AuthenticationError,
@@ -87,7 +87,7 @@ class RefreshingAuthenticator(Authenticator):
                 slot.token = self._current(transport, vault, slot.token)
             return self._as_headers(slot.token.access)
 
-    def renew(self, transport: HttpTransport, rejected: Mapping[str, str]) -> None:
+    def refresh(self, transport: HttpTransport, rejected: Mapping[str, str]) -> None:
         slot = self._slot()
         with slot.lock.held(transport.stop.check):
             if slot.token is not None and self._as_headers(slot.token.access) == rejected:
@@ -157,7 +157,7 @@ class RefreshingAuthenticator(Authenticator):
         for turn in range(_TURNS):
             begun, told = time.monotonic(), False
             while (waited := time.monotonic() - begun) < _STUCK_AFTER:
-                if waited > WORTH_TELLING and not told:
+                if waited > LOG_WAIT_AFTER and not told:
                     told = True
                     log.info(
                         "Waiting for another task to sign in: %.0f s more at most", _STUCK_AFTER - waited
@@ -213,7 +213,7 @@ class RefreshingAuthenticator(Authenticator):
         return _TOKEN_SLOTS[name]
 
     def _vault(self, slot: _TokenSlot) -> TokenCache:
-        return TokenCache(self.share, self._key(), slot.seal)
+        return TokenCache(self.store, self._key(), slot.seal)
 
     def _key(self) -> str:
         return hashlib.sha256("\0".join((type(self).__name__, *self._identity())).encode()).hexdigest()

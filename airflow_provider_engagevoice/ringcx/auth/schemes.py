@@ -42,7 +42,7 @@ class ApiTokenAuth(Authenticator):
             self._named = True
         return {"X-Auth-Token": self.token}
 
-    def renew(self, transport: HttpTransport, rejected: Mapping[str, str]) -> None:
+    def refresh(self, transport: HttpTransport, rejected: Mapping[str, str]) -> None:
         raise AuthenticationError(
             "RingCX refused the permanent API token; check the connection's password", status=401
         )
@@ -56,7 +56,11 @@ class _Bearer(RefreshingAuthenticator):
     def _refresh(self, transport: HttpTransport, refresh: str) -> AccessToken:
         # Source: guide, "RingCentral authentication": both tokens are replaced.
         call = ApiRequest(
-            "POST", f"{self.host}/api/auth/token/refresh", True, form={"refresh_token": refresh}, spends=True
+            "POST",
+            f"{self.host}/api/auth/token/refresh",
+            True,
+            form={"refresh_token": refresh},
+            single_use=True,
         )
         return self._bearer(transport.send(call))
 
@@ -123,7 +127,7 @@ class RingCentralJwtAuth(_Bearer):
             params={"includeRefresh": "true"},
             form={"rcAccessToken": platform_token, "rcTokenType": "Bearer"},
             # The limit is the app's, whichever of its users signs in.
-            whose=hashlib.sha256(f"{self.rc_host}\0{self.client_id}".encode()).hexdigest(),
+            rate_limit_scope=hashlib.sha256(f"{self.rc_host}\0{self.client_id}".encode()).hexdigest(),
         )
         try:
             return self._bearer(transport.send(exchange))

@@ -63,7 +63,7 @@ class TokenCache:
     :param seal: opens and closes it.
     """
 
-    share: StateStore
+    store: StateStore
     key: str
     seal: TokenCipher
 
@@ -101,7 +101,7 @@ class TokenCache:
         if token.left > 0:
             self.save(AccessToken(token.access, token.ends, token.renew_ahead))
         else:
-            self.share.forget(self.key)
+            self.store.delete(self.key)
 
     def refusal(self) -> AuthenticationError | None:
         """Tell whether somebody has just been refused with this very credential."""
@@ -123,10 +123,10 @@ class TokenCache:
         :param turn: how many holders before have kept the lock for too long.
         :return: what ends it; None where somebody else is the one.
         """
-        return self.share.try_lock(f"{self.key} {turn}", _LOCK_LIFE)
+        return self.store.acquire_lock(f"{self.key} {turn}", _LOCK_LIFE)
 
     def _open(self, key: str) -> tuple[dict[str, Any], float] | None:
-        found = self.share.load(key)
+        found = self.store.get(key)
         if found is None:
             return None
         try:
@@ -138,4 +138,4 @@ class TokenCache:
     def _save(self, key: str, kept: Mapping[str, Any], lifetime: float) -> None:
         # Where it cannot be sealed, it is kept within this process only.
         with contextlib.suppress(DecryptionError):
-            self.share.save(key, self.seal.close(json.dumps(kept).encode()), lifetime)
+            self.store.set(key, self.seal.close(json.dumps(kept).encode()), lifetime)

@@ -94,13 +94,13 @@ class BulkAction:
                 check_source(action, given, selection)
         return act
 
-    def parts(self) -> Chunks:
+    def chunks(self) -> Chunks:
         """Cut the selection into what one request takes.
 
         :return: the parts; only one where doing the action to parts is not the same.
         """
-        size = self.chunk_size if self.action.divisible else None
-        return self.selection.parts(size, disjoint=not self.action.may_be_repeated(self.params))
+        size = self.chunk_size if self.action.chunkable else None
+        return self.selection.chunks(size, disjoint=not self.action.is_retry_safe(self.params))
 
 
 def empty_result(lead_action: str, account_id: str, *, dry_run: bool) -> ActionResult:

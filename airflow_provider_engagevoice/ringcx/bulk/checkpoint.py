@@ -113,7 +113,7 @@ class NullCheckpointStore(CheckpointStore):
 _VERSION = 1
 
 
-def action_fingerprint(act: BulkAction, parts: Chunks, account_id: str) -> str:
+def action_fingerprint(act: BulkAction, chunks: Chunks, account_id: str) -> str:
     """Make the fingerprint of all that an action is made of: the same one, the same requests.
 
     :param act: the action.
@@ -125,7 +125,7 @@ def action_fingerprint(act: BulkAction, parts: Chunks, account_id: str) -> str:
     filters = {name: value for name, value in body.items() if name not in IDENTITIES}
     ids = {name: fingerprint(body[name]) for name in sorted(IDENTITIES & body.keys())}
     params = act.params if act.given is None else act.given
-    made_of = [_VERSION, act.action.name, account_id, filters, ids, params, parts.size]
+    made_of = [_VERSION, act.action.name, account_id, filters, ids, params, chunks.size]
     return fingerprint([json.dumps(made_of, sort_keys=True, default=str)])
 
 
@@ -151,7 +151,7 @@ def resume(
     kept = journal.read()
     name = act.action.name
     if kept is None:
-        if journal.retried and not journal.complete and not act.action.may_be_repeated(act.params):
+        if journal.retried and not journal.complete and not act.action.is_retry_safe(act.params):
             raise OutcomeUnknown(
                 f"An earlier try of this task may have done some or all of the {requests} requests of "
                 f"{name}, which must not be done twice; what it did is not known here. Look at the leads; if "

@@ -29,6 +29,7 @@ from airflow_provider_engagevoice.ringcx.leads.search import LeadSearch
 from airflow_provider_engagevoice.ringcx.leads.selection import Selection
 from airflow_provider_engagevoice.ringcx.observers import AttemptObserver
 from airflow_provider_engagevoice.ringcx.spec.lead_actions import Action
+from airflow_provider_engagevoice.ringcx.transport.responses import sanitize
 from airflow_provider_engagevoice.ringcx.transport.retry import FailureKind, RetryDecision
 
 log = logging.getLogger(__name__)
@@ -52,7 +53,7 @@ class LeadActionExecutor:
     stop: CancelToken = field(default_factory=CancelToken)
     beside: Callable[[], CountPrefetcher] | None = None
 
-    def perform(self, act: BulkAction, journal: CheckpointStore | None = None) -> ActionResult:
+    def execute(self, act: BulkAction, journal: CheckpointStore | None = None) -> ActionResult:
         """Do an action, in as many requests as its ids need.
 
         Each request is counted before it is sent, as a rule while the one before it is under way, and not
@@ -71,11 +72,11 @@ class LeadActionExecutor:
         summary = empty_result(act.action.name, self.leads.account_id, dry_run=act.dry_run)
         if act.selection.empty:
             return summary
-        parts = act.parts()
+        chunks = act.chunks()
         log.info("%s on %s", act.action.name, act.selection.describe())
         if act.dry_run or act.max_leads is not None:
-            numbers = each(f"Counting for {act.action.name}", parts, range(len(parts)))
-            matched = sum(self.leads.count(parts[number]) for number in numbers)
+            numbers = each(f"Counting for {act.action.name}", chunks, range(len(chunks)))
+            matched = sum(self.leads.count(chunks[number]) for number in numbers)
             _check_bound(act, matched)
         if act.dry_run:
             log.info("%s: %d leads match; dry run, nothing was changed", act.action.name, matched)
@@ -83,7 +84,7 @@ class LeadActionExecutor:
             return _with_target(summary, act.params)
         send = partial(self._send, act.action, summary)
         make_list = partial(self._new_list, act) if is_new_list(act.params) else None
-        counting = LeadCounter(self.leads, parts, self.stop, self.beside)
+        counting = LeadCounter(self.leads, chunks, self.stop, self.beside)
         run = BulkRunner(act, counting, send, summary, make_list, journal or NullCheckpointStore(), self.stop)
         return _with_target(summary, run.go())
 
@@ -99,20 +100,20 @@ class LeadActionExecutor:
         self,
         action: Action,
         summary: ActionResult,
-        part: Selection,
+        chunk: Selection,
         params: Mapping[str, Any],
-        watch: AttemptObserver | None = None,
+        observer: AttemptObserver | None = None,
     ) -> None:
         path = f"{account_path(self.leads.account_id)}/campaignLeads/actions"
-        counted = _AttemptCounter(watch)
+        counted = _AttemptCounter(observer)
         try:
             answer = self.request(
                 "PUT",
                 path,
                 params={"leadAction": action.name},
-                json={"campaignLeadSearchCriteria": part.body, "leadActionParams": {"paramMap": params}},
-                repeatable=action.may_be_repeated(params),
-                watch=counted,
+                json={"campaignLeadSearchCriteria": chunk.body, "leadActionParams": {"paramMap": params}},
+                retry_safe=action.is_retry_safe(params),
+                observer=counted,
             )
         finally:
             # Not sooner: what is noted of a request that was begun does not count it yet.
@@ -137,20 +138,20 @@ class _AttemptCounter:
     :param watch: is told the same.
     """
 
-    watch: AttemptObserver | None
+    observer: AttemptObserver | None
     maybe_done: bool = False
     _before: bool = False
 
-    def begins(self) -> None:
-        if self.watch is not None:
-            self.watch.begins()
+    def on_attempt(self) -> None:
+        if self.observer is not None:
+            self.observer.on_attempt()
         self._before, self.maybe_done = self.maybe_done, True
 
-    def undone(self) -> None:
+    def on_not_applied(self) -> None:
         # A try before this one may still have done it.
         self.maybe_done = self._before
-        if self.watch is not None:
-            self.watch.undone()
+        if self.observer is not None:
+            self.observer.on_not_applied()
 
 
 def _check_bound(act: BulkAction, matched: int) -> None:
@@ -173,7 +174,7 @@ def _with_target(summary: ActionResult, params: Mapping[str, Any]) -> ActionResu
 
 def _unconfirmed(action: Action, params: Mapping[str, Any]) -> EngageVoiceError:
     text = f"RingCX answered {action.name} with something other than its result"
-    if FailureKind.INVALID_RESPONSE.then(action.may_be_repeated(params)) is RetryDecision.RAISE:
+    if FailureKind.INVALID_RESPONSE.then(action.is_retry_safe(params)) is RetryDecision.RAISE:
         return UnexpectedResponse(text, status=200)
     return OutcomeUnknown(
         f"{text}. It may have been done and must not be done twice; look at the leads", status=200

@@ -42,9 +42,9 @@ def check_verifiable(action: Action, params: Mapping[str, Any] | None = None) ->
     :param params: its ``paramMap``; None where it is not known yet.
     :raises InvalidParameter: where ``verify`` makes no sense for it.
     """
-    if action.done is None:
+    if action.success is None:
         raise InvalidParameter(f"verify: no search tells whether {action.name} has been done")
-    for name, value in action.done.only_with.items():
+    for name, value in action.success.only_with.items():
         if params is not None and params.get(name) != value:
             raise InvalidParameter(f"verify: {action.name} can be verified only with {name} {value}")
 

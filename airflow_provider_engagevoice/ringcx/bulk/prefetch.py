@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from airflow_provider_engagevoice.ringcx.auth.base import Authenticator
-from airflow_provider_engagevoice.ringcx.concurrency import LOOK, CancelToken
+from airflow_provider_engagevoice.ringcx.concurrency import POLL_INTERVAL, CancelToken
 from airflow_provider_engagevoice.ringcx.exceptions import AuthenticationError, EngageVoiceError
 from airflow_provider_engagevoice.ringcx.leads.search import LeadSearch
 from airflow_provider_engagevoice.ringcx.leads.selection import Chunks, Selection
@@ -35,7 +35,7 @@ class LeadCounter:
     """
 
     leads: LeadSearch
-    parts: Chunks
+    chunks: Chunks
     stop: CancelToken
     beside: Callable[[], CountPrefetcher] | None = None
     _beside: CountPrefetcher | None = field(default=None, init=False)
@@ -49,11 +49,11 @@ class LeadCounter:
         """
         ahead = self._ahead.pop(index, None)
         if ahead is not None:
-            while not wait((ahead,), LOOK).done:
+            while not wait((ahead,), POLL_INTERVAL).done:
                 self.stop.check()
             with suppress(EngageVoiceError):
                 return ahead.result()
-        return self.leads.count(self.parts[index])
+        return self.leads.count(self.chunks[index])
 
     def begin(self, index: int | None) -> None:
         """Begin to count the leads of a request, if no other one changes their number.
@@ -62,12 +62,12 @@ class LeadCounter:
         """
         if index is None or index in self._ahead or self.beside is None:
             return
-        if self.parts.key not in _ONE_PER_LEAD:
+        if self.chunks.key not in _ONE_PER_LEAD:
             return
         # Counting ahead is no duty: what stands in its way is met, and told, where the number is needed.
         with suppress(EngageVoiceError, RuntimeError):
             self._beside = self._beside or self.beside()
-            self._ahead = {index: self._beside.count(self.parts[index])}
+            self._ahead = {index: self._beside.count(self.chunks[index])}
 
     def close(self) -> None:
         """Count nothing ahead any more."""
@@ -90,7 +90,7 @@ class BorrowedToken(Authenticator):
     def headers(self, transport: HttpTransport) -> Mapping[str, str]:
         return self.given
 
-    def renew(self, transport: HttpTransport, rejected: Mapping[str, str]) -> None:
+    def refresh(self, transport: HttpTransport, rejected: Mapping[str, str]) -> None:
         raise AuthenticationError("RingCX rejected the token")
 
 

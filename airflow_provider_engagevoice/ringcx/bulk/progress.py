@@ -47,7 +47,7 @@ class ProgressLogger:
         )
 
 
-def each(what: str, parts: Chunks, numbers: Collection[int]) -> Iterator[int]:
+def each(what: str, chunks: Chunks, numbers: Collection[int]) -> Iterator[int]:
     """Give numbers of requests, and tell how far they have come.
 
     :param what: what is done to them.
@@ -55,10 +55,10 @@ def each(what: str, parts: Chunks, numbers: Collection[int]) -> Iterator[int]:
     :param numbers: the numbers.
     :return: the numbers, each to be worked on before the next one is asked for.
     """
-    progress = ProgressLogger(what, sum(map(parts.size_of, numbers)), len(numbers))
+    progress = ProgressLogger(what, sum(map(chunks.size_in, numbers)), len(numbers))
     for number in numbers:
         yield number
-        progress.add(parts.size_of(number))
+        progress.add(chunks.size_in(number))
 
 
 def _shown(seconds: float) -> str:

@@ -30,7 +30,7 @@ class MoveReconciler:
 
     leads: LeadSearch
     action: Action
-    part: Selection
+    chunk: Selection
     params: Mapping[str, Any]
     matched: int
     new_list: NewListTracker | None
@@ -42,14 +42,14 @@ class MoveReconciler:
             still there. Moved ones are not selected again.
         :raises EngageVoiceError: where it cannot be looked up.
         """
-        return self._leaves_its_source() and self.leads.count(self.part) > 0
+        return self._leaves_its_source() and self.leads.count(self.chunk) > 0
 
     def _leaves_its_source(self) -> bool:
-        sources = self.part.body.get("campaignIds", ())
+        sources = self.chunk.body.get("campaignIds", ())
         return bool(
             self.new_list is not None
             and sources
-            and self.action.can_be_looked_up(self.params)
+            and self.action.is_reconcilable(self.params)
             and self.params["CAMPAIGN_ID"] not in sources
         )
 
@@ -64,7 +64,7 @@ class MoveReconciler:
         if self.new_list is None or not self._leaves_its_source():
             raise error
         try:
-            left = self.leads.count(self.part)
+            left = self.leads.count(self.chunk)
             # Leads may also leave a selection by their state, so the new list has to show them.
             arrived = 0 if left else self._arrived(self.new_list.fill(self.params))
         except EngageVoiceError:

@@ -111,7 +111,7 @@ class UnprocessedIdsReport:
 
 
 def find_unmatched_ids(
-    leads: LeadSearch, part: Selection, key: str, ids: Sequence[Any], matched: int
+    leads: LeadSearch, chunk: Selection, key: str, ids: Sequence[Any], matched: int
 ) -> list[Any]:
     """Tell which ids match no lead. Searches only where the count says that some may.
 
@@ -127,7 +127,7 @@ def find_unmatched_ids(
         return list(ids)
     if matched == len(ids) or (key == "leadIds" and matched > len(ids)):
         return []
-    found = {name for row in leads.search(part) for name in _names(key, row)}
+    found = {name for row in leads.search(chunk) for name in _names(key, row)}
     return [value for value in ids if _name(key, value) not in found]
 
 

@@ -47,7 +47,7 @@ class Send(Protocol):
     """Sends one request of an action, and adds up its counts."""
 
     def __call__(
-        self, part: Selection, params: Mapping[str, Any], watch: AttemptObserver | None = None
+        self, chunk: Selection, params: Mapping[str, Any], observer: AttemptObserver | None = None
     ) -> None:
         """Send it.
 
@@ -125,12 +125,12 @@ class BulkRunner:
         return self.counting.leads
 
     @property
-    def _parts(self) -> Chunks:
-        return self.counting.parts
+    def _chunks(self) -> Chunks:
+        return self.counting.chunks
 
     @property
     def _outcome(self) -> RunSummary:
-        return RunSummary(self.act, self._parts, self.record, self.summary, self.journal.keeps)
+        return RunSummary(self.act, self._chunks, self.record, self.summary, self.journal.keeps)
 
     @property
     def _params(self) -> Mapping[str, Any]:
@@ -156,26 +156,26 @@ class BulkRunner:
             self._fill_list()
 
     def _do_all(self) -> None:
-        parts, record = self._parts, self.record
-        before = sum(map(parts.size_of, record.again))
-        done = min(record.next * (parts.size or 0), len(parts.ids)) - before
-        progress = ProgressLogger(self.act.action.name, len(parts.ids), len(parts), done)
+        chunks, record = self._chunks, self.record
+        before = sum(map(chunks.size_in, record.again))
+        done = min(record.next * (chunks.size or 0), len(chunks.ids)) - before
+        progress = ProgressLogger(self.act.action.name, len(chunks.ids), len(chunks), done)
         for index, following in self._todo():
             self.stop.check()
             self._attempt(index, following)
-            progress.add(parts.size_of(index))
+            progress.add(chunks.size_in(index))
         if self.act.on_rejected != "fail":
             self.summary["ids_rejected"] = self._outcome.ids_rejected
         if self.act.verify:
             rejected = set(record.again)
             verification = Verifier(self.act.action, self._params, self.leads, self._repeat, self.stop.sleep)
-            verification.go(parts, [index for index in range(len(parts)) if index not in rejected])
+            verification.go(chunks, [index for index in range(len(chunks)) if index not in rejected])
         self._outcome.check_rejected()
         self._note(finished=True)
 
     def _todo(self) -> Iterator[tuple[int, int | None]]:
         """Give the number of each request that is not done yet, those rejected before first, and the next."""
-        numbers = [*self.record.again, *range(self.record.next, len(self._parts))]
+        numbers = [*self.record.again, *range(self.record.next, len(self._chunks))]
         return zip_longest(numbers, numbers[1:])
 
     def _attempt(self, index: int, following: int | None) -> None:
@@ -187,21 +187,21 @@ class BulkRunner:
             self._ended(index, again=again if index in again else [*again, index])
             if self.act.on_rejected == "fail":
                 raise
-            log.warning("Request %d of %d: %s", index + 1, len(self._parts), error)
+            log.warning("Request %d of %d: %s", index + 1, len(self._chunks), error)
             return
         self._fill_list()
 
     def _do(self, index: int, following: int | None) -> None:
         """Count the leads of one request, send it, note how it ended."""
-        part = self._parts[index]
+        chunk = self._chunks[index]
         matched = self.counting.of(index)
         # Now, since afterwards leads that are deleted or moved could not be told from those never found.
-        missing = self._missing(index, part, matched)
+        missing = self._missing(index, chunk, matched)
         if matched or not self.act.action.needs_leads:
             try:
-                self.send(part, self._params, _CheckpointObserver(self, index, matched, following))
+                self.send(chunk, self._params, _CheckpointObserver(self, index, matched, following))
             except OutcomeUnknown as error:
-                self.summary["leads_updated"] += self._settle(part, error)
+                self.summary["leads_updated"] += self._settle(chunk, error)
             except EngageVoiceError:
                 # It surely changed nothing, or the error would say that nobody knows.
                 if self.record.begun is not None:
@@ -213,10 +213,10 @@ class BulkRunner:
             self.summary["ids_not_found"] += len(missing)
         self._ended(index, again=[each for each in self.record.again if each != index])
 
-    def _settle(self, part: Selection, error: OutcomeUnknown) -> int:
+    def _settle(self, chunk: Selection, error: OutcomeUnknown) -> int:
         """Look up what the request that was begun has done, or note that somebody is told of it."""
         try:
-            return self._lost(part).settle(error)
+            return self._lost(chunk).settle(error)
         except OutcomeUnknown:
             self._note(told=True)
             raise
@@ -227,17 +227,17 @@ class BulkRunner:
         following = max(self.record.next, index + 1)
         self._note(next=following, again=again, begun=None, told=False, reported=reported)
 
-    def _missing(self, index: int, part: Selection, matched: int) -> list[Any]:
+    def _missing(self, index: int, chunk: Selection, matched: int) -> list[Any]:
         """Give the ids of a request that match no lead, where that is to be reported."""
-        key = self._parts.key
+        key = self._chunks.key
         if self._report is None or key is None:
             return []
-        return find_unmatched_ids(self.leads, part, key, self._parts.ids_of(index), matched)
+        return find_unmatched_ids(self.leads, chunk, key, self._chunks.ids_in(index), matched)
 
-    def _repeat(self, part: Selection, params: Mapping[str, Any]) -> None:
+    def _repeat(self, chunk: Selection, params: Mapping[str, Any]) -> None:
         """Send a request for leads that were not reached; where it is rejected, they are counted again."""
         try:
-            self.send(part, params)
+            self.send(chunk, params)
         except (ActionRejected, InvalidRequest) as error:
             if self.act.on_rejected == "fail":
                 raise
@@ -250,7 +250,7 @@ class BulkRunner:
         for look in range(_LOOKS):
             if self._look_for_list() or not self.summary["leads_updated"]:
                 return
-            if self.record.next == len(self._parts):
+            if self.record.next == len(self._chunks):
                 return
             if look + 1 < _LOOKS:
                 self.stop.sleep(_LOOK_PAUSE)
@@ -272,12 +272,12 @@ class BulkRunner:
         if self._report is None:
             return
         for index in self.record.again:
-            self._report.add(self._parts.ids_of(index), "rejected")
+            self._report.add(self._chunks.ids_in(index), "rejected")
         self._report.close()
 
-    def _lost(self, part: Selection) -> MoveReconciler:
+    def _lost(self, chunk: Selection) -> MoveReconciler:
         return MoveReconciler(
-            self.leads, self.act.action, part, self._params, self.record.matched, self._new_list
+            self.leads, self.act.action, chunk, self._params, self.record.matched, self._new_list
         )
 
     def _note(self, **changes: Any) -> None:
@@ -289,7 +289,7 @@ class BulkRunner:
 
     def _resume(self) -> bool:
         """Take over the record of an earlier try; tell whether there is one of the same action."""
-        record = resume(self.journal, self.act, len(self._parts), self._fingerprint)
+        record = resume(self.journal, self.act, len(self._chunks), self._fingerprint)
         if record is None:
             return False
         self.record = record
@@ -300,12 +300,12 @@ class BulkRunner:
 
     def _settle_begun(self, index: int) -> None:
         """Decide about a request that an earlier try was broken off in."""
-        name, number, of = self.act.action.name, index + 1, len(self._parts)
-        part = self._parts[index]
+        name, number, of = self.act.action.name, index + 1, len(self._chunks)
+        chunk = self._chunks[index]
         # Where Airflow itself runs the task again, it died before it could tell anybody.
         told = self.record.told and not self.journal.retried
-        repeatable = self.act.action.may_be_repeated(self._params)
-        if repeatable or (not told and self._lost(part).is_undone()):
+        repeatable = self.act.action.is_retry_safe(self._params)
+        if repeatable or (not told and self._lost(chunk).is_undone()):
             if is_new_list(self._params):
                 self._look_for_list()
             self.record.begun = None
@@ -318,7 +318,7 @@ class BulkRunner:
             # Its list, if it made one, is looked for from now on.
             self.summary["requests"] += not self.record.told
             self.summary["leads_updated"] += self._settle(
-                part,
+                chunk,
                 OutcomeUnknown(
                     f"An earlier try of this task was broken off in request {number} of {of} of {name}, "
                     "which may have been done and must not be done twice. Look at its leads, then run the "
@@ -331,7 +331,7 @@ class BulkRunner:
     def _fingerprint(self) -> str:
         if self._print is None:
             needed = not isinstance(self.journal, NullCheckpointStore) or self.act.report is not None
-            self._print = action_fingerprint(self.act, self._parts, self.leads.account_id) if needed else ""
+            self._print = action_fingerprint(self.act, self._chunks, self.leads.account_id) if needed else ""
         return self._print
 
 
@@ -350,12 +350,12 @@ class _CheckpointObserver:
     matched: int
     following: int | None
 
-    def begins(self) -> None:
+    def on_attempt(self) -> None:
         """Note it, and count the next one. Not sooner: what only waits has surely done nothing."""
         self.run._note(begun=self.index, matched=self.matched)
         self.run.counting.begin(self.following)
 
-    def undone(self) -> None:
+    def on_not_applied(self) -> None:
         """Note that it is not under way."""
         if self.run.record.begun is not None:
             self.run._note(begun=None)

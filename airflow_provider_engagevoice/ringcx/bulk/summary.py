@@ -31,7 +31,7 @@ class RunSummary:
     """
 
     act: BulkAction
-    parts: Chunks
+    chunks: Chunks
     record: Checkpoint
     summary: ActionResult
     kept: bool
@@ -39,7 +39,7 @@ class RunSummary:
     @property
     def ids_rejected(self) -> int:
         """How many ids the rejected requests have."""
-        return sum(map(self.parts.size_of, self.record.again))
+        return sum(map(self.chunks.size_in, self.record.again))
 
     def tell(self) -> None:
         """Say in the log, in one line, what was done."""
@@ -56,7 +56,7 @@ class RunSummary:
     def how_far(self) -> str:
         """Write how far it came where it ended half-way."""
         return (
-            f"{self.act.action.name} ended after {self.record.done} of {len(self.parts)} requests: "
+            f"{self.act.action.name} ended after {self.record.done} of {len(self.chunks)} requests: "
             f"{self.summary['leads_updated']} leads updated, {self.summary['leads_deleted']} deleted"
             f"{self._not_done()}"
         )
@@ -76,7 +76,7 @@ class RunSummary:
         """
         if self.record.again and self.act.on_rejected == "continue":
             raise ActionRejected(
-                f"RingCX rejected {len(self.record.again)} of {len(self.parts)} requests of "
+                f"RingCX rejected {len(self.record.again)} of {len(self.chunks)} requests of "
                 f"{self.act.action.name}, with {self.ids_rejected} ids, for the reasons in the log; the "
                 "others were done" + (". Run again, the task sends those only" if self.kept else ""),
                 status=200,
@@ -89,14 +89,14 @@ class RunSummary:
         :return: the error, with the summary; ``OutcomeUnknown`` where requests had been done that must not be
             done twice, and no other try would go on after them.
         """
-        done, of = self.record.done, len(self.parts)
+        done, of = self.record.done, len(self.chunks)
         if isinstance(error, Cancelled):
             error = Cancelled(self.how_far())
         error.summary = dict(self.summary)
         if not done:
             return error
         log.error("%s", self.how_far())
-        if self.kept or self.act.action.may_be_repeated(self.act.params):
+        if self.kept or self.act.action.is_retry_safe(self.act.params):
             return error
         rejected = isinstance(error, ActionRejected) and self.act.on_rejected != "fail"
         if rejected or isinstance(error, VerificationFailed):

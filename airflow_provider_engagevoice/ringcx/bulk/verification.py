@@ -37,14 +37,17 @@ def remaining_selection(done: SuccessCriterion, selection: Selection, held: tupl
     if states and "READY" in states:
         states = list(dict.fromkeys([*states, *held]))
     if done.state:
-        states = [state for state in states or LEAD_STATES if state not in (done.state, *done.then)]
+        states = [state for state in states or LEAD_STATES if state not in (done.state, *done.also_accept)]
         if not states:
             return Selection({}, f"all are {done.state}")
     if states:
         body["leadStates"] = states
-    if done.left and body.get("suppressed", done.left) not in (done.left, "ALL"):
+    if done.remaining_filter and body.get("suppressed", done.remaining_filter) not in (
+        done.remaining_filter,
+        "ALL",
+    ):
         return Selection({}, "none was selected that it would change")
-    return Selection({**body, "suppressed": done.left} if done.left else body)
+    return Selection({**body, "suppressed": done.remaining_filter} if done.remaining_filter else body)
 
 
 @dataclass(frozen=True)
@@ -64,20 +67,20 @@ class Verifier:
     send: Callable[[Selection, Mapping[str, Any]], None]
     sleep: Callable[[float], object]
 
-    def go(self, parts: Chunks, done: Iterable[int]) -> None:
+    def go(self, chunks: Chunks, done: Iterable[int]) -> None:
         """Count what is left, and repeat the act for it where it may be repeated.
 
         :param parts: all requests.
         :param done: numbers of those that were done.
         :raises NotAllDone: where some leads are left after several rounds.
         """
-        how = self.action.done
+        how = self.action.success
         if how is None:
             return
         left = dict.fromkeys(done, 1)
-        repeatable = self.action.may_be_repeated(self.params)
+        repeatable = self.action.is_retry_safe(self.params)
         for number in range(1, ROUNDS + 1):
-            left = self._left(how, parts, left)
+            left = self._left(how, chunks, left)
             if not left:
                 log.info("%s: verified, no lead is left", self.action.name)
                 return
@@ -91,22 +94,22 @@ class Verifier:
             )
             if number < ROUNDS:
                 if repeatable:
-                    self._repeat(how, parts, left)
+                    self._repeat(how, chunks, left)
                 self.sleep(_FIRST_PAUSE * 2 ** (number - 1))
         raise VerificationFailed(
             f"{self.action.name}: {sum(left.values())} leads are still not in the state that it gives, after "
             f"{ROUNDS} rounds; the dialer may hold them"
         )
 
-    def _left(self, how: SuccessCriterion, parts: Chunks, among: Collection[int]) -> dict[int, int]:
+    def _left(self, how: SuccessCriterion, chunks: Chunks, among: Collection[int]) -> dict[int, int]:
         """Count the leads that the requests with these numbers have not reached, where there are any."""
-        numbers = each(f"Verifying {self.action.name}", parts, among)
-        left = {index: self.leads.count(remaining_selection(how, parts[index], HELD)) for index in numbers}
+        numbers = each(f"Verifying {self.action.name}", chunks, among)
+        left = {index: self.leads.count(remaining_selection(how, chunks[index], HELD)) for index in numbers}
         return {index: count for index, count in left.items() if count}
 
-    def _repeat(self, how: SuccessCriterion, parts: Chunks, left: Iterable[int]) -> None:
+    def _repeat(self, how: SuccessCriterion, chunks: Chunks, left: Iterable[int]) -> None:
         for index in left:
             # Leads that are on a call are counted, but not touched unless they were meant.
-            part = remaining_selection(how, parts[index], HELD[:1])
-            if not part.empty:
-                self.send(part, self.params)
+            chunk = remaining_selection(how, chunks[index], HELD[:1])
+            if not chunk.empty:
+                self.send(chunk, self.params)

@@ -111,7 +111,7 @@ class LeadSearch:
             f"{account_path(self.account_id)}/campaignLeads/leadSearch",
             params=params,
             json=selection.body,
-            repeatable=True,
+            retry_safe=True,
         )
 
 

@@ -80,7 +80,7 @@ class Selection:
             )
         return Selection({**self.body, "campaignId": campaign_id, "campaignIds": [campaign_id]})
 
-    def parts(self, size: int | None, *, disjoint: bool = False) -> Chunks:
+    def chunks(self, size: int | None, *, disjoint: bool = False) -> Chunks:
         """Cut a long list of ids into selections that together select the same leads.
 
         :param size: most ids in one part; None for no bound.
@@ -111,12 +111,12 @@ class Chunks(Sequence[Selection]):
         """All ids of the list that is cut; none where there is none."""
         return self.whole.body[self.key] if self.key else ()
 
-    def ids_of(self, index: int) -> list[Any]:
+    def ids_in(self, index: int) -> list[Any]:
         """Give the ids of one part."""
         size = self.size or len(self.ids)
         return list(self.ids[index * size : (index + 1) * size])
 
-    def size_of(self, index: int) -> int:
+    def size_in(self, index: int) -> int:
         """Tell how many ids one part has, without reading them."""
         size = self.size or len(self.ids)
         return max(0, min(size, len(self.ids) - index * size))
@@ -138,7 +138,7 @@ class Chunks(Sequence[Selection]):
             return self.whole
         # Ids that are kept in a file become a list, which can be sent.
         others = {key: list(self.whole.body[key]) for key in IDENTITIES & self.whole.body.keys() - {self.key}}
-        return Selection({**self.whole.body, **others, self.key: self.ids_of(position)})
+        return Selection({**self.whole.body, **others, self.key: self.ids_in(position)})
 
 
 def select(

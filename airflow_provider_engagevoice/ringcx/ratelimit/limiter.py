@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
-from airflow_provider_engagevoice.ringcx.concurrency import WORTH_TELLING, CancelToken
+from airflow_provider_engagevoice.ringcx.concurrency import LOG_WAIT_AFTER, CancelToken
 from airflow_provider_engagevoice.ringcx.exceptions import RateLimited
 from airflow_provider_engagevoice.ringcx.observers import AttemptObserver
 from airflow_provider_engagevoice.ringcx.ratelimit.operations import RateLimit, shown
@@ -41,7 +41,7 @@ class RateLimiter:
     :param timeout: most seconds that a request waits.
     """
 
-    share: StateStore = field(default_factory=MemoryStore)
+    store: StateStore = field(default_factory=MemoryStore)
     pad: float = PAD
     timeout: float = LIMIT_TIMEOUT
     #: How many requests of each operation RingCX refused this limiter.
@@ -49,7 +49,7 @@ class RateLimiter:
     _told: dict[str, float] = field(default_factory=dict, init=False, repr=False)
 
     def wait(
-        self, limit: RateLimit, stop: CancelToken | None = None, watch: AttemptObserver | None = None
+        self, limit: RateLimit, stop: CancelToken | None = None, observer: AttemptObserver | None = None
     ) -> float:
         """Wait for the request's moment.
 
@@ -65,7 +65,7 @@ class RateLimiter:
         """
         stop = stop or CancelToken()
         seconds = self._book(limit)
-        if watch is None:
+        if observer is None:
             self._sleep(seconds, limit, stop)
             return seconds
         left, lead = seconds, _LEAD
@@ -73,7 +73,7 @@ class RateLimiter:
             moment = time.monotonic() + left
             self._sleep(left - lead, limit, stop)
             told = time.monotonic()
-            watch.begins()
+            observer.on_attempt()
             left = moment - time.monotonic()
             if -left > max(self.pad / 2, _LATE):
                 # Requests that booked later count on it that this one was on time.
@@ -82,7 +82,7 @@ class RateLimiter:
             if left <= lead:
                 self._sleep(left, limit, stop)
                 return seconds
-            watch.undone()
+            observer.on_not_applied()
             lead = max(lead, time.monotonic() - told)
 
     def refused(self, limit: RateLimit) -> None:
@@ -103,13 +103,13 @@ class RateLimiter:
             limit.operation,
             self.refusals[limit.operation],
             shown(limit.windows),
-            self.share.name,
+            self.store.name,
         )
 
     def _book(self, limit: RateLimit) -> float:
         """Book a moment; return the seconds until it."""
         try:
-            return self.share.reserve(limit.key, limit.windows, self.pad, self.timeout)
+            return self.store.reserve_slot(limit.key, limit.windows, self.pad, self.timeout)
         except LimitExceeded as full:
             raise RateLimited(
                 f"RingCX's limit for {limit.operation} is taken by requests before this one for the next "
@@ -120,7 +120,7 @@ class RateLimiter:
 
     def _sleep(self, seconds: float, limit: RateLimit, stop: CancelToken) -> None:
         """Sleep, and say so now and then where it takes long."""
-        left, until_told = seconds, WORTH_TELLING
+        left, until_told = seconds, LOG_WAIT_AFTER
         while left > until_told:
             stop.sleep(until_told)
             left -= until_told

@@ -47,7 +47,7 @@ class RateLimit:
 
 
 def rate_limit_for(
-    method: str, url: str, params: Mapping[str, Any] | None = None, whose: str = ""
+    method: str, url: str, params: Mapping[str, Any] | None = None, rate_limit_scope: str = ""
 ) -> RateLimit | None:
     """Tell what a request counts towards.
 
@@ -70,12 +70,14 @@ def rate_limit_for(
     windows = LIMITS.get(operation, OTHER)
     account = _ACCOUNT.search(parts.path)
     # The windows are in the key: of two versions with other limits, each keeps its own.
-    spans = ",".join(f"{window.calls}/{window.seconds:g}" for window in windows)
+    spans = ",".join(f"{window.max_requests}/{window.period:g}" for window in windows)
     return RateLimit(
-        f"{parts.netloc} {account[1] if account else whose} {operation} {spans}", operation, windows
+        f"{parts.netloc} {account[1] if account else rate_limit_scope} {operation} {spans}",
+        operation,
+        windows,
     )
 
 
 def shown(windows: Sequence[RateWindow]) -> str:
     """Write windows for a person."""
-    return " and ".join(f"{window.calls} requests in {window.seconds:g} s" for window in windows)
+    return " and ".join(f"{window.max_requests} requests in {window.period:g} s" for window in windows)

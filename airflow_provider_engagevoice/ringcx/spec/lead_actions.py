@@ -54,8 +54,8 @@ class SuccessCriterion:
     """
 
     state: str | None = None
-    then: tuple[str, ...] = ()
-    left: str | None = None
+    also_accept: tuple[str, ...] = ()
+    remaining_filter: str | None = None
     only_with: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -81,31 +81,31 @@ class Action:
     name: str
     help: str
     parameters: tuple[Parameter, ...] = ()
-    repeatable: bool = True
-    harmful: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    looked_up: Mapping[str, str] = field(default_factory=dict)
+    retry_safe: bool = True
+    unsafe_params: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    reconcilable_params: Mapping[str, str] = field(default_factory=dict)
     needs_leads: bool = True
-    divisible: bool = True
-    done: SuccessCriterion | None = None
+    chunkable: bool = True
+    success: SuccessCriterion | None = None
 
-    def may_be_repeated(self, params: Mapping[str, object]) -> bool:
+    def is_retry_safe(self, params: Mapping[str, object]) -> bool:
         """Tell whether a request with these parameters may be sent again when its fate is unknown.
 
         :param params: the ``paramMap`` as sent.
         :return: True where a repeat cannot do harm.
         """
-        return self.repeatable and not any(
-            str(params.get(name)).upper() in values for name, values in self.harmful.items()
+        return self.retry_safe and not any(
+            str(params.get(name)).upper() in values for name, values in self.unsafe_params.items()
         )
 
-    def can_be_looked_up(self, params: Mapping[str, object]) -> bool:
+    def is_reconcilable(self, params: Mapping[str, object]) -> bool:
         """Tell whether a search may tell what a request with these parameters did, when its fate is unknown.
 
         :param params: the ``paramMap`` as sent.
         :return: True where the leads it has reached are elsewhere than before.
         """
-        return bool(self.looked_up) and all(
-            str(params.get(name)) == value for name, value in self.looked_up.items()
+        return bool(self.reconcilable_params) and all(
+            str(params.get(name)) == value for name, value in self.reconcilable_params.items()
         )
 
 
@@ -115,45 +115,45 @@ HELD = ("PENDING", "ACTIVE")
 """States of leads that the dialer has taken out of READY, and may give back. Source: observed."""
 
 #: Sources: guides of 2020 and 2024 for names and meanings, the guide of July 2026 for parameters,
-#: the contract's enum for the set of names. ``repeatable`` follows from the meanings: RESET, READY
+#: the contract's enum for the set of names. ``retry_safe`` follows from the meanings: RESET, READY
 #: and the callback RESET put a lead back into the dialer's queue, so a blind repeat may have a
 #: person called twice; MANUAL adds a pass and EMAIL a mail each time; copies and new lists multiply.
 _TABLE = (
     Action(
         "RESET_LEADS",
         "Sets the pass count to zero, the state to READY and the next dial time to now.",
-        repeatable=False,
+        retry_safe=False,
     ),
     Action(
         "CANCEL_LEADS",
         "Sets the state to CANCELLED; the state before is lost.",
-        done=SuccessCriterion(state="CANCELLED"),
+        success=SuccessCriterion(state="CANCELLED"),
     ),
     Action(
         "PAUSE_LEADS",
         "Sets the state to PAUSED; the state before is lost.",
-        done=SuccessCriterion(state="PAUSED"),
+        success=SuccessCriterion(state="PAUSED"),
     ),
     Action(
         "READY_LEADS",
         "Sets the state to READY; pass count and next dial time stay.",
-        repeatable=False,
-        done=SuccessCriterion(state="READY", then=HELD),
+        retry_safe=False,
+        success=SuccessCriterion(state="READY", also_accept=HELD),
     ),
     Action(
         "DELETE_LEADS",
         "Removes the leads for good; the records of their calls stay.",
-        done=SuccessCriterion(),
+        success=SuccessCriterion(),
     ),
     Action(
         "SUPPRESS_LEADS",
         "Stops dialling while the state stays.",
-        done=SuccessCriterion(left="ONLY_UNSUPPRESSED"),
+        success=SuccessCriterion(remaining_filter="ONLY_UNSUPPRESSED"),
     ),
     Action(
         "UNSUPPRESS_LEADS",
         "Lets suppressed leads be dialled again.",
-        done=SuccessCriterion(left="ONLY_SUPPRESSED"),
+        success=SuccessCriterion(remaining_filter="ONLY_SUPPRESSED"),
     ),
     Action(
         "MANUAL_LEADS",
@@ -175,14 +175,14 @@ _TABLE = (
                 required=True,
             ),
         ),
-        repeatable=False,
+        retry_safe=False,
     ),
     Action(
         "EMAIL_LEADS",
         "Mails a link to a ZIP of the selected leads; the link lives 24 hours.",
         (Parameter("EMAIL_TO", Kind.ADDRESSES, "Address, or several separated by commas.", required=True),),
-        repeatable=False,
-        divisible=False,
+        retry_safe=False,
+        chunkable=False,
     ),
     Action(
         "CALLBACK_LEADS",
@@ -210,7 +210,7 @@ _TABLE = (
                 only_with=("ACTION_TYPE", "AGENT"),
             ),
         ),
-        harmful={"ACTION_TYPE": frozenset({"AGENT", "RESET"})},
+        unsafe_params={"ACTION_TYPE": frozenset({"AGENT", "RESET"})},
     ),
     Action(
         "MOVE_TO_CAMPAIGN",
@@ -239,9 +239,14 @@ _TABLE = (
                 choices=("MOVE", "IGNORE"),
             ),
         ),
-        done=SuccessCriterion(only_with={"CREATE_COPY_SETTING": "false", "DUPLICATE_ACTION_SETTING": "MOVE"}),
-        harmful={"LIST_ID": frozenset({NEW_LIST}), "CREATE_COPY_SETTING": frozenset({"TRUE", "TRANSITION"})},
-        looked_up={"LIST_ID": NEW_LIST, "CREATE_COPY_SETTING": "false"},
+        success=SuccessCriterion(
+            only_with={"CREATE_COPY_SETTING": "false", "DUPLICATE_ACTION_SETTING": "MOVE"}
+        ),
+        unsafe_params={
+            "LIST_ID": frozenset({NEW_LIST}),
+            "CREATE_COPY_SETTING": frozenset({"TRUE", "TRANSITION"}),
+        },
+        reconcilable_params={"LIST_ID": NEW_LIST, "CREATE_COPY_SETTING": "false"},
     ),
     Action(
         "AGENT_RESERVATION",
@@ -258,7 +263,7 @@ _TABLE = (
         "Refreshes the dialer's lead cache of the campaigns in the criteria.",
         (Parameter("force_dialer_cache_refresh", Kind.BOOLEAN, "Refresh even where nothing changed."),),
         needs_leads=False,
-        divisible=False,
+        chunkable=False,
     ),
 )
 

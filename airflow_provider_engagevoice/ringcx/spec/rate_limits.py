@@ -17,8 +17,8 @@ class RateWindow:
     :param seconds: length of the span, which slides.
     """
 
-    calls: int
-    seconds: float
+    max_requests: int
+    period: float
 
 
 OTHER = (RateWindow(120, 60),)

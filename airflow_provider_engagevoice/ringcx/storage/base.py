@@ -32,12 +32,12 @@ class StateStore(ABC):
     name: str
 
     @property
-    def steps(self) -> Sequence[StateStore]:
+    def backends(self) -> Sequence[StateStore]:
         """The shares that this one is made of, the widest first."""
         return (self,)
 
     @abstractmethod
-    def reserve(self, key: str, windows: Sequence[RateWindow], pad: float, longest: float) -> float:
+    def reserve_slot(self, key: str, windows: Sequence[RateWindow], pad: float, longest: float) -> float:
         """Book the earliest moment that all windows allow, after all moments booked before.
 
         :param key: what the windows limit.
@@ -49,7 +49,7 @@ class StateStore(ABC):
         """
 
     @abstractmethod
-    def load(self, key: str) -> tuple[bytes, float] | None:
+    def get(self, key: str) -> tuple[bytes, float] | None:
         """Read a value.
 
         :param key: its name.
@@ -57,7 +57,7 @@ class StateStore(ABC):
         """
 
     @abstractmethod
-    def save(self, key: str, value: bytes, lifetime: float) -> None:
+    def set(self, key: str, value: bytes, lifetime: float) -> None:
         """Keep a value.
 
         :param key: its name.
@@ -66,14 +66,14 @@ class StateStore(ABC):
         """
 
     @abstractmethod
-    def forget(self, key: str) -> None:
+    def delete(self, key: str) -> None:
         """Delete a value.
 
         :param key: its name.
         """
 
     @abstractmethod
-    def try_lock(self, key: str, lifetime: float) -> Callable[[], object] | None:
+    def acquire_lock(self, key: str, lifetime: float) -> Callable[[], object] | None:
         """Take a lock that nobody holds.
 
         :param key: its name.
@@ -92,10 +92,14 @@ def next_slot(booked: Sequence[float], windows: Sequence[RateWindow], pad: float
     :param now: the present moment.
     :return: the moment: not before now, nor before the last one booked, so that nobody is overtaken.
     """
-    free = [booked[-window.calls] + window.seconds + pad for window in windows if len(booked) >= window.calls]
+    free = [
+        booked[-window.max_requests] + window.period + pad
+        for window in windows
+        if len(booked) >= window.max_requests
+    ]
     return max([now, *booked[-1:], *free])
 
 
 def history_length(windows: Sequence[RateWindow]) -> int:
     """Tell how many booked moments the windows look back at."""
-    return max(window.calls for window in windows)
+    return max(window.max_requests for window in windows)

@@ -12,7 +12,7 @@ from airflow_provider_engagevoice.ringcx.storage.base import StateStore, StoreUn
 
 log = logging.getLogger(__name__)
 
-REST = 30.0
+DEFAULT_COOLDOWN = 30.0
 """Seconds for which a share that failed is left alone."""
 
 
@@ -28,43 +28,43 @@ class FallbackStore(StateStore):
     :param rest: seconds for which one that failed is left alone.
     """
 
-    def __init__(self, shares: Sequence[StateStore], rest: float = REST) -> None:
-        self._shares = tuple(shares)
-        self._rest = rest
-        self._resting: dict[tuple[int, bool], float] = {}
+    def __init__(self, stores: Sequence[StateStore], cooldown: float = DEFAULT_COOLDOWN) -> None:
+        self._stores = tuple(stores)
+        self._cooldown = cooldown
+        self._resting_until: dict[tuple[int, bool], float] = {}
         self._told: set[int] = set()
-        self.name = shares[0].name
+        self.name = stores[0].name
 
     @property
-    def steps(self) -> Sequence[StateStore]:
-        return self._shares
+    def backends(self) -> Sequence[StateStore]:
+        return self._stores
 
-    def reserve(self, key: str, windows: Sequence[RateWindow], pad: float, longest: float) -> float:
-        return self._first(lambda share: share.reserve(key, windows, pad, longest), booking=True)
+    def reserve_slot(self, key: str, windows: Sequence[RateWindow], pad: float, longest: float) -> float:
+        return self._first(lambda store: store.reserve_slot(key, windows, pad, longest), booking=True)
 
-    def load(self, key: str) -> tuple[bytes, float] | None:
-        return self._first(lambda share: share.load(key))
+    def get(self, key: str) -> tuple[bytes, float] | None:
+        return self._first(lambda store: store.get(key))
 
-    def save(self, key: str, value: bytes, lifetime: float) -> None:
-        self._first(lambda share: share.save(key, value, lifetime))
+    def set(self, key: str, value: bytes, lifetime: float) -> None:
+        self._first(lambda store: store.set(key, value, lifetime))
 
-    def forget(self, key: str) -> None:
-        self._first(lambda share: share.forget(key))
+    def delete(self, key: str) -> None:
+        self._first(lambda store: store.delete(key))
 
-    def try_lock(self, key: str, lifetime: float) -> Callable[[], object] | None:
-        return self._first(lambda share: share.try_lock(key, lifetime))
+    def acquire_lock(self, key: str, lifetime: float) -> Callable[[], object] | None:
+        return self._first(lambda store: store.acquire_lock(key, lifetime))
 
     def _first(self, use: Callable[[StateStore], _Result], booking: bool = False) -> _Result:
         """Use the first share that works."""
-        for index, share in enumerate(self._shares[:-1]):
-            if time.monotonic() < self._resting.get((index, booking), 0.0):
+        for index, store in enumerate(self._stores[:-1]):
+            if time.monotonic() < self._resting_until.get((index, booking), 0.0):
                 continue
             try:
-                return use(share)
+                return use(store)
             except StoreUnavailable as failure:
-                self._resting[index, booking] = time.monotonic() + self._rest
+                self._resting_until[index, booking] = time.monotonic() + self._cooldown
                 self._tell(index, failure)
-        return use(self._shares[-1])
+        return use(self._stores[-1])
 
     def _tell(self, index: int, failure: StoreUnavailable) -> None:
         """Say once what does not work, and what serves instead."""
@@ -74,7 +74,7 @@ class FallbackStore(StateStore):
         log.warning(
             "Limits and tokens cannot be shared through %s (%s); they are shared within %s, and what RingCX "
             "refuses is tried again later",
-            self._shares[index].name,
+            self._stores[index].name,
             failure,
-            self._shares[index + 1].name,
+            self._stores[index + 1].name,
         )

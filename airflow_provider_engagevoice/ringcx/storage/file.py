@@ -56,7 +56,7 @@ class FileStore(StateStore):
         self._swept = False
         self.name = f"files in {folder}" if folder else "files of this host"
 
-    def reserve(self, key: str, windows: Sequence[RateWindow], pad: float, longest: float) -> float:
+    def reserve_slot(self, key: str, windows: Sequence[RateWindow], pad: float, longest: float) -> float:
         with self._open("slots", key) as descriptor, _locked(descriptor):
             now = time.monotonic()
             booked = _read_moments(descriptor, history_length(windows), now)
@@ -66,7 +66,7 @@ class FileStore(StateStore):
             _write(descriptor, b"".join(map(_MOMENT.pack, [*booked, moment][-history_length(windows) :])))
         return moment - now
 
-    def load(self, key: str) -> tuple[bytes, float] | None:
+    def get(self, key: str) -> tuple[bytes, float] | None:
         with _failures_named():
             try:
                 descriptor = os.open(self._path("value", key), os.O_RDONLY | _SAFELY)
@@ -79,7 +79,7 @@ class FileStore(StateStore):
         left = _MOMENT.unpack_from(content)[0] - time.monotonic()
         return (content[_MOMENT.size :], left) if 0 < left < _LONGEST_LIFE else None
 
-    def save(self, key: str, value: bytes, lifetime: float) -> None:
+    def set(self, key: str, value: bytes, lifetime: float) -> None:
         with _failures_named():
             path = self._path("value", key)
             if not self._swept:
@@ -96,11 +96,11 @@ class FileStore(StateStore):
                     Path(unfinished).unlink()
                 raise
 
-    def forget(self, key: str) -> None:
+    def delete(self, key: str) -> None:
         with _failures_named():
             self._path("value", key).unlink(missing_ok=True)
 
-    def try_lock(self, key: str, lifetime: float) -> Callable[[], object] | None:
+    def acquire_lock(self, key: str, lifetime: float) -> Callable[[], object] | None:
         with _failures_named():
             descriptor = os.open(self._path("lock", key), os.O_RDWR | os.O_CREAT | _SAFELY, 0o600)
             try:

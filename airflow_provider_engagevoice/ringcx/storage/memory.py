@@ -35,7 +35,7 @@ class MemoryStore(StateStore):
         self._kept: dict[str, _Kept] = {}
         self._locked: set[str] = set()
 
-    def reserve(self, key: str, windows: Sequence[RateWindow], pad: float, longest: float) -> float:
+    def reserve_slot(self, key: str, windows: Sequence[RateWindow], pad: float, longest: float) -> float:
         with self._lock.held():
             now = time.monotonic()
             booked = self._booked.setdefault(key, [])
@@ -46,21 +46,21 @@ class MemoryStore(StateStore):
             del booked[: -history_length(windows)]
         return moment - now
 
-    def load(self, key: str) -> tuple[bytes, float] | None:
+    def get(self, key: str) -> tuple[bytes, float] | None:
         with self._lock.held():
             kept = self._kept.get(key)
         left = kept.ends - time.monotonic() if kept else 0.0
         return (kept.value, left) if kept and left > 0 else None
 
-    def save(self, key: str, value: bytes, lifetime: float) -> None:
+    def set(self, key: str, value: bytes, lifetime: float) -> None:
         with self._lock.held():
             self._kept[key] = _Kept(value, time.monotonic() + lifetime)
 
-    def forget(self, key: str) -> None:
+    def delete(self, key: str) -> None:
         with self._lock.held():
             self._kept.pop(key, None)
 
-    def try_lock(self, key: str, lifetime: float) -> Callable[[], object] | None:
+    def acquire_lock(self, key: str, lifetime: float) -> Callable[[], object] | None:
         with self._lock.held():
             if key in self._locked:
                 return None

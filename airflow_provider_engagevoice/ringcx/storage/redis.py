@@ -95,8 +95,8 @@ class RedisStore(StateStore):
         self._release = self._redis.register_script(_RELEASE)
         self._extend = self._redis.register_script(_EXTEND)
 
-    def reserve(self, key: str, windows: Sequence[RateWindow], pad: float, longest: float) -> float:
-        spans = [(window.calls, round((window.seconds + pad) * 1e6)) for window in windows]
+    def reserve_slot(self, key: str, windows: Sequence[RateWindow], pad: float, longest: float) -> float:
+        spans = [(window.max_requests, round((window.period + pad) * 1e6)) for window in windows]
         arguments = [
             round(longest * 1e6),
             history_length(windows),
@@ -113,21 +113,21 @@ class RedisStore(StateStore):
             raise LimitExceeded(int(wait) / 1e6)
         return int(wait) / 1e6
 
-    def load(self, key: str) -> tuple[bytes, float] | None:
+    def get(self, key: str) -> tuple[bytes, float] | None:
         with self._failures_named():
             pipeline: Any = self._redis.pipeline()
             value, left = pipeline.get(f"{_PREFIX}value:{key}").pttl(f"{_PREFIX}value:{key}").execute()
         return (value, left / 1000) if value and left > 0 else None
 
-    def save(self, key: str, value: bytes, lifetime: float) -> None:
+    def set(self, key: str, value: bytes, lifetime: float) -> None:
         with self._failures_named():
             self._redis.set(f"{_PREFIX}value:{key}", value, px=max(1, int(lifetime * 1000)))
 
-    def forget(self, key: str) -> None:
+    def delete(self, key: str) -> None:
         with self._failures_named():
             self._redis.delete(f"{_PREFIX}value:{key}")
 
-    def try_lock(self, key: str, lifetime: float) -> Callable[[], object] | None:
+    def acquire_lock(self, key: str, lifetime: float) -> Callable[[], object] | None:
         name, mine = f"{_PREFIX}lock:{key}", secrets.token_hex(8)
         milliseconds = int(lifetime * 1000)
         with self._failures_named():

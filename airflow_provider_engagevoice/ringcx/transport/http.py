@@ -30,6 +30,7 @@ from airflow_provider_engagevoice.ringcx.transport.responses import (
     error_message,
     parse_body,
     retry_after,
+    sanitize,
 )
 from airflow_provider_engagevoice.ringcx.transport.retry import FailureKind, RetryDecision
 
@@ -68,14 +69,14 @@ class ApiRequest:
 
     method: str
     url: str
-    repeatable: bool
+    retry_safe: bool
     params: Mapping[str, Any] | None = None
     json: Any = None
     form: Mapping[str, str] | None = None
     basic: tuple[str, str] | None = None
-    whose: str = ""
-    spends: bool = False
-    watch: AttemptObserver | None = None
+    rate_limit_scope: str = ""
+    single_use: bool = False
+    observer: AttemptObserver | None = None
 
     def __str__(self) -> str:
         """Name method and path. The query is left out: it may carry a password."""
@@ -135,7 +136,11 @@ class HttpTransport:
         :raises ServiceUnavailable: not reached, or failing, after 5 tries.
         :raises EngageVoiceError: of the class for the answer's status; all are in ``errors``.
         """
-        limit = rate_limit_for(call.method, call.url, call.params, call.whose) if self.limiter else None
+        limit = (
+            rate_limit_for(call.method, call.url, call.params, call.rate_limit_scope)
+            if self.limiter
+            else None
+        )
         deadline = time.monotonic() + self.patience
         tries = failures = 0
         while True:
@@ -161,10 +166,10 @@ class HttpTransport:
                 if failed.kind is FailureKind.RATE_LIMITED and self.limiter and limit:
                     self.limiter.refused(limit)
                     level = logging.INFO
-                step = failed.kind.then(call.repeatable)
+                step = failed.kind.then(call.retry_safe)
                 if step is RetryDecision.OUTCOME_UNKNOWN:
                     raise _unknown(call, failed.error) from None
-                if step is RetryDecision.RAISE or (failed.kind.maybe_done and call.spends):
+                if step is RetryDecision.RAISE or (failed.kind.maybe_done and call.single_use):
                     raise failed.error from None
                 pause = self._pause(failed, tries)
                 failures += failed.kind is not FailureKind.RATE_LIMITED
@@ -176,9 +181,9 @@ class HttpTransport:
     def _wait_for(self, limit: RateLimit | None, call: ApiRequest) -> float:
         """Wait until RingCX's limits allow the call; return the seconds it took."""
         if self.limiter and limit:
-            return self.limiter.wait(limit, self.stop, call.watch)
-        if call.watch is not None:
-            call.watch.begins()
+            return self.limiter.wait(limit, self.stop, call.observer)
+        if call.observer is not None:
+            call.observer.on_attempt()
         return 0.0
 
     def close(self) -> None:
@@ -212,7 +217,7 @@ class HttpTransport:
             raise
         except BaseException as stop:
             # Airflow's task time-out is no Exception, and Airflow would retry the task after it.
-            if FailureKind.INTERRUPTED.then(call.repeatable) is RetryDecision.RAISE:
+            if FailureKind.INTERRUPTED.then(call.retry_safe) is RetryDecision.RAISE:
                 raise
             raise _unknown(call, _unreachable(call, stop)) from None
         status = response.status_code
@@ -246,7 +251,7 @@ class HttpTransport:
 
                 self._session = requests.Session()
                 self._session.headers["User-Agent"] = self.user_agent
-            elif (call.spends or not call.repeatable) and time.monotonic() - self._last_used > _FRESH_FOR:
+            elif (call.single_use or not call.retry_safe) and time.monotonic() - self._last_used > _FRESH_FOR:
                 # A connection that the server drops at the wrong moment would leave the outcome unknown.
                 self._session.close()
             return self._session
@@ -254,10 +259,10 @@ class HttpTransport:
 
 def _tell_undone(call: ApiRequest) -> None:
     """Tell who watches a call that this try has surely done nothing."""
-    if call.watch is not None:
+    if call.observer is not None:
         # Where that fails, the error at hand says more; a next try would fail to begin.
         with suppress(EngageVoiceError):
-            call.watch.undone()
+            call.observer.on_not_applied()
 
 
 def _prepare(session: Session, call: ApiRequest, headers: Mapping[str, str]) -> PreparedRequest:

@@ -70,13 +70,13 @@ class FailureKind(Enum):
         """The request may have taken effect."""
         return self.value.maybe_done
 
-    def then(self, repeatable: bool) -> RetryDecision:
+    def then(self, retry_safe: bool) -> RetryDecision:
         """Decide what follows.
 
         :param repeatable: the request may be done twice.
         :return: the next step.
         """
-        if self.value.maybe_done and not repeatable:
+        if self.value.maybe_done and not retry_safe:
             return RetryDecision.OUTCOME_UNKNOWN
         return RetryDecision.RETRY if self.value.passing else RetryDecision.RAISE
 

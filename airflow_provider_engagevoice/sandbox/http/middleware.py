@@ -125,7 +125,7 @@ def _headers(use: Use, operation: str) -> dict[str, str]:
     """Write the headers that RingCentral's platform sends; whether RingCX does is unknown."""
     return {
         "X-Rate-Limit-Group": operation,
-        "X-Rate-Limit-Limit": str(use.window.calls),
-        "X-Rate-Limit-Remaining": str(max(0, use.window.calls - use.used)),
-        "X-Rate-Limit-Window": f"{use.window.seconds:g}",
+        "X-Rate-Limit-Limit": str(use.window.max_requests),
+        "X-Rate-Limit-Remaining": str(max(0, use.window.max_requests - use.used)),
+        "X-Rate-Limit-Window": f"{use.window.period:g}",
     }

@@ -22,7 +22,7 @@ class Use:
     window: RateWindow
 
     def __str__(self) -> str:
-        return f"{self.used} of {self.window.calls} in {self.window.seconds:g} s"
+        return f"{self.used} of {self.window.max_requests} in {self.window.period:g} s"
 
 
 class RateLimits:
@@ -68,7 +68,7 @@ class RateLimits:
 
     def _log(self, account: str, operation: str, windows: tuple[RateWindow, ...]) -> deque[float]:
         """Return the latest requests, as many as the largest window holds: older ones decide nothing."""
-        most = max(window.calls for window in windows)
+        most = max(window.max_requests for window in windows)
         return self._logs.setdefault((account, operation), deque(maxlen=most))
 
     def forget(self) -> None:
@@ -80,7 +80,7 @@ class RateLimits:
 def _nearest(log: deque[float], windows: tuple[RateWindow, ...], now: float) -> Use:
     """Return the window that is nearest to its end."""
     uses = [Use(sum(_left(moment, window, now) > 0 for moment in log), window) for window in windows]
-    return max(uses, key=lambda use: use.used / use.window.calls)
+    return max(uses, key=lambda use: use.used / use.window.max_requests)
 
 
 def _longest_wait(log: deque[float], windows: tuple[RateWindow, ...], now: float) -> float:
@@ -90,9 +90,9 @@ def _longest_wait(log: deque[float], windows: tuple[RateWindow, ...], now: float
 
 def _wait(log: deque[float], window: RateWindow, now: float) -> float:
     """Return the seconds until a window has room; the oldest of its requests must leave it first."""
-    return max(0.0, _left(log[-window.calls], window, now)) if len(log) >= window.calls else 0.0
+    return max(0.0, _left(log[-window.max_requests], window, now)) if len(log) >= window.max_requests else 0.0
 
 
 def _left(moment: float, window: RateWindow, now: float) -> float:
     """Return the seconds until a request leaves a window; none is left exactly at the window's end."""
-    return moment + window.seconds - now
+    return moment + window.period - now

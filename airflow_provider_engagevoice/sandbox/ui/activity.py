@@ -73,7 +73,10 @@ def request_rows(service: Service, errors: bool) -> list[RequestRow]:
 def meters(service: Service) -> list[Meter]:
     """Return the limits in use right now, those most used up first."""
     found = [
-        (use.used / use.window.calls, Meter(operation, account, use.used, use.window.calls, str(use)))
+        (
+            use.used / use.window.max_requests,
+            Meter(operation, account, use.used, use.window.max_requests, str(use)),
+        )
         for (account, operation), use in service.rate_limits.in_use().items()
     ]
     found.sort(key=lambda item: (-item[0], item[1].label, item[1].account))

@@ -16,6 +16,10 @@ def seconds_for(requests: int, windows: Sequence[RateWindow]) -> float:
     """
     moments: list[float] = []
     for _ in range(requests):
-        free = [moments[-window.calls] + window.seconds for window in windows if len(moments) >= window.calls]
+        free = [
+            moments[-window.max_requests] + window.period
+            for window in windows
+            if len(moments) >= window.max_requests
+        ]
         moments.append(max([0.0, *moments[-1:], *free]))
     return moments[-1] if moments else 0.0

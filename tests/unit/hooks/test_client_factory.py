@@ -145,7 +145,7 @@ def test_a_ringcentral_host_is_checked_as_the_host_is(connect: Connect, host: An
 def test_hosts_have_defaults(connect: Connect, empty: str | None) -> None:
     client = connect(extra={"rc_host": empty}, host=empty).get_conn()
     assert client.host == "https://ringcx.ringcentral.com"
-    assert client.sign_in.rc_host == "https://platform.ringcentral.com"  # type: ignore[attr-defined]
+    assert client.authenticator.rc_host == "https://platform.ringcentral.com"  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(

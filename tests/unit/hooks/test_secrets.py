@@ -105,7 +105,7 @@ def test_no_secret_is_shown(
             shown.append(everything_about(error))
         shown.append(str(hook.test_connection()))
     client = hook.get_conn()
-    shown += [repr(part) for part in (client, client.sign_in, client.transport, client.campaigns)]
+    shown += [repr(part) for part in (client, client.authenticator, client.transport, client.campaigns)]
     shown += [repr(client.leads()), repr(client.lead_actions()), str(vars(client))]
     assert "Starting new HTTP connection" in logged()
     assert found(secrets, logged()) == []

@@ -41,8 +41,8 @@ def make(monkeypatch: pytest.MonkeyPatch) -> Make:
     return client_of
 
 
-def first_of(share: StateStore) -> StateStore:
-    return share._shares[0] if isinstance(share, FallbackStore) else share
+def first_of(store: StateStore) -> StateStore:
+    return store._stores[0] if isinstance(store, FallbackStore) else store
 
 
 @pytest.mark.parametrize(
@@ -60,10 +60,10 @@ def first_of(share: StateStore) -> StateStore:
 )
 def test_a_store_is_chosen_by_name(make: Make, store: str | None, kind: type[StateStore]) -> None:
     client = make(rate_limit_store=store)
-    assert isinstance(first_of(client.sign_in.share), kind)
+    assert isinstance(first_of(client.authenticator.store), kind)
     assert client.transport.limiter is not None
-    assert client.transport.limiter.share is client.sign_in.share
-    assert make(rate_limit_store=store).sign_in.share is client.sign_in.share
+    assert client.transport.limiter.store is client.authenticator.store
+    assert make(rate_limit_store=store).authenticator.store is client.authenticator.store
 
 
 @pytest.mark.parametrize(
@@ -138,24 +138,24 @@ def test_the_password_of_redis_may_stand_where_airflow_masks_it(
     monkeypatch.setattr("airflow_provider_engagevoice.hooks.client_factory.mask_secret", masked.append)
     word = "ge/heim@wo:rd?"
     with redis_server(word) as server:
-        share = make(
+        store = make(
             rate_limit_store=url.format(f"127.0.0.1:{server.port}/0"), rate_limit_password=word
-        ).sign_in.share
-        share.save("key", b"value", 10.0)
-        assert first_of(share).load("key") is not None
+        ).authenticator.store
+        store.set("key", b"value", 10.0)
+        assert first_of(store).get("key") is not None
     assert masked == [word]
     assert "Redis" not in caplog.text
 
 
 @pytest.mark.parametrize("store", ["", "host", "file:///{}/team@ringcx", "file:{}/team@ringcx"])
 def test_a_password_without_a_redis_is_not_used(make: Make, tmp_path: Path, store: str) -> None:
-    share = make(
+    opened = make(
         rate_limit_store=store.format(str(tmp_path).lstrip("/") if "///" in store else tmp_path),
         rate_limit_password="geheim",
-    ).sign_in.share
-    assert isinstance(first_of(share), FileStore)
-    share.save("key", b"value", 10.0)
-    assert "geheim" not in share.name + "".join(map(str, tmp_path.rglob("*")))
+    ).authenticator.store
+    assert isinstance(first_of(opened), FileStore)
+    opened.set("key", b"value", 10.0)
+    assert "geheim" not in opened.name + "".join(map(str, tmp_path.rglob("*")))
     assert not store.startswith("file") or list(tmp_path.iterdir()) == [tmp_path / "team@ringcx"]
 
 
@@ -184,10 +184,10 @@ def test_the_password_of_redis_is_never_logged_nor_shown(
     caplog.set_level(logging.DEBUG)
     away = RedisServer("geheim-word")
     client = make(rate_limit_store=away.url)
-    client.sign_in.share.load("key")
+    client.authenticator.store.get("key")
     with redis_server("geheim-word") as server:
-        make(rate_limit_store=server.url).sign_in.share.load("key")
-    shown = " ".join(map(repr, (client, client.transport, client.sign_in, client.sign_in.share)))
+        make(rate_limit_store=server.url).authenticator.store.get("key")
+    shown = " ".join(map(repr, (client, client.transport, client.authenticator, client.authenticator.store)))
     assert "through Redis" in caplog.text
     assert "geheim" not in caplog.text + shown
 

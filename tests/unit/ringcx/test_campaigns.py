@@ -75,7 +75,7 @@ def test_only_the_exact_name_is_found(at_home: CampaignService, name: str) -> No
     with pytest.raises(CampaignNotFound, match="None of 16 campaigns is named") as caught:
         at_home.find(name)
     assert not caught.value.retryable
-    assert at_home.look_up(name) is None
+    assert at_home.find_if_exists(name) is None
 
 
 def test_a_missing_campaign_brings_the_nearest_names(at_home: CampaignService) -> None:
@@ -96,7 +96,7 @@ def test_one_name_twice_lists_the_places_and_how_to_narrow(at_home: CampaignServ
     assert "account_id or dial_group_name" in text
     assert not caught.value.retryable
     with pytest.raises(CampaignAmbiguous):
-        at_home.look_up("Reactivation")
+        at_home.find_if_exists("Reactivation")
     found = at_home.find("Reactivation", dial_group_name="Win-Back")
     assert (found["dial_group_name"], found["campaign_name"]) == ("Win-Back", "Reactivation")
 
@@ -127,7 +127,7 @@ def test_an_unknown_dial_group_brings_the_nearest(at_home: CampaignService) -> N
 def test_a_sensor_may_wait_for_an_active_campaign(
     at_home: CampaignService, name: str, active_only: bool, found: bool
 ) -> None:
-    assert (at_home.look_up(name, active_only=active_only) is not None) == found
+    assert (at_home.find_if_exists(name, active_only=active_only) is not None) == found
 
 
 def test_an_account_without_right_is_passed_over_and_named(

@@ -27,9 +27,9 @@ def busy(limited_ringcx: SandboxServer, monkeypatch: pytest.MonkeyPatch) -> Sand
     monkeypatch.setenv("AIRFLOW_CONN_ENGAGEVOICE_DEFAULT", json.dumps(connection))
     limit = rate_limit_for("GET", limited_ringcx.url + DIAL_GROUPS)
     assert limit is not None
-    share = open_store("host")
-    for _ in range(limit.windows[0].calls):
-        share.reserve(limit.key, limit.windows, 0.0, 0.0)
+    store = open_store("host")
+    for _ in range(limit.windows[0].max_requests):
+        store.reserve_slot(limit.key, limit.windows, 0.0, 0.0)
     return limited_ringcx
 
 
@@ -94,7 +94,7 @@ def test_a_trigger_finds_its_campaign_within_the_limits(
     limit = rate_limit_for("GET", limited_ringcx.url + DIAL_GROUPS)
     assert limit is not None
     # Its request was booked where all tasks book.
-    share = open_store("host")
+    store = open_store("host")
     with pytest.raises(Exception, match="free moment"):
-        for _ in range(limit.windows[0].calls):
-            share.reserve(limit.key, limit.windows, 0.0, 0.0)
+        for _ in range(limit.windows[0].max_requests):
+            store.reserve_slot(limit.key, limit.windows, 0.0, 0.0)

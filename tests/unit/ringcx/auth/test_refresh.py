@@ -207,7 +207,7 @@ def test_an_action_on_an_expired_token_is_done_exactly_once(
 ) -> None:
     client = client_of(ringcx_sandbox.url)
     passes = {lead["leadId"]: lead["leadPasses"] for lead in ringcx_sandbox.leads("Spring Renewals")}
-    original = client.sign_in.headers
+    original = client.authenticator.headers
 
     def headers(transport: Any) -> Any:
         given = original(transport)
@@ -217,7 +217,7 @@ def test_an_action_on_an_expired_token_is_done_exactly_once(
             ringcx_sandbox.expire_tokens()
         return given
 
-    client.sign_in.headers = headers  # type: ignore[method-assign]
+    client.authenticator.headers = headers  # type: ignore[method-assign]
     done = act(client, "MANUAL_LEADS", {"leadIds": ids[:2]})
     assert (done["leads_updated"], acted(ringcx_sandbox)) == (2, 2)
     after = {lead["leadId"]: lead["leadPasses"] for lead in ringcx_sandbox.leads("Spring Renewals")}

@@ -192,8 +192,8 @@ def test_secrets_are_named_to_be_masked_before_they_are_used(ringcx_sandbox: San
         for operation, body in given.items():
             ringcx_sandbox.fault("answer", body=body, operation=operation)
         client = client_of(ringcx_sandbox.url, method)
-        client.sign_in.mask = seen.append
-        client.sign_in.headers(client.transport)
+        client.authenticator.mask = seen.append
+        client.authenticator.headers(client.transport)
         told += [json.dumps([method, *seen])]
         ringcx_sandbox.clear_faults()
     assert told == [
@@ -207,7 +207,7 @@ def test_secrets_are_named_to_be_masked_before_they_are_used(ringcx_sandbox: San
 def test_a_password_is_masked_as_it_stands_in_the_address(ringcx_sandbox: SandboxServer) -> None:
     seen: list[str] = []
     client = client_of(ringcx_sandbox.url, "engage", password="pass word+&/ü")
-    client.sign_in.mask = seen.append
+    client.authenticator.mask = seen.append
     with pytest.raises(AuthenticationError):
         client.request("GET", DIAL_GROUPS)
     assert seen == ["pass word+&/ü", "pass+word%2B%26%2F%C3%BC"]

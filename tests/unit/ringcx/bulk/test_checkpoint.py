@@ -44,15 +44,15 @@ class Store(dict[str, str]):
 @pytest.fixture(params=["files", "store"])
 def journal(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     """Give the journal of the next try of one task; ``retried`` as Airflow would."""
-    store, share = Store(), FallbackStore([FileStore(tmp_path / "share"), MemoryStore()])
+    task_states, store = Store(), FallbackStore([FileStore(tmp_path / "share"), MemoryStore()])
 
     numbers = itertools.count(1)
 
     def next_try(retried: bool = True) -> CheckpointStore:
         journal: CheckpointStore = (
-            TaskStateCheckpointStore(store, retried)
+            TaskStateCheckpointStore(task_states, retried)
             if request.param == "store"
-            else SharedCheckpointStore(share, "dag task run", next(numbers), retried)
+            else SharedCheckpointStore(store, "dag task run", next(numbers), retried)
         )
         journal.open()
         return journal
@@ -81,7 +81,7 @@ def do(
 ) -> ActionResult:
     given = PARAMS.get(action, {}) if params is None else params
     act = BulkAction.of(action, Selection({"leadIds": ids}), given, chunk_size=2, **more)
-    return client_of(ringcx.url, patience=0.0).lead_actions().perform(act, journal)
+    return client_of(ringcx.url, patience=0.0).lead_actions().execute(act, journal)
 
 
 def lose(ringcx: SandboxServer, request: int, when: str = "after") -> None:
@@ -209,8 +209,8 @@ class TestWhereTheJournalMayBeLost:
 
     @staticmethod
     def journal(folder: Path, retried: bool) -> SharedCheckpointStore:
-        share = FallbackStore([FileStore(folder), MemoryStore()])
-        journal = SharedCheckpointStore(share, "dag task run", 1 + retried, retried)
+        store = FallbackStore([FileStore(folder), MemoryStore()])
+        journal = SharedCheckpointStore(store, "dag task run", 1 + retried, retried)
         journal.open()
         return journal
 
@@ -250,11 +250,11 @@ class TestWhereTheJournalMayBeLost:
         class Full(FileStore):
             left = 3
 
-            def save(self, key: str, value: bytes, lifetime: float) -> None:
+            def set(self, key: str, value: bytes, lifetime: float) -> None:
                 Full.left -= 1
                 if Full.left < 0:
                     raise StoreUnavailable("No space left on device")
-                super().save(key, value, lifetime)
+                super().set(key, value, lifetime)
 
         folder = tmp_path / "one"
         journal = SharedCheckpointStore(FallbackStore([Full(folder), MemoryStore()]), "dag task run", 1)

@@ -149,7 +149,7 @@ def test_a_dry_run_says_that_there_are_too_many(ringcx_sandbox: SandboxServer, i
 
 def test_an_empty_selection_sends_nothing_at_all(ringcx_sandbox: SandboxServer) -> None:
     empty = BulkAction(ACTIONS["DELETE_LEADS"], Selection({}, "leadIds is empty"), {})
-    assert client_of(ringcx_sandbox.url).lead_actions().perform(empty)["leads_matched"] == 0
+    assert client_of(ringcx_sandbox.url).lead_actions().execute(empty)["leads_matched"] == 0
     assert ringcx_sandbox.requests == []
 
 
@@ -236,7 +236,7 @@ def test_an_action_names_the_account_it_was_given(ringcx_sandbox: SandboxServer,
     client = client_of(ringcx_sandbox.url)
     other = client.lead_actions("50810002")
     selection = Selection({"leadIds": [lead["leadId"]]})
-    done = other.perform(BulkAction(ACTIONS["SUPPRESS_LEADS"], selection, {}))
+    done = other.execute(BulkAction(ACTIONS["SUPPRESS_LEADS"], selection, {}))
     assert (done["account_id"], done["leads_updated"]) == ("50810002", 1)
     assert act(client, "SUPPRESS_LEADS", {"leadIds": [lead["leadId"]]})["leads_matched"] == 0
 

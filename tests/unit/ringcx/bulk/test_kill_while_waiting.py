@@ -54,7 +54,7 @@ def do(ringcx: SandboxServer, ids: list[int], store: Store, *, retried: bool, ga
     client = client_of(ringcx.url)
     client.transport.limiter = Gate(gate)
     act = BulkAction.of("MANUAL_LEADS", Selection({"leadIds": ids}), PARAMS["MANUAL_LEADS"], chunk_size=2)
-    return client.lead_actions().perform(act, TaskStateCheckpointStore(store, retried))
+    return client.lead_actions().execute(act, TaskStateCheckpointStore(store, retried))
 
 
 @pytest.mark.parametrize("request_number", [1, 2, 3])
@@ -84,8 +84,8 @@ def test_a_request_that_was_refused_and_waits_to_be_sent_again_has_not_been_begu
     ids = [lead["leadId"] for lead in leads]
     ringcx.fault("status", status=status, operation="lead_action", at=[2])
     with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr("airflow_provider_engagevoice.ringcx.concurrency.pause", kill)
-        patch.setattr(RingCentralJwtAuth, "renew", kill)
+        patch.setattr("airflow_provider_engagevoice.ringcx.concurrency.wait_until", kill)
+        patch.setattr(RingCentralJwtAuth, "refresh", kill)
         do(ringcx, ids, store, retried=False)
     assert store.begun() is None
     summary = do(ringcx, ids, store, retried=True)
@@ -106,7 +106,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr("airflow_provider_engagevoice.ringcx.ratelimit.limiter.time", clock)
     monkeypatch.setattr(
-        "airflow_provider_engagevoice.ringcx.concurrency.pause", lambda seconds, over: clock.sleep(seconds)
+        "airflow_provider_engagevoice.ringcx.concurrency.wait_until",
+        lambda seconds, over: clock.sleep(seconds),
     )
     return clock
 
@@ -119,11 +120,11 @@ class Notes:
     takes: Iterator[float]
     told: list[str] = field(default_factory=list)
 
-    def begins(self) -> None:
+    def on_attempt(self) -> None:
         self.told.append("begins")
         self.clock.sleep(next(self.takes))
 
-    def undone(self) -> None:
+    def on_not_applied(self) -> None:
         self.told.append("undone")
 
 
@@ -143,7 +144,7 @@ def test_a_moment_that_goes_by_while_it_is_noted_is_not_used(
     """Requests that booked after it count on it that it was on time, or half a pad late at most."""
     notes = Notes(clock, iter(takes))
     limit = RateLimit("key", "lead_action", (RateWindow(1, 5.0),))
-    RateLimiter(pad=2.0).wait(limit, watch=notes)
+    RateLimiter(pad=2.0).wait(limit, observer=notes)
     assert [each for each in clock.pauses if each > 2.0] == pytest.approx(waits, abs=0.2)
     assert notes.told == told
 
@@ -151,5 +152,5 @@ def test_a_moment_that_goes_by_while_it_is_noted_is_not_used(
 def test_a_request_is_noted_only_when_its_moment_is_near(clock: Clock) -> None:
     limiter, limit = RateLimiter(pad=0.0), RateLimit("key", "lead_action", (RateWindow(1, 10.0),))
     limiter.wait(limit)
-    limiter.wait(limit, watch=Notes(clock, iter([0.0])))
+    limiter.wait(limit, observer=Notes(clock, iter([0.0])))
     assert clock.pauses == pytest.approx([9.75, 0.0, 0.25], abs=0.1)

@@ -22,7 +22,7 @@ class Slow(MemoryStore):
 
     counts = 0
 
-    def reserve(self, key: str, windows: Sequence[RateWindow], pad: float, longest: float) -> float:
+    def reserve_slot(self, key: str, windows: Sequence[RateWindow], pad: float, longest: float) -> float:
         self.counts += "lead_count" in key
         return 60.0 if self.counts > 1 else 0.0
 
@@ -99,7 +99,7 @@ def test_the_thread_that_counts_neither_signs_in_nor_tells_airflow_of_tokens(
 ) -> None:
     """Before Airflow 3.2 two threads that talk to the supervisor may wait for each other for ever."""
     client, threads = client_of(ringcx.url), []
-    client.sign_in.mask = lambda secret: threads.append(threading.current_thread().name)
+    client.authenticator.mask = lambda secret: threads.append(threading.current_thread().name)
     ringcx.fault("meanwhile", operation=ACT, work=ringcx.revoke_tokens, times=1)
     ringcx.fault("slow", operation=ACT, delay=0.5, times=1)
     ringcx.fault("status", operation=COUNT, at=[2], status=401)

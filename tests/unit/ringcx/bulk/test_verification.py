@@ -77,7 +77,7 @@ def test_what_must_not_be_repeated_is_only_looked_at(
     assert sum(each.operation == "lead_action" for each in ringcx.requests) == 2
 
 
-@pytest.mark.parametrize("name", sorted(name for name, action in ACTIONS.items() if action.done is None))
+@pytest.mark.parametrize("name", sorted(name for name, action in ACTIONS.items() if action.success is None))
 def test_what_no_search_can_tell_is_refused(name: str) -> None:
     with pytest.raises(InvalidParameter, match=f"no search tells whether {name}"):
         check_verifiable(ACTIONS[name])

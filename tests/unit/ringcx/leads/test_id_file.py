@@ -185,12 +185,12 @@ import json, resource
 from airflow_provider_engagevoice.ringcx.leads.selection import select
 from airflow_provider_engagevoice.ringcx.bulk import executor
 def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-list(select({"externIds": ["x"] * 10}).parts(500))
+list(select({"externIds": ["x"] * 10}).chunks(500))
 before, sent = peak(), 0
 selection = select({"externIds": (f"CRM-{n % 1_000_000:09}" for n in range(1_000_500))})
-for part in selection.parts(500):
+for part in selection.chunks(500):
     sent += len(json.loads(json.dumps(part.body))["externIds"])
-print(json.dumps([sent, len(selection.parts(500)), peak() - before]))
+print(json.dumps([sent, len(selection.chunks(500)), peak() - before]))
 """
     run = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=90,

@@ -55,8 +55,8 @@ class Pages:
     wrapped: bool = False
     asked: list[dict[str, Any]] = field(default_factory=list)
 
-    def __call__(self, method: str, path: str, *, params: Any, json: Any, repeatable: bool) -> Any:
-        assert (method, repeatable, json) == ("POST", True, ALL.body)
+    def __call__(self, method: str, path: str, *, params: Any, json: Any, retry_safe: bool) -> Any:
+        assert (method, retry_safe, json) == ("POST", True, ALL.body)
         self.asked.append(params)
         if params.get("count") == "true":
             return len(self.leads)

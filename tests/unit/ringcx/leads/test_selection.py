@@ -486,11 +486,11 @@ def test_nothing_stays_nothing_when_narrowed():
 
 def test_a_long_list_is_cut_and_every_other_criterion_is_in_every_part():
     selection = select({"campaignIds": [5], "leadIds": [1, 2, 3, 4, 5], "leadStates": ["READY"]})
-    parts = [part.body for part in selection.parts(2)]
+    parts = [part.body for part in selection.chunks(2)]
     assert [part.pop("leadIds") for part in parts] == [[1, 2], [3, 4], [5]]
     assert parts == [{"campaignId": 5, "campaignIds": [5], "leadStates": ["READY"]}] * 3
 
 
 def test_a_short_list_is_not_cut():
     selection = select({"leadIds": [1, 2]})
-    assert [part.body for part in selection.parts(2)] == [selection.body]
+    assert [part.body for part in selection.chunks(2)] == [selection.body]

@@ -250,7 +250,7 @@ def test_narrowing_never_adds_a_lead(wanted, campaign):
 )
 def test_parts_select_together_what_the_whole_does_and_no_lead_twice(lists, size):
     selection = select(lists)
-    parts = [leads_that_ringcx_selects(part.body) for part in selection.parts(size)]
+    parts = [leads_that_ringcx_selects(part.body) for part in selection.chunks(size)]
     assert sorted(lead for part in parts for lead in part) == sorted(
         leads_that_ringcx_selects(selection.body)
     )
@@ -259,7 +259,7 @@ def test_parts_select_together_what_the_whole_does_and_no_lead_twice(lists, size
 @given(st.lists(VALUES["leadPhoneNumbers"], min_size=1, max_size=8), st.integers(1, 3))
 def test_parts_of_phone_numbers_select_together_what_the_whole_does(phones, size):
     selection = select({"leadPhoneNumbers": phones})
-    parts = [leads_that_ringcx_selects(part.body) for part in selection.parts(size)]
+    parts = [leads_that_ringcx_selects(part.body) for part in selection.chunks(size)]
     assert frozenset().union(*parts) == leads_that_ringcx_selects(selection.body)
 
 

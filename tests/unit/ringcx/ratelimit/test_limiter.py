@@ -31,7 +31,8 @@ def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """What was slept; nothing really sleeps."""
     slept: list[float] = []
     monkeypatch.setattr(
-        "airflow_provider_engagevoice.ringcx.concurrency.pause", lambda seconds, over: slept.append(seconds)
+        "airflow_provider_engagevoice.ringcx.concurrency.wait_until",
+        lambda seconds, over: slept.append(seconds),
     )
     return slept
 
@@ -89,11 +90,11 @@ def stopped(work: Callable[[], object]) -> float:
 
 
 def test_a_wait_for_a_slot_is_broken_off_and_its_slot_stays_booked() -> None:
-    share, stop = MemoryStore(), CancelToken()
-    RateLimiter(share, pad=0.0).wait(SLOW)
+    store, stop = MemoryStore(), CancelToken()
+    RateLimiter(store, pad=0.0).wait(SLOW)
     stop_soon(stop.set)
-    assert stopped(lambda: RateLimiter(share, pad=0.0).wait(SLOW, stop)) < 1.0
-    assert share.reserve("key", SLOW.windows, 0.0, 300.0) > 195.0
+    assert stopped(lambda: RateLimiter(store, pad=0.0).wait(SLOW, stop)) < 1.0
+    assert store.reserve_slot("key", SLOW.windows, 0.0, 300.0) > 195.0
 
 
 def test_a_pause_before_a_repeat_is_broken_off(limited_ringcx: SandboxServer) -> None:
@@ -172,8 +173,8 @@ def test_a_long_wait_for_another_tasks_sign_in_is_told_once_for_each(
     """The other one waits for its turn among the five sign-ins a minute, say, and only its log tells that."""
     caplog.set_level(logging.DEBUG)
     client, clock = client_of(limited_ringcx.url), Clock()
-    client.sign_in.share = MemoryStore()
-    vault = client.sign_in._vault(client.sign_in._slot())  # type: ignore[attr-defined]
+    client.authenticator.store = MemoryStore()
+    vault = client.authenticator._vault(client.authenticator._slot())  # type: ignore[attr-defined]
     locks = [lock for turn in range(3) if (lock := vault.lock(turn)) is not None]
 
     def nap(slept: float, over: object) -> None:
@@ -183,7 +184,7 @@ def test_a_long_wait_for_another_tasks_sign_in_is_told_once_for_each(
                 release()
             locks.clear()
 
-    monkeypatch.setattr("airflow_provider_engagevoice.ringcx.concurrency.pause", nap)
+    monkeypatch.setattr("airflow_provider_engagevoice.ringcx.concurrency.wait_until", nap)
     monkeypatch.setattr("airflow_provider_engagevoice.ringcx.auth.refresh.time", clock)
     client.request("GET", DIAL_GROUPS)
     lines = [line for line in caplog.messages if "another task to sign in" in line]
@@ -196,9 +197,9 @@ def test_each_repeat_has_a_slot_of_its_own(naps: list[float]) -> None:
     booked: list[str] = []
 
     class Noting(MemoryStore):
-        def reserve(self, key: str, *rest: object) -> float:  # type: ignore[override]
+        def reserve_slot(self, key: str, *rest: object) -> float:  # type: ignore[override]
             booked.append(key.split()[2])
-            return super().reserve(key, *rest)  # type: ignore[arg-type]
+            return super().reserve_slot(key, *rest)  # type: ignore[arg-type]
 
     limited = b"HTTP/1.1 429 Too Many\r\nContent-Length: 0\r\n\r\n"
     good = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n[]"
@@ -216,18 +217,18 @@ def test_waiting_for_slots_is_no_failing(naps: list[float], limited_ringcx: Sand
     """A request may wait for its turn for longer than a failing one is tried again."""
     client: RingCXClient = client_of(limited_ringcx.url, "api_token", patience=0.0)
     client.transport.limiter = RateLimiter(MemoryStore(), pad=0.0)
-    share = client.transport.limiter.share
+    store = client.transport.limiter.store
     limit = rate_limit_for("GET", limited_ringcx.url + DIAL_GROUPS)
     assert limit is not None
     for _ in range(240):
-        share.reserve(limit.key, limit.windows, 0.0, 900.0)
+        store.reserve_slot(limit.key, limit.windows, 0.0, 900.0)
     assert client.request("GET", DIAL_GROUPS)
     assert sum(naps) > 100.0
 
 
 def test_logs_of_waiting_name_no_secret(naps: list[float], caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    limit = rate_limit_for("POST", "https://a/api/auth/login/rc/accesstoken", whose="an-app")
+    limit = rate_limit_for("POST", "https://a/api/auth/login/rc/accesstoken", rate_limit_scope="an-app")
     assert limit is not None
     limiter = RateLimiter(pad=0.0)
     for _ in range(6):

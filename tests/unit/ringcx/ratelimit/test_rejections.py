@@ -16,7 +16,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr("airflow_provider_engagevoice.ringcx.ratelimit.limiter.time", clock)
     monkeypatch.setattr(
-        "airflow_provider_engagevoice.ringcx.concurrency.pause", lambda seconds, over: clock.sleep(seconds)
+        "airflow_provider_engagevoice.ringcx.concurrency.wait_until",
+        lambda seconds, over: clock.sleep(seconds),
     )
     return clock
 

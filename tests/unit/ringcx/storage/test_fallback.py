@@ -30,21 +30,21 @@ from tests.support.processes import Processes, RedisServer, redis_server, until
 ONE = [RateWindow(1, 10.0)]
 
 
-def works(share: StateStore) -> None:
+def works(store: StateStore) -> None:
     """Check that a share does all that it is for."""
-    share.reserve("works", ONE, 0.0, 0.0)
-    assert 9.0 < share.reserve("works", ONE, 0.0, 60.0) <= 10.0
-    share.save("works", b"value", 30.0)
-    found = share.load("works")
+    store.reserve_slot("works", ONE, 0.0, 0.0)
+    assert 9.0 < store.reserve_slot("works", ONE, 0.0, 60.0) <= 10.0
+    store.set("works", b"value", 30.0)
+    found = store.get("works")
     assert found is not None and found[0] == b"value" and 29.0 < found[1] <= 30.0
-    release = share.try_lock("works", 30.0)
-    assert release is not None and share.try_lock("works", 30.0) is None
+    release = store.acquire_lock("works", 30.0)
+    assert release is not None and store.acquire_lock("works", 30.0) is None
     release()
-    again = share.try_lock("works", 30.0)
+    again = store.acquire_lock("works", 30.0)
     assert again is not None
     again()
-    share.forget("works")
-    assert share.load("works") is None
+    store.delete("works")
+    assert store.get("works") is None
 
 
 @pytest.mark.parametrize("kind", ["file", "host", "process", "redis"])
@@ -88,11 +88,11 @@ def test_a_folder_that_cannot_be_trusted_is_not_used(
     folder = tmp_path / "in" / "ours"
     folder.parent.mkdir()
     FOLDERS[case](folder)
-    share = registry.open_store(f"file:{folder}")
+    store = registry.open_store(f"file:{folder}")
     for _ in range(3):
-        share.load("key")
-        share.save("key", b"value", 1.0)
-    works(share)
+        store.get("key")
+        store.set("key", b"value", 1.0)
+    works(store)
     said = [record for record in caplog.records if record.levelno >= logging.WARNING]
     assert len(said) == 1
     assert f"cannot be shared through files in {folder}" in said[0].getMessage()
@@ -116,15 +116,15 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_full_disk_is_no_failure(small_disk: Path, caplog: pytest.LogCaptureFixture) -> None:
-    share = registry.open_store(f"file:{small_disk}/ours")
-    share.reserve("booked before", ONE, 0.0, 0.0)
+    store = registry.open_store(f"file:{small_disk}/ours")
+    store.reserve_slot("booked before", ONE, 0.0, 0.0)
     with pytest.raises(OSError, match="No space"):
         (small_disk / "filler").write_bytes(bytes(1 << 20))
-    share.save("key", b"value", 30.0)
-    assert share.load("key")
+    store.set("key", b"value", 30.0)
+    assert store.get("key")
     # What needs no more space goes on where it was.
-    assert share.reserve("booked before", ONE, 0.0, 60.0) > 9.0
-    works(share)
+    assert store.reserve_slot("booked before", ONE, 0.0, 60.0) > 9.0
+    works(store)
     assert len(caplog.records) == 1
 
 
@@ -171,7 +171,7 @@ def test_what_is_written_is_for_its_owner_only(shared_folder: Path) -> None:
     before = os.umask(0)
     try:
         works(FileStore())
-        FileStore().save("key", b"value", 30.0)
+        FileStore().set("key", b"value", 30.0)
     finally:
         os.umask(before)
     assert shared_folder.stat().st_mode & 0o777 == 0o700
@@ -190,30 +190,30 @@ BROKEN = {
 
 @pytest.mark.parametrize("content", BROKEN.values(), ids=BROKEN)
 def test_a_broken_slot_file_is_mended(shared_folder: Path, content: bytes) -> None:
-    share = FileStore()
-    share.reserve("key", ONE, 0.0, 0.0)
+    store = FileStore()
+    store.reserve_slot("key", ONE, 0.0, 0.0)
     (path,) = shared_folder.iterdir()
     path.write_bytes(content)
-    assert share.reserve("key", ONE, 0.0, 60.0) <= 10.0
-    assert 0.0 < share.reserve("key", ONE, 0.0, 60.0) <= 20.0
+    assert store.reserve_slot("key", ONE, 0.0, 60.0) <= 10.0
+    assert 0.0 < store.reserve_slot("key", ONE, 0.0, 60.0) <= 20.0
 
 
 @pytest.mark.parametrize("content", BROKEN.values(), ids=BROKEN)
 def test_a_broken_value_is_none(shared_folder: Path, content: bytes) -> None:
-    share = FileStore()
-    share.save("key", b"value", 30.0)
+    store = FileStore()
+    store.set("key", b"value", 30.0)
     (path,) = shared_folder.iterdir()
     path.write_bytes(content)
-    assert share.load("key") is None
-    share.save("key", b"value", 30.0)
-    assert share.load("key")
+    assert store.get("key") is None
+    store.set("key", b"value", 30.0)
+    assert store.get("key")
 
 
 def test_values_of_weeks_are_kept_and_old_ones_cleared_away(
     shared_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    FileStore().save("a task's progress", b"value", 7 * 86_400.0)
-    FileStore().save("a token", b"value", 1.0)
+    FileStore().set("a task's progress", b"value", 7 * 86_400.0)
+    FileStore().set("a token", b"value", 1.0)
     (shared_folder / "unfinished-by-a-killed-process").touch()
     os.utime(shared_folder / "unfinished-by-a-killed-process", (0, 0))
     assert len(list(shared_folder.iterdir())) == 3
@@ -223,24 +223,24 @@ def test_values_of_weeks_are_kept_and_old_ones_cleared_away(
         time = staticmethod(time.time)
 
     monkeypatch.setattr("airflow_provider_engagevoice.ringcx.storage.file.time", Later)
-    FileStore().save("another", b"value", 1.0)
+    FileStore().set("another", b"value", 1.0)
     assert len(list(shared_folder.iterdir())) == 2
-    assert FileStore().load("a task's progress")
+    assert FileStore().get("a task's progress")
 
 
 def test_a_stopped_process_that_holds_the_lock_holds_up_nobody_for_long(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("airflow_provider_engagevoice.ringcx.storage.file._LOCK_WAIT", 0.3)
-    share = registry.open_store("host")
+    store = registry.open_store("host")
     with Processes("hold", 1, {}) as holder:
         holder.heard("held")
         holder.send(signal.SIGSTOP)
         for _ in range(3):
-            share.reserve("key", ONE, 0.0, 60.0)
+            store.reserve_slot("key", ONE, 0.0, 60.0)
         assert [record.getMessage().count("its lock was held for 0.3 s") for record in caplog.records] == [1]
     # Killed: the kernel frees the lock.
-    assert FileStore().reserve("key", ONE, 0.0, 0.0) == 0.0
+    assert FileStore().reserve_slot("key", ONE, 0.0, 0.0) == 0.0
 
 
 def test_a_killed_waiter_wastes_its_own_slot_only(store: str) -> None:
@@ -249,7 +249,7 @@ def test_a_killed_waiter_wastes_its_own_slot_only(store: str) -> None:
         until(lambda: _booked_ahead(store))
         waiter.send(signal.SIGKILL)
         waiter.wait()
-    assert 5.0 < registry.open_store(store).reserve("key", [RateWindow(1, 5.0)], 0.0, 60.0) <= 10.0
+    assert 5.0 < registry.open_store(store).reserve_slot("key", [RateWindow(1, 5.0)], 0.0, 60.0) <= 10.0
 
 
 def _booked_ahead(store: str) -> bool:
@@ -264,8 +264,8 @@ def _booked_ahead(store: str) -> bool:
     return float(client.lindex(key, -1)) / 1e6 > seconds + 1.5
 
 
-def ladder(url: str, rest: float) -> FallbackStore:
-    return FallbackStore([RedisStore(url), FileStore(), MemoryStore()], rest)
+def ladder(url: str, cooldown: float) -> FallbackStore:
+    return FallbackStore([RedisStore(url), FileStore(), MemoryStore()], cooldown)
 
 
 def test_a_redis_that_is_away_at_the_start_is_no_failure(caplog: pytest.LogCaptureFixture) -> None:
@@ -278,45 +278,45 @@ def test_a_redis_that_is_away_at_the_start_is_no_failure(caplog: pytest.LogCaptu
 
 def test_a_redis_that_goes_away_and_comes_back_is_used_again(caplog: pytest.LogCaptureFixture) -> None:
     with redis_server() as server:
-        share = ladder(server.url, 0.2)
-        works(share)
+        store = ladder(server.url, 0.2)
+        works(store)
         assert server.client().keys("*slots*")
         server.stop()
-        works(share)
+        works(store)
         server.start()
         assert server.client().keys() == []
 
         def back() -> bool:
-            share.save("here", b"again", 30.0)
+            store.set("here", b"again", 30.0)
             return bool(server.client().keys("*here*"))
 
         until(back)
-        works(share)
+        works(store)
     assert len(caplog.records) == 1
 
 
 def test_a_redis_that_rests_is_not_asked_at_all() -> None:
     server = RedisServer()
-    share = ladder(server.url, 30.0)
-    works(share)
+    store = ladder(server.url, 30.0)
+    works(store)
     server.start()
     try:
-        share.save("key", b"value", 30.0)
+        store.set("key", b"value", 30.0)
         assert server.client().keys() == []
     finally:
         server.stop()
 
 
 def test_a_redis_that_hangs_holds_up_one_request_only(redis: RedisServer) -> None:
-    share = ladder(f"{redis.url}?socket_timeout=0.2", 30.0)
-    works(share)
+    store = ladder(f"{redis.url}?socket_timeout=0.2", 30.0)
+    works(store)
     redis.send(signal.SIGSTOP)
     try:
         done = threading.Event()
 
         def work() -> None:
             for _ in range(100):
-                share.load("key")
+                store.get("key")
             done.set()
 
         threading.Thread(target=work, daemon=True).start()
@@ -337,48 +337,48 @@ def test_a_redis_without_rights_or_of_a_wrong_password_is_no_failure(
 
 
 def test_a_redis_clock_that_was_set_back_holds_up_nobody(redis: RedisServer) -> None:
-    share = RedisStore(redis.url)
-    share.reserve("key", ONE, 0.0, 0.0)
+    store = RedisStore(redis.url)
+    store.reserve_slot("key", ONE, 0.0, 0.0)
     client = redis.client()
     (slots,), (seen,) = client.keys("*slots*"), client.keys("*seen*")
     ahead = int(client.get(seen)) + 3600 * 1_000_000
     client.set(seen, ahead)
     client.lset(slots, -1, ahead)
-    assert share.reserve("key", ONE, 0.0, 0.0) == 0.0
-    assert share.reserve("key", ONE, 0.0, 60.0) > 9.0
+    assert store.reserve_slot("key", ONE, 0.0, 0.0) == 0.0
+    assert store.reserve_slot("key", ONE, 0.0, 60.0) > 9.0
 
 
 def test_nothing_stays_in_redis_for_longer_than_it_is_of_use(redis: RedisServer) -> None:
-    share = RedisStore(redis.url)
-    share.reserve("key", ONE, 0.5, 0.0)
-    share.save("key", b"value", 30.0)
-    assert share.try_lock("key", 15.0) is not None
+    store = RedisStore(redis.url)
+    store.reserve_slot("key", ONE, 0.5, 0.0)
+    store.set("key", b"value", 30.0)
+    assert store.acquire_lock("key", 15.0) is not None
     client = redis.client()
     assert len(client.keys()) == 4
     assert all(0 < client.ttl(key) <= 30 for key in client.scan_iter())
 
 
 def test_a_lock_in_redis_lives_as_long_as_its_holder(redis: RedisServer) -> None:
-    release = RedisStore(redis.url).try_lock("key", 0.3)
+    release = RedisStore(redis.url).acquire_lock("key", 0.3)
     assert release is not None
     with pytest.raises(AssertionError):
-        until(lambda: RedisStore(redis.url).try_lock("key", 0.3), 1.0)
+        until(lambda: RedisStore(redis.url).acquire_lock("key", 0.3), 1.0)
     release()
-    assert RedisStore(redis.url).try_lock("key", 0.3) is not None
+    assert RedisStore(redis.url).acquire_lock("key", 0.3) is not None
 
 
 def test_a_share_that_failed_says_what_it_could_not_do(tmp_path: Path) -> None:
-    share = FileStore(tmp_path / "ours")
-    share.save("key", b"value", 30.0)
+    store = FileStore(tmp_path / "ours")
+    store.set("key", b"value", 30.0)
     shutil.rmtree(tmp_path / "ours")
-    share.save("key", b"value", 30.0)
+    store.set("key", b"value", 30.0)
     (tmp_path / "ours").chmod(0o755)
     for use in (
-        lambda: share.load("key"),
-        lambda: share.save("key", b"value", 1.0),
-        lambda: share.forget("key"),
-        lambda: share.try_lock("key", 1.0),
-        lambda: share.reserve("key", ONE, 0.0, 0.0),
+        lambda: store.get("key"),
+        lambda: store.set("key", b"value", 1.0),
+        lambda: store.delete("key"),
+        lambda: store.acquire_lock("key", 1.0),
+        lambda: store.reserve_slot("key", ONE, 0.0, 0.0),
     ):
         with pytest.raises(StoreUnavailable, match="is not a folder of this user alone"):
             use()

@@ -84,14 +84,14 @@ def test_what_must_not_be_repeated_is_sent_once_and_said_to_be_unknown(
     assert clock.pauses == []
 
 
-@pytest.mark.parametrize("repeatable", [True, False])
-def test_an_answer_of_two_lengths_may_be_that_of_another_request(clock: Clock, repeatable: bool) -> None:
+@pytest.mark.parametrize("retry_safe", [True, False])
+def test_an_answer_of_two_lengths_may_be_that_of_another_request(clock: Clock, retry_safe: bool) -> None:
     two = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1, 2\r\n\r\n{}"
     with raw_server(lambda number, request: two) as server:
         client = client_of(server.url, "api_token")
-        with pytest.raises(ServiceUnavailable if repeatable else OutcomeUnknown):
-            client.request("PUT", ACTIONS_PATH, repeatable=repeatable)
-    assert len(server.received) == (5 if repeatable else 1)
+        with pytest.raises(ServiceUnavailable if retry_safe else OutcomeUnknown):
+            client.request("PUT", ACTIONS_PATH, retry_safe=retry_safe)
+    assert len(server.received) == (5 if retry_safe else 1)
 
 
 def test_a_server_that_gives_no_answer_is_waited_for_as_long_as_the_timeout(
@@ -185,16 +185,16 @@ def test_failures_too_end_with_patience(
     assert reached(ringcx_sandbox, "read") in (2, 3)
 
 
-@pytest.mark.parametrize("repeatable", [True, False])
-def test_a_refused_connection_is_tried_again_for_every_request(clock: Clock, repeatable: bool) -> None:
+@pytest.mark.parametrize("retry_safe", [True, False])
+def test_a_refused_connection_is_tried_again_for_every_request(clock: Clock, retry_safe: bool) -> None:
     with raw_server(lambda number, request: raw_answer({"success": True}), listening=False) as server:
         client = client_of(server.url, "api_token")
         with pytest.raises(ServiceUnavailable, match=r"No answer from 127.*NewConnectionError") as caught:
-            client.request("PUT", ACTIONS_PATH, repeatable=repeatable)
+            client.request("PUT", ACTIONS_PATH, retry_safe=retry_safe)
         assert caught.value.retryable
         assert len(clock.pauses) == 4
         clock.on_pause = lambda: len(clock.pauses) == 6 and server.listen()
-        assert client.request("PUT", ACTIONS_PATH, repeatable=repeatable) == {"success": True}
+        assert client.request("PUT", ACTIONS_PATH, retry_safe=retry_safe) == {"success": True}
     assert len(server.received) == 1
 
 
@@ -214,14 +214,14 @@ def test_a_server_with_another_certificate_was_sent_nothing(mocker: MockerFixtur
     assert "?" not in str(caught.value)
 
 
-@pytest.mark.parametrize("repeatable", [True, False])
+@pytest.mark.parametrize("retry_safe", [True, False])
 def test_a_connection_that_times_out_was_sent_nothing(
-    mocker: MockerFixture, clock: Clock, repeatable: bool
+    mocker: MockerFixture, clock: Clock, retry_safe: bool
 ) -> None:
     """Loopback connects or refuses at once, so what requests raises is made up."""
     import requests
 
     mocker.patch.object(requests.Session, "send", side_effect=requests.ConnectTimeout)
     with pytest.raises(ServiceUnavailable, match="ConnectTimeout"):
-        client_of("https://ringcx.example", "api_token").request("PUT", ACTIONS_PATH, repeatable=repeatable)
+        client_of("https://ringcx.example", "api_token").request("PUT", ACTIONS_PATH, retry_safe=retry_safe)
     assert len(clock.pauses) == 4
