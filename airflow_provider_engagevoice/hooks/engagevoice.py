@@ -17,7 +17,7 @@ from airflow_provider_engagevoice.get_provider_info import (
     RELABELING,
 )
 from airflow_provider_engagevoice.ringcx.criteria import CHUNK_SIZE, UNSET
-from airflow_provider_engagevoice.ringcx.exceptions import EngageVoiceError
+from airflow_provider_engagevoice.ringcx.exceptions import EngageVoiceError, PermanentError
 from airflow_provider_engagevoice.version_compat import AirflowFailException, BaseHook, storage_path
 
 if TYPE_CHECKING:
@@ -310,6 +310,6 @@ def no_retry_on_permanent_errors() -> Iterator[None]:
     try:
         yield
     except EngageVoiceError as error:
-        if error.retryable:
+        if not isinstance(error, PermanentError):
             raise
         raise AirflowFailException(f"{type(error).__name__}: {error}") from None

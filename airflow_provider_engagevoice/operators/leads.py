@@ -111,12 +111,7 @@ class _LeadOperator(TypePreservingTemplatesMixin, BaseOperator):
             selection = self._selection()
             if selection.empty:
                 return self._nothing_selected(selection.empty, hook)
-            try:
-                return self._act(hook, selection, context)
-            except BaseException as error:
-                if (summary := getattr(error, "summary", None)) is not None:
-                    context["ti"].xcom_push(key="return_value", value=summary)
-                raise
+            return self._act(hook, selection, context)
 
     def on_kill(self) -> None:
         """Let the action end between two requests. The log and the pushed summary say what was done.
@@ -225,7 +220,13 @@ class _LeadOperator(TypePreservingTemplatesMixin, BaseOperator):
             report=given(self, "report"),
             verify=self.verify,
         )
-        return dict(hook.get_conn().lead_actions(account_id).execute(act, self._journal))
+        executor = hook.get_conn().lead_actions(account_id)
+        try:
+            return dict(executor.execute(act, self._journal))
+        except BaseException:
+            if executor.result is not None:
+                context["ti"].xcom_push(key="return_value", value=dict(executor.result))
+            raise
 
     def _do_render_template_fields(
         self, parent: Any, template_fields: Any, *args: Any, **kwargs: Any

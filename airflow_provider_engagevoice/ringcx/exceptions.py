@@ -1,60 +1,108 @@
-"""What can go wrong with RingCX, one class per cause.
+"""Exceptions of this package.
 
-Messages name the thing and the fix. They never carry a token, a request body or a lead.
+::
+
+    EngageVoiceError
+    ├── TransientError              a retry can help
+    │   ├── RateLimited             still 429 after waiting
+    │   ├── ServiceUnavailable      not reachable, or failing
+    │   ├── VerificationFailed      leads not in the expected state yet
+    │   └── Cancelled               the task was asked to stop
+    └── PermanentError              a retry cannot help
+        ├── AuthenticationError     credentials or token rejected
+        ├── AccessDenied            403
+        ├── NotFound                404
+        ├── InvalidRequest          400 and other 4xx
+        ├── UnexpectedResponse      not what the contract promises
+        ├── ActionRejected          200 with success: false
+        ├── OutcomeUnknown          may have been applied; not safe to retry
+        ├── CampaignNotFound
+        ├── CampaignAmbiguous
+        ├── TooManyLeads            more than max_leads
+        ├── InvalidCriteria         (also ValueError)
+        └── InvalidParameter        (also ValueError)
+
+Messages never contain a token, a request body or a lead's data.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
+
+__all__ = [
+    "AccessDenied",
+    "ActionRejected",
+    "AuthenticationError",
+    "CampaignAmbiguous",
+    "CampaignNotFound",
+    "Cancelled",
+    "EngageVoiceError",
+    "InvalidCriteria",
+    "InvalidParameter",
+    "InvalidRequest",
+    "NotFound",
+    "OutcomeUnknown",
+    "PermanentError",
+    "RateLimited",
+    "ServiceUnavailable",
+    "TooManyLeads",
+    "TransientError",
+    "UnexpectedResponse",
+    "VerificationFailed",
+]
 
 
 class EngageVoiceError(Exception):
-    """Root of all errors of this package.
+    """Base class of all errors of this package.
 
-    :param message: one sentence that names the thing and the fix.
-    :param status: HTTP status of the answer, None where there was none.
-    :param request: method and path of the request, without its query; None where none was sent.
+    :param message: what is wrong, and what to do about it.
+    :param status: HTTP status of the response; None if there was none.
+    :param request: method and path of the request, without its query; None if none was sent.
     """
-
-    #: True where the same call may succeed later, so that an Airflow retry makes sense.
-    retryable = False
 
     def __init__(self, message: str, *, status: int | None = None, request: str | None = None) -> None:
         super().__init__(message)
         self.status = status
         self.request = request
-        #: What had been done before, as the action's summary; None where that is not known.
-        self.summary: dict[str, Any] | None = None
+        #: Result of the bulk action so far, with the keys of ``ActionResult``; None if no bulk action had
+        #: started.
+        self.result: Mapping[str, Any] | None = None
 
 
-class AuthenticationError(EngageVoiceError):
-    """The credentials, or the token made from them, were refused."""
+class TransientError(EngageVoiceError):
+    """The same call may succeed later. Airflow retries the task."""
 
 
-class AccessDenied(EngageVoiceError):
-    """The sign-in is valid but has no right to this account, campaign or operation (403)."""
+class PermanentError(EngageVoiceError):
+    """A retry cannot help, or is not safe. The operators fail the task without a retry."""
 
 
-class NotFound(EngageVoiceError):
-    """RingCX knows no such path or object (404)."""
+class AuthenticationError(PermanentError):
+    """RingCX or RingCentral rejected the credentials, or the token made from them."""
 
 
-class InvalidRequest(EngageVoiceError):
-    """RingCX refused the request as malformed (400 and other 4xx)."""
+class AccessDenied(PermanentError):
+    """The user has no right to this account, campaign or operation (403)."""
 
 
-class UnexpectedResponse(EngageVoiceError):
-    """The answer is not what RingCX's contract promises: an HTML page, broken JSON, a redirect."""
+class NotFound(PermanentError):
+    """The path or object does not exist (404)."""
 
 
-class RateLimited(EngageVoiceError):
-    """Still 429 after waiting as long as the client may.
+class InvalidRequest(PermanentError):
+    """RingCX rejected the request as malformed (400 and other 4xx)."""
 
-    :param retry_after: seconds RingCX asked to wait in its last answer, None where it named none.
+
+class UnexpectedResponse(PermanentError):
+    """The response is not what RingCX's contract promises: an HTML page, broken JSON, a redirect."""
+
+
+class RateLimited(TransientError):
+    """RingCX still answered 429 after the longest wait, or the next free slot is too far away.
+
+    :param retry_after: seconds to wait before another request, if known.
     """
-
-    retryable = True
 
     def __init__(
         self,
@@ -68,58 +116,52 @@ class RateLimited(EngageVoiceError):
         self.retry_after = retry_after
 
 
-class ServiceUnavailable(EngageVoiceError):
-    """RingCX could not be reached, or kept failing, and nothing has been changed by guesswork."""
-
-    retryable = True
+class ServiceUnavailable(TransientError):
+    """RingCX could not be reached or kept failing. Retry-safe requests were retried before."""
 
 
-class ActionRejected(EngageVoiceError):
-    """RingCX answered 200 with ``success: false``."""
+class ActionRejected(PermanentError):
+    """RingCX answered a lead action with 200 and ``success: false``."""
 
 
-class VerificationFailed(EngageVoiceError):
-    """After the act some leads are not in the state that it gives; see ``verify``."""
-
-    retryable = True
+class VerificationFailed(TransientError):
+    """Some leads did not reach the expected state after the action (``verify=True``)."""
 
 
-class OutcomeUnknown(EngageVoiceError):
-    """A request that must not be repeated may or may not have taken effect."""
+class OutcomeUnknown(PermanentError):
+    """A request that is not safe to retry may or may not have been applied."""
 
 
-class Cancelled(EngageVoiceError):
-    """The task was told to end, and did so between two requests."""
-
-    retryable = True
+class Cancelled(TransientError):
+    """The task was asked to stop, and stopped between two requests."""
 
 
-class CampaignNotFound(EngageVoiceError):
-    """No campaign of this name or id; the message lists the nearest names."""
+class CampaignNotFound(PermanentError):
+    """No campaign has this name or id. The message lists the nearest names."""
 
 
-class CampaignAmbiguous(EngageVoiceError):
-    """Several campaigns of this name; the message lists them."""
+class CampaignAmbiguous(PermanentError):
+    """Several campaigns have this name. The message lists them."""
 
 
-class InvalidCriteria(EngageVoiceError, ValueError):
-    """The search criteria could select something other than their author meant."""
+class InvalidCriteria(PermanentError, ValueError):
+    """The search criteria are wrong, or could select more leads than intended."""
 
 
-class InvalidParameter(EngageVoiceError, ValueError):
-    """A lead action, one of its parameters or an argument is missing or has a wrong value."""
+class InvalidParameter(PermanentError, ValueError):
+    """A lead action, one of its parameters or an argument is missing or wrong."""
 
 
-class TooManyLeads(EngageVoiceError):
-    """More leads match than ``max_leads`` allows; nothing was changed."""
+class TooManyLeads(PermanentError):
+    """More leads match than ``max_leads`` allows. Nothing was changed."""
 
 
 def did_you_mean(word: object, known: Iterable[str]) -> str:
-    """Name the known word nearest to an unknown one, for the end of a message.
+    """Return a suggestion for an unknown word, to be appended to a message.
 
     :param word: the unknown word.
-    :param known: the words there are.
-    :return: such as ``; did you mean READY?``, or nothing where none is near.
+    :param known: the valid words.
+    :return: for example ``; did you mean READY?``, or an empty text if no valid word is similar.
     """
     from difflib import get_close_matches
 

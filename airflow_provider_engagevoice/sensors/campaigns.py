@@ -11,6 +11,7 @@ from airflow_provider_engagevoice.hooks.engagevoice import EngageVoiceHook, no_r
 from airflow_provider_engagevoice.ringcx.exceptions import (
     EngageVoiceError,
     InvalidParameter,
+    PermanentError,
     ServiceUnavailable,
 )
 from airflow_provider_engagevoice.templating import TypePreservingTemplatesMixin, given
@@ -89,7 +90,7 @@ class CampaignLookupSensor(TypePreservingTemplatesMixin, BaseSensorOperator):
             campaign = self._hook.get_conn().campaigns.find_if_exists(**self._wanted())
         except EngageVoiceError as error:
             self._failures += 1
-            if not error.retryable or self._failures > _TOLERATED_FAILURES:
+            if isinstance(error, PermanentError) or self._failures > _TOLERATED_FAILURES:
                 raise
             self.log.warning("Look-up %d in a row failed: %s", self._failures, error)
             return PokeReturnValue(is_done=False)
@@ -132,7 +133,8 @@ class CampaignLookupSensor(TypePreservingTemplatesMixin, BaseSensorOperator):
                 f"Campaign {self.campaign_name!r} did not appear within {self.timeout:g} s"
             )
         message = event.get("message") or f"The trigger ended with {status!r}"
-        if status == "hopeless":
+        # "hopeless": from a trigger that was deferred by a development version.
+        if status in ("permanent_error", "hopeless"):
             raise AirflowFailException(message)
         raise ServiceUnavailable(message)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_engagevoice.ringcx.exceptions import EngageVoiceError
+from airflow_provider_engagevoice.ringcx.exceptions import EngageVoiceError, PermanentError
 
 if TYPE_CHECKING:
     from airflow_provider_engagevoice.hooks.engagevoice import EngageVoiceHook
@@ -82,7 +82,7 @@ class CampaignLookupTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait.
 
-        :return: one event with ``status``: ``found`` (with ``campaign``), ``timeout``, ``hopeless`` or
+        :return: one event with ``status``: ``found`` (with ``campaign``), ``timeout``, ``permanent_error`` or
             ``failed`` (both with ``message``).
         """
         from airflow_provider_engagevoice.hooks.engagevoice import EngageVoiceHook
@@ -105,8 +105,8 @@ class CampaignLookupTrigger(BaseTrigger):
                 failures = 0
             except EngageVoiceError as error:
                 failures += 1
-                if not error.retryable or failures > self.tolerated_failures:
-                    status = "failed" if error.retryable else "hopeless"
+                if isinstance(error, PermanentError) or failures > self.tolerated_failures:
+                    status = "permanent_error" if isinstance(error, PermanentError) else "failed"
                     yield TriggerEvent({"status": status, "message": f"{type(error).__name__}: {error}"})
                     return
                 self.log.warning("Look-up %d in a row failed: %s", failures, error)

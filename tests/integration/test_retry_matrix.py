@@ -14,6 +14,8 @@ from airflow_provider_engagevoice.ringcx.exceptions import (
     ActionRejected,
     EngageVoiceError,
     OutcomeUnknown,
+    PermanentError,
+    TransientError,
     UnexpectedResponse,
 )
 from airflow_provider_engagevoice.ringcx.transport.retry import FailureKind
@@ -140,10 +142,10 @@ def test_what_happens_is_what_the_table_says(
         assert outcome == expected.summary
     elif cell.word == "fails":
         assert type(outcome) is ERRORS[cell.way]
-        assert not getattr(outcome, "retryable", False)
+        assert not isinstance(outcome, TransientError)
     else:
         assert type(outcome) is OutcomeUnknown
-        assert not outcome.retryable
+        assert isinstance(outcome, PermanentError)
         assert ("3 of 3 leads are still in the source" in str(outcome)) == (cell.word == "looked up")
 
 

@@ -35,7 +35,7 @@ from airflow_provider_engagevoice.ringcx.transport.retry import FailureKind, Ret
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
+@dataclass
 class LeadActionExecutor:
     """Acts on the leads of one sub-account.
 
@@ -52,6 +52,8 @@ class LeadActionExecutor:
     campaigns: CampaignService
     stop: CancelToken = field(default_factory=CancelToken)
     beside: Callable[[], CountPrefetcher] | None = None
+    #: Counts of the action that runs or ran last, also if an exception ended it; None before the first.
+    result: ActionResult | None = field(default=None, init=False)
 
     def execute(self, act: BulkAction, journal: CheckpointStore | None = None) -> ActionResult:
         """Do an action, in as many requests as its ids need.
@@ -85,6 +87,7 @@ class LeadActionExecutor:
         send = partial(self._send, act.action, summary)
         make_list = partial(self._new_list, act) if is_new_list(act.params) else None
         counting = LeadCounter(self.leads, chunks, self.stop, self.beside)
+        self.result = summary
         run = BulkRunner(act, counting, send, summary, make_list, journal or NullCheckpointStore(), self.stop)
         return _with_target(summary, run.go())
 

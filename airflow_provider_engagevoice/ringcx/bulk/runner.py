@@ -108,9 +108,8 @@ class BulkRunner:
                 self._do_all()
         except EngageVoiceError as error:
             raise self._outcome.error_from_response(error) from None
-        except BaseException as error:
-            # Airflow 2 ends a task by an exception in the midst of it.
-            error.summary = dict(self.summary)  # type: ignore[attr-defined]
+        except BaseException:
+            # Airflow 2 stops a task by raising an exception in it.
             log.error("%s", self._outcome.how_far())
             raise
         finally:

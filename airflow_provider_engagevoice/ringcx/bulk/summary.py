@@ -12,6 +12,7 @@ from airflow_provider_engagevoice.ringcx.exceptions import (
     Cancelled,
     EngageVoiceError,
     OutcomeUnknown,
+    PermanentError,
     VerificationFailed,
 )
 from airflow_provider_engagevoice.ringcx.leads.selection import Chunks
@@ -92,16 +93,20 @@ class RunSummary:
         done, of = self.record.done, len(self.chunks)
         if isinstance(error, Cancelled):
             error = Cancelled(self.how_far())
-        error.summary = dict(self.summary)
+        error.result = dict(self.summary)
         if not done:
             return error
         log.error("%s", self.how_far())
         if self.kept or self.act.action.is_retry_safe(self.act.params):
             return error
-        rejected = isinstance(error, ActionRejected) and self.act.on_rejected != "fail"
-        if rejected or isinstance(error, VerificationFailed):
-            error.retryable = False
+        if isinstance(error, ActionRejected) and self.act.on_rejected != "fail":
             return error
+        if isinstance(error, VerificationFailed):
+            permanent = PermanentError(
+                f"{error}. {self.act.action.name} is not safe to retry, and no checkpoint is kept"
+            )
+            permanent.result = error.result
+            return permanent
         name = self.act.action.name
         advice = f", and {name} must not be done twice; look at the leads before running it again"
         unknown = OutcomeUnknown(
@@ -110,5 +115,5 @@ class RunSummary:
             status=error.status,
             request=error.request,
         )
-        unknown.summary = error.summary
+        unknown.result = error.result
         return unknown

@@ -20,6 +20,7 @@ from airflow_provider_engagevoice.ringcx.exceptions import (
     OutcomeUnknown,
     RateLimited,
     ServiceUnavailable,
+    TransientError,
     UnexpectedResponse,
 )
 from airflow_provider_engagevoice.ringcx.observers import AttemptObserver
@@ -229,7 +230,10 @@ class HttpTransport:
             raise _Failed(limited, FailureKind.RATE_LIMITED, pause=wait)
         if status >= 400:
             refused = error_from_response(response, str(call))
-            raise _Failed(refused, FailureKind.SERVER_ERROR if refused.retryable else FailureKind.REJECTED)
+            raise _Failed(
+                refused,
+                FailureKind.SERVER_ERROR if isinstance(refused, TransientError) else FailureKind.REJECTED,
+            )
         try:
             return parse_body(response, str(call))
         except UnexpectedResponse as error:

@@ -16,7 +16,7 @@ from airflow_provider_engagevoice.get_provider_info import EXTRA_FIELDS
 from airflow_provider_engagevoice.hooks import client_factory
 from airflow_provider_engagevoice.hooks.engagevoice import EngageVoiceHook
 from airflow_provider_engagevoice.ringcx.client import RingCXClient
-from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter
+from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter, PermanentError
 from airflow_provider_engagevoice.ringcx.storage.base import StateStore
 from airflow_provider_engagevoice.ringcx.storage.fallback import FallbackStore
 from airflow_provider_engagevoice.ringcx.storage.file import FileStore
@@ -85,7 +85,7 @@ def test_a_store_that_is_none_is_refused(make: Make, store: Any) -> None:
     with pytest.raises(InvalidParameter) as caught:
         make(rate_limit_store=store)
     assert "rate_limit_store must be host, process, file:/folder or redis://host:6379/0" in str(caught.value)
-    assert not caught.value.retryable
+    assert isinstance(caught.value, PermanentError)
 
 
 REDIS_URLS = [

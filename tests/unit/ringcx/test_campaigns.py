@@ -12,6 +12,7 @@ from airflow_provider_engagevoice.ringcx.exceptions import (
     CampaignAmbiguous,
     CampaignNotFound,
     InvalidParameter,
+    PermanentError,
     UnexpectedResponse,
 )
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
@@ -74,7 +75,7 @@ def test_a_campaign_is_found_by_id(at_home: CampaignService, spring: dict[str, A
 def test_only_the_exact_name_is_found(at_home: CampaignService, name: str) -> None:
     with pytest.raises(CampaignNotFound, match="None of 16 campaigns is named") as caught:
         at_home.find(name)
-    assert not caught.value.retryable
+    assert isinstance(caught.value, PermanentError)
     assert at_home.find_if_exists(name) is None
 
 
@@ -94,7 +95,7 @@ def test_one_name_twice_lists_the_places_and_how_to_narrow(at_home: CampaignServ
     assert "in dial group 'Renewals East' of account 50810001" in text
     assert "in dial group 'Win-Back' of account 50810001" in text
     assert "account_id or dial_group_name" in text
-    assert not caught.value.retryable
+    assert isinstance(caught.value, PermanentError)
     with pytest.raises(CampaignAmbiguous):
         at_home.find_if_exists("Reactivation")
     found = at_home.find("Reactivation", dial_group_name="Win-Back")

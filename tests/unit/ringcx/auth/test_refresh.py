@@ -9,7 +9,12 @@ from typing import Any
 import pytest
 
 from airflow_provider_engagevoice.ringcx.client import RingCXClient
-from airflow_provider_engagevoice.ringcx.exceptions import AuthenticationError, ServiceUnavailable
+from airflow_provider_engagevoice.ringcx.exceptions import (
+    AuthenticationError,
+    PermanentError,
+    ServiceUnavailable,
+    TransientError,
+)
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from tests.support.clients import (
     ACTIONS_PATH,
@@ -187,7 +192,7 @@ def test_a_new_token_that_is_refused_too_ends_it(ringcx_sandbox: SandboxServer) 
     )
     with pytest.raises(AuthenticationError, match="Jwt is expired") as caught:
         read(client)
-    assert not caught.value.retryable
+    assert isinstance(caught.value, PermanentError)
     assert paths(ringcx_sandbox) == [GRANT, EXCHANGE, GROUPS, REFRESH, GROUPS]
 
 
@@ -248,5 +253,5 @@ def test_an_action_that_could_not_be_signed_in_for_was_not_sent(
         ringcx_sandbox.fault("status", status=503, operation=operation, chance=1)
     with pytest.raises(ServiceUnavailable) as caught:
         client.request("PUT", ACTIONS_PATH, {"leadAction": "RESET_LEADS"}, {})
-    assert caught.value.retryable
+    assert isinstance(caught.value, TransientError)
     assert {request.status for request in ringcx_sandbox.requests if request.path == ACTIONS_PATH} <= {401}

@@ -9,7 +9,9 @@ import pytest
 from airflow_provider_engagevoice.ringcx.exceptions import (
     AuthenticationError,
     InvalidParameter,
+    PermanentError,
     RateLimited,
+    TransientError,
     UnexpectedResponse,
 )
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
@@ -99,7 +101,7 @@ def test_a_wrong_credential_fails_after_one_request_and_says_what_to_check(
         client.request("GET", DIAL_GROUPS)
     assert advice in str(caught.value)
     assert caught.value.status == status
-    assert not caught.value.retryable
+    assert isinstance(caught.value, PermanentError)
     assert [request.status for request in ringcx_sandbox.requests] == [status]
 
 
@@ -158,7 +160,7 @@ def test_an_exchange_that_stays_limited_is_no_wrong_credential(ringcx_sandbox: S
     ringcx_sandbox.fault("rate_limited", retry_after=None, operation="token_exchange", chance=1)
     with pytest.raises(RateLimited) as caught:
         client_of(ringcx_sandbox.url).request("GET", DIAL_GROUPS)
-    assert caught.value.retryable
+    assert isinstance(caught.value, TransientError)
 
 
 @pytest.mark.parametrize(

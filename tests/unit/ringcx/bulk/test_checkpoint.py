@@ -94,8 +94,8 @@ def test_a_try_that_surely_changed_nothing_more_is_gone_on_with(
     ringcx.fault("rate_limited", operation="lead_action", at=[2], retry_after=60.0)
     with pytest.raises(RateLimited) as caught:
         do(ringcx, ids, journal(False))
-    assert caught.value.summary is not None
-    assert (caught.value.summary["leads_updated"], caught.value.summary["requests"]) == (2, 1)
+    assert caught.value.result is not None
+    assert (caught.value.result["leads_updated"], caught.value.result["requests"]) == (2, 1)
     summary = do(ringcx, ids, journal())
     assert passes(ringcx, ready, ids) == [1] * 6
     assert (summary["leads_matched"], summary["leads_updated"], summary["requests"]) == (6, 6, 3)

@@ -12,6 +12,7 @@ from airflow_provider_engagevoice.ringcx.exceptions import (
     ActionRejected,
     InvalidParameter,
     OutcomeUnknown,
+    PermanentError,
     ServiceUnavailable,
     TooManyLeads,
 )
@@ -124,7 +125,7 @@ def test_max_leads_refuses_before_anything_is_sent(
         return
     with pytest.raises(TooManyLeads, match=f"act on 5 leads, more than max_leads={bound}; nothing") as caught:
         act(client, "CANCEL_LEADS", {"leadIds": ids[:5]}, chunk_size=2, max_leads=bound)
-    assert not caught.value.retryable
+    assert isinstance(caught.value, PermanentError)
     assert acted(ringcx_sandbox) == 0
 
 
@@ -182,7 +183,7 @@ def test_an_unrepeatable_action_that_stops_half_way_says_how_far_it_got(
     with pytest.raises(OutcomeUnknown, match=f"{said} requests had been done") as caught:
         act(client_of(ringcx_sandbox.url), "MANUAL_LEADS", {"leadIds": ids[:7]}, chunk_size=2)
     assert "look at the leads" in str(caught.value)
-    assert not caught.value.retryable
+    assert isinstance(caught.value, PermanentError)
     after = passes(ringcx_sandbox)
     assert {key for key in after if after[key] > before[key]} == set(ids[: 2 * done])
     assert acted(ringcx_sandbox) == done + 1

@@ -80,8 +80,8 @@ def test_a_request_that_cannot_be_counted_does_not_touch_the_one_under_way(
     ids = [lead["leadId"] for lead in ready[:6]]
     with pytest.raises(UnexpectedResponse) as caught:
         act(client_of(ringcx.url), "PAUSE_LEADS", {"leadIds": ids}, chunk_size=2)
-    assert caught.value.summary is not None
-    assert (caught.value.summary["leads_updated"], caught.value.summary["requests"]) == (2, 1)
+    assert caught.value.result is not None
+    assert (caught.value.result["leads_updated"], caught.value.result["requests"]) == (2, 1)
 
 
 def test_a_request_that_is_sent_again_and_again_is_followed_by_one_count_only(

@@ -44,7 +44,7 @@ def test_a_rejected_request_ends_the_act_or_does_not(
     else:
         with pytest.raises(ActionRejected, match=r"locked|1 of 3 requests .* 2 ids") as caught:
             act(client_of(ringcx.url), "CANCEL_LEADS", {"leadIds": ids}, **more)
-        summary = caught.value.summary
+        summary = caught.value.result
     last = policy != "fail"
     assert cancelled(ringcx, ids) == [True, True, False, False, last, last]
     assert summary["leads_updated"] == (4 if last else 2)
@@ -141,7 +141,7 @@ def test_what_was_not_rejected_is_verified(
     if policy == "continue":
         with pytest.raises(ActionRejected, match="1 of 2 requests") as caught:
             act(client_of(ringcx.url), "CANCEL_LEADS", criteria, **more)
-        summary: Any = caught.value.summary
+        summary: Any = caught.value.result
     else:
         summary = act(client_of(ringcx.url), "CANCEL_LEADS", criteria, **more)
     assert cancelled(ringcx, ids) == [True, True, False, False]

@@ -8,7 +8,12 @@ import pytest
 
 from airflow_provider_engagevoice.ringcx.bulk.action import BulkAction
 from airflow_provider_engagevoice.ringcx.bulk.options import check_verifiable
-from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter, VerificationFailed
+from airflow_provider_engagevoice.ringcx.exceptions import (
+    InvalidParameter,
+    PermanentError,
+    TransientError,
+    VerificationFailed,
+)
 from airflow_provider_engagevoice.ringcx.leads.selection import Selection
 from airflow_provider_engagevoice.ringcx.spec.lead_actions import ACTIONS
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
@@ -52,8 +57,8 @@ def test_a_lead_that_stays_on_a_call_is_told_of(
     with pytest.raises(VerificationFailed, match="1 leads are still not in the state") as caught:
         act(client_of(ringcx.url), "CANCEL_LEADS", {"leadIds": ids}, verify=True)
     assert pauses == [2, 4, 8, 16]
-    assert caught.value.retryable
-    assert caught.value.summary is not None
+    assert isinstance(caught.value, TransientError)
+    assert caught.value.result is not None
     assert still_there(ringcx, ids[1:], "CANCELLED") == 0
 
 
@@ -71,9 +76,9 @@ def test_what_must_not_be_repeated_is_only_looked_at(
     ids = [lead["leadId"] for lead in ready[:3]]
     act(client_of(ringcx.url), "CANCEL_LEADS", {"leadIds": ids})
     ringcx.fault("answer", operation="lead_action", body={"success": True, "leadUpdateCount": 3})
-    with pytest.raises(VerificationFailed) as caught:
+    with pytest.raises(PermanentError, match="3 leads are still not in the state") as caught:
         act(client_of(ringcx.url), "READY_LEADS", {"leadIds": ids}, verify=True)
-    assert not caught.value.retryable
+    assert isinstance(caught.value, PermanentError)
     assert sum(each.operation == "lead_action" for each in ringcx.requests) == 2
 
 

@@ -13,6 +13,7 @@ from airflow_provider_engagevoice.ringcx.exceptions import (
     InvalidParameter,
     NotFound,
     OutcomeUnknown,
+    PermanentError,
 )
 from airflow_provider_engagevoice.ringcx.leads.moves import plan_move
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
@@ -115,7 +116,7 @@ def test_where_the_truth_cannot_be_looked_up_it_stays_unknown(
     ringcx_sandbox.fault("status", status=status, operation="lead_search", chance=1)
     with pytest.raises(OutcomeUnknown) as caught:
         move({"leadIds": ids[:3]})
-    assert not caught.value.retryable
+    assert isinstance(caught.value, PermanentError)
 
 
 @pytest.mark.parametrize(("copy", "within"), [("true", False), ("TRANSITION", False), ("false", True)])

@@ -14,7 +14,7 @@ import pytest
 from airflow_provider_engagevoice.hooks.engagevoice import EngageVoiceHook
 from airflow_provider_engagevoice.ringcx.client import RingCXClient
 from airflow_provider_engagevoice.ringcx.concurrency import CancelToken
-from airflow_provider_engagevoice.ringcx.exceptions import Cancelled, RateLimited
+from airflow_provider_engagevoice.ringcx.exceptions import Cancelled, RateLimited, TransientError
 from airflow_provider_engagevoice.ringcx.ratelimit.limiter import RateLimiter
 from airflow_provider_engagevoice.ringcx.ratelimit.operations import RateLimit, rate_limit_for
 from airflow_provider_engagevoice.ringcx.spec.rate_limits import RateWindow
@@ -66,7 +66,7 @@ def test_a_wait_longer_than_limit_timeout_is_an_error_that_says_how_long(naps: l
     for _ in range(2):
         with pytest.raises(RateLimited) as caught:
             limiter.wait(SLOW)
-        assert caught.value.retryable
+        assert isinstance(caught.value, TransientError)
         assert caught.value.status is None
         assert 99.0 < (caught.value.retry_after or 0) <= 100.0
         assert str(caught.value) == (
@@ -85,7 +85,7 @@ def stopped(work: Callable[[], object]) -> float:
     begun = time.monotonic()
     with pytest.raises(Cancelled) as caught:
         work()
-    assert caught.value.retryable
+    assert isinstance(caught.value, TransientError)
     return time.monotonic() - begun
 
 

@@ -14,6 +14,7 @@ from airflow_provider_engagevoice.ringcx.exceptions import (
     InvalidRequest,
     NotFound,
     OutcomeUnknown,
+    PermanentError,
     UnexpectedResponse,
 )
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
@@ -66,7 +67,7 @@ def test_an_answer_that_cannot_be_read_is_an_error(
     ringcx_sandbox.fault("answer", **UNREADABLE[fault], operation=operation_of(name))
     with pytest.raises(UnexpectedResponse, match=f"RingCX answered .* with {SAID[fault]}") as caught:
         do(name, client_of(ringcx_sandbox.url))
-    assert not caught.value.retryable
+    assert isinstance(caught.value, PermanentError)
     assert reached(ringcx_sandbox, name) == 1
 
 
@@ -89,7 +90,7 @@ def test_such_an_answer_leaves_open_whether_what_must_not_be_repeated_was_done(
     ringcx_sandbox.fault("answer", **{**UNREADABLE, **NO_RESULT}[fault], operation="lead_action")
     with pytest.raises(OutcomeUnknown, match="look at the leads") as caught:
         do(name, client_of(ringcx_sandbox.url))
-    assert not caught.value.retryable
+    assert isinstance(caught.value, PermanentError)
     assert reached(ringcx_sandbox, name) == 1
 
 
@@ -108,7 +109,7 @@ def test_success_false_fails_with_the_words_of_ringcx(
     ringcx_sandbox.fault("answer", body=body, operation="lead_action")
     with pytest.raises(ActionRejected, match=f"RingCX rejected [A-Z_]*: {said}") as caught:
         do(name, client_of(ringcx_sandbox.url))
-    assert not caught.value.retryable
+    assert isinstance(caught.value, PermanentError)
     assert reached(ringcx_sandbox, name) == 1
 
 
@@ -135,7 +136,7 @@ def test_a_refusal_is_final(
     ringcx_sandbox.fault("answer", status=status, body=said, operation=operation_of(name))
     with pytest.raises(kind, match=f"RingCX answered {status} to .*: Not like this") as caught:
         do(name, client_of(ringcx_sandbox.url))
-    assert (caught.value.status, caught.value.retryable) == (status, False)
+    assert (caught.value.status, isinstance(caught.value, PermanentError)) == (status, True)
     assert reached(ringcx_sandbox, name) == 1
 
 

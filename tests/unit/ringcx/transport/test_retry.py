@@ -12,8 +12,10 @@ from pytest_mock import MockerFixture
 
 from airflow_provider_engagevoice.ringcx.exceptions import (
     OutcomeUnknown,
+    PermanentError,
     RateLimited,
     ServiceUnavailable,
+    TransientError,
 )
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from tests.support.clients import (
@@ -64,7 +66,7 @@ def test_it_is_given_up_after_five_tries_and_airflow_may_try_later(
     ringcx_sandbox.fault(**UNCERTAIN[fault], operation=operation_of(name), chance=1)
     with pytest.raises(ServiceUnavailable) as caught:
         do(name, client_of(ringcx_sandbox.url))
-    assert caught.value.retryable
+    assert isinstance(caught.value, TransientError)
     assert reached(ringcx_sandbox, name) == 5
     assert len(clock.pauses) == 4
     for pause, middle in zip(clock.pauses, (0.5, 1.0, 2.0, 4.0), strict=True):
@@ -79,7 +81,7 @@ def test_what_must_not_be_repeated_is_sent_once_and_said_to_be_unknown(
     ringcx_sandbox.fault(**UNCERTAIN[fault], operation="lead_action")
     with pytest.raises(OutcomeUnknown, match="may have taken effect and must not be sent twice") as caught:
         do(name, client_of(ringcx_sandbox.url))
-    assert not caught.value.retryable
+    assert isinstance(caught.value, PermanentError)
     assert reached(ringcx_sandbox, name) == 1
     assert clock.pauses == []
 
@@ -147,7 +149,7 @@ def test_the_rate_limit_is_waited_for_no_longer_than_patience_allows(
     ringcx_sandbox.fault("answer", status=429, headers=headers, **text, operation="lead_action", chance=1)
     with pytest.raises(RateLimited, match="Too many requests") as caught:
         do("MANUAL_LEADS", client_of(ringcx_sandbox.url))
-    assert caught.value.retryable
+    assert isinstance(caught.value, TransientError)
     assert caught.value.status == 429
     assert waited[0] < sum(clock.pauses) <= waited[1]
     assert reached(ringcx_sandbox, "MANUAL_LEADS") == len(clock.pauses) + 1 < 25
@@ -191,7 +193,7 @@ def test_a_refused_connection_is_tried_again_for_every_request(clock: Clock, ret
         client = client_of(server.url, "api_token")
         with pytest.raises(ServiceUnavailable, match=r"No answer from 127.*NewConnectionError") as caught:
             client.request("PUT", ACTIONS_PATH, retry_safe=retry_safe)
-        assert caught.value.retryable
+        assert isinstance(caught.value, TransientError)
         assert len(clock.pauses) == 4
         clock.on_pause = lambda: len(clock.pauses) == 6 and server.listen()
         assert client.request("PUT", ACTIONS_PATH, retry_safe=retry_safe) == {"success": True}
