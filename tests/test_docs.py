@@ -34,7 +34,7 @@ def test_the_table_of_the_sandbox_s_choices_is_up_to_date():
 def test_every_choice_of_the_sandbox_is_shown_by_a_test():
     marks = "".join(
         mark + " "
-        for path in sorted((ROOT / "tests" / "sandbox").glob("test_*.py"))
+        for path in sorted((ROOT / "tests" / "sandbox").rglob("test_*.py"))
         for mark in re.findall(r"mark\.choice\(([\d, ]+)\)", path.read_text())
     )
     shown = {int(number) for number in re.findall(r"\d+", marks)}

@@ -11,7 +11,7 @@ import requests
 
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
-from tests.sandbox.fault_helpers import SetFault, over_http
+from tests.sandbox.support.faults import SetFault, over_http
 
 Row = dict[str, Any]
 

@@ -17,16 +17,7 @@ from hypothesis import strategies as st
 from airflow_provider_engagevoice.sandbox.api.routes import operations
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
-from tests.sandbox.contract_schema import (
-    CONFLICTS,
-    MISSING,
-    Answer,
-    Contract,
-    find_contract,
-    read_contract,
-    shallow,
-)
-from tests.sandbox.contract_world import (
+from tests.sandbox.support.contract_requests import (
     ACT,
     ADMIN,
     AGENT,
@@ -44,6 +35,15 @@ from tests.sandbox.contract_world import (
     load,
     process,
     some_leads,
+)
+from tests.sandbox.support.contract_schema import (
+    CONFLICTS,
+    MISSING,
+    Answer,
+    Contract,
+    find_contract,
+    read_contract,
+    shallow,
 )
 
 PATH = find_contract()

@@ -22,7 +22,7 @@ import requests
 from airflow_provider_engagevoice.ringcx.bulk.action import BulkAction
 from airflow_provider_engagevoice.ringcx.leads.selection import select
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
-from tests.sandbox.sandbox_leads import Row
+from tests.sandbox.support.leads import Row
 from tests.support.clients import client_of
 from tests.support.raw_server import RawServer, raw_answer, raw_server
 

@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
-from tests.sandbox.sandbox_leads import Row, move_to
+from tests.sandbox.support.leads import Row, move_to
 
 ADMIN = "/api/v1/admin/accounts"
 ACCOUNT = f"{ADMIN}/50810001"

@@ -1,0 +1,403 @@
+"""Loads of files: preview and process."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import requests
+
+from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
+from airflow_provider_engagevoice.sandbox.settings import Settings
+from tests.sandbox.support.leads import Row, lists_of
+from tests.sandbox.support.loads import only, post_load
+
+CSV = b'phone,id,first,last\n4155500001,F-1,Ada,Lovelace\n(415) 550-0002,F-2,"Bea, B.",\n'
+MAPPINGS = {"LEAD_PHONE": 0, "EXTERN_ID": 1, "FIRST_NAME": 2, "LAST_NAME": 3}
+#: The guide's sample.
+PROCESS = {
+    "description": "Renewal leads",
+    "fileType": "COMMA",
+    "fileContainsHeaders": True,
+    "duplicateHandling": "REMOVE_FROM_LIST",
+    "listState": "ACTIVE",
+    "timeZoneOption": "NOT_APPLICABLE",
+    "pageNumber": 1,
+    "pageColumnMappings": MAPPINGS,
+}
+
+
+def preview(
+    api: Any, campaign: Row, content: bytes = CSV, file_type: str = "COMMA", **query: str
+) -> requests.Response:
+    query = {"fileType": file_type, **query}
+    return post_load(api, campaign, "preview", params=query, files={"file": ("leads.csv", content)})
+
+
+def process(api: Any, campaign: Row, transaction: str, **changes: object) -> requests.Response:
+    return post_load(api, campaign, "process", json={**PROCESS, "transactionId": transaction, **changes})
+
+
+def load_file(api: Any, campaign: Row, content: bytes = CSV, **changes: object) -> Row:
+    """Load a file; return the newest list of the campaign."""
+    transaction = preview(api, campaign, content).json()["transactionId"]
+    response = process(api, campaign, transaction, **changes)
+    assert (response.status_code, response.content) == (202, b"")
+    newest: Row = lists_of(api, campaign)[-1]
+    return newest
+
+
+def result_of(newest: Row) -> tuple[Any, ...]:
+    return newest["leadsSupplied"], newest["leadsAccepted"], newest["result"]
+
+
+def names_of(api: Any, *extern_ids: str) -> list[tuple[str, str]]:
+    return [(row["firstName"], row["lastName"]) for row in api.search(externIds=list(extern_ids))]
+
+
+def test_preview_shows_the_file_and_what_columns_can_be(api: Any, spring: Row) -> None:
+    response = preview(api, spring)
+    assert response.status_code == 201
+    shown = response.json()
+    assert shown["pagePreviews"] == [
+        {
+            "pageNumber": 1,
+            "pageName": "leads.csv",
+            "rowData": [
+                ["phone", "id", "first", "last"],
+                ["4155500001", "F-1", "Ada", "Lovelace"],
+                ["(415) 550-0002", "F-2", "Bea, B.", ""],
+            ],
+        }
+    ]
+    assert len(shown["mappingColumns"]) == len(set(shown["mappingColumns"])) == 29
+    assert set(MAPPINGS) < set(shown["mappingColumns"])
+    assert api.count(externIds=["F-1", "F-2"]) == 0
+
+
+def test_file_is_loaded_into_a_new_list(api: Any, spring: Row) -> None:
+    before = len(lists_of(api, spring))
+    newest = load_file(api, spring)
+    assert len(lists_of(api, spring)) == before + 1
+    assert (newest["listDesc"], *result_of(newest)) == ("Renewal leads", 2, 2, "OK")
+    row = only(api, "F-2")
+    assert (row["leadPhone"], row["firstName"], row["lastName"]) == ("4155500002", "Bea, B.", None)
+    assert (row["leadState"], row["listId"]) == ("READY", newest["listId"])
+    assert only(api, "F-1")["lastName"] == "Lovelace"
+
+
+@pytest.mark.parametrize(("file_type", "separator"), [("PIPE", b"|"), ("TAB", b"\t")])
+def test_other_separators_and_quotes(api: Any, spring: Row, file_type: str, separator: bytes) -> None:
+    content = separator.join([b"'A%bC'" % separator, b'say "x"', b""]) + b"\r\n\r\n"
+    shown = preview(api, spring, content, file_type, quoteCharacter="'").json()
+    assert shown["pagePreviews"][0]["rowData"] == [[f"A{separator.decode()}C", 'say "x"', ""]]
+
+
+def test_form_of_the_file_may_be_among_the_parts(api: Any, spring: Row) -> None:
+    fields = {"fileType": "PIPE", "quoteCharacter": "'"}
+    response = post_load(api, spring, "preview", data=fields, files={"file": ("l.txt", b"'a|b'|c")})
+    assert response.status_code == 201
+    assert response.json()["pagePreviews"][0]["rowData"] == [["a|b", "c"]]
+
+
+def test_long_file_is_shown_in_part_and_loaded_whole(api: Any, spring: Row) -> None:
+    lines = b"".join(b"415550%04d,F-%d\n" % (number, number) for number in range(40))
+    transaction = preview(api, spring, lines).json()
+    assert len(transaction["pagePreviews"][0]["rowData"]) == 10
+    process(api, spring, transaction["transactionId"], fileContainsHeaders=False)
+    assert result_of(lists_of(api, spring)[-1]) == (40, 40, "OK")
+
+
+@pytest.mark.parametrize("said", [None, False])
+def test_headers_that_are_not_announced_are_a_rejected_row(api: Any, spring: Row, said: object) -> None:
+    assert result_of(load_file(api, spring, fileContainsHeaders=said)) == (3, 2, "OK")
+    assert api.count(externIds=["F-1", "F-2"]) == 2
+
+
+@pytest.mark.choice(56)
+def test_columns_are_counted_from_0(api: Any, spring: Row) -> None:
+    load_file(api, spring, pageColumnMappings={**MAPPINGS, "FIRST_NAME": 3, "LAST_NAME": 2})
+    assert names_of(api, "F-1") == [("Lovelace", "Ada")]
+
+
+@pytest.mark.choice(56)
+def test_columns_are_counted_from_1_where_told_so(api_of: Callable[[SandboxServer], Any]) -> None:
+    with SandboxServer(Settings(size=100, column_base=1)) as other:
+        api, campaign = api_of(other), other.campaign("Spring Renewals")
+        shifted = {name: column + 1 for name, column in MAPPINGS.items()}
+        load_file(api, campaign, pageColumnMappings=shifted)
+        assert names_of(api, "F-1") == [("Ada", "Lovelace")]
+        transaction = preview(api, campaign).json()["transactionId"]
+        assert process(api, campaign, transaction).status_code == 400
+
+
+def test_columns_of_all_kinds(api: Any, spring: Row, agent: Row) -> None:
+    content = b"4155500001,F-1,%d,gold,4155500009,3" % agent["agentId"]
+    newest = load_file(
+        api,
+        spring,
+        content,
+        fileContainsHeaders=False,
+        pageColumnMappings={
+            "LEAD_PHONE": 0,
+            "EXTERN_ID": 1,
+            "PENDING_AGENT_ID": 2,
+            "LEAD_PRIORITY": "5",
+            "ZIP": 99,
+        },
+        extendedLeadDataMappings={"tier": 3},
+        additionalPhoneMappings={"2": 4},
+    )
+    assert result_of(newest) == (1, 1, "OK")
+    row = only(api, "F-1")
+    assert row["pendingAgentName"] == f"{agent['firstName']} {agent['lastName']}"
+    assert (row["extraData"], row["zip"]) == ('{"tier": "gold"}', None)
+    assert api.count(leadPhoneNumbers=["4155500009"]) == 1
+
+
+@pytest.mark.choice(36)
+@pytest.mark.parametrize("missing", ["duplicateHandling", "timeZoneOption"])
+def test_missing_option_shows_at_the_list(api: Any, spring: Row, missing: str) -> None:
+    newest = load_file(api, spring, **{missing: None})
+    assert result_of(newest) == (2, 0, "Failed")
+    assert newest["message"].endswith(f"missing.required.param: {missing}")
+    assert api.count(externIds=["F-1", "F-2"]) == 0
+
+
+@pytest.mark.choice(37)
+@pytest.mark.parametrize("mappings", [{}, None, {"EXTERN_ID": 1}])
+def test_file_without_a_good_lead_shows_at_the_list(api: Any, spring: Row, mappings: object) -> None:
+    newest = load_file(api, spring, pageColumnMappings=mappings)
+    assert result_of(newest) == (2, 0, "Failed")
+    assert newest["message"] == "Your uploaded lead list file processing has failed"
+
+
+def test_duplicates_of_a_file(api: Any, spring: Row) -> None:
+    content = CSV + b"4155500001,F-3,Twin,\n"
+    assert result_of(load_file(api, spring, content)) == (3, 3, "OK")
+    assert api.count(externIds=["F-1", "F-2", "F-3"]) == 2
+
+
+def test_transaction_ends_with_its_load(api: Any, spring: Row) -> None:
+    transaction = preview(api, spring).json()["transactionId"]
+    assert [process(api, spring, transaction).status_code for _ in range(2)] == [202, 404]
+    assert api.count(externIds=["F-1"]) == 1
+
+
+def test_refused_request_leaves_the_transaction_alone(api: Any, spring: Row) -> None:
+    transaction = preview(api, spring).json()["transactionId"]
+    assert process(api, spring, transaction, pageNumber=2).status_code == 400
+    assert process(api, spring, transaction, listState="OPEN").status_code == 400
+    assert process(api, spring, transaction).status_code == 202
+
+
+def test_transaction_is_forgotten_after_a_while(sandbox: SandboxServer, api: Any, spring: Row) -> None:
+    transactions = [preview(api, spring).json()["transactionId"] for _ in range(2)]
+    sandbox.advance(seconds=3500)
+    assert process(api, spring, transactions[0]).status_code == 202
+    sandbox.advance(seconds=101)
+    assert process(api, spring, transactions[1]).status_code == 404
+
+
+def test_transaction_of_another_campaign_is_unknown(api: Any, spring: Row, summer: Row) -> None:
+    transaction = preview(api, spring).json()["transactionId"]
+    assert process(api, summer, transaction).status_code == 404
+    assert process(api, spring, "4431e90b-4c26-44d4-9093-2479e789f051").status_code == 404
+
+
+BAD_REQUESTS: dict[str, tuple[str, object]] = {
+    "column in words": ("pageColumnMappings", {"LEAD_PHONE": "first"}),
+    "mappings no object": ("extendedLeadDataMappings", [1]),
+    "negative column": ("additionalPhoneMappings", {"2": -1}),
+    "no page": ("pageNumber", 0),
+    "no transaction": ("transactionId", ""),
+    "unknown column": ("pageColumnMappings", {"PHONE": 0}),
+    "unsure headers": ("fileContainsHeaders", "perhaps"),
+}
+
+
+@pytest.mark.parametrize("name", sorted(BAD_REQUESTS))
+def test_bad_request_to_process_is_400(api: Any, spring: Row, name: str) -> None:
+    field, value = BAD_REQUESTS[name]
+    body = {**PROCESS, "transactionId": preview(api, spring).json()["transactionId"], field: value}
+    response = post_load(api, spring, "process", json=body)
+    assert response.status_code == 400
+    assert [error["attributeName"] for error in response.json()["validationErrors"]] == [field]
+
+
+BAD_FILES: dict[str, tuple[bytes, dict[str, str], str]] = {
+    "huge field": (b"a" * 200_000, {}, "file"),
+    "latin 1": ("J\xfcrgen".encode("latin-1"), {}, "file"),
+    "lower-case type": (CSV, {"fileType": "comma"}, "fileType"),
+    "no type": (CSV, {"fileType": ""}, "fileType"),
+    "no workbook": (CSV, {"fileType": "EXCEL"}, "file"),
+    "nul": (b"a,\0", {}, "file"),
+    "quote of two": (CSV, {"quoteCharacter": "''"}, "quoteCharacter"),
+    "quote that separates": (CSV, {"quoteCharacter": ","}, "quoteCharacter"),
+}
+
+
+@pytest.mark.parametrize("name", sorted(BAD_FILES))
+def test_bad_file_is_400(api: Any, spring: Row, name: str) -> None:
+    content, query, field = BAD_FILES[name]
+    response = preview(api, spring, content, **query)
+    assert response.status_code == 400, response.text
+    assert [error["attributeName"] for error in response.json()["validationErrors"]] == [field]
+
+
+def test_body_that_is_no_form_is_400(api: Any, spring: Row) -> None:
+    kind = "multipart/form-data; boundary=x"
+    part = b'--x\r\nContent-Disposition: form-data; name="file"; filename="l.csv"\r\n\r\na,b\r\n'
+    bodies: list[tuple[str, bytes]] = [
+        ("application/json", b"{}"),
+        ("multipart/form-data", b""),
+        (kind, b""),
+        (kind, b"no form"),
+        (kind, part),
+        (kind, part + b'--x\r\nContent-Disposition: form-data; name="fileType"\r\n\r\nCOM'),
+        (kind, b"--x\r\n\r\nnameless\r\n--x--\r\n"),
+        (kind, b'--x\r\nContent-Disposition: form-data; name="f"\r\n\r\n\xff\r\n--x--\r\n'),
+        (kind, b'--x\r\nContent-Disposition: form-data; name="file"\r\n\r\nno file\r\n--x--\r\n'),
+        (kind, part * 101 + b"--x--\r\n"),
+    ]
+    for content_type, body in bodies:
+        response = post_load(
+            api,
+            spring,
+            "preview",
+            params={"fileType": "COMMA"},
+            data=body,
+            headers={"Content-Type": content_type},
+        )
+        assert response.status_code == 400, body[:200]
+    response = post_load(
+        api,
+        spring,
+        "preview",
+        params={"fileType": "COMMA"},
+        data=part + b"--x--\r\n",
+        headers={"Content-Type": kind},
+    )
+    assert response.json()["pagePreviews"][0]["rowData"] == [["a", "b"]]
+
+
+@pytest.mark.choice(48)
+def test_unknown_campaign_is_404(api: Any) -> None:
+    assert preview(api, {"campaignId": 1}).status_code == 404
+    assert process(api, {"campaignId": 1}, "x").status_code == 404
+
+
+_MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+_RELATIONS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+
+
+def workbook(
+    sheet: str, shared: str = "", compression: int = zipfile.ZIP_DEFLATED, **parts: str | bytes
+) -> bytes:
+    """An Excel file of two pages, the second without a cell."""
+    files = {
+        "xl/workbook.xml": f'<workbook xmlns="{_MAIN}" xmlns:r="{_RELATIONS}"><sheets>'
+        '<sheet name="Leads" sheetId="1" r:id="rId7"/><sheet name="Empty" sheetId="2" r:id="rId8"/>'
+        "</sheets></workbook>",
+        "xl/_rels/workbook.xml.rels": '<Relationships xmlns="x">'
+        '<Relationship Id="rId7" Target="worksheets/a.xml"/>'
+        '<Relationship Id="rId8" Target="/xl/worksheets/b.xml"/></Relationships>',
+        "xl/worksheets/a.xml": f'<worksheet xmlns="{_MAIN}"><sheetData>{sheet}</sheetData></worksheet>',
+        "xl/worksheets/b.xml": f'<worksheet xmlns="{_MAIN}"><sheetData/></worksheet>',
+        **({"xl/sharedStrings.xml": f'<sst xmlns="{_MAIN}">{shared}</sst>'} if shared else {}),
+        **parts,
+    }
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w", compression) as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return written.getvalue()
+
+
+SHEET = (
+    '<row r="1"><c r="A1" t="s"><v>0</v></c><c r="B1" t="s"><v>1</v></c><c r="D1" t="inlineStr"><is>'
+    '<t>Name</t></is></c></row><row r="2"/><row r="3"><c r="A3"><v>4.155500001E9</v></c>'
+    '<c r="B3"><v>17</v></c>'
+    '<c r="C3"><v>0.5</v></c><c r="D3" t="str"><f>A1</f><v>Ada &amp; Bea</v></c></row>'
+)
+SHARED = "<si><t>Phone</t></si><si><r><t>Extern </t></r><r><t>id</t></r><rPh><t>x</t></rPh></si>"
+
+
+def test_excel_file_is_loaded(api: Any, spring: Row) -> None:
+    shown = preview(api, spring, workbook(SHEET, SHARED), "EXCEL").json()
+    assert shown["pagePreviews"] == [
+        {
+            "pageNumber": 1,
+            "pageName": "Leads",
+            "rowData": [["Phone", "Extern id", "", "Name"], ["4155500001", "17", "0.5", "Ada & Bea"]],
+        },
+        {"pageNumber": 2, "pageName": "Empty", "rowData": []},
+    ]
+    mappings = {"LEAD_PHONE": 0, "EXTERN_ID": 1, "FIRST_NAME": 3}
+    assert process(api, spring, shown["transactionId"], pageColumnMappings=mappings).status_code == 202
+    assert (only(api, "17")["leadPhone"], only(api, "17")["firstName"]) == ("4155500001", "Ada & Bea")
+
+
+def encrypted() -> bytes:
+    """A workbook that says that its parts are encrypted."""
+    content = bytearray(workbook(SHEET, SHARED))
+    place = content.find(b"PK\x01\x02")
+    while place >= 0:
+        content[place + 8] |= 1
+        place = content.find(b"PK\x01\x02", place + 4)
+    return bytes(content)
+
+
+_ENTITIES = '<!DOCTYPE a [<!ENTITY b "cccc"><!ENTITY d "&b;&b;">]><sst><si><t>&d;</t></si></sst>'
+
+BAD_WORKBOOKS: dict[str, tuple[Callable[[], bytes], str]] = {
+    "bomb": (lambda: workbook("<row>" + " " * 17_000_000 + "</row>"), "too large"),
+    "broken xml": (lambda: workbook("<row>"), "broken content"),
+    "cell far out": (lambda: workbook('<row><c r="XFD1"><v>1</v></c></row>'), "columns"),
+    "cells out of order": (
+        lambda: workbook('<row><c r="B1"><v>1</v></c><c r="A1"><v>1</v></c></row>'),
+        "out of order",
+    ),
+    "cut off": (lambda: workbook(SHEET, SHARED)[:-40], "not an Excel file"),
+    "encrypted": (encrypted, "not an Excel file"),
+    "entities": (lambda: workbook(SHEET, **{"xl/sharedStrings.xml": _ENTITIES}), "does not write"),
+    "many cells": (lambda: workbook('<row><c r="SA1"/></row>' * 2100), "1000000 cells"),
+    "many letters": (
+        lambda: workbook(
+            "<row>" + '<c t="s"><v>0</v></c>' * 400 + "</row>", "<si><t>" + "x" * 100_000 + "</t></si>"
+        ),
+        "too large",
+    ),
+    "no such text": (lambda: workbook(SHEET), "names a text"),
+    "odd compression": (lambda: workbook(SHEET, SHARED, zipfile.ZIP_LZMA), "compressed"),
+    "other zip": (
+        lambda: workbook(SHEET, SHARED).replace(b"xl/workbook.xml", b"xl/warkbook.xml"),
+        "not an Excel file",
+    ),
+    "utf 16": (
+        lambda: workbook(SHEET, **{"xl/sharedStrings.xml": "<sst/>".encode("utf-16")}),
+        "not UTF-8",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", sorted(BAD_WORKBOOKS))
+def test_bad_excel_file_is_400(api: Any, spring: Row, name: str) -> None:
+    make, problem = BAD_WORKBOOKS[name]
+    response = preview(api, spring, make(), "EXCEL")
+    assert response.status_code == 400, response.text
+    (error,) = response.json()["validationErrors"]
+    assert error["attributeName"] == "file"
+    assert problem in error["message"]
+
+
+@pytest.mark.parametrize(("step", "calls"), [("preview", 12), ("process", 9)])
+@pytest.mark.choice(47)
+def test_documented_limits(api_of: Callable[[SandboxServer], Any], step: str, calls: int) -> None:
+    with SandboxServer(Settings(size=20)) as limited:
+        api, campaign = api_of(limited), limited.campaign("Spring Renewals")
+        statuses = [post_load(api, campaign, step, json={}).status_code for _ in range(calls + 1)]
+    assert statuses == [400] * calls + [429]

@@ -1,0 +1,172 @@
+"""Faults of connections and of time: dropped, hanging and slow answers."""
+
+from __future__ import annotations
+
+import socket
+import time
+from typing import Any
+
+import pytest
+import requests
+
+from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
+from airflow_provider_engagevoice.sandbox.settings import Settings
+from tests.sandbox.support.faults import (
+    Row,
+    SetFault,
+    in_force,
+    open_request,
+    over_http,
+    pause,
+    read_all,
+    state_of,
+    wait_for,
+)
+from tests.sandbox.support.leads import moment
+
+
+def seconds_of(work: Any) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+@pytest.mark.choice(55)
+@pytest.mark.parametrize("when", ["after", "before"])
+@pytest.mark.parametrize("part", ["", '{"success": tr'], ids=["nothing", "part"])
+def test_a_dropped_connection(
+    sandbox: SandboxServer, api: Any, fault: SetFault, lead: Row, when: str, part: str
+) -> None:
+    fault("drop", operation="lead_action", when=when, part=part)
+    with pytest.raises((requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
+        pause(api, lead)
+    assert state_of(sandbox, lead) == ("PAUSED" if when == "after" else "READY")
+    (record,) = sandbox.requests
+    assert (record.fault, record.status) == ("drop", 200 if part else None)
+    assert pause(api, lead).status_code == 200
+
+
+def test_a_dropped_connection_carries_no_byte(sandbox: SandboxServer, fault: SetFault) -> None:
+    fault("drop")
+    with open_request(sandbox) as client:
+        assert read_all(client) == b""
+
+
+def test_a_dropped_connection_carries_the_part_that_is_wanted(
+    sandbox: SandboxServer, fault: SetFault
+) -> None:
+    fault("drop", part="[{\u00e9")
+    with open_request(sandbox) as client:
+        head, _, body = read_all(client).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 ")
+    assert body == "[{\u00e9".encode()
+    lines = dict(line.lower().split(b": ", 1) for line in head.splitlines()[1:])
+    assert int(lines[b"content-length"]) > len(body)
+
+
+@pytest.mark.parametrize("part", ["", "half"])
+def test_broken_connections_are_no_errors_to_the_server(
+    sandbox: SandboxServer, caplog: pytest.LogCaptureFixture, part: str
+) -> None:
+    sandbox.fault("drop", times=20, part=part)
+    clients = [open_request(sandbox) for _ in range(20)]
+    for client in clients:
+        assert read_all(client).endswith(part.encode())
+        client.close()
+    sandbox.fault("hang")
+    with open_request(sandbox):
+        wait_for(lambda: len(sandbox.requests) == 21)
+    assert caplog.records == []
+
+
+@pytest.mark.choice(55)
+@pytest.mark.parametrize("when", ["after", "before"])
+def test_a_request_without_an_answer(
+    sandbox: SandboxServer, api: Any, fault: SetFault, lead: Row, when: str
+) -> None:
+    fault("hang", operation="lead_action", when=when)
+    body = {"campaignLeadSearchCriteria": {"leadIds": [lead["leadId"]]}}
+    with open_request(sandbox, "PUT", "campaignLeads/actions?leadAction=PAUSE_LEADS", body) as client:
+        # Noted when it begins to hang, so that whoever waits can see it.
+        wait_for(lambda: sandbox.requests)
+        (record,) = sandbox.requests
+        assert (record.fault, record.status) == ("hang", None)
+        assert state_of(sandbox, lead) == ("PAUSED" if when == "after" else "READY")
+        client.settimeout(0.1)
+        with pytest.raises(TimeoutError):
+            client.recv(1)
+    assert pause(api, lead).status_code == 200
+    assert len(sandbox.requests) == 2
+
+
+def test_hanging_requests_hold_up_nobody(sandbox: SandboxServer, api: Any) -> None:
+    sandbox.fault("hang", operation="dial_groups", times=100)
+    clients = [open_request(sandbox) for _ in range(100)]
+    wait_for(lambda: len(sandbox.requests) == 100)
+    assert api.get("agentGroups").status_code == 200
+    assert len(sandbox.requests) == 101
+    for client in clients:
+        client.close()
+    assert api.get("dialGroups").status_code == 200
+    assert len(sandbox.requests) == 102
+
+
+def test_a_half_closed_connection_ends_a_request_that_hangs(sandbox: SandboxServer) -> None:
+    sandbox.fault("hang")
+    with open_request(sandbox) as client:
+        wait_for(lambda: len(sandbox.requests) == 1)
+        client.shutdown(socket.SHUT_WR)
+        assert read_all(client) == b""
+
+
+@pytest.mark.parametrize("kind", ["hang", "slow"])
+def test_the_server_stops_at_once_while_requests_wait(kind: str) -> None:
+    sandbox = SandboxServer(Settings(size=10))
+    with sandbox:
+        options = {"delay": 600} if kind == "slow" else {}
+        sandbox.fault(kind, times=3, **options)
+        clients = [open_request(sandbox) for _ in range(3)]
+        wait_for(lambda: not in_force(sandbox))
+        begin = time.perf_counter()
+    assert time.perf_counter() - begin < 10
+    for client in clients:
+        read_all(client)
+        client.close()
+
+
+@pytest.mark.parametrize("when", ["after", "before"])
+def test_a_slow_answer(sandbox: SandboxServer, api: Any, lead: Row, when: str) -> None:
+    over_http(sandbox)("slow", delay=2, when=when, operation="lead_action")
+    begin = time.time()
+    assert pause(api, lead).json()["leadUpdateCount"] == 1
+    assert time.time() - begin >= 2
+    assert sandbox.requests[0].milliseconds >= 2000
+    (row,) = [row for row in sandbox.leads() if row["leadId"] == lead["leadId"]]
+    took_effect = moment(row["stateDts"]).timestamp() - begin
+    assert took_effect < 1.9 if when == "after" else took_effect >= 1.9
+
+
+def test_a_rule_for_slow_answers_can_have_a_time_of_its_own(sandbox: SandboxServer, api: Any) -> None:
+    sandbox.fault("slow", delay=0, seconds=60)
+    assert [api.get("dialGroups").status_code for _ in range(3)] == [200] * 3
+    sandbox.advance(60)
+    api.get("dialGroups")
+    assert [request.fault for request in sandbox.requests] == ["slow"] * 3 + [""]
+
+
+def test_many_slow_answers_hold_up_nobody(sandbox: SandboxServer, api: Any) -> None:
+    sandbox.fault("slow", delay=3, operation="dial_groups", times=60)
+    clients = [open_request(sandbox) for _ in range(60)]
+    wait_for(lambda: not in_force(sandbox))
+    assert seconds_of(lambda: api.get("agentGroups")) < 2.5
+    for client in clients:
+        client.close()
+
+
+def test_latency_is_for_the_service_only(api_of: Any) -> None:
+    with SandboxServer(Settings(size=10, latency=1)) as sandbox:
+        api = api_of(sandbox)
+        assert seconds_of(lambda: api.get("dialGroups")) >= 1
+        assert sandbox.requests[0].milliseconds >= 1000
+        in_force(sandbox)
+        assert min(seconds_of(lambda: in_force(sandbox)) for _ in range(3)) < 1

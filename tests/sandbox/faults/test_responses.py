@@ -1,0 +1,305 @@
+"""Every kind of fault: what a client sees, and what has become of the leads."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import fields
+from typing import Any
+
+import pytest
+import requests
+
+from airflow_provider_engagevoice.ringcx.transport import http
+from airflow_provider_engagevoice.sandbox.faults.registry import KINDS
+from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
+from airflow_provider_engagevoice.sandbox.settings import Settings
+from airflow_provider_engagevoice.sandbox.state.fault_rules import Rule
+from tests.sandbox.support.faults import (
+    Row,
+    SetFault,
+    in_force,
+    open_request,
+    over_http,
+    pause,
+    state_of,
+    wait_for,
+)
+from tests.support.clients import Clock, act, client_of
+
+HTML = "<!DOCTYPE html>"
+
+
+# Before or after the request took effect
+
+
+@pytest.mark.choice(55)
+@pytest.mark.parametrize("when", ["after", "before", None])
+@pytest.mark.parametrize(
+    ("kind", "options", "status", "text"),
+    [
+        ("answer", {"status": 418, "body": {"odd": True}}, 418, '"odd"'),
+        ("expired", {}, 401, "Jwt is expired"),
+        ("html", {}, 200, HTML),
+        ("rate_limited", {}, 429, "Request rate exceeded"),
+        ("rejected", {}, 200, '"success":false'),
+        ("status", {"status": 502}, 502, '"generalMessage"'),
+    ],
+    ids=lambda value: value if isinstance(value, str) and value in KINDS else "",
+)
+def test_a_wrong_answer_comes_before_or_after_the_effect(
+    sandbox: SandboxServer,
+    api: Any,
+    fault: SetFault,
+    lead: Row,
+    kind: str,
+    options: Row,
+    status: int,
+    text: str,
+    when: str | None,
+) -> None:
+    rule = fault(kind, operation="lead_action", **options, **({"when": when} if when else {}))
+    assert (rule["kind"], rule["when"], rule["times"], rule["met"]) == (kind, when or "before", 1, 0)
+    response = pause(api, lead)
+    assert response.status_code == status
+    assert text in response.text
+    assert state_of(sandbox, lead) == ("PAUSED" if when == "after" else "READY")
+    (record,) = sandbox.requests
+    assert (record.operation, record.fault, record.status) == ("lead_action", kind, status)
+    # Only what took effect has used up something of the limit.
+    assert record.limit == ("1 of 30 in 10 s" if when == "after" else "")
+    # The next request is well again.
+    assert pause(api, lead).status_code == 200
+
+
+# What the answers look like
+
+
+@pytest.mark.choice(46)
+@pytest.mark.parametrize(
+    ("seconds", "header"),
+    [(None, None), (0, "0"), (2, "2"), (0.5, "0.5"), (1_234_567, "1234567")],
+    ids=str,
+)
+def test_429_with_and_without_retry_after(
+    api: Any, fault: SetFault, seconds: float | None, header: str | None
+) -> None:
+    fault("rate_limited", retry_after=seconds)
+    response = api.get("dialGroups")
+    assert response.status_code == 429
+    assert response.headers.get("Retry-After") == header
+    assert "expired" not in response.text
+
+
+def test_429_says_one_second_where_nothing_is_asked(api: Any, fault: SetFault) -> None:
+    fault("rate_limited")
+    assert api.get("dialGroups").headers["Retry-After"] == "1"
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 408, 409, 418, 423, 500, 502, 503, 504, 599])
+def test_any_error_status(api: Any, fault: SetFault, status: int) -> None:
+    fault("status", status=status, details="as ordered")
+    response = api.get("dialGroups")
+    assert response.status_code == status
+    assert response.json()["details"] == "as ordered"
+    assert response.json()["generalMessage"]
+
+
+def test_an_error_is_503_where_nothing_is_asked(api: Any, fault: SetFault) -> None:
+    fault("status")
+    response = api.get("dialGroups")
+    assert (response.status_code, response.json()["generalMessage"]) == (503, "Service Unavailable")
+
+
+def test_an_action_that_is_rejected_says_why(api: Any, fault: SetFault, lead: Row) -> None:
+    fault("rejected", message="No such thing \u2603")
+    answer = pause(api, lead).json()
+    assert (answer["success"], answer["errorMessage"]) == (False, "No such thing \u2603")
+    assert answer["leadActionType"] == "PAUSE_LEADS"
+    assert answer["leadUpdateCount"] == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "body", "kind"),
+    [
+        ({}, b"", "application/json"),
+        ({"body": [1, {"a": None}]}, b'[1, {"a": null}]', "application/json"),
+        ({"body": "not { JSON"}, b"not { JSON", "application/json"),
+        ({"body": "\u2603", "content_type": "text/plain; charset=utf-8"}, b"\xe2\x98\x83", None),
+        ({"body": 0}, b"0", "application/json"),
+        ({"body": None}, b"null", "application/json"),
+        ({"status": 204}, b"", "application/json"),
+        ({"body": "x" * 100_000}, b"x" * 100_000, "application/json"),
+    ],
+    ids=["default", "list", "text", "type", "number", "null", "no-content", "long"],
+)
+def test_any_answer(api: Any, fault: SetFault, options: Row, body: bytes, kind: str | None) -> None:
+    fault("answer", **options, headers={"X-Odd": "yes, very", "Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"})
+    response = api.get("dialGroups")
+    assert response.status_code == options.get("status", 200)
+    assert response.content == body
+    assert response.headers["Content-Type"] == (kind or "text/plain; charset=utf-8")
+    assert response.headers["X-Odd"] == "yes, very"
+    assert response.headers["Retry-After"].startswith("Wed")
+
+
+def test_an_answer_of_bytes_can_be_asked_for_in_python(sandbox: SandboxServer, api: Any) -> None:
+    sandbox.fault("answer", body=b"\xff\xfe", times=2)
+    # What JSON cannot hold must not break the list of faults.
+    assert [rule["kind"] for rule in in_force(sandbox)] == ["answer"]
+    assert api.get("dialGroups").content == b"\xff\xfe"
+
+
+def test_a_deeply_nested_answer(sandbox: SandboxServer, api: Any) -> None:
+    """Whatever depth is accepted must also be sent, and shown in the list."""
+    for depth in (100, *range(850, 1010, 7), 1200, 5000, 50_000):
+        nested = "[" * depth + "]" * depth
+        response = requests.post(
+            f"{sandbox.url}/sandbox/faults",
+            data=f'{{"kind": "answer", "body": {nested}}}',
+            headers={"Content-Type": "application/json"},
+            timeout=20,
+        )
+        assert response.status_code in (201, 400)
+        assert requests.get(f"{sandbox.url}/sandbox/faults", timeout=20).status_code == 200
+        if response.status_code == 201:
+            assert api.get("dialGroups").text == nested
+
+
+# Tokens
+
+
+def test_expired_tokens_stay_so_until_the_client_signs_in(sandbox: SandboxServer, fault: SetFault) -> None:
+    def sign_in() -> dict[str, str]:
+        form = {"username": "sandbox-user", "password": "sandbox-password", "platformId": "sandbox-platform"}
+        signed = requests.post(f"{sandbox.url}/api/auth/login/admin", data=form, timeout=20).json()
+        return {"Authorization": f"Bearer {signed['accessToken']}"}
+
+    def read(headers: dict[str, str]) -> tuple[int, str]:
+        path = f"{sandbox.url}/voice/api/v1/admin/accounts"
+        response = requests.get(path, headers=headers, timeout=20)
+        return response.status_code, response.headers["content-type"].partition(";")[0]
+
+    mine, others = sign_in(), sign_in()
+    fault("expired", operation="accounts")
+    assert read(mine) == (401, "text/plain")
+    assert not in_force(sandbox)
+    assert read(mine) == read(others) == (401, "text/plain")
+    assert read(sign_in()) == (200, "application/json")
+
+
+@pytest.mark.choice(55)
+def test_the_client_goes_on_where_a_token_expires_in_mid_batch(
+    sandbox: SandboxServer, fault: SetFault, leads: list[Row], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http, "time", Clock())
+    monkeypatch.setattr("airflow_provider_engagevoice.ringcx.auth.refresh._TOKEN_SLOTS", {})
+    ids = [lead["leadId"] for lead in leads][:10]
+    fault("expired", operation="lead_action", at=[3])
+    summary = act(client_of(sandbox.url), "PAUSE_LEADS", {"leadIds": ids}, chunk_size=2)
+    assert summary["leads_updated"] == 10
+    paused = [row["leadId"] for row in sandbox.leads("Spring Renewals") if row["leadState"] == "PAUSED"]
+    assert set(ids) <= set(paused)
+    seen = [(each.operation, each.status, each.fault) for each in sandbox.requests]
+    first = seen.index(("lead_action", 401, "expired"))
+    assert [name for name, _, _ in seen[first:]].count("token_refresh") == 1
+    assert [status for name, status, _ in seen if name == "lead_action"] == [200, 200, 401, 200, 200, 200]
+
+
+# Searches
+
+
+@pytest.mark.choice(55)
+def test_short_pages(api: Any, fault: SetFault, leads: list[Row]) -> None:
+    criteria = {"leadIds": [lead["leadId"] for lead in leads[:20]]}
+    everything = api.search(criteria)
+    fault("short_page", rows=3, operation="lead_search")
+    response = api.post_search(criteria)
+    assert response.json() == everything[:3]
+    assert response.headers["Content-Type"] == "application/json"
+    assert api.search(criteria) == everything
+    for rows in (0, 10**9):
+        fault("short_page", rows=rows)
+        assert api.search(criteria) == everything[:rows]
+
+
+@pytest.mark.parametrize("other", ["answer", "drop", "hang", "html", "status"])
+def test_a_short_page_leaves_what_is_no_page_alone(sandbox: SandboxServer, api: Any, other: str) -> None:
+    sandbox.fault("short_page", rows=0, times=3)
+    assert isinstance(api.count(), int)
+    assert api.post_search({"leadIds": 1}).status_code == 400
+    sandbox.fault(other)
+    try:
+        timeout = 0.5 if other == "hang" else 20
+        response = api.session.post(f"{api.root}/campaignLeads/leadSearch", json={}, timeout=timeout)
+        assert response.status_code == (503 if other == "status" else 200)
+    except (requests.ConnectionError, requests.ReadTimeout):
+        assert other in ("drop", "hang")
+    wait_for(lambda: len(sandbox.requests) == 3)
+    assert sandbox.requests[-1].fault == f"short_page, {other}"
+
+
+@pytest.mark.choice(3, 55)
+@pytest.mark.parametrize("base", [0, 1])
+def test_pages_numbered_from_elsewhere(api_of: Any, base: int) -> None:
+    with SandboxServer(Settings(size=50, page_base=1 - base)) as sandbox:
+        api = api_of(sandbox)
+        rows = api.search({})
+        over_http(sandbox)("page_base", base=base, operation="lead_search", times=2)
+        assert api.post_search({}, page=base, maxRows=5).json() == rows[:5]
+        assert api.post_search({}, page=base + 1, maxRows=5).json() == rows[5:10]
+        assert api.post_search({}, page=1 - base, maxRows=5).json() == rows[:5]
+        # Where nothing is said, pages are numbered from 1.
+        sandbox.fault("page_base")
+        assert api.post_search({}, page=1, maxRows=5).json() == rows[:5]
+
+
+# Something else happens meanwhile
+
+
+def test_work_is_done_before_the_request_in_python(sandbox: SandboxServer, api: Any, lead: Row) -> None:
+    other = {"leadIds": [lead["leadId"]]}
+    where = {"leadAction": "PAUSE_LEADS"}
+    rule = sandbox.fault(
+        "meanwhile", work=lambda: delete(sandbox, other), operation="lead_action", where=where
+    )
+    assert "work" not in rule
+    assert "work" not in in_force(sandbox)[0]
+    assert pause(api, lead).json()["leadUpdateCount"] == 0
+    assert lead["leadId"] not in [row["leadId"] for row in sandbox.leads()]
+
+
+def delete(sandbox: SandboxServer, criteria: Row) -> None:
+    requests.put(
+        f"{sandbox.url}/voice/api/v1/admin/accounts/50810001/campaignLeads/actions?leadAction=DELETE_LEADS",
+        json={"campaignLeadSearchCriteria": criteria},
+        headers={"X-Auth-Token": "sandbox-token"},
+        timeout=20,
+    ).raise_for_status()
+
+
+def test_many_requests_may_wait_for_each_other(sandbox: SandboxServer) -> None:
+    barrier = threading.Barrier(60, timeout=20)
+    sandbox.fault("meanwhile", work=barrier.wait, times=60)
+    clients = [open_request(sandbox) for _ in range(60)]
+    for client in clients:
+        assert client.recv(12) == b"HTTP/1.1 200"
+        client.close()
+
+
+def test_work_that_fails_is_the_sandbox_s_own_error(sandbox: SandboxServer, api: Any) -> None:
+    def fail() -> None:
+        raise RuntimeError("on purpose")
+
+    sandbox.fault("meanwhile", work=fail)
+    assert api.get("dialGroups").status_code == 500
+    assert sandbox.requests[0].status == 500
+
+
+# What the options are called
+
+
+def test_no_option_of_a_fault_is_called_like_one_of_its_rule() -> None:
+    rule = {each.name for each in fields(Rule)}
+    assert {kind: rule & {each.name for each in fields(cause)} for kind, cause in KINDS.items()} == {
+        kind: set() for kind in KINDS
+    }
