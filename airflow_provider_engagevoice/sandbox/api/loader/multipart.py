@@ -1,16 +1,23 @@
-"""Reads ``multipart/form-data`` bodies, for the operations that take a file."""
+"""Reader of ``multipart/form-data`` bodies, for the operations that take a file."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import asyncio
+from dataclasses import dataclass
 
 from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import MultipartParser, parse_options_header
+from python_multipart.multipart import parse_options_header
+from starlette.formparsers import MultiPartException
+from starlette.requests import Request
+from starlette.types import Message
 
-from airflow_provider_engagevoice.sandbox.http.endpoint import Call
-from airflow_provider_engagevoice.sandbox.http.errors import Invalid, Refusal
+from airflow_provider_engagevoice.sandbox.http.endpoint import ApiRequest
+from airflow_provider_engagevoice.sandbox.http.errors import InvalidValue, ApiError
 
-_MOST_PARTS = 100
+#: How many parts a body can have, and how large a text can be. A file can be as large as a body.
+_MAX_FILES = 100
+_MAX_FIELDS = 100
+_MAX_FIELD_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True)
@@ -25,104 +32,71 @@ class Upload:
     content: bytes
 
 
-def read_parts(call: Call) -> tuple[dict[str, str], dict[str, Upload]]:
-    """Read a multipart body whole; of parts of one name the last one counts.
+def read_parts(call: ApiRequest) -> tuple[dict[str, str], dict[str, Upload]]:
+    """Read all parts of a multipart body; of parts with the same name the last one counts.
 
     :param call: the request.
     :return: the parts without a file name as texts, and those with one as files; both by their names.
-    :raises Refusal: with status 400, where the body is no such body, is cut off, or a text is not UTF-8.
+    :raises ApiError: with status 400, if the body is not such a body, is cut off, or exceeds a limit.
     """
-    kind, options = parse_options_header(call.headers.get("content-type"))
+    content_type = call.headers.get("content-type", "")
+    kind, options = parse_options_header(content_type)
     boundary = options.get(b"boundary")
     if kind != b"multipart/form-data" or not boundary:
-        raise Refusal(400, "The request must be multipart/form-data with a boundary")
-    reading = _Reading()
+        raise ApiError(400, "The request must be multipart/form-data with a boundary")
+    # Starlette accepts a body that is cut off, and leaves out its last part.
+    if b"--" + boundary + b"--" not in call.body:
+        raise ApiError(400, "The request body ends before its last boundary")
     try:
-        parser = MultipartParser(boundary, reading.callbacks())  # type: ignore[arg-type]
-        parser.write(call.body)
-        parser.finalize()
-    except FormParserError as error:
-        raise Refusal(400, "The request body is not valid multipart/form-data") from error
-    if not reading.ended:
-        raise Refusal(400, "The request body ends before its last boundary")
-    return reading.fields, reading.files
+        fields, files = asyncio.run(_parse(content_type, call.body))
+    except MultiPartException as error:
+        raise ApiError(400, f"The request body is not valid multipart/form-data: {error.message}") from error
+    except FormParserError as error:  # Older releases of Starlette pass it on.
+        raise ApiError(400, "The request body is not valid multipart/form-data") from error
+    if any(
+        "\0" in text for text in (*fields, *fields.values(), *files, *(file.name for file in files.values()))
+    ):
+        raise ApiError(400, "The request body holds a character that is not allowed")
+    return fields, files
 
 
-def file_of(call: Call) -> tuple[dict[str, str], Upload]:
+def file_of(call: ApiRequest) -> tuple[dict[str, str], Upload]:
     """Read a multipart body that must have the part ``file``.
 
     :param call: the request.
     :return: the other parts that are texts, and the file. Source: contract, both operations with a file.
-    :raises Refusal: with status 400, as :func:`read_parts`, and where the file is missing.
+    :raises ApiError: with status 400, as :func:`read_parts`, and if the file is missing.
     """
     fields, files = read_parts(call)
     if "file" not in files:
         problem = "file is required, as a part with a file name"
-        raise Refusal(400, problem, [Invalid("file", problem)])
+        raise ApiError(400, problem, [InvalidValue("file", problem)])
     return fields, files["file"]
 
 
-@dataclass
-class _Reading:
-    """What was read of a body so far."""
+async def _parse(content_type: str, body: bytes) -> tuple[dict[str, str], dict[str, Upload]]:
+    """Parse a body with Starlette's form parser.
 
-    fields: dict[str, str] = field(default_factory=dict)
-    files: dict[str, Upload] = field(default_factory=dict)
-    ended: bool = False
-    parts: int = 0
-    header: bytearray = field(default_factory=bytearray)
-    value: bytearray = field(default_factory=bytearray)
-    headers: dict[bytes, bytes] = field(default_factory=dict)
-    content: bytearray = field(default_factory=bytearray)
+    :param content_type: the header of the request.
+    :param body: the body, already read whole and limited in size.
+    :return: as :func:`read_parts`.
+    :raises MultiPartException: if the body is malformed, or exceeds a limit.
+    :raises FormParserError: if the body is malformed.
+    """
 
-    def callbacks(self) -> dict[str, object]:
-        """Return what the parser is to call."""
-        return {
-            "on_part_begin": self.begin,
-            "on_header_field": lambda data, start, end: self.header.extend(data[start:end]),
-            "on_header_value": lambda data, start, end: self.value.extend(data[start:end]),
-            "on_header_end": self.end_header,
-            "on_part_data": lambda data, start, end: self.content.extend(data[start:end]),
-            "on_part_end": self.end_part,
-            "on_end": self.end,
-        }
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
 
-    def begin(self) -> None:
-        """Begin a part."""
-        self.parts += 1
-        if self.parts > _MOST_PARTS:
-            raise Refusal(400, f"The request body has more than {_MOST_PARTS} parts")
-        self.headers = {}
-        self.content.clear()
-
-    def end_header(self) -> None:
-        """Keep a header of a part."""
-        self.headers[bytes(self.header).lower()] = bytes(self.value)
-        self.header.clear()
-        self.value.clear()
-
-    def end_part(self) -> None:
-        """Keep a part."""
-        _, options = parse_options_header(self.headers.get(b"content-disposition"))
-        if b"name" not in options:
-            raise Refusal(400, "A part of the request body has no name")
-        name = _text(options[b"name"])
-        if b"filename" in options:
-            self.files[name] = Upload(_text(options[b"filename"]), bytes(self.content))
-        else:
-            self.fields[name] = _text(bytes(self.content))
-
-    def end(self) -> None:
-        """Note that the last boundary has come."""
-        self.ended = True
-
-
-def _text(raw: bytes) -> str:
-    """Read a text, which must be UTF-8 (assumed) and without NUL."""
-    try:
-        text = raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise Refusal(400, "A part of the request body is not UTF-8") from error
-    if "\0" in text:
-        raise Refusal(400, "The request body holds a character that is not allowed")
-    return text
+    scope = {"type": "http", "headers": [(b"content-type", content_type.encode("latin-1"))]}
+    form = Request(scope, receive).form(
+        max_files=_MAX_FILES, max_fields=_MAX_FIELDS, max_part_size=_MAX_FIELD_BYTES
+    )
+    fields: dict[str, str] = {}
+    files: dict[str, Upload] = {}
+    async with form as parts:
+        for name, part in parts.multi_items():
+            if isinstance(part, str):
+                fields[name] = part
+            else:
+                files[name] = Upload(part.filename or "", await part.read())
+    return fields, files

@@ -1,31 +1,33 @@
-"""Reads the cells of .xlsx files, which are ZIP archives of XML, with nothing but the standard library."""
+"""Reader of Excel files."""
 
 from __future__ import annotations
 
+import datetime
 import io
-import posixpath
-import re
-import struct
-import zipfile
-import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from xml.etree import ElementTree
+from typing import Any
 
-#: What a file may grow to: bytes of XML; letters and cells of all pages (empty cells between others count);
-#: columns. Cells may share a text, so that few bytes of XML can stand for very many letters.
-_MOST_BYTES = 16 * 1024 * 1024
-_MOST_LETTERS = 16 * 1024 * 1024
-_MOST_CELLS = 1_000_000
-_MOST_COLUMNS = 512
-_COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-_COLUMN = re.compile(r"([A-Z]{1,3})\d+", re.ASCII)
+from airflow_provider_engagevoice.sandbox.api.loader.archives import NOT_AN_ARCHIVE, UnsupportedFile, copy_checked
 
+#: Limits of all pages together: letters and cells (empty cells between others count); and of a row: columns.
+#: Cells can share a text, so that few bytes of XML can stand for very many letters.
+MAX_LETTERS = 16 * 1024 * 1024
+MAX_CELLS = 1_000_000
+MAX_COLUMNS = 512
 
-#: What :mod:`zipfile` raises for files that are no ZIP archives, are encrypted, or lack a part.
-_NOT_A_WORKBOOK = (
-    zipfile.BadZipFile, zlib.error, struct.error, KeyError, EOFError, OSError, RuntimeError,
-)  # fmt: skip
+#: Namespaces of files saved as "Strict Open XML", which openpyxl does not read, and those that it reads.
+_NAMESPACES = {
+    b"http://purl.oclc.org/ooxml/spreadsheetml/main": (
+        b"http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    ),
+    b"http://purl.oclc.org/ooxml/officeDocument/relationships": (
+        b"http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    ),
+}
+
+#: What openpyxl raises for XML that is not well-formed, or not what Excel writes.
+_BROKEN_CONTENT = (SyntaxError, ValueError, TypeError, AttributeError)
 
 
 @dataclass(frozen=True)
@@ -41,124 +43,101 @@ class Page:
 
 
 def read_workbook(content: bytes) -> list[Page]:
-    """Read all pages of an Excel file. Dates stay the numbers that Excel keeps.
+    """Read all pages of an Excel file. Dates stay the numbers that Excel stores.
 
     :param content: the file.
-    :return: the pages, in the order of the file.
-    :raises ValueError: it is no such file, or too large.
+    :return: the pages, in the order of the file; rows without a value are left out.
+    :raises ValueError: if it is not an Excel file, is broken, or exceeds a limit.
     """
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            return _pages(_Archive(archive))
-    except _NOT_A_WORKBOOK as error:
+        return _read_pages(copy_checked(content, _NAMESPACES))
+    except UnsupportedFile:
+        raise
+    except IndexError as error:
+        raise ValueError("names a text that it does not hold") from error
+    except NOT_AN_ARCHIVE as error:
         raise ValueError("is not an Excel file of the kind .xlsx") from error
-    except ElementTree.ParseError as error:
+    except _BROKEN_CONTENT as error:
         raise ValueError("is an Excel file with broken content") from error
 
 
-class _Archive:
-    """The parts of a file, read with a limit on all of them together."""
+def _read_pages(file: io.BytesIO) -> list[Page]:
+    """Read all pages of a checked file."""
+    # Imported here, since it takes 0.1 s, and only Excel files need it.
+    from openpyxl.reader.excel import ExcelReader
+    from openpyxl.worksheet._reader import WorkSheetParser
 
-    def __init__(self, archive: zipfile.ZipFile) -> None:
-        self._archive = archive
-        self._left = _MOST_BYTES
-
-    def has(self, name: str) -> bool:
-        """Tell whether there is such a part."""
-        return name in self._archive.namelist()
-
-    def read(self, name: str) -> ElementTree.Element:
-        """Read one part."""
-        if self._archive.getinfo(name).compress_type not in _COMPRESSIONS:
-            raise ValueError("is compressed in a way that Excel does not use")
-        with self._archive.open(name) as part:
-            content = part.read(self._left + 1)
-        self._left -= len(content)
-        if self._left < 0:
-            raise ValueError("is too large")
-        try:
-            text = content.decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise ValueError("holds XML that is not UTF-8") from error
-        # Entities are declared there, and some grow without end. Excel writes none.
-        if "<!DOCTYPE" in text or "\0" in text:
-            raise ValueError("holds XML that Excel does not write")
-        return ElementTree.fromstring(text)
-
-
-def _pages(archive: _Archive) -> list[Page]:
-    """Read all pages."""
-    targets = {
-        each.get("Id"): each.get("Target", "") for each in archive.read("xl/_rels/workbook.xml.rels").iter()
-    }
-    shared: list[str] = []
-    if archive.has("xl/sharedStrings.xml"):
-        shared = [_text(item) for item in archive.read("xl/sharedStrings.xml").iterfind("{*}si")]
-    pages, cells, letters = [], 0, 0
-    for sheet in archive.read("xl/workbook.xml").iterfind("{*}sheets/{*}sheet"):
-        relation = next((value for name, value in sheet.items() if name.endswith("}id")), None)
-        # A target is named from the folder of the workbook, or with a slash from the top.
-        path = posixpath.join("/xl", targets[relation]).lstrip("/")
-        rows = []
-        for row in archive.read(path).iterfind("{*}sheetData/{*}row"):
-            values = _row(row, shared)
-            cells += len(values)
-            letters += sum(map(len, values))
-            if cells > _MOST_CELLS:
-                raise ValueError(f"has more than {_MOST_CELLS} cells")
-            if letters > _MOST_LETTERS:
-                raise ValueError("is too large")
-            if any(values):
-                rows.append(values)
-        pages.append(Page(sheet.get("name", ""), rows))
+    # Only the steps that the values need: without styles, dates stay numbers. load_workbook() would also
+    # parse the rest, and its rows silently lose cells that are out of order; the parser returns all cells.
+    reader = ExcelReader(file, read_only=True, data_only=True, keep_links=False)
+    reader.read_manifest()
+    reader.read_strings()
+    reader.read_workbook()
+    limits = _Limits()
+    pages: list[Page] = []
+    targets: set[str] = set()
+    for sheet, relation in reader.parser.find_sheets():
+        if relation.target in targets:
+            raise UnsupportedFile("has two pages with the same content")
+        targets.add(relation.target)
+        rows: list[list[str]] = []
+        if relation.Type.endswith("/worksheet"):
+            with reader.archive.open(relation.target) as part:
+                parser = WorkSheetParser(part, reader.shared_strings, data_only=True)
+                rows = list(_read_rows((cells for _, cells in parser.parse()), limits))
+        pages.append(Page(sheet.name or "", rows))
     return pages
 
 
-def _row(row: ElementTree.Element, shared: Sequence[str]) -> list[str]:
-    """Read one row; a cell says where it stands, so that empty ones can be missing."""
-    values: list[str] = []
-    for cell in row.iterfind("{*}c"):
-        place = _COLUMN.fullmatch(cell.get("r", ""))
-        column = _number_of(place[1]) if place else len(values)
-        if not len(values) <= column < _MOST_COLUMNS:
-            raise ValueError(f"has cells out of order, or more than {_MOST_COLUMNS} columns")
-        values += [""] * (column - len(values))
-        values.append(_value(cell, shared))
-    return values
+@dataclass
+class _Limits:
+    """What was read so far, of all pages."""
+
+    cells: int = 0
+    letters: int = 0
+
+    def count(self, row: Sequence[str]) -> None:
+        """Count a row.
+
+        :raises UnsupportedFile: if there are too many cells or letters.
+        """
+        self.cells += len(row)
+        self.letters += sum(map(len, row))
+        if self.cells > MAX_CELLS:
+            raise UnsupportedFile(f"has more than {MAX_CELLS} cells")
+        if self.letters > MAX_LETTERS:
+            raise UnsupportedFile("is too large")
 
 
-def _number_of(letters: str) -> int:
-    """Return the number of a column, 0 for A."""
-    number = 0
-    for letter in letters:
-        number = number * 26 + ord(letter) - ord("A") + 1
-    return number - 1
+def _read_rows(rows: Iterator[Sequence[Mapping[str, Any]]], limits: _Limits) -> Iterator[list[str]]:
+    """Yield the rows of a page that have a value."""
+    for cells in rows:
+        row = _read_row(cells)
+        limits.count(row)
+        if any(row):
+            yield row
 
 
-def _value(cell: ElementTree.Element, shared: Sequence[str]) -> str:
-    """Read one cell as text."""
-    kind = cell.get("t", "n")
-    if kind == "inlineStr":
-        inline = cell.find("{*}is")
-        return "" if inline is None else _text(inline)
-    written = cell.findtext("{*}v", "")
-    if kind == "s":
-        if not written.isdecimal() or len(written) > 9 or int(written) >= len(shared):
-            raise ValueError("names a text that it does not hold")
-        return shared[int(written)]
-    return _plain_number(written) if kind == "n" else written
+def _read_row(cells: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return a row as texts; each cell has its column, so that empty ones can be missing."""
+    row: list[str] = []
+    for cell in cells:
+        column = cell["column"] - 1
+        if not len(row) <= column < MAX_COLUMNS:
+            raise UnsupportedFile(f"has cells out of order, or more than {MAX_COLUMNS} columns")
+        row += [""] * (column - len(row))
+        row.append(_text(cell["value"]))
+    return row
 
 
-def _plain_number(written: str) -> str:
-    """Write a number as people do: phone numbers come as 6.175550123E9."""
-    try:
-        number = float(written)
-    except ValueError:
-        return written
-    return str(int(number)) if number.is_integer() and abs(number) < 1e15 else written
-
-
-def _text(holder: ElementTree.Element) -> str:
-    """Read a text, which may be in pieces of several fonts; how to pronounce it is left out."""
-    pieces = [*holder.iterfind("{*}t"), *holder.iterfind("{*}r/{*}t")]
-    return "".join(piece.text or "" for piece in pieces)
+def _text(value: object) -> str:
+    """Return a value as text; a phone number such as 6.175550123E9 without its exponent."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(int(value))
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    if isinstance(value, datetime.date | datetime.time):
+        return value.isoformat()
+    return str(value)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime
 import io
 import zipfile
 from collections.abc import Callable
 from typing import Any
 
+import openpyxl
 import pytest
 import requests
 
@@ -292,19 +294,35 @@ def test_unknown_campaign_is_404(api: Any) -> None:
 
 _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 _RELATIONS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+_PACKAGE = "http://schemas.openxmlformats.org/package/2006"
+_CONTENT_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml"
 
 
 def workbook(
     sheet: str, shared: str = "", compression: int = zipfile.ZIP_DEFLATED, **parts: str | bytes
 ) -> bytes:
     """An Excel file of two pages, the second without a cell."""
+    overrides = {
+        "xl/workbook.xml": "sheet.main",
+        "xl/worksheets/a.xml": "worksheet",
+        "xl/worksheets/b.xml": "worksheet",
+    }
+    if shared:
+        overrides["xl/sharedStrings.xml"] = "sharedStrings"
     files = {
+        "[Content_Types].xml": f'<Types xmlns="{_PACKAGE}/content-types">'
+        + "".join(
+            f'<Override PartName="/{name}" ContentType="{_CONTENT_TYPE}.{kind}+xml"/>'
+            for name, kind in overrides.items()
+        )
+        + "</Types>",
         "xl/workbook.xml": f'<workbook xmlns="{_MAIN}" xmlns:r="{_RELATIONS}"><sheets>'
         '<sheet name="Leads" sheetId="1" r:id="rId7"/><sheet name="Empty" sheetId="2" r:id="rId8"/>'
         "</sheets></workbook>",
-        "xl/_rels/workbook.xml.rels": '<Relationships xmlns="x">'
-        '<Relationship Id="rId7" Target="worksheets/a.xml"/>'
-        '<Relationship Id="rId8" Target="/xl/worksheets/b.xml"/></Relationships>',
+        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{_PACKAGE}/relationships">'
+        f'<Relationship Id="rId7" Type="{_RELATIONS}/worksheet" Target="worksheets/a.xml"/>'
+        f'<Relationship Id="rId8" Type="{_RELATIONS}/worksheet" Target="/xl/worksheets/b.xml"/>'
+        "</Relationships>",
         "xl/worksheets/a.xml": f'<worksheet xmlns="{_MAIN}"><sheetData>{sheet}</sheetData></worksheet>',
         "xl/worksheets/b.xml": f'<worksheet xmlns="{_MAIN}"><sheetData/></worksheet>',
         **({"xl/sharedStrings.xml": f'<sst xmlns="{_MAIN}">{shared}</sst>'} if shared else {}),
@@ -323,7 +341,9 @@ SHEET = (
     '<c r="B3"><v>17</v></c>'
     '<c r="C3"><v>0.5</v></c><c r="D3" t="str"><f>A1</f><v>Ada &amp; Bea</v></c></row>'
 )
-SHARED = "<si><t>Phone</t></si><si><r><t>Extern </t></r><r><t>id</t></r><rPh><t>x</t></rPh></si>"
+SHARED = (
+    '<si><t>Phone</t></si><si><r><t>Extern </t></r><r><t>id</t></r><rPh sb="0" eb="1"><t>x</t></rPh></si>'
+)
 
 
 def test_excel_file_is_loaded(api: Any, spring: Row) -> None:
@@ -341,6 +361,49 @@ def test_excel_file_is_loaded(api: Any, spring: Row) -> None:
     assert (only(api, "17")["leadPhone"], only(api, "17")["firstName"]) == ("4155500001", "Ada & Bea")
 
 
+def test_values_of_all_kinds_are_texts(api: Any, spring: Row) -> None:
+    written = io.BytesIO()
+    book = openpyxl.Workbook()
+    book.active.append(["00123", 123, "4155500001", 4155500001, 0.1, True, False, None, "=1/0"])
+    book.active.append(
+        [datetime.date(2024, 1, 31), datetime.datetime(2024, 1, 31, 12), datetime.time(6), "#N/A"]
+    )
+    book.active.append([None, None])
+    book.active.append([1e20, -5, "1.50", " x ", "A\nB", "\U0001f600"])
+    book.save(written)
+    (page,) = preview(api, spring, written.getvalue(), "EXCEL").json()["pagePreviews"]
+    assert page["rowData"] == [
+        ["00123", "123", "4155500001", "4155500001", "0.1", "1", "0", "", ""],
+        ["45322", "45322.5", "0.25", "#N/A"],
+        ["1e+20", "-5", "1.50", " x ", "A\nB", "\U0001f600"],
+    ]
+
+
+def test_strict_open_xml_is_read(api: Any, spring: Row) -> None:
+    content = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(workbook(SHEET, SHARED))) as transitional,
+        zipfile.ZipFile(content, "w") as strict,
+    ):
+        for name in transitional.namelist():
+            text = transitional.read(name).decode()
+            text = text.replace(_MAIN, "http://purl.oclc.org/ooxml/spreadsheetml/main")
+            text = text.replace(_RELATIONS, "http://purl.oclc.org/ooxml/officeDocument/relationships")
+            strict.writestr(name, text.replace("<workbook", '<workbook conformance="strict"'))
+    (page, _) = preview(api, spring, content.getvalue(), "EXCEL").json()["pagePreviews"]
+    assert page["rowData"] == [["Phone", "Extern id", "", "Name"], ["4155500001", "17", "0.5", "Ada & Bea"]]
+
+
+def test_iso_dates_and_results_of_formulas(api: Any, spring: Row) -> None:
+    sheet = (
+        '<row><c t="d"><v>2024-01-31</v></c><c t="d"><v>2024-01-31T12:00:00</v></c>'
+        '<c t="b"><v>1</v></c><c t="e"><v>#DIV/0!</v></c><c><f>1+1</f><v>2</v></c><c><v>007</v></c>'
+        "<c><v>12345678901234567</v></c></row>"
+    )
+    shown = preview(api, spring, workbook(sheet), "EXCEL").json()["pagePreviews"][0]["rowData"]
+    assert shown == [["2024-01-31", "2024-01-31T12:00:00", "1", "#DIV/0!", "2", "7", "12345678901234567"]]
+
+
 def encrypted() -> bytes:
     """A workbook that says that its parts are encrypted."""
     content = bytearray(workbook(SHEET, SHARED))
@@ -353,8 +416,26 @@ def encrypted() -> bytes:
 
 _ENTITIES = '<!DOCTYPE a [<!ENTITY b "cccc"><!ENTITY d "&b;&b;">]><sst><si><t>&d;</t></si></sst>'
 
+
+def page_twice() -> bytes:
+    """A workbook of two pages that are the same part."""
+    relation = f'Type="{_RELATIONS}/worksheet" Target="worksheets/a.xml"/>'
+    return workbook(
+        SHEET,
+        SHARED,
+        **{
+            "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{_PACKAGE}/relationships">'
+            f'<Relationship Id="rId7" {relation}<Relationship Id="rId8" {relation}</Relationships>'
+        },
+    )
+
+
 BAD_WORKBOOKS: dict[str, tuple[Callable[[], bytes], str]] = {
     "bomb": (lambda: workbook("<row>" + " " * 17_000_000 + "</row>"), "too large"),
+    # 17 and 24 KiB that grow to 16 MiB.
+    "bomb of cells": (lambda: workbook("<row>" + "<c/>" * 4_190_000 + "</row>"), "too large"),
+    "bomb of rows": (lambda: workbook("<row/>" * 2_790_000), "too large"),
+    "broken number": (lambda: workbook("<row><c><v>1,5</v></c></row>"), "broken content"),
     "broken xml": (lambda: workbook("<row>"), "broken content"),
     "cell far out": (lambda: workbook('<row><c r="XFD1"><v>1</v></c></row>'), "columns"),
     "cells out of order": (
@@ -365,6 +446,11 @@ BAD_WORKBOOKS: dict[str, tuple[Callable[[], bytes], str]] = {
     "encrypted": (encrypted, "not an Excel file"),
     "entities": (lambda: workbook(SHEET, **{"xl/sharedStrings.xml": _ENTITIES}), "does not write"),
     "many cells": (lambda: workbook('<row><c r="SA1"/></row>' * 2100), "1000000 cells"),
+    "many columns": (lambda: workbook("<row>" + "<c/>" * 513 + "</row>"), "512 columns"),
+    "many elements": (
+        lambda: workbook("<row/>" * 1_000_000, compression=zipfile.ZIP_STORED),
+        "too large",
+    ),
     "many letters": (
         lambda: workbook(
             "<row>" + '<c t="s"><v>0</v></c>' * 400 + "</row>", "<si><t>" + "x" * 100_000 + "</t></si>"
@@ -377,6 +463,7 @@ BAD_WORKBOOKS: dict[str, tuple[Callable[[], bytes], str]] = {
         lambda: workbook(SHEET, SHARED).replace(b"xl/workbook.xml", b"xl/warkbook.xml"),
         "not an Excel file",
     ),
+    "page twice": (page_twice, "two pages with the same content"),
     "utf 16": (
         lambda: workbook(SHEET, **{"xl/sharedStrings.xml": "<sst/>".encode("utf-16")}),
         "not UTF-8",
