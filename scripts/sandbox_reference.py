@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from pathlib import Path
 
-from airflow_provider_engagevoice.sandbox.fidelity import CHOICES
+from airflow_provider_engagevoice.sandbox.fidelity import ASSUMPTIONS
 from airflow_provider_engagevoice.sandbox.settings import Settings
 
 README = Path(__file__).resolve().parent.parent / "README.md"
@@ -14,9 +14,10 @@ BEGIN, END = "<!-- choices: scripts/sandbox_reference.py -->\n", "<!-- /choices 
 
 def table() -> str:
     lines = ["| | behaviour | default | switch | from |", "|---|---|---|---|---|"]
-    for choice in CHOICES:
-        switches = ", ".join(_switch(name) for name in choice.switches)
-        cells = (str(choice.number), choice.subject, choice.default, switches, choice.sure.value)
+    for assumption in ASSUMPTIONS:
+        switches = ", ".join(_switch(name) for name in assumption.settings)
+        confidence = assumption.confidence.value
+        cells = (str(assumption.number), assumption.subject, assumption.default, switches, confidence)
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 

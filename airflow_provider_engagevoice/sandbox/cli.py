@@ -113,7 +113,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--host",
         default="127.0.0.1",
-        help="address to listen on; unless it is a loopback address, other machines can connect "
+        help="address to listen on; other machines can connect unless it is a loopback address "
         "(default: %(default)s)",
     )
     parser.add_argument(
@@ -129,7 +129,7 @@ def _parser() -> argparse.ArgumentParser:
         default=MEMORY,
         metavar="FILE",
         help="SQLite file that keeps the state between runs; readable by its owner only, used by one sandbox "
-        "at a time. An existing file is not seeded again; a reset loads the seed data selected by the current "
+        "at a time. An existing file is not seeded again; a reset loads the seed data of the current "
         "options, so repeat --from-csv (default: in memory)",
     )
     parser.add_argument(
