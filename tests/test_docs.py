@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_engagevoice.ringcx.spec.lead_actions import ACTIONS
-from airflow_provider_engagevoice.sandbox.fidelity import CHOICES
+from airflow_provider_engagevoice.sandbox.fidelity import ASSUMPTIONS
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
@@ -28,17 +28,17 @@ def test_the_reference_of_actions_is_up_to_date():
 def test_the_table_of_the_sandbox_s_choices_is_up_to_date():
     made = runpy.run_path(str(ROOT / "scripts" / "sandbox_reference.py"))
     assert made["with_table"](README) == README, "run scripts/sandbox_reference.py"
-    assert all(f"| {choice.number} | {choice.subject} |" in README for choice in CHOICES)
+    assert all(f"| {assumption.number} | {assumption.subject} |" in README for assumption in ASSUMPTIONS)
 
 
 def test_every_choice_of_the_sandbox_is_shown_by_a_test():
     marks = "".join(
         mark + " "
         for path in sorted((ROOT / "tests" / "sandbox").rglob("test_*.py"))
-        for mark in re.findall(r"mark\.choice\(([\d, ]+)\)", path.read_text())
+        for mark in re.findall(r"mark\.assumption\(([\d, ]+)\)", path.read_text())
     )
     shown = {int(number) for number in re.findall(r"\d+", marks)}
-    assert {choice.number for choice in CHOICES} - shown == set()
+    assert {assumption.number for assumption in ASSUMPTIONS} - shown == set()
 
 
 def test_the_table_of_repeats_is_up_to_date():
