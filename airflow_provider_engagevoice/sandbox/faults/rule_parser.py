@@ -30,7 +30,9 @@ def parse_rule(settings: Mapping[str, Any], *, trusted: bool = False) -> FaultRu
     known = {each.name for each in fields(FaultRule)} - {"fault", "seen", "met"} | set(options)
     unknown = sorted(set(settings) - known)
     if unknown:
-        raise ValueError(f"unknown option {unknown[0]:.100} of {kind}; use one of {', '.join(sorted(known))}")
+        raise ValueError(
+            f"{unknown[0]:.100} is not an option of {kind}; use one of {', '.join(sorted(known))}"
+        )
     missing = [name for name, option in options.items() if name not in settings and _is_required(option)]
     if missing:
         raise ValueError(f"{kind} requires the option {missing[0]}")

@@ -216,7 +216,7 @@ def _read_leads(file: str) -> Iterator[Lead]:
     except csv.Error as error:
         raise SeedDataError(f"{file}, line {rows.line_num if rows else 1}: {error}.") from error
     except (OSError, ValueError) as error:
-        raise SeedDataError(f"Cannot read {file}: {getattr(error, 'strerror', None) or error}.") from error
+        raise SeedDataError(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
 
 
 def _parse_header(file: str, cells: Sequence[str]) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Faults nobody can set: each wrong entry is refused by its name."""
+"""Validation of fault rules: the message names the invalid option."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import pytest
 import requests
 
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
-from tests.sandbox.support.faults import Row, in_force, post_fault
+from tests.sandbox.support.faults import Row, active_rules, post_fault
 
-WRONG: list[tuple[str, Row]] = [
+INVALID: list[tuple[str, Row]] = [
     ("at", {"kind": "drop", "at": []}),
     ("at", {"kind": "drop", "at": [0]}),
     ("at", {"kind": "drop", "at": [1, "2"]}),
@@ -96,27 +96,27 @@ WRONG: list[tuple[str, Row]] = [
 ]
 
 
-def written(value: object) -> str:
+def case_id(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value)[:60]
 
 
-@pytest.mark.parametrize(("entry", "asked"), WRONG, ids=written)
-def test_a_wrong_request_is_refused_and_sets_nothing(sandbox: SandboxServer, entry: str, asked: Row) -> None:
+@pytest.mark.parametrize(("entry", "asked"), INVALID, ids=case_id)
+def test_set_fault_invalid_option_raises(sandbox: SandboxServer, entry: str, asked: Row) -> None:
     response = post_fault(sandbox, asked)
     assert response.status_code == 400
     details = response.json()["details"]
     assert details.startswith(f"{entry} ")
-    # What was sent is not sent back at any length.
+    # Long input is not repeated in full.
     assert len(details) < 2000
-    assert in_force(sandbox) == []
+    assert active_rules(sandbox) == []
     if asked.get("kind") != "meanwhile":
         with pytest.raises(ValueError, match=f"^{entry} "):
             sandbox.fault(**{"kind": "", **asked})
-        assert in_force(sandbox) == []
+        assert active_rules(sandbox) == []
 
 
 @pytest.mark.parametrize("name", ["at", "body", "kind", "operation", "times", "where"])
-def test_nested_nonsense_is_refused(sandbox: SandboxServer, name: str) -> None:
+def test_set_fault_deeply_nested_option_returns_400(sandbox: SandboxServer, name: str) -> None:
     for depth in (10, 300, *range(850, 1010, 7), 5000, 100_000):
         nested = '{"a":[' * (depth // 2) + "]}" * (depth // 2)
         kind = "" if name == "kind" else '"kind": "status", '
@@ -124,7 +124,7 @@ def test_nested_nonsense_is_refused(sandbox: SandboxServer, name: str) -> None:
             f"{sandbox.url}/sandbox/faults", data=f'{{{kind}"{name}": {nested}}}', timeout=20
         )
         assert response.status_code == 400
-    assert in_force(sandbox) == []
+    assert active_rules(sandbox) == []
 
 
 @pytest.mark.parametrize(
@@ -141,10 +141,10 @@ def test_nested_nonsense_is_refused(sandbox: SandboxServer, name: str) -> None:
     ],
     ids=repr,
 )
-def test_a_body_that_is_no_object_is_refused(sandbox: SandboxServer, body: bytes) -> None:
+def test_set_fault_body_not_an_object_returns_400(sandbox: SandboxServer, body: bytes) -> None:
     response = requests.post(f"{sandbox.url}/sandbox/faults", data=body, timeout=20)
     assert response.status_code == 400
-    assert in_force(sandbox) == []
+    assert active_rules(sandbox) == []
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_a_body_that_is_no_object_is_refused(sandbox: SandboxServer, body: bytes
         "work",
     ],
 )
-def test_what_only_python_can_ask_for_is_checked_too(sandbox: SandboxServer, entry: str, asked: Row) -> None:
+def test_set_fault_invalid_python_value_raises(sandbox: SandboxServer, entry: str, asked: Row) -> None:
     with pytest.raises(ValueError, match=f"^{entry} "):
         sandbox.fault(**asked)
-    assert in_force(sandbox) == []
+    assert active_rules(sandbox) == []

@@ -1,4 +1,4 @@
-"""Faults of connections and of time: dropped, hanging and slow answers."""
+"""Connection faults and delays: dropped, hanging and slow responses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from airflow_provider_engagevoice.sandbox.settings import Settings
 from tests.sandbox.support.faults import (
     Row,
     SetFault,
-    in_force,
+    active_rules,
     open_request,
     over_http,
     pause,
@@ -22,7 +22,7 @@ from tests.sandbox.support.faults import (
     state_of,
     wait_for,
 )
-from tests.sandbox.support.leads import moment
+from tests.sandbox.support.leads import parse_datetime
 
 
 def seconds_of(work: Any) -> float:
@@ -31,10 +31,10 @@ def seconds_of(work: Any) -> float:
     return time.perf_counter() - start
 
 
-@pytest.mark.choice(55)
+@pytest.mark.assumption(55)
 @pytest.mark.parametrize("when", ["after", "before"])
 @pytest.mark.parametrize("part", ["", '{"success": tr'], ids=["nothing", "part"])
-def test_a_dropped_connection(
+def test_drop_closes_connection(
     sandbox: SandboxServer, api: Any, fault: SetFault, lead: Row, when: str, part: str
 ) -> None:
     fault("drop", operation="lead_action", when=when, part=part)
@@ -46,15 +46,13 @@ def test_a_dropped_connection(
     assert pause(api, lead).status_code == 200
 
 
-def test_a_dropped_connection_carries_no_byte(sandbox: SandboxServer, fault: SetFault) -> None:
+def test_drop_without_part_sends_nothing(sandbox: SandboxServer, fault: SetFault) -> None:
     fault("drop")
     with open_request(sandbox) as client:
         assert read_all(client) == b""
 
 
-def test_a_dropped_connection_carries_the_part_that_is_wanted(
-    sandbox: SandboxServer, fault: SetFault
-) -> None:
+def test_drop_with_part_sends_part(sandbox: SandboxServer, fault: SetFault) -> None:
     fault("drop", part="[{\u00e9")
     with open_request(sandbox) as client:
         head, _, body = read_all(client).partition(b"\r\n\r\n")
@@ -65,7 +63,7 @@ def test_a_dropped_connection_carries_the_part_that_is_wanted(
 
 
 @pytest.mark.parametrize("part", ["", "half"])
-def test_broken_connections_are_no_errors_to_the_server(
+def test_drop_and_hang_log_no_server_errors(
     sandbox: SandboxServer, caplog: pytest.LogCaptureFixture, part: str
 ) -> None:
     sandbox.fault("drop", times=20, part=part)
@@ -79,15 +77,15 @@ def test_broken_connections_are_no_errors_to_the_server(
     assert caplog.records == []
 
 
-@pytest.mark.choice(55)
+@pytest.mark.assumption(55)
 @pytest.mark.parametrize("when", ["after", "before"])
-def test_a_request_without_an_answer(
+def test_hang_sends_no_response(
     sandbox: SandboxServer, api: Any, fault: SetFault, lead: Row, when: str
 ) -> None:
     fault("hang", operation="lead_action", when=when)
     body = {"campaignLeadSearchCriteria": {"leadIds": [lead["leadId"]]}}
     with open_request(sandbox, "PUT", "campaignLeads/actions?leadAction=PAUSE_LEADS", body) as client:
-        # Noted when it begins to hang, so that whoever waits can see it.
+        # A hanging request is recorded before it ends.
         wait_for(lambda: sandbox.requests)
         (record,) = sandbox.requests
         assert (record.fault, record.status) == ("hang", None)
@@ -99,7 +97,7 @@ def test_a_request_without_an_answer(
     assert len(sandbox.requests) == 2
 
 
-def test_hanging_requests_hold_up_nobody(sandbox: SandboxServer, api: Any) -> None:
+def test_hang_does_not_block_other_requests(sandbox: SandboxServer, api: Any) -> None:
     sandbox.fault("hang", operation="dial_groups", times=100)
     clients = [open_request(sandbox) for _ in range(100)]
     wait_for(lambda: len(sandbox.requests) == 100)
@@ -111,7 +109,7 @@ def test_hanging_requests_hold_up_nobody(sandbox: SandboxServer, api: Any) -> No
     assert len(sandbox.requests) == 102
 
 
-def test_a_half_closed_connection_ends_a_request_that_hangs(sandbox: SandboxServer) -> None:
+def test_hang_ends_when_client_half_closes(sandbox: SandboxServer) -> None:
     sandbox.fault("hang")
     with open_request(sandbox) as client:
         wait_for(lambda: len(sandbox.requests) == 1)
@@ -120,13 +118,13 @@ def test_a_half_closed_connection_ends_a_request_that_hangs(sandbox: SandboxServ
 
 
 @pytest.mark.parametrize("kind", ["hang", "slow"])
-def test_the_server_stops_at_once_while_requests_wait(kind: str) -> None:
+def test_stop_with_waiting_requests_is_immediate(kind: str) -> None:
     sandbox = SandboxServer(Settings(size=10))
     with sandbox:
         options = {"delay": 600} if kind == "slow" else {}
         sandbox.fault(kind, times=3, **options)
         clients = [open_request(sandbox) for _ in range(3)]
-        wait_for(lambda: not in_force(sandbox))
+        wait_for(lambda: not active_rules(sandbox))
         begin = time.perf_counter()
     assert time.perf_counter() - begin < 10
     for client in clients:
@@ -135,18 +133,18 @@ def test_the_server_stops_at_once_while_requests_wait(kind: str) -> None:
 
 
 @pytest.mark.parametrize("when", ["after", "before"])
-def test_a_slow_answer(sandbox: SandboxServer, api: Any, lead: Row, when: str) -> None:
+def test_slow_delays_response(sandbox: SandboxServer, api: Any, lead: Row, when: str) -> None:
     over_http(sandbox)("slow", delay=2, when=when, operation="lead_action")
     begin = time.time()
     assert pause(api, lead).json()["leadUpdateCount"] == 1
     assert time.time() - begin >= 2
     assert sandbox.requests[0].milliseconds >= 2000
     (row,) = [row for row in sandbox.leads() if row["leadId"] == lead["leadId"]]
-    took_effect = moment(row["stateDts"]).timestamp() - begin
+    took_effect = parse_datetime(row["stateDts"]).timestamp() - begin
     assert took_effect < 1.9 if when == "after" else took_effect >= 1.9
 
 
-def test_a_rule_for_slow_answers_can_have_a_time_of_its_own(sandbox: SandboxServer, api: Any) -> None:
+def test_slow_rule_with_seconds_expires(sandbox: SandboxServer, api: Any) -> None:
     sandbox.fault("slow", delay=0, seconds=60)
     assert [api.get("dialGroups").status_code for _ in range(3)] == [200] * 3
     sandbox.advance(60)
@@ -154,19 +152,19 @@ def test_a_rule_for_slow_answers_can_have_a_time_of_its_own(sandbox: SandboxServ
     assert [request.fault for request in sandbox.requests] == ["slow"] * 3 + [""]
 
 
-def test_many_slow_answers_hold_up_nobody(sandbox: SandboxServer, api: Any) -> None:
+def test_slow_does_not_block_other_requests(sandbox: SandboxServer, api: Any) -> None:
     sandbox.fault("slow", delay=3, operation="dial_groups", times=60)
     clients = [open_request(sandbox) for _ in range(60)]
-    wait_for(lambda: not in_force(sandbox))
+    wait_for(lambda: not active_rules(sandbox))
     assert seconds_of(lambda: api.get("agentGroups")) < 2.5
     for client in clients:
         client.close()
 
 
-def test_latency_is_for_the_service_only(api_of: Any) -> None:
+def test_latency_does_not_delay_control_api(api_of: Any) -> None:
     with SandboxServer(Settings(size=10, latency=1)) as sandbox:
         api = api_of(sandbox)
         assert seconds_of(lambda: api.get("dialGroups")) >= 1
         assert sandbox.requests[0].milliseconds >= 1000
-        in_force(sandbox)
-        assert min(seconds_of(lambda: in_force(sandbox)) for _ in range(3)) < 1
+        active_rules(sandbox)
+        assert min(seconds_of(lambda: active_rules(sandbox)) for _ in range(3)) < 1

@@ -1,4 +1,4 @@
-"""Every kind of fault: what a client sees, and what has become of the leads."""
+"""Each fault kind: the response that the client receives and the effect on the leads."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from airflow_provider_engagevoice.sandbox.state.fault_rules import FaultRule
 from tests.sandbox.support.faults import (
     Row,
     SetFault,
-    in_force,
+    active_rules,
     open_request,
     over_http,
     pause,
@@ -29,10 +29,10 @@ from tests.support.clients import FakeClock, make_client, perform_action
 HTML = "<!DOCTYPE html>"
 
 
-# Before or after the request took effect
+# Before or after the request is handled
 
 
-@pytest.mark.choice(55)
+@pytest.mark.assumption(55)
 @pytest.mark.parametrize("when", ["after", "before", None])
 @pytest.mark.parametrize(
     ("kind", "options", "status", "text"),
@@ -46,7 +46,7 @@ HTML = "<!DOCTYPE html>"
     ],
     ids=lambda value: value if isinstance(value, str) and value in FAULT_KINDS else "",
 )
-def test_a_wrong_answer_comes_before_or_after_the_effect(
+def test_response_fault_applies_before_or_after(
     sandbox: SandboxServer,
     api: Any,
     fault: SetFault,
@@ -65,22 +65,22 @@ def test_a_wrong_answer_comes_before_or_after_the_effect(
     assert state_of(sandbox, lead) == ("PAUSED" if when == "after" else "READY")
     (record,) = sandbox.requests
     assert (record.operation, record.fault, record.status) == ("lead_action", kind, status)
-    # Only what took effect has used up something of the limit.
+    # Only a handled request counts towards the rate limit.
     assert record.limit == ("1 of 30 in 10 s" if when == "after" else "")
-    # The next request is well again.
+    # The next request is not affected.
     assert pause(api, lead).status_code == 200
 
 
-# What the answers look like
+# Responses
 
 
-@pytest.mark.choice(46)
+@pytest.mark.assumption(46)
 @pytest.mark.parametrize(
     ("seconds", "header"),
     [(None, None), (0, "0"), (2, "2"), (0.5, "0.5"), (1_234_567, "1234567")],
     ids=str,
 )
-def test_429_with_and_without_retry_after(
+def test_rate_limited_sets_retry_after(
     api: Any, fault: SetFault, seconds: float | None, header: str | None
 ) -> None:
     fault("rate_limited", retry_after=seconds)
@@ -90,27 +90,27 @@ def test_429_with_and_without_retry_after(
     assert "expired" not in response.text
 
 
-def test_429_says_one_second_where_nothing_is_asked(api: Any, fault: SetFault) -> None:
+def test_rate_limited_default_retry_after_is_1(api: Any, fault: SetFault) -> None:
     fault("rate_limited")
     assert api.get("dialGroups").headers["Retry-After"] == "1"
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 408, 409, 418, 423, 500, 502, 503, 504, 599])
-def test_any_error_status(api: Any, fault: SetFault, status: int) -> None:
-    fault("status", status=status, details="as ordered")
+def test_status_returns_error_status(api: Any, fault: SetFault, status: int) -> None:
+    fault("status", status=status, details="as configured")
     response = api.get("dialGroups")
     assert response.status_code == status
-    assert response.json()["details"] == "as ordered"
+    assert response.json()["details"] == "as configured"
     assert response.json()["generalMessage"]
 
 
-def test_an_error_is_503_where_nothing_is_asked(api: Any, fault: SetFault) -> None:
+def test_status_default_is_503(api: Any, fault: SetFault) -> None:
     fault("status")
     response = api.get("dialGroups")
     assert (response.status_code, response.json()["generalMessage"]) == (503, "Service Unavailable")
 
 
-def test_an_action_that_is_rejected_says_why(api: Any, fault: SetFault, lead: Row) -> None:
+def test_rejected_returns_message(api: Any, fault: SetFault, lead: Row) -> None:
     fault("rejected", message="No such thing \u2603")
     answer = pause(api, lead).json()
     assert (answer["success"], answer["errorMessage"]) == (False, "No such thing \u2603")
@@ -132,7 +132,9 @@ def test_an_action_that_is_rejected_says_why(api: Any, fault: SetFault, lead: Ro
     ],
     ids=["default", "list", "text", "type", "number", "null", "no-content", "long"],
 )
-def test_any_answer(api: Any, fault: SetFault, options: Row, body: bytes, kind: str | None) -> None:
+def test_answer_returns_configured_response(
+    api: Any, fault: SetFault, options: Row, body: bytes, kind: str | None
+) -> None:
     fault("answer", **options, headers={"X-Odd": "yes, very", "Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"})
     response = api.get("dialGroups")
     assert response.status_code == options.get("status", 200)
@@ -142,15 +144,15 @@ def test_any_answer(api: Any, fault: SetFault, options: Row, body: bytes, kind: 
     assert response.headers["Retry-After"].startswith("Wed")
 
 
-def test_an_answer_of_bytes_can_be_asked_for_in_python(sandbox: SandboxServer, api: Any) -> None:
+def test_answer_accepts_bytes_in_python(sandbox: SandboxServer, api: Any) -> None:
     sandbox.fault("answer", body=b"\xff\xfe", times=2)
-    # What JSON cannot hold must not break the list of faults.
-    assert [rule["kind"] for rule in in_force(sandbox)] == ["answer"]
+    # Bytes that JSON cannot represent must not break the list of faults.
+    assert [rule["kind"] for rule in active_rules(sandbox)] == ["answer"]
     assert api.get("dialGroups").content == b"\xff\xfe"
 
 
-def test_a_deeply_nested_answer(sandbox: SandboxServer, api: Any) -> None:
-    """Whatever depth is accepted must also be sent, and shown in the list."""
+def test_answer_deeply_nested_body(sandbox: SandboxServer, api: Any) -> None:
+    """A body that is accepted can also be sent and listed."""
     for depth in (100, *range(850, 1010, 7), 1200, 5000, 50_000):
         nested = "[" * depth + "]" * depth
         response = requests.post(
@@ -168,27 +170,27 @@ def test_a_deeply_nested_answer(sandbox: SandboxServer, api: Any) -> None:
 # Tokens
 
 
-def test_expired_tokens_stay_so_until_the_client_signs_in(sandbox: SandboxServer, fault: SetFault) -> None:
-    def sign_in() -> dict[str, str]:
+def test_expired_expires_all_tokens_until_login(sandbox: SandboxServer, fault: SetFault) -> None:
+    def login() -> dict[str, str]:
         form = {"username": "sandbox-user", "password": "sandbox-password", "platformId": "sandbox-platform"}
-        signed = requests.post(f"{sandbox.url}/api/auth/login/admin", data=form, timeout=20).json()
-        return {"Authorization": f"Bearer {signed['accessToken']}"}
+        tokens = requests.post(f"{sandbox.url}/api/auth/login/admin", data=form, timeout=20).json()
+        return {"Authorization": f"Bearer {tokens['accessToken']}"}
 
     def read(headers: dict[str, str]) -> tuple[int, str]:
         path = f"{sandbox.url}/voice/api/v1/admin/accounts"
         response = requests.get(path, headers=headers, timeout=20)
         return response.status_code, response.headers["content-type"].partition(";")[0]
 
-    mine, others = sign_in(), sign_in()
+    first, second = login(), login()
     fault("expired", operation="accounts")
-    assert read(mine) == (401, "text/plain")
-    assert not in_force(sandbox)
-    assert read(mine) == read(others) == (401, "text/plain")
-    assert read(sign_in()) == (200, "application/json")
+    assert read(first) == (401, "text/plain")
+    assert not active_rules(sandbox)
+    assert read(first) == read(second) == (401, "text/plain")
+    assert read(login()) == (200, "application/json")
 
 
-@pytest.mark.choice(55)
-def test_the_client_goes_on_where_a_token_expires_in_mid_batch(
+@pytest.mark.assumption(55)
+def test_expired_mid_batch_client_refreshes_token(
     sandbox: SandboxServer, fault: SetFault, leads: list[Row], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(http, "time", FakeClock())
@@ -208,8 +210,8 @@ def test_the_client_goes_on_where_a_token_expires_in_mid_batch(
 # Searches
 
 
-@pytest.mark.choice(55)
-def test_short_pages(api: Any, fault: SetFault, leads: list[Row]) -> None:
+@pytest.mark.assumption(55)
+def test_short_page_truncates_rows(api: Any, fault: SetFault, leads: list[Row]) -> None:
     criteria = {"leadIds": [lead["leadId"] for lead in leads[:20]]}
     everything = api.search(criteria)
     fault("short_page", rows=3, operation="lead_search")
@@ -223,7 +225,7 @@ def test_short_pages(api: Any, fault: SetFault, leads: list[Row]) -> None:
 
 
 @pytest.mark.parametrize("other", ["answer", "drop", "hang", "html", "status"])
-def test_a_short_page_leaves_what_is_no_page_alone(sandbox: SandboxServer, api: Any, other: str) -> None:
+def test_short_page_keeps_other_responses(sandbox: SandboxServer, api: Any, other: str) -> None:
     sandbox.fault("short_page", rows=0, times=3)
     assert isinstance(api.count(), int)
     assert api.post_search({"leadIds": 1}).status_code == 400
@@ -238,9 +240,9 @@ def test_a_short_page_leaves_what_is_no_page_alone(sandbox: SandboxServer, api: 
     assert sandbox.requests[-1].fault == f"short_page, {other}"
 
 
-@pytest.mark.choice(3, 55)
+@pytest.mark.assumption(3, 55)
 @pytest.mark.parametrize("base", [0, 1])
-def test_pages_numbered_from_elsewhere(api_of: Any, base: int) -> None:
+def test_page_base_changes_first_page(api_of: Any, base: int) -> None:
     with SandboxServer(Settings(size=50, page_base=1 - base)) as sandbox:
         api = api_of(sandbox)
         rows = api.search({})
@@ -248,22 +250,22 @@ def test_pages_numbered_from_elsewhere(api_of: Any, base: int) -> None:
         assert api.post_search({}, page=base, maxRows=5).json() == rows[:5]
         assert api.post_search({}, page=base + 1, maxRows=5).json() == rows[5:10]
         assert api.post_search({}, page=1 - base, maxRows=5).json() == rows[:5]
-        # Where nothing is said, pages are numbered from 1.
+        # By default, pages are numbered from 1.
         sandbox.fault("page_base")
         assert api.post_search({}, page=1, maxRows=5).json() == rows[:5]
 
 
-# Something else happens meanwhile
+# Function called before the request
 
 
-def test_work_is_done_before_the_request_in_python(sandbox: SandboxServer, api: Any, lead: Row) -> None:
+def test_meanwhile_runs_before_request(sandbox: SandboxServer, api: Any, lead: Row) -> None:
     other = {"leadIds": [lead["leadId"]]}
     where = {"leadAction": "PAUSE_LEADS"}
     rule = sandbox.fault(
         "meanwhile", work=lambda: delete(sandbox, other), operation="lead_action", where=where
     )
     assert "work" not in rule
-    assert "work" not in in_force(sandbox)[0]
+    assert "work" not in active_rules(sandbox)[0]
     assert pause(api, lead).json()["leadUpdateCount"] == 0
     assert lead["leadId"] not in [row["leadId"] for row in sandbox.leads()]
 
@@ -277,7 +279,7 @@ def delete(sandbox: SandboxServer, criteria: Row) -> None:
     ).raise_for_status()
 
 
-def test_many_requests_may_wait_for_each_other(sandbox: SandboxServer) -> None:
+def test_meanwhile_60_requests_run_concurrently(sandbox: SandboxServer) -> None:
     barrier = threading.Barrier(60, timeout=20)
     sandbox.fault("meanwhile", work=barrier.wait, times=60)
     clients = [open_request(sandbox) for _ in range(60)]
@@ -286,7 +288,7 @@ def test_many_requests_may_wait_for_each_other(sandbox: SandboxServer) -> None:
         client.close()
 
 
-def test_work_that_fails_is_the_sandbox_s_own_error(sandbox: SandboxServer, api: Any) -> None:
+def test_meanwhile_exception_returns_500(sandbox: SandboxServer, api: Any) -> None:
     def fail() -> None:
         raise RuntimeError("on purpose")
 
@@ -295,10 +297,10 @@ def test_work_that_fails_is_the_sandbox_s_own_error(sandbox: SandboxServer, api:
     assert sandbox.requests[0].status == 500
 
 
-# What the options are called
+# Names of options
 
 
-def test_no_option_of_a_fault_is_called_like_one_of_its_rule() -> None:
+def test_fault_option_names_differ_from_rule_fields() -> None:
     rule = {each.name for each in fields(FaultRule)}
     assert {kind: rule & {each.name for each in fields(cause)} for kind, cause in FAULT_KINDS.items()} == {
         kind: set() for kind in FAULT_KINDS

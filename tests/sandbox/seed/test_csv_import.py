@@ -1,4 +1,4 @@
-"""A world that starts with one's own leads, from a CSV file."""
+"""Seed data imported from a CSV file."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_engagevoice.sandbox.seed.csv_import import CsvData
-from airflow_provider_engagevoice.sandbox.seed.generated_data import SeedDataError
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
+from airflow_provider_engagevoice.sandbox.state.seed_data import SeedDataError
 
 Row = dict[str, Any]
 Write = Callable[..., Path]
@@ -19,7 +19,7 @@ Write = Callable[..., Path]
 
 @pytest.fixture
 def write(tmp_path: Path) -> Write:
-    """Write a CSV file of lines."""
+    """Return a function that writes lines to a CSV file."""
 
     def write_lines(*lines: str, encoding: str = "utf-8") -> Path:
         file = tmp_path / "leads.csv"
@@ -30,21 +30,21 @@ def write(tmp_path: Path) -> Write:
 
 
 @contextlib.contextmanager
-def sandbox_of(file: Path) -> Iterator[SandboxServer]:
-    with SandboxServer(world=CsvData(str(file), 1)) as running:
+def csv_sandbox(file: Path) -> Iterator[SandboxServer]:
+    with SandboxServer(seed_data=CsvData(str(file), 1)) as running:
         yield running
 
 
-def problem_of(file: Path) -> str:
-    """Return what is wrong with a file, without its path."""
-    with pytest.raises(SeedDataError) as refusal:
-        SandboxServer(world=CsvData(str(file), 1))
-    assert str(refusal.value).startswith(str(file))
-    return str(refusal.value).removeprefix(str(file))
+def load_error(file: Path) -> str:
+    """Return the error message of a file, without its path."""
+    with pytest.raises(SeedDataError) as raised:
+        SandboxServer(seed_data=CsvData(str(file), 1))
+    assert str(raised.value).startswith(str(file))
+    return str(raised.value).removeprefix(str(file))
 
 
-def test_only_a_phone_is_needed(write: Write) -> None:
-    with sandbox_of(write("leadPhone", "6175550100", "", "(617) 555-0101")) as sandbox:
+def test_csv_with_phone_only_uses_defaults(write: Write) -> None:
+    with csv_sandbox(write("leadPhone", "6175550100", "", "(617) 555-0101")) as sandbox:
         first, second = sandbox.leads()
     assert (first["leadPhone"], second["leadPhone"]) == ("6175550100", "6175550101")
     assert first["campaignName"] == first["listDesc"] == "From CSV"
@@ -54,17 +54,17 @@ def test_only_a_phone_is_needed(write: Write) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
-def test_columns_by_either_name_in_any_case(write: Write, api_of: Any, encoding: str) -> None:
+def test_csv_column_names_are_normalized(write: Write, api_of: Any, encoding: str) -> None:
     file = write(
         "EXTERN_ID,lead_phone,FirstName,Last Name,AUX_DATA1,auxData2,ZIP,Suppressed,LEAD_STATE,leadPasses",
         'A-1,6175550100|6175550101,Jörg,"Ma, ""X""",one,two,01234,TRUE,agent_callback,3',
         encoding=encoding,
     )
-    with sandbox_of(file) as sandbox:
+    with csv_sandbox(file) as sandbox:
         (lead,) = sandbox.leads()
         api = api_of(sandbox)
         assert api.search(leadPhoneNumbers=["617-555-0101"]) == api.search(externIds=["A-1"]) == [lead]
-    wanted = {
+    expected = {
         "externId": "A-1",
         "leadPhone": "6175550100|6175550101",
         "firstName": "Jörg",
@@ -76,11 +76,11 @@ def test_columns_by_either_name_in_any_case(write: Write, api_of: Any, encoding:
         "leadState": "AGENT-CALLBACK",
         "leadPasses": 3,
     }
-    assert {name: lead[name] for name in wanted} == wanted
+    assert {name: lead[name] for name in expected} == expected
     assert lead["campaignLead"]["campaignRedials"][0]["callBackPhone"] == "6175550100"
 
 
-def test_campaigns_are_found_or_made(write: Write, api_of: Any) -> None:
+def test_csv_campaigns_are_found_or_created(write: Write, api_of: Any) -> None:
     file = write(
         "leadPhone,campaignName,listDesc",
         "6175550100,Spring Renewals,CRM export",
@@ -89,7 +89,7 @@ def test_campaigns_are_found_or_made(write: Write, api_of: Any) -> None:
         "6175550103,Own,Mine",
         "6175550104,,",
     )
-    with sandbox_of(file) as sandbox:
+    with csv_sandbox(file) as sandbox:
         assert [lead["leadPhone"] for lead in sandbox.leads("Spring Renewals")] == ["6175550100"]
         assert sandbox.campaign("Solar Consultations")["accountId"] == "50810002"
         assert len(sandbox.leads("Own")) == 2
@@ -106,9 +106,9 @@ def test_campaigns_are_found_or_made(write: Write, api_of: Any) -> None:
         assert [(row["listDesc"], row["leadsSupplied"]) for row in lists] == [("Mine", 2)]
 
 
-def test_reset_reads_the_file_again(write: Write, api_of: Any) -> None:
+def test_reset_rereads_csv_file(write: Write, api_of: Any) -> None:
     file = write("leadPhone,externId", "6175550100,A-1")
-    with sandbox_of(file) as sandbox:
+    with csv_sandbox(file) as sandbox:
         before = sandbox.leads()
         api = api_of(sandbox)
         api.act("DELETE_LEADS", {})
@@ -139,22 +139,22 @@ def test_reset_reads_the_file_again(write: Write, api_of: Any) -> None:
         (["leadPhone", '"6175550100'], ", line 2: unexpected end of data."),
     ],
 )
-def test_a_wrong_file_is_named_with_line_and_column(write: Write, lines: list[str], problem: str) -> None:
-    assert problem_of(write(*lines)).startswith(problem)
+def test_csv_invalid_cell_reports_line_and_column(write: Write, lines: list[str], problem: str) -> None:
+    assert load_error(write(*lines)).startswith(problem)
 
 
-def test_another_encoding_is_named(write: Write) -> None:
-    assert "is not valid UTF-8" in problem_of(
+def test_csv_other_encoding_raises(write: Write) -> None:
+    assert "is not valid UTF-8" in load_error(
         write("leadPhone,firstName", "6175550100,Jörg", encoding="latin-1")
     )
 
 
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    assert problem_of(tmp_path / "missing.csv") == " cannot be read: No such file or directory."
+def test_csv_missing_file_raises(tmp_path: Path) -> None:
+    assert load_error(tmp_path / "missing.csv") == " cannot be read: No such file or directory."
 
 
-def test_many_leads_keep_their_order(write: Write) -> None:
-    # More than are written at once.
+def test_csv_many_leads_keep_order(write: Write) -> None:
+    # More than one batch.
     numbers = [f"617555{number:04d}" for number in range(3000)] * 2
-    with sandbox_of(write("leadPhone", *numbers)) as sandbox:
+    with csv_sandbox(write("leadPhone", *numbers)) as sandbox:
         assert [lead["leadPhone"] for lead in sandbox.leads()] == numbers

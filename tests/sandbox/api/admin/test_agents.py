@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
-from tests.sandbox.support.admin import refused_for, send
+from tests.sandbox.support.admin import rejected_values, send
 
 Row = dict[str, Any]
 
@@ -91,7 +91,7 @@ def test_either_name_switches_an_agent_off_and_on(api: Any, ada: Row, ada_path: 
     assert (off["active"], off["isActive"]) == (False, False)
     on = send(api, "PUT", ada_path, {**off, name: True}).json()
     assert (on["active"], on["isActive"]) == (True, True)
-    assert refused_for(send(api, "PUT", ada_path, {**ada, name: 5})) == [name]
+    assert rejected_values(send(api, "PUT", ada_path, {**ada, name: 5})) == [name]
 
 
 @pytest.mark.parametrize(
@@ -107,8 +107,8 @@ def test_either_name_switches_an_agent_off_and_on(api: Any, ada: Row, ada_path: 
     ids=str,
 )
 def test_bad_agents(api: Any, ada: Row, ada_path: str, body: Row, name: str) -> None:
-    assert refused_for(send(api, "POST", ada_path.rpartition("/")[0], body)) == [name]
-    assert refused_for(send(api, "PUT", ada_path, body)) == [name]
+    assert rejected_values(send(api, "POST", ada_path.rpartition("/")[0], body)) == [name]
+    assert rejected_values(send(api, "PUT", ada_path, body)) == [name]
     assert api.get(ada_path).json() == ada
 
 
@@ -116,8 +116,8 @@ def test_several_agents_change_together_or_not_at_all(api: Any) -> None:
     path = f"agentGroups/{api.get('agentGroups').json()[0]['agentGroupId']}/agents"
     before = api.get(path).json()
     half = [{**before[0], "location": "Boston"}, {**before[1], "agentType": "BOSS"}]
-    assert refused_for(send(api, "PUT", path, half)) == ["agentType"]
-    assert refused_for(send(api, "PUT", path, [{**before[0], "agentId": 1}])) == ["agentId"]
+    assert rejected_values(send(api, "PUT", path, half)) == ["agentType"]
+    assert rejected_values(send(api, "PUT", path, [{**before[0], "agentId": 1}])) == ["agentId"]
     assert send(api, "PUT", path, before[0]).status_code == 400
     assert send(api, "PUT", path, ["x"]).status_code == 400
     assert api.get(path).json() == before
@@ -164,7 +164,7 @@ def test_bad_assignments_change_nothing(api: Any, spring: Row, member: Row, name
     before = api.get(f"{path}/assignedAgents").json()
     agent = {} if name == "agentId" else {"agentId": before[0]["agentId"]}
     good = {"agentId": before[1]["agentId"]}
-    assert refused_for(send(api, "PUT", f"{path}/assignAgents", [good, {**agent, **member}])) == [name]
+    assert rejected_values(send(api, "PUT", f"{path}/assignAgents", [good, {**agent, **member}])) == [name]
     assert api.get(f"{path}/assignedAgents").json() == before
 
 

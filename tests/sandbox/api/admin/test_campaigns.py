@@ -9,7 +9,7 @@ import pytest
 
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
-from tests.sandbox.support.admin import refused_for, send
+from tests.sandbox.support.admin import rejected_values, send
 
 Row = dict[str, Any]
 
@@ -106,7 +106,7 @@ def test_every_sent_field_comes_back(api: Any, group: Row) -> None:
     assert {name: shown[name] for name in body} == body
 
 
-@pytest.mark.choice(51)
+@pytest.mark.assumption(51)
 def test_dates_without_a_zone_are_utc(api: Any, campaign: Row, campaign_path: str) -> None:
     changed = put(api, campaign_path, {**campaign, "startDate": "2026-07-01T07:00:00"})
     assert changed["startDate"] == "2026-07-01T07:00:00.000+0000"
@@ -149,13 +149,13 @@ def test_ids_and_owned_fields_of_a_request_are_ignored(api: Any, campaign: Row, 
 def test_is_active_of_a_dial_group_is_a_boolean(api: Any, group: Row) -> None:
     path = f"dialGroups/{group['dialGroupId']}"
     assert put(api, path, {**group, "isActive": False})["isActive"] is False
-    assert refused_for(send(api, "PUT", path, {**group, "isActive": 0})) == ["isActive"]
+    assert rejected_values(send(api, "PUT", path, {**group, "isActive": 0})) == ["isActive"]
 
 
 def test_calling_configuration_is_fixed(api: Any, campaign: Row, campaign_path: str) -> None:
     assert campaign["callingConfiguration"] == "SIMPLE"
     response = send(api, "PUT", campaign_path, {**campaign, "callingConfiguration": "STRATEGIC"})
-    assert refused_for(response) == ["callingConfiguration"]
+    assert rejected_values(response) == ["callingConfiguration"]
     made = send(
         api,
         "POST",
@@ -189,7 +189,7 @@ def test_bad_campaigns(api: Any, campaign_path: str, body: Row, names: list[str]
     before = api.get(campaign_path).json()
     campaigns = campaign_path.rpartition("/")[0]
     for method, path in (("POST", campaigns), ("PUT", campaign_path)):
-        assert sorted(refused_for(send(api, method, path, body))) == sorted(names)
+        assert sorted(rejected_values(send(api, method, path, body))) == sorted(names)
     assert api.get(campaigns).json() == [before]
 
 
@@ -206,7 +206,7 @@ def test_bad_campaigns(api: Any, campaign_path: str, body: Row, names: list[str]
 def test_bad_dial_groups(api: Any, group: Row, body: Row, names: list[str]) -> None:
     before = api.get("dialGroups").json()
     for method, path in (("POST", "dialGroups"), ("PUT", f"dialGroups/{group['dialGroupId']}")):
-        assert refused_for(send(api, method, path, body)) == names
+        assert rejected_values(send(api, method, path, body)) == names
     assert api.get("dialGroups").json() == before
 
 
@@ -229,7 +229,7 @@ def test_deeply_nested_fields(api: Any) -> None:
     assert api.get("dialGroups").status_code == 200
 
 
-@pytest.mark.choice(53)
+@pytest.mark.assumption(53)
 def test_delete_takes_a_campaigns_leads_with_it(api: Any, sandbox: SandboxServer, spring_path: str) -> None:
     mine = {lead["leadId"] for lead in sandbox.leads("Spring Renewals")}
     others = [lead for lead in sandbox.leads() if lead["leadId"] not in mine]
@@ -242,7 +242,7 @@ def test_delete_takes_a_campaigns_leads_with_it(api: Any, sandbox: SandboxServer
     assert send(api, "DELETE", spring_path).status_code == 404
 
 
-@pytest.mark.choice(53)
+@pytest.mark.assumption(53)
 def test_delete_of_a_dial_group_takes_its_campaigns(api: Any, sandbox: SandboxServer, spring: Row) -> None:
     path = f"dialGroups/{spring['dialGroupId']}"
     gone = {row["campaignId"] for row in api.get(f"{path}/campaigns").json()}
@@ -283,7 +283,7 @@ def test_ids_are_never_given_twice(api: Any, group: Row) -> None:
     assert again["dialGroupId"] > group["dialGroupId"]
 
 
-@pytest.mark.choice(48)
+@pytest.mark.assumption(48)
 def test_other_account_cannot_change_anything(api: Any, spring_path: str, sandbox: SandboxServer) -> None:
     before = api.get(spring_path).json()
     api.account = "50810002"
@@ -305,7 +305,7 @@ def test_permissions_are_shown_when_asked_for(api: Any) -> None:
     assert plain["permissions"] == plain["campaigns"][0]["permissions"] == []
     assert "DELETE" in full["permissions"]
     assert full["campaigns"][0]["permissions"] == full["permissions"]
-    assert refused_for(api.get("dialGroups/withChildren", includePermissions="some")) == [
+    assert rejected_values(api.get("dialGroups/withChildren", includePermissions="some")) == [
         "includePermissions"
     ]
 
@@ -314,5 +314,5 @@ def test_campaigns_come_in_pages(api: Any, spring: Row) -> None:
     path = f"dialGroups/{spring['dialGroupId']}/campaigns"
     everything = api.get(path).json()
     assert api.get(path, page=1, maxRows=3).json() == everything[3:]
-    assert refused_for(api.get(path, page=-1)) == ["page"]
-    assert refused_for(api.get(path, maxRows="x")) == ["maxRows"]
+    assert rejected_values(api.get(path, page=-1)) == ["page"]
+    assert rejected_values(api.get(path, maxRows="x")) == ["maxRows"]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_engagevoice.sandbox.seed import generated_data
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
 
@@ -212,17 +213,15 @@ def test_other_account_does_not_see_the_campaign(api: Any, spring: dict[str, Any
     assert api.get(path).status_code == 404
 
 
-def test_same_seed_same_world() -> None:
-    def world(settings: Settings) -> list[dict[str, Any]]:
+def test_generated_data_same_seed_same_data() -> None:
+    def data(settings: Settings) -> list[dict[str, Any]]:
         with SandboxServer(settings) as sandbox:
             return [sandbox.campaign("Spring Renewals"), *sandbox.leads()]
 
-    from airflow_provider_engagevoice.sandbox.seed import world as world_module
-
-    first = world(Settings(seed=5, size=300))
-    world_module._template.cache_clear()
-    assert world(Settings(seed=5, size=300)) == first
-    other = world(Settings(seed=6, size=300))
+    first = data(Settings(seed=5, size=300))
+    generated_data._template.cache_clear()
+    assert data(Settings(seed=5, size=300)) == first
+    other = data(Settings(seed=6, size=300))
     assert other[0]["campaignId"] != first[0]["campaignId"]
     assert [lead["externId"] for lead in other[1:]] != [lead["externId"] for lead in first[1:]]
 

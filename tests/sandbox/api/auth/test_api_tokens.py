@@ -112,7 +112,7 @@ def test_digital_jwt_holds_the_claims(sandbox: SandboxServer) -> None:
     assert claims == ask(sandbox, "GET", "/api/auth/token/claims", headers=headers).json()
 
 
-@pytest.mark.choice(43)
+@pytest.mark.assumption(43)
 @pytest.mark.parametrize("path", ["claims", "digitaljwt", "validate"])
 def test_good_expired_and_unknown_tokens(sandbox: SandboxServer, path: str) -> None:
     url = f"/api/auth/token/{path}"
@@ -127,7 +127,7 @@ def test_good_expired_and_unknown_tokens(sandbox: SandboxServer, path: str) -> N
     assert expired.headers["content-type"].startswith("text/plain")
 
 
-@pytest.mark.choice(44)
+@pytest.mark.assumption(44)
 def test_two_chains_of_refresh_tokens_live_beside_each_other(sandbox: SandboxServer) -> None:
     chains = [signed_in(sandbox), signed_in(sandbox)]
     for _ in range(3):
@@ -143,7 +143,7 @@ def test_two_chains_of_refresh_tokens_live_beside_each_other(sandbox: SandboxSer
         assert answer.status_code == 200
 
 
-@pytest.mark.choice(44)
+@pytest.mark.assumption(44)
 def test_refresh_token_lives_an_hour(sandbox: SandboxServer) -> None:
     early, late = signed_in(sandbox)["refreshToken"], signed_in(sandbox)["refreshToken"]
     sandbox.advance(3500)
@@ -159,7 +159,7 @@ def short_lived() -> Iterator[SandboxServer]:
         yield sandbox
 
 
-@pytest.mark.choice(43, 44)
+@pytest.mark.assumption(43, 44)
 def test_lifetimes_can_be_set(short_lived: SandboxServer) -> None:
     tokens = signed_in(short_lived)
     headers = bearer(tokens["accessToken"])
@@ -191,7 +191,7 @@ def test_refresh_without_a_token(sandbox: SandboxServer) -> None:
     assert response.json()["details"] == "refresh_token is missing"
 
 
-@pytest.mark.choice(45)
+@pytest.mark.assumption(45)
 def test_the_sixth_exchange_within_a_minute_is_refused(sandbox: SandboxServer) -> None:
     form = {"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion": "sandbox-jwt"}
     platform = ask(

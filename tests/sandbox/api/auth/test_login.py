@@ -201,7 +201,7 @@ def test_exchange_needs_the_token_type(sandbox: SandboxServer) -> None:
     assert response.json()["validationErrors"][0]["attributeName"] == "rcTokenType"
 
 
-@pytest.mark.choice(44)
+@pytest.mark.assumption(44)
 def test_refresh_replaces_both_tokens(sandbox: SandboxServer) -> None:
     first = sign_in(sandbox)
     form = {"refresh_token": first["refreshToken"], "rcTokenType": "Bearer"}
@@ -282,7 +282,7 @@ def test_legacy_root_takes_no_bearer_token(sandbox: SandboxServer) -> None:
     assert_refused(accounts(sandbox, "/api/v1", Authorization=f"Bearer {token}"))
 
 
-@pytest.mark.choice(43)
+@pytest.mark.assumption(43)
 @pytest.mark.parametrize(
     "headers",
     [
@@ -297,7 +297,7 @@ def test_missing_and_unknown_tokens(sandbox: SandboxServer, headers: dict[str, s
     assert_refused(accounts(sandbox, **headers))
 
 
-@pytest.mark.choice(43)
+@pytest.mark.assumption(43)
 def test_bearer_token_lives_five_minutes(sandbox: SandboxServer) -> None:
     token = sign_in(sandbox)["accessToken"]
     sandbox.advance(290)

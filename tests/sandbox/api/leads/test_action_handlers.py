@@ -10,12 +10,12 @@ from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxSe
 from tests.sandbox.support.leads import (
     MANUAL,
     Row,
-    after,
+    reload_leads,
     by_ids,
     in_state,
-    is_now,
-    move_to,
-    outcome,
+    is_recent,
+    move_params,
+    action_counts,
     redials,
     without,
 )
@@ -25,18 +25,18 @@ from tests.sandbox.support.leads import (
     ("action", "state"),
     [("READY_LEADS", "READY"), ("CANCEL_LEADS", "CANCELLED"), ("PAUSE_LEADS", "PAUSED")],
 )
-@pytest.mark.choice(19, 22)
+@pytest.mark.assumption(19, 22)
 def test_actions_that_set_the_state(
     sandbox: SandboxServer, api: Any, leads: list[Row], action: str, state: str
 ) -> None:
     result = api.act(action, by_ids(leads))
     removed = redials(leads) if action == "CANCEL_LEADS" else 0
-    assert outcome(result) == (True, len(leads), 0, removed, False)
+    assert action_counts(result) == (True, len(leads), 0, removed, False)
     assert (result["leadActionType"], result["errorMessage"]) == (action, None)
     changing = ("leadState", "stateDts", "campaignRedials")
-    for old, new in zip(leads, after(sandbox, leads), strict=True):
+    for old, new in zip(leads, reload_leads(sandbox, leads), strict=True):
         assert new["leadState"] == state
-        assert is_now(new["stateDts"])
+        assert is_recent(new["stateDts"])
         assert without(new, *changing) == without(old, *changing)
 
 
@@ -58,7 +58,7 @@ def test_action_without_parameters_object(sandbox: SandboxServer, api: Any, lead
         assert response.json()["leadUpdateCount"] == 1
 
 
-@pytest.mark.choice(1)
+@pytest.mark.assumption(1)
 def test_empty_criteria_reach_the_whole_account_only(sandbox: SandboxServer, api: Any) -> None:
     api.act("SUPPRESS_LEADS", {})
     assert api.count(suppressed="ONLY_UNSUPPRESSED") == 0
@@ -66,61 +66,61 @@ def test_empty_criteria_reach_the_whole_account_only(sandbox: SandboxServer, api
     assert api.count(suppressed="ONLY_UNSUPPRESSED") > 100
 
 
-@pytest.mark.choice(18)
+@pytest.mark.assumption(18)
 def test_nothing_matches(api: Any, agent: Row, summer: Row) -> None:
     params: dict[str, Row] = {
         "MANUAL_LEADS": MANUAL,
         "EMAIL_LEADS": {"EMAIL_TO": "a@example.com"},
         "CALLBACK_LEADS": {"ACTION_TYPE": "CANCEL"},
         "AGENT_RESERVATION": {"RESERVATION_AGENT_ID": 0, "CALLBACK_DTS": "2026-07-01"},
-        "MOVE_TO_CAMPAIGN": move_to(summer),
+        "MOVE_TO_CAMPAIGN": move_params(summer),
     }
     lists = f"dialGroups/{summer['dialGroupId']}/campaigns/{summer['campaignId']}/lists"
     before = api.get(lists).json()
     for action in ("RESET_LEADS", "CANCEL_LEADS", "DELETE_LEADS", "UNSUPPRESS_LEADS", *params):
         result = api.act(action, {"leadIds": [1]}, **params.get(action, {}))
-        assert outcome(result) == (True, 0, 0, 0, False)
+        assert action_counts(result) == (True, 0, 0, 0, False)
     assert api.get(lists).json() == before
 
 
-@pytest.mark.choice(21)
+@pytest.mark.assumption(21)
 def test_leads_on_a_call_are_left_out(sandbox: SandboxServer, api: Any, summer: Row) -> None:
     active = in_state(sandbox.leads(), "ACTIVE")
     for account in ("50810001", "50810002"):
         api.account = account
         target = sandbox.campaign("Spring Renewals" if account == "50810001" else "Solar Consultations")
         for action in ("CANCEL_LEADS", "PAUSE_LEADS", "DELETE_LEADS", "MOVE_TO_CAMPAIGN"):
-            params = move_to(target) if action == "MOVE_TO_CAMPAIGN" else {}
-            assert outcome(api.act(action, by_ids(active), **params)) == (True, 0, 0, 0, False)
-    assert after(sandbox, active) == active
+            params = move_params(target) if action == "MOVE_TO_CAMPAIGN" else {}
+            assert action_counts(api.act(action, by_ids(active), **params)) == (True, 0, 0, 0, False)
+    assert reload_leads(sandbox, active) == active
 
 
-@pytest.mark.choice(19, 23)
+@pytest.mark.assumption(19, 23)
 def test_reset(sandbox: SandboxServer, api: Any, leads: list[Row]) -> None:
     forbidden = in_state(leads, "DO-NOT-CALL")
     others = [row for row in leads if row not in forbidden]
     result = api.act("RESET_LEADS", by_ids(leads))
-    assert outcome(result) == (True, len(others), 0, redials(others), False)
+    assert action_counts(result) == (True, len(others), 0, redials(others), False)
     speed = ("speedToLeadFirstPass", "speedToLeadAgentConn")
     changing = ("leadState", "leadPasses", "nextDialTime", "stateDts", "campaignRedials", *speed)
-    for old, new in zip(others, after(sandbox, others), strict=True):
+    for old, new in zip(others, reload_leads(sandbox, others), strict=True):
         assert (new["leadState"], new["leadPasses"]) == ("READY", 0)
-        assert is_now(new["nextDialTime"])
+        assert is_recent(new["nextDialTime"])
         assert without(new, *changing) == without(old, *changing)
-    assert redials(after(sandbox, leads)) == 0
-    assert after(sandbox, forbidden) == forbidden
+    assert redials(reload_leads(sandbox, leads)) == 0
+    assert reload_leads(sandbox, forbidden) == forbidden
 
 
-@pytest.mark.choice(19)
+@pytest.mark.assumption(19)
 def test_delete(sandbox: SandboxServer, api: Any, leads: list[Row]) -> None:
     total = len(sandbox.leads())
     result = api.act("DELETE_LEADS", by_ids(leads))
-    assert outcome(result) == (True, 0, len(leads), redials(leads), False)
+    assert action_counts(result) == (True, 0, len(leads), redials(leads), False)
     assert redials(leads) > 0
     assert len(sandbox.leads()) == total - len(leads)
     assert api.count(**by_ids(leads)) == 0
     assert api.count(leadPhoneNumbers=[leads[0]["leadPhone"]]) == 0
-    assert outcome(api.act("DELETE_LEADS", by_ids(leads))) == (True, 0, 0, 0, False)
+    assert action_counts(api.act("DELETE_LEADS", by_ids(leads))) == (True, 0, 0, 0, False)
 
 
 def test_delete_by_extern_id_hits_every_lead_of_it(sandbox: SandboxServer, api: Any) -> None:
@@ -136,22 +136,22 @@ def test_delete_by_extern_id_hits_every_lead_of_it(sandbox: SandboxServer, api: 
 
 
 def test_suppress_and_unsuppress(sandbox: SandboxServer, api: Any, leads: list[Row]) -> None:
-    assert outcome(api.act("SUPPRESS_LEADS", by_ids(leads))) == (True, len(leads), 0, 0, False)
-    suppressed = after(sandbox, leads)
+    assert action_counts(api.act("SUPPRESS_LEADS", by_ids(leads))) == (True, len(leads), 0, 0, False)
+    suppressed = reload_leads(sandbox, leads)
     assert all(row["suppressed"] for row in suppressed)
-    assert outcome(api.act("UNSUPPRESS_LEADS", by_ids(leads))) == (True, len(leads), 0, 0, False)
-    for old, new in zip(leads, after(sandbox, leads), strict=True):
+    assert action_counts(api.act("UNSUPPRESS_LEADS", by_ids(leads))) == (True, len(leads), 0, 0, False)
+    for old, new in zip(leads, reload_leads(sandbox, leads), strict=True):
         assert new["suppressed"] is False
         assert without(new, "suppressed") == without(old, "suppressed")
 
 
-@pytest.mark.choice(34)
+@pytest.mark.assumption(34)
 def test_email(sandbox: SandboxServer, api: Any, leads: list[Row]) -> None:
     before = sandbox.leads()
     result = api.act("EMAIL_LEADS", by_ids(leads[:3]), EMAIL_TO="a@example.com, b@mail.example.org")
-    assert outcome(result) == (True, 0, 0, 0, False)
+    assert action_counts(result) == (True, 0, 0, 0, False)
     (mail,) = sandbox.outbox
-    assert is_now(mail.pop("sent"))
+    assert is_recent(mail.pop("sent"))
     assert mail == {
         "mail_id": 1,
         "to": ["a@example.com", "b@mail.example.org"],
@@ -165,12 +165,12 @@ def test_email(sandbox: SandboxServer, api: Any, leads: list[Row]) -> None:
     assert [mail["lead_ids"] for mail in sandbox.outbox] == [by_ids(leads[:3])["leadIds"]] * 2
 
 
-@pytest.mark.choice(32)
+@pytest.mark.assumption(32)
 def test_callback_for_an_agent(sandbox: SandboxServer, api: Any, leads: list[Row], agent: Row) -> None:
     due = "2027-07-24T16:00:00.000+0000"
     params = {"ACTION_TYPE": "AGENT", "RESERVATION_AGENT_ID": str(agent["agentId"]), "CALLBACK_DATE": due}
-    assert outcome(api.act("CALLBACK_LEADS", by_ids(leads), **params)) == (True, len(leads), 0, 0, False)
-    for old, new in zip(leads, after(sandbox, leads), strict=True):
+    assert action_counts(api.act("CALLBACK_LEADS", by_ids(leads), **params)) == (True, len(leads), 0, 0, False)
+    for old, new in zip(leads, reload_leads(sandbox, leads), strict=True):
         assert (new["leadState"], new["nextDialTime"]) == ("AGENT-CALLBACK", due)
         assert new["pendingAgentName"] == f"{agent['firstName']} {agent['lastName']}"
         assert new["leadPasses"] == old["leadPasses"]
@@ -179,57 +179,57 @@ def test_callback_for_an_agent(sandbox: SandboxServer, api: Any, leads: list[Row
         assert redial["callBackPhone"] == new["leadPhone"].split("|")[0]
 
 
-@pytest.mark.choice(32)
+@pytest.mark.assumption(32)
 def test_callback_without_a_date_is_due_now(
     sandbox: SandboxServer, api: Any, leads: list[Row], agent: Row
 ) -> None:
     api.act("CALLBACK_LEADS", by_ids(leads[:1]), ACTION_TYPE="agent", RESERVATION_AGENT_ID=agent["agentId"])
-    assert is_now(after(sandbox, leads[:1])[0]["nextDialTime"])
+    assert is_recent(reload_leads(sandbox, leads[:1])[0]["nextDialTime"])
 
 
 @pytest.mark.parametrize(("kind", "state"), [("CANCEL", "CALLBACK-CANCELLED"), ("RESET", "READY")])
-@pytest.mark.choice(19, 32)
+@pytest.mark.assumption(19, 32)
 def test_callback_ends(sandbox: SandboxServer, api: Any, leads: list[Row], kind: str, state: str) -> None:
     waiting = in_state(leads, "AGENT-CALLBACK", "CALLBACK", "PENDING-CALLBACK")
     result = api.act("CALLBACK_LEADS", by_ids(waiting), ACTION_TYPE=kind)
-    assert outcome(result) == (True, len(waiting), 0, len(waiting), False)
-    changed = after(sandbox, waiting)
+    assert action_counts(result) == (True, len(waiting), 0, len(waiting), False)
+    changed = reload_leads(sandbox, waiting)
     assert {row["leadState"] for row in changed} == {state}
     assert {row["pendingAgentName"] for row in changed} == {None}
     assert redials(changed) == 0
 
 
-@pytest.mark.choice(33)
+@pytest.mark.assumption(33)
 def test_reservation(sandbox: SandboxServer, api: Any, leads: list[Row], agent: Row) -> None:
     due = "2027-01-02T03:04:05.000+0000"
     params = {"RESERVATION_AGENT_ID": agent["agentId"], "CALLBACK_DTS": due}
-    assert outcome(api.act("AGENT_RESERVATION", by_ids(leads), **params)) == (True, len(leads), 0, 0, False)
-    for old, new in zip(leads, after(sandbox, leads), strict=True):
+    assert action_counts(api.act("AGENT_RESERVATION", by_ids(leads), **params)) == (True, len(leads), 0, 0, False)
+    for old, new in zip(leads, reload_leads(sandbox, leads), strict=True):
         assert new["pendingAgentName"] == f"{agent['firstName']} {agent['lastName']}"
         assert (new["leadState"], new["nextDialTime"]) == (old["leadState"], due)
     assert api.count(pendingAgentId=agent["agentId"], campaignIds=[leads[0]["campaignId"]]) == len(leads)
     api.act("AGENT_RESERVATION", by_ids(leads), RESERVATION_AGENT_ID="0", CALLBACK_DTS="2027-05-05T00:00:00Z")
-    cleared = after(sandbox, leads)
+    cleared = reload_leads(sandbox, leads)
     assert {row["pendingAgentName"] for row in cleared} == {None}
     assert {row["nextDialTime"] for row in cleared} == {due}
 
 
 @pytest.mark.parametrize("params", [{}, {"force_dialer_cache_refresh": True}])
-@pytest.mark.choice(20)
+@pytest.mark.assumption(20)
 def test_dialer_refresh(sandbox: SandboxServer, api: Any, spring: Row, params: Row) -> None:
     before = sandbox.leads()
     result = api.act("DIALER_REFRESH", {"campaignIds": [spring["campaignId"]]}, **params)
-    assert outcome(result) == (True, 0, 0, 0, True)
+    assert action_counts(result) == (True, 0, 0, 0, True)
     assert sandbox.leads() == before
 
 
 def test_dates_follow_the_clock(sandbox: SandboxServer, api: Any, leads: list[Row]) -> None:
     sandbox.advance(86_400)
     api.act("RESET_LEADS", by_ids(in_state(leads, "READY")[:1]))
-    assert is_now(after(sandbox, in_state(leads, "READY")[:1])[0]["nextDialTime"], 24 * 60)
+    assert is_recent(reload_leads(sandbox, in_state(leads, "READY")[:1])[0]["nextDialTime"], 24 * 60)
 
 
-@pytest.mark.choice(22)
+@pytest.mark.assumption(22)
 def test_ready_leads_whose_number_must_not_be_called_are_not_called(
     sandbox: SandboxServer, api: Any, leads: list[Row]
 ) -> None:

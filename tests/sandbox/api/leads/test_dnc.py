@@ -10,8 +10,8 @@ import requests
 
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
-from tests.sandbox.support.leads import MANUAL, Row, in_state, is_now, lists_of
-from tests.sandbox.support.loads import counters, lead, load, only
+from tests.sandbox.support.leads import MANUAL, Row, in_state, is_recent, lists_of
+from tests.sandbox.support.loads import counters, lead, load, find_lead
 
 #: The guide's bodies: that of 2026, with the tag that every account has, and that of 2020.
 NEW = {"phone": "4155550100", "countryId": "USA", "dncTagId": 0, "externId": "lead-1001"}
@@ -88,7 +88,7 @@ def test_entry_in_the_form_of_either_guide(api: Any) -> None:
         "externId": "lead-1001",
     }
     assert (old["phone"], old["reason"], old["tag"]) == ("5105550100", "Did not want to be called", "GLOBAL")
-    assert is_now(old["addedDate"])
+    assert is_recent(old["addedDate"])
     assert api.get("dncLists").json()[-2:] == [new, old]
 
 
@@ -240,7 +240,7 @@ def test_tags_of_other_accounts_are_unknown(api: Any) -> None:
     assert post(api, "dncLists", {"phone": "4155550100", "dncTagId": tag}).status_code == 400
 
 
-@pytest.mark.choice(41, 39)
+@pytest.mark.assumption(41, 39)
 def test_listed_leads_are_left_out_of_a_load(api: Any, spring: Row) -> None:
     add(api, phone="4155500002")
     add(api, externId="T-3")
@@ -251,7 +251,7 @@ def test_listed_leads_are_left_out_of_a_load(api: Any, spring: Row) -> None:
     assert (newest["leadsAccepted"], newest["leadsDoNotCall"]) == (4, 3)
 
 
-@pytest.mark.choice(41)
+@pytest.mark.assumption(41)
 def test_listed_leads_are_loaded_as_do_not_call_where_told_so(
     api_of: Callable[[SandboxServer], Any],
 ) -> None:
@@ -260,10 +260,10 @@ def test_listed_leads_are_loaded_as_do_not_call_where_told_so(
         add(api, phone="4155500002")
         result = load(api, campaign, [lead(1), lead(2)])
         assert counters(result) == (2, 2, 2, 2, 0, 1)
-        assert [only(api, f"T-{number}")["leadState"] for number in (1, 2)] == ["READY", "DO-NOT-CALL"]
+        assert [find_lead(api, f"T-{number}")["leadState"] for number in (1, 2)] == ["READY", "DO-NOT-CALL"]
 
 
-@pytest.mark.choice(41)
+@pytest.mark.assumption(41)
 @pytest.mark.parametrize(
     ("option", "scrubbed"),
     [
@@ -301,7 +301,7 @@ def test_entry_leaves_leads_that_are_there_alone(sandbox: SandboxServer, api: An
     assert sandbox.leads() == before
 
 
-@pytest.mark.choice(22, 30)
+@pytest.mark.assumption(22, 30)
 def test_dialer_passes_over_what_is_listed(sandbox: SandboxServer, api: Any, spring: Row) -> None:
     load(api, spring, [lead(1), lead(2), lead(3), lead(4)], dialPriority="IMMEDIATE")
     forbidden = {**MANUAL, "DO_NOT_CALL": True}
@@ -314,13 +314,13 @@ def test_dialer_passes_over_what_is_listed(sandbox: SandboxServer, api: Any, spr
     assert states == {"T-1": "READY", "T-2": "READY", "T-3": "PENDING", "T-4": "PENDING"}
 
 
-@pytest.mark.choice(30)
+@pytest.mark.assumption(30)
 def test_manual_pass_lists_the_phone_or_the_external_id(api: Any, spring: Row) -> None:
     load(api, spring, [lead(number) for number in (1, 2, 3)] + [lead(4, "4155500004|4155500005")])
     forbidden = {**MANUAL, "PASS_DISPOSITION": "Do Not Call", "DO_NOT_CALL": "true"}
     api.act("MANUAL_LEADS", {"externIds": ["T-1"]}, **forbidden)
     api.act("MANUAL_LEADS", {"leadPhoneNumbers": [lead(2)["leadPhone"]]}, **forbidden)
-    api.act("MANUAL_LEADS", {"leadIds": [only(api, "T-4")["leadId"]]}, **forbidden)
+    api.act("MANUAL_LEADS", {"leadIds": [find_lead(api, "T-4")["leadId"]]}, **forbidden)
     api.act("MANUAL_LEADS", {"externIds": ["T-3"]}, **MANUAL)
     assert found(api, reason="Do Not Call") == [
         (None, "T-1"),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
-from tests.sandbox.support.leads import MANUAL, Row, after, by_ids, in_state, is_now, move_to, outcome
+from tests.sandbox.support.leads import MANUAL, Row, reload_leads, by_ids, in_state, is_recent, move_params, action_counts
 
 
 @pytest.mark.parametrize(
@@ -19,25 +19,25 @@ from tests.sandbox.support.leads import MANUAL, Row, after, by_ids, in_state, is
         ({"DO_NOT_CALL": True, "REQUEUE": False}, "DO-NOT-CALL"),
     ],
 )
-@pytest.mark.choice(30)
+@pytest.mark.assumption(30)
 def test_manual_pass(sandbox: SandboxServer, api: Any, leads: list[Row], changes: Row, state: str) -> None:
     params = {**MANUAL, "PASS_DELAY": "90", **changes}
     result = api.act("MANUAL_LEADS", by_ids(leads), **params)
-    assert outcome(result) == (True, len(leads), 0, 0, False)
+    assert action_counts(result) == (True, len(leads), 0, 0, False)
     requeued = str(params["REQUEUE"]).lower() == "true"
-    for old, new in zip(leads, after(sandbox, leads), strict=True):
+    for old, new in zip(leads, reload_leads(sandbox, leads), strict=True):
         assert new["leadPasses"] == old["leadPasses"] + 1
         assert (new["leadState"], new["agentDispostion"]) == (state, "Left Voicemail")
         assert new["lastPassDispo"] == new["lastPassDisposition"] == "MANUAL_PASS"
-        assert is_now(new["lastPassDts"])
-        assert is_now(new["nextDialTime"], 90) if requeued else new["nextDialTime"] == old["nextDialTime"]
+        assert is_recent(new["lastPassDts"])
+        assert is_recent(new["nextDialTime"], 90) if requeued else new["nextDialTime"] == old["nextDialTime"]
 
 
-@pytest.mark.choice(30)
+@pytest.mark.assumption(30)
 def test_manual_pass_is_added_each_time(sandbox: SandboxServer, api: Any, leads: list[Row]) -> None:
     for _ in range(2):
         api.act("MANUAL_LEADS", by_ids(leads[:1]), **MANUAL)
-    assert after(sandbox, leads[:1])[0]["leadPasses"] == leads[0]["leadPasses"] + 2
+    assert reload_leads(sandbox, leads[:1])[0]["leadPasses"] == leads[0]["leadPasses"] + 2
 
 
 @pytest.mark.parametrize(("merge", "passes"), [(True, 1), (False, 0)])
@@ -45,11 +45,11 @@ def test_manual_pass_of_a_copy(
     sandbox: SandboxServer, api: Any, leads: list[Row], summer: Row, merge: bool, passes: int
 ) -> None:
     newest = max(lead["leadId"] for lead in sandbox.leads())
-    api.act("MOVE_TO_CAMPAIGN", by_ids(leads[:1]), **move_to(summer, CREATE_COPY_SETTING="true"))
+    api.act("MOVE_TO_CAMPAIGN", by_ids(leads[:1]), **move_params(summer, CREATE_COPY_SETTING="true"))
     (copy,) = [lead for lead in sandbox.leads() if lead["leadId"] > newest]
     result = api.act("MANUAL_LEADS", by_ids([copy]), **{**MANUAL, "MERGE_ORIGINAL": merge})
     assert result["leadUpdateCount"] == 1
-    original = after(sandbox, leads[:1])[0]
+    original = reload_leads(sandbox, leads[:1])[0]
     assert original["leadPasses"] == leads[0]["leadPasses"] + passes
     assert original["leadState"] == leads[0]["leadState"]
 
@@ -57,20 +57,20 @@ def test_manual_pass_of_a_copy(
 def test_manual_pass_of_a_copy_and_its_original_counts_once_each(
     sandbox: SandboxServer, api: Any, leads: list[Row], summer: Row
 ) -> None:
-    api.act("MOVE_TO_CAMPAIGN", by_ids(leads[:1]), **move_to(summer, CREATE_COPY_SETTING="true"))
+    api.act("MOVE_TO_CAMPAIGN", by_ids(leads[:1]), **move_params(summer, CREATE_COPY_SETTING="true"))
     both = [lead for lead in sandbox.leads() if lead["externId"] == leads[0]["externId"]]
     result = api.act("MANUAL_LEADS", by_ids(both), **{**MANUAL, "MERGE_ORIGINAL": True})
     assert result["leadUpdateCount"] == len(both) > 1
-    assert [row["leadPasses"] for row in after(sandbox, both)] == [row["leadPasses"] + 1 for row in both]
+    assert [row["leadPasses"] for row in reload_leads(sandbox, both)] == [row["leadPasses"] + 1 for row in both]
 
 
-@pytest.mark.choice(31)
+@pytest.mark.assumption(31)
 def test_a_lead_that_has_used_up_its_passes_stays_ready(
     sandbox: SandboxServer, api: Any, leads: list[Row]
 ) -> None:
     (spent,) = in_state(leads, "MAX-DIAL-LIMIT")[:1]
     api.act("MANUAL_LEADS", by_ids([spent]), **MANUAL)
-    (row,) = after(sandbox, [spent])
+    (row,) = reload_leads(sandbox, [spent])
     assert row["leadPasses"] == row["maxPasses"] + 1
     assert row["leadState"] == "READY"
     sandbox.fault("dialer", operation="lead_search", leads=2000)

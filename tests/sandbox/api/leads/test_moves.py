@@ -9,20 +9,20 @@ import pytest
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from tests.sandbox.support.leads import (
     Row,
-    after,
+    reload_leads,
     by_ids,
     lists_of,
-    move_to,
-    outcome,
+    move_params,
+    action_counts,
     without,
 )
 
 
-@pytest.mark.choice(24, 27)
+@pytest.mark.assumption(24, 27)
 def test_move_into_a_new_list(sandbox: SandboxServer, api: Any, leads: list[Row], summer: Row) -> None:
     lists = lists_of(api, summer)
-    result = api.act("MOVE_TO_CAMPAIGN", by_ids(leads), **move_to(summer))
-    assert outcome(result) == (True, len(leads), 0, 0, False)
+    result = api.act("MOVE_TO_CAMPAIGN", by_ids(leads), **move_params(summer))
+    assert action_counts(result) == (True, len(leads), 0, 0, False)
     (new_list,) = [row for row in lists_of(api, summer) if row not in lists]
     assert (new_list["listDesc"], new_list["leadsSupplied"]) == ("New Leads List", len(leads))
     target = {
@@ -33,39 +33,39 @@ def test_move_into_a_new_list(sandbox: SandboxServer, api: Any, leads: list[Row]
         "listDesc": "New Leads List",
     }
     changing = (*target, "stateDts", "uploadDate", "uploadedBy")
-    for old, new in zip(leads, after(sandbox, leads), strict=True):
+    for old, new in zip(leads, reload_leads(sandbox, leads), strict=True):
         assert {name: new[name] for name in target} == target
         assert without(new, *changing) == without(old, *changing)
 
 
-@pytest.mark.choice(27)
+@pytest.mark.assumption(27)
 def test_two_moves_make_two_lists_of_one_name(api: Any, leads: list[Row], summer: Row) -> None:
     for lead in leads[:2]:
-        api.act("MOVE_TO_CAMPAIGN", by_ids([lead]), **move_to(summer))
+        api.act("MOVE_TO_CAMPAIGN", by_ids([lead]), **move_params(summer))
     assert [row["listDesc"] for row in lists_of(api, summer)].count("New Leads List") == 2
 
 
-@pytest.mark.choice(27)
+@pytest.mark.assumption(27)
 def test_new_list_without_a_name(api: Any, leads: list[Row], summer: Row) -> None:
-    params = {**move_to(summer), "LIST_NAME": None}
+    params = {**move_params(summer), "LIST_NAME": None}
     assert api.act("MOVE_TO_CAMPAIGN", by_ids(leads[:1]), **params)["success"]
     assert lists_of(api, summer)[-1]["listDesc"]
 
 
 def test_move_into_an_existing_list(sandbox: SandboxServer, api: Any, leads: list[Row], summer: Row) -> None:
     lists = lists_of(api, summer)
-    params = move_to(summer, LIST_ID=lists[0]["listId"], CREATE_COPY_SETTING=False)
+    params = move_params(summer, LIST_ID=lists[0]["listId"], CREATE_COPY_SETTING=False)
     assert api.act("MOVE_TO_CAMPAIGN", by_ids(leads), **params)["leadUpdateCount"] == len(leads)
-    assert {row["listDesc"] for row in after(sandbox, leads)} == {lists[0]["listDesc"]}
+    assert {row["listDesc"] for row in reload_leads(sandbox, leads)} == {lists[0]["listDesc"]}
     assert len(lists_of(api, summer)) == len(lists)
 
 
-@pytest.mark.choice(25)
+@pytest.mark.assumption(25)
 def test_copy(sandbox: SandboxServer, api: Any, leads: list[Row], summer: Row) -> None:
     before = sandbox.leads()
     newest = before[-1]["leadId"]
-    result = api.act("MOVE_TO_CAMPAIGN", by_ids(leads), **move_to(summer, CREATE_COPY_SETTING=True))
-    assert outcome(result) == (True, len(leads), 0, 0, False)
+    result = api.act("MOVE_TO_CAMPAIGN", by_ids(leads), **move_params(summer, CREATE_COPY_SETTING=True))
+    assert action_counts(result) == (True, len(leads), 0, 0, False)
     assert [lead for lead in sandbox.leads() if lead["leadId"] <= newest] == before
     copies = [lead for lead in sandbox.leads() if lead["leadId"] > newest]
     kept = ("externId", "leadPhone", "leadState", "leadPasses", "nextDialTime", "firstName", "suppressed")
@@ -75,12 +75,12 @@ def test_copy(sandbox: SandboxServer, api: Any, leads: list[Row], summer: Row) -
     assert copies[0]["leadId"] in [row["leadId"] for row in api.search(leadPhoneNumbers=[phone])]
 
 
-@pytest.mark.choice(26)
+@pytest.mark.assumption(26)
 def test_transition(sandbox: SandboxServer, api: Any, leads: list[Row], summer: Row) -> None:
     newest = sandbox.leads()[-1]["leadId"]
-    result = api.act("MOVE_TO_CAMPAIGN", by_ids(leads), **move_to(summer, CREATE_COPY_SETTING="transition"))
-    assert outcome(result) == (True, len(leads), 0, 0, False)
-    originals = after(sandbox, leads)
+    result = api.act("MOVE_TO_CAMPAIGN", by_ids(leads), **move_params(summer, CREATE_COPY_SETTING="transition"))
+    assert action_counts(result) == (True, len(leads), 0, 0, False)
+    originals = reload_leads(sandbox, leads)
     assert {(row["leadState"], row["campaignName"]) for row in originals} == {
         ("TRANSITIONED", "Spring Renewals")
     }
@@ -89,38 +89,38 @@ def test_transition(sandbox: SandboxServer, api: Any, leads: list[Row], summer: 
     assert {(row["leadState"], row["campaignName"]) for row in copies} == {("READY", "Summer Win-Back")}
 
 
-@pytest.mark.choice(29)
+@pytest.mark.assumption(29)
 def test_duplicates_may_stay_behind(sandbox: SandboxServer, api: Any, leads: list[Row], summer: Row) -> None:
-    copies = move_to(summer, CREATE_COPY_SETTING="true")
+    copies = move_params(summer, CREATE_COPY_SETTING="true")
     api.act("MOVE_TO_CAMPAIGN", by_ids(leads[:3]), **copies)
     target = lists_of(api, summer)[-1]["listId"]
-    ignoring = move_to(summer, LIST_ID=target, DUPLICATE_ACTION_SETTING="IGNORE")
+    ignoring = move_params(summer, LIST_ID=target, DUPLICATE_ACTION_SETTING="IGNORE")
     result = api.act("MOVE_TO_CAMPAIGN", by_ids(leads[:8]), **ignoring)
     assert result["leadUpdateCount"] == 5
-    moved = [row["campaignName"] for row in after(sandbox, leads[:8])]
+    moved = [row["campaignName"] for row in reload_leads(sandbox, leads[:8])]
     assert moved == ["Spring Renewals"] * 3 + ["Summer Win-Back"] * 5
 
 
-@pytest.mark.choice(29)
+@pytest.mark.assumption(29)
 def test_duplicates_among_the_leads_moved(
     sandbox: SandboxServer, api: Any, leads: list[Row], spring: Row
 ) -> None:
-    api.act("MOVE_TO_CAMPAIGN", by_ids(leads[:3]), **move_to(spring, CREATE_COPY_SETTING="true"))
+    api.act("MOVE_TO_CAMPAIGN", by_ids(leads[:3]), **move_params(spring, CREATE_COPY_SETTING="true"))
     twice = {"leadPhoneNumbers": [row["leadPhone"].split("|")[0] for row in leads[:3]]}
     assert api.count(**twice) == 6
-    ignoring = move_to(spring, DUPLICATE_ACTION_SETTING="IGNORE")
+    ignoring = move_params(spring, DUPLICATE_ACTION_SETTING="IGNORE")
     assert api.act("MOVE_TO_CAMPAIGN", twice, **ignoring)["leadUpdateCount"] == 3
 
 
-@pytest.mark.choice(28)
+@pytest.mark.assumption(28)
 def test_move_to_the_place_where_the_leads_are(api: Any, leads: list[Row], spring: Row) -> None:
     same = [row for row in leads if row["listId"] == leads[0]["listId"]]
     for setting in ("MOVE", "IGNORE"):
-        params = move_to(spring, LIST_ID=same[0]["listId"], DUPLICATE_ACTION_SETTING=setting)
+        params = move_params(spring, LIST_ID=same[0]["listId"], DUPLICATE_ACTION_SETTING=setting)
         assert api.act("MOVE_TO_CAMPAIGN", by_ids(same), **params)["leadUpdateCount"] == len(same)
 
 
-@pytest.mark.choice(29)
+@pytest.mark.assumption(29)
 def test_copies_that_would_be_duplicates_of_their_originals_are_left_out(
     api: Any, sandbox: SandboxServer
 ) -> None:
@@ -128,7 +128,7 @@ def test_copies_that_would_be_duplicates_of_their_originals_are_left_out(
     place = sandbox.campaign("Spring Renewals")
     for lead in leads:
         params = {
-            **move_to(place),
+            **move_params(place),
             "LIST_ID": lead["listId"],
             "CREATE_COPY_SETTING": "true",
             "DUPLICATE_ACTION_SETTING": "IGNORE",

@@ -13,12 +13,12 @@ from tests.sandbox.support.leads import (
     MANUAL,
     Row,
     by_ids,
-    move_to,
-    outcome,
+    move_params,
+    action_counts,
 )
 
 
-@pytest.mark.choice(33)
+@pytest.mark.assumption(33)
 def test_a_strict_sandbox_reserves_only_with_a_date(api: Any, agent: Row, api_of: Any) -> None:
     params = {"RESERVATION_AGENT_ID": agent["agentId"]}
     assert api.act("AGENT_RESERVATION", {}, **params)["leadUpdateCount"] > 0
@@ -85,33 +85,33 @@ BAD = [
 
 
 @pytest.mark.parametrize(("action", "params", "name"), BAD, ids=lambda part: str(part)[:60])
-@pytest.mark.choice(16, 17, 32, 33)
+@pytest.mark.assumption(16, 17, 32, 33)
 def test_wrong_parameters_change_nothing(
     sandbox: SandboxServer, api: Any, leads: list[Row], summer: Row, action: str, params: Row, name: str
 ) -> None:
     if action == "MOVE_TO_CAMPAIGN":
-        params = {**move_to(summer), **params}
+        params = {**move_params(summer), **params}
     before = json.dumps(sandbox.leads("Spring Renewals"))
     result = api.act(action, by_ids(leads), **params)
-    assert outcome(result) == (False, 0, 0, 0, False)
+    assert action_counts(result) == (False, 0, 0, 0, False)
     assert result["leadActionType"] == action
     assert name in result["errorMessage"]
     assert json.dumps(sandbox.leads("Spring Renewals")) == before
     assert sandbox.outbox == []
 
 
-@pytest.mark.choice(17)
+@pytest.mark.assumption(17)
 def test_campaign_and_agent_of_another_account(sandbox: SandboxServer, api: Any, agent: Row) -> None:
     api.account = "50810002"
-    params = move_to(sandbox.campaign("Spring Renewals"))
+    params = move_params(sandbox.campaign("Spring Renewals"))
     assert "CAMPAIGN_ID" in api.act("MOVE_TO_CAMPAIGN", {}, **params)["errorMessage"]
     params = {"RESERVATION_AGENT_ID": agent["agentId"], "CALLBACK_DTS": "2026-07-01T00:00:00Z"}
     assert "RESERVATION_AGENT_ID" in api.act("AGENT_RESERVATION", {}, **params)["errorMessage"]
 
 
-@pytest.mark.choice(17)
+@pytest.mark.assumption(17)
 def test_list_of_another_campaign(api: Any, leads: list[Row], summer: Row) -> None:
-    params = move_to(summer, LIST_ID=leads[0]["listId"])
+    params = move_params(summer, LIST_ID=leads[0]["listId"])
     assert "LIST_ID" in api.act("MOVE_TO_CAMPAIGN", by_ids(leads), **params)["errorMessage"]
 
 

@@ -120,7 +120,7 @@ def test_what_is_neither_json_object_nor_file_is_refused(api: Any, body: bytes) 
     assert post(api, data=body).status_code == 400
 
 
-@pytest.mark.choice(52)
+@pytest.mark.assumption(52)
 @pytest.mark.ringcx_sandbox(id_cap=3)
 def test_cap_counts_for_phone_lists_too(api: Any, phones: list[str]) -> None:
     table = "\n".join(["phone", *phones[:3]])
@@ -132,7 +132,7 @@ def test_cap_counts_for_phone_lists_too(api: Any, phones: list[str]) -> None:
         assert "phoneList must hold at most 3 values" in response.json()["details"]
 
 
-@pytest.mark.choice(1)
+@pytest.mark.assumption(1)
 @pytest.mark.ringcx_sandbox(strict_criteria=True)
 def test_numbers_are_filter_enough_for_a_strict_sandbox(api: Any, phones: list[str]) -> None:
     assert len(found(post(api, json={"phoneList": phones}))) >= len(phones)

@@ -80,7 +80,7 @@ CRITERIA: list[tuple[dict[str, Any], Callable[[dict[str, Any]], Any]]] = [
 
 
 @pytest.mark.parametrize(("criteria", "test"), CRITERIA, ids=[str(criteria) for criteria, _ in CRITERIA])
-@pytest.mark.choice(11, 13)
+@pytest.mark.assumption(11, 13)
 def test_criteria(
     api: Any,
     account_leads: list[dict[str, Any]],
@@ -120,7 +120,7 @@ def test_criteria_on_fields_nobody_has(api: Any, field: str) -> None:
     assert api.count(**{field: "6175550000"}) == 0
 
 
-@pytest.mark.choice(14)
+@pytest.mark.assumption(14)
 def test_agents_as_criteria(api: Any, account_leads: list[dict[str, Any]]) -> None:
     group = api.get("agentGroups").json()[0]["agentGroupId"]
     agent = api.get(f"agentGroups/{group}/agents").json()[1]
@@ -148,13 +148,13 @@ def test_orphaned_leads_are_reserved_for_agents_who_left(
 @pytest.mark.parametrize(
     "spelling", ["{}", "1{}", "+1{}", "+1 ({0[0]}{0[1]}{0[2]}) 555-{0[6]}{0[7]}{0[8]}{0[9]}"]
 )
-@pytest.mark.choice(12)
+@pytest.mark.assumption(12)
 def test_phone_numbers_in_any_spelling(api: Any, sandbox: SandboxServer, spelling: str) -> None:
     lead = next(lead for lead in sandbox.leads("Spring Renewals") if "|" not in lead["leadPhone"])
     assert lead["leadId"] in ids(api.search(leadPhoneNumbers=[spelling.format(lead["leadPhone"])]))
 
 
-@pytest.mark.choice(12)
+@pytest.mark.assumption(12)
 def test_second_number_of_a_lead_is_found(api: Any, account_leads: list[dict[str, Any]]) -> None:
     lead = next(lead for lead in account_leads if "|" in lead["leadPhone"])
     assert lead["leadId"] in ids(api.search(leadPhoneNumbers=[lead["leadPhone"].split("|")[1]]))
@@ -173,7 +173,7 @@ def test_filters_combine_with_and_their_values_with_or(api: Any, sandbox: Sandbo
     assert ids(api.search(criteria)) == expected
 
 
-@pytest.mark.choice(9)
+@pytest.mark.assumption(9)
 def test_ids_may_be_texts(api: Any, spring: dict[str, Any]) -> None:
     number = api.count(campaignIds=[spring["campaignId"]])
     assert api.count(campaignIds=[str(spring["campaignId"])]) == number > 0
@@ -204,14 +204,14 @@ def test_one_extern_id_may_match_two_leads(api: Any, account_leads: list[dict[st
     ],
     ids=str,
 )
-@pytest.mark.choice(1, 2, 8, 10)
+@pytest.mark.assumption(1, 2, 8, 10)
 def test_what_is_no_filter_matches_the_whole_account(
     api: Any, account_leads: list[dict[str, Any]], criteria: dict[str, Any]
 ) -> None:
     assert api.count(**criteria) == len(account_leads)
 
 
-@pytest.mark.choice(2)
+@pytest.mark.assumption(2)
 def test_campaign_id_alone_narrows_only_when_set(
     api_of: Callable[[SandboxServer], Any],
 ) -> None:
@@ -246,7 +246,7 @@ def test_row_has_all_fields(api: Any, spring: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("base", [0, 1])
-@pytest.mark.choice(3, 5, 6)
+@pytest.mark.assumption(3, 5, 6)
 def test_paging(api_of: Callable[[SandboxServer], Any], base: int) -> None:
     with SandboxServer(Settings(size=300, page_base=base)) as sandbox:
         api = api_of(sandbox)
@@ -259,7 +259,7 @@ def test_paging(api_of: Callable[[SandboxServer], Any], base: int) -> None:
         assert api.post_search({}, page=base - 1, maxRows=80).status_code == 400
 
 
-@pytest.mark.choice(4)
+@pytest.mark.assumption(4)
 def test_row_cap_cuts_pages(api: Any, account_leads: list[dict[str, Any]]) -> None:
     assert len(account_leads) > 800
     for query in ({}, {"maxRows": 5000}):
@@ -268,7 +268,7 @@ def test_row_cap_cuts_pages(api: Any, account_leads: list[dict[str, Any]]) -> No
         assert first + second == ids(account_leads)[:800]
 
 
-@pytest.mark.choice(7)
+@pytest.mark.assumption(7)
 def test_count_is_a_bare_number_whatever_the_page(api: Any, account_leads: list[dict[str, Any]]) -> None:
     response = api.post_search({}, count="true", page=7, maxRows=1)
     assert response.headers["content-type"].startswith("application/json")
@@ -334,7 +334,7 @@ def test_bad_query(api: Any, query: dict[str, Any]) -> None:
     ],
     ids=str,
 )
-@pytest.mark.choice(8, 9)
+@pytest.mark.assumption(8, 9)
 def test_bad_criteria(api: Any, criteria: dict[str, Any]) -> None:
     response = api.post_search(criteria)
     assert response.status_code == 400
@@ -343,7 +343,7 @@ def test_bad_criteria(api: Any, criteria: dict[str, Any]) -> None:
     assert [error["attributeName"] for error in body["validationErrors"]] == list(criteria)
 
 
-@pytest.mark.choice(8)
+@pytest.mark.assumption(8)
 def test_every_bad_value_is_named(api: Any) -> None:
     body = api.post_search({"leadStates": ["REDY"], "leadIds": 5, "city": "Reno"}).json()
     errors = {error["attributeName"]: error for error in body["validationErrors"]}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
-from tests.sandbox.support.leads import MANUAL, Row, after, by_ids, in_state, move_to, outcome
+from tests.sandbox.support.leads import MANUAL, Row, reload_leads, by_ids, in_state, move_params, action_counts
 
 
 def refused(response: Any, name: str = "") -> None:
@@ -18,7 +18,7 @@ def refused(response: Any, name: str = "") -> None:
     assert [error["attributeName"] for error in body["validationErrors"]] == ([name] if name else [])
 
 
-@pytest.mark.choice(1)
+@pytest.mark.assumption(1)
 @pytest.mark.ringcx_sandbox(strict_criteria=True)
 def test_strict_criteria(sandbox: SandboxServer, api: Any, spring: Row) -> None:
     before = sandbox.leads()
@@ -31,7 +31,7 @@ def test_strict_criteria(sandbox: SandboxServer, api: Any, spring: Row) -> None:
     assert api.count(campaignIds=[spring["campaignId"]]) > 0
 
 
-@pytest.mark.choice(1, 2)
+@pytest.mark.assumption(1, 2)
 @pytest.mark.ringcx_sandbox(strict_criteria=True, honour_campaign_id=True)
 def test_a_campaign_id_that_counts_is_filter_enough(sandbox: SandboxServer, api: Any, spring: Row) -> None:
     expected = len(sandbox.leads("Spring Renewals"))
@@ -39,7 +39,7 @@ def test_a_campaign_id_that_counts_is_filter_enough(sandbox: SandboxServer, api:
     assert api.act("PAUSE_LEADS", {"campaignId": spring["campaignId"]})["leadUpdateCount"] < expected + 1
 
 
-@pytest.mark.choice(11)
+@pytest.mark.assumption(11)
 @pytest.mark.parametrize(
     ("criteria", "column", "part"),
     [
@@ -60,7 +60,7 @@ def test_texts_match_in_part(sandbox: SandboxServer, api: Any, criteria: Row, co
     assert [row["leadId"] for row in api.search(criteria)] == expected
 
 
-@pytest.mark.choice(52)
+@pytest.mark.assumption(52)
 @pytest.mark.ringcx_sandbox(id_cap=5)
 @pytest.mark.parametrize("name", ["campaignIds", "externIds", "leadIds", "leadPhoneNumbers", "listIds"])
 def test_lists_of_criteria_may_have_a_cap(sandbox: SandboxServer, api: Any, name: str) -> None:
@@ -70,13 +70,13 @@ def test_lists_of_criteria_may_have_a_cap(sandbox: SandboxServer, api: Any, name
     refused(api.put_action("DELETE_LEADS", {"campaignLeadSearchCriteria": {name: values}}), name)
 
 
-@pytest.mark.choice(52)
+@pytest.mark.assumption(52)
 def test_lists_of_criteria_have_no_cap_otherwise(api: Any, leads: list[Row]) -> None:
     ids = [*range(1, 20_000), leads[0]["leadId"]]
     assert api.count(leadIds=ids) == 1
 
 
-@pytest.mark.choice(16, 17)
+@pytest.mark.assumption(16, 17)
 @pytest.mark.ringcx_sandbox(strict_params=True)
 @pytest.mark.parametrize(
     ("action", "params", "name"),
@@ -95,7 +95,7 @@ def test_strict_parameters(
     sandbox: SandboxServer, api: Any, leads: list[Row], summer: Row, action: str, params: Row, name: str
 ) -> None:
     if action == "MOVE_TO_CAMPAIGN":
-        params = {**move_to(summer), **params}
+        params = {**move_params(summer), **params}
     before = sandbox.leads()
     body = {"campaignLeadSearchCriteria": by_ids(leads), "leadActionParams": {"paramMap": params}}
     refused(api.put_action(action, body), name)
@@ -103,7 +103,7 @@ def test_strict_parameters(
     assert sandbox.outbox == []
 
 
-@pytest.mark.choice(16, 33)
+@pytest.mark.assumption(16, 33)
 @pytest.mark.ringcx_sandbox(strict_params=True, strict_reservation=True)
 def test_strict_reservation_with_strict_parameters(api: Any, leads: list[Row], agent: Row) -> None:
     params = {"paramMap": {"RESERVATION_AGENT_ID": agent["agentId"]}}
@@ -119,52 +119,52 @@ def copies_of(sandbox: SandboxServer, leads: list[Row]) -> list[Row]:
     ]
 
 
-@pytest.mark.choice(25)
+@pytest.mark.assumption(25)
 @pytest.mark.ringcx_sandbox(copy_passes="reset")
 @pytest.mark.parametrize("setting", ["true", "TRANSITION"])
 def test_copies_may_start_anew(
     sandbox: SandboxServer, api: Any, leads: list[Row], summer: Row, setting: str
 ) -> None:
     called = [lead for lead in in_state(leads, "COMPLETE", "MAX-DIAL-LIMIT") if lead["leadPasses"]][:5]
-    api.act("MOVE_TO_CAMPAIGN", by_ids(called), **move_to(summer, CREATE_COPY_SETTING=setting))
+    api.act("MOVE_TO_CAMPAIGN", by_ids(called), **move_params(summer, CREATE_COPY_SETTING=setting))
     copies = copies_of(sandbox, called)
     assert [(row["leadState"], row["leadPasses"]) for row in copies] == [("READY", 0)] * len(called)
-    assert [row["leadPasses"] for row in after(sandbox, called)] == [row["leadPasses"] for row in called]
+    assert [row["leadPasses"] for row in reload_leads(sandbox, called)] == [row["leadPasses"] for row in called]
 
 
-@pytest.mark.choice(26)
+@pytest.mark.assumption(26)
 @pytest.mark.ringcx_sandbox(transition_marks="copy")
 def test_transitions_may_mark_the_copy(
     sandbox: SandboxServer, api: Any, leads: list[Row], summer: Row
 ) -> None:
-    result = api.act("MOVE_TO_CAMPAIGN", by_ids(leads), **move_to(summer, CREATE_COPY_SETTING="TRANSITION"))
-    assert outcome(result) == (True, len(leads), 0, 0, False)
-    assert after(sandbox, leads) == leads
+    result = api.act("MOVE_TO_CAMPAIGN", by_ids(leads), **move_params(summer, CREATE_COPY_SETTING="TRANSITION"))
+    assert action_counts(result) == (True, len(leads), 0, 0, False)
+    assert reload_leads(sandbox, leads) == leads
     copies = copies_of(sandbox, leads)
     assert [(row["leadState"], row["leadPasses"]) for row in copies] == [
         ("TRANSITIONED", row["leadPasses"]) for row in leads
     ]
 
 
-@pytest.mark.choice(21)
+@pytest.mark.assumption(21)
 @pytest.mark.ringcx_sandbox(dialer_holds=3)
 @pytest.mark.parametrize("action", ["CANCEL_LEADS", "DELETE_LEADS", "MOVE_TO_CAMPAIGN", "PAUSE_LEADS"])
 def test_the_dialer_takes_some_leads_first(
     sandbox: SandboxServer, api: Any, leads: list[Row], summer: Row, action: str
 ) -> None:
     ready = in_state(leads, "READY")[:5]
-    params = move_to(summer) if action == "MOVE_TO_CAMPAIGN" else {}
+    params = move_params(summer) if action == "MOVE_TO_CAMPAIGN" else {}
     count = "leadDeleteCount" if action == "DELETE_LEADS" else "leadUpdateCount"
     assert api.act(action, by_ids(ready), **params)[count] == 2
-    held = [row for row in after(sandbox, ready) if row["leadState"] == "PENDING"]
+    held = [row for row in reload_leads(sandbox, ready) if row["leadState"] == "PENDING"]
     assert [row["leadId"] for row in held] == by_ids(ready[:3])["leadIds"]
     assert {row["campaignId"] for row in held} == {ready[0]["campaignId"]}
     # Whoever asks until nothing is left gets there.
     assert api.act(action, by_ids(held), **params)[count] == 3
-    assert not [row for row in after(sandbox, ready) if row["leadState"] in ("READY", "PENDING")] or params
+    assert not [row for row in reload_leads(sandbox, ready) if row["leadState"] in ("READY", "PENDING")] or params
 
 
-@pytest.mark.choice(21)
+@pytest.mark.assumption(21)
 @pytest.mark.ringcx_sandbox(dialer_holds=3)
 def test_the_dialer_does_not_mind_other_actions(api: Any, leads: list[Row]) -> None:
     ready = in_state(leads, "READY")[:5]

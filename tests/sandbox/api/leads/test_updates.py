@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
-from tests.sandbox.support.leads import Row, after, is_now, move_to
+from tests.sandbox.support.leads import Row, reload_leads, is_recent, move_params
 
 PERSON = """title firstName midName lastName suffix address1 address2 city state zip email gateKeeper auxData1
     auxData2 auxData3 auxData4 auxData5 auxPhone auxGreeting auxExternalUrl liveAnswerMessage
@@ -35,7 +35,7 @@ def lead(leads: list[Row]) -> Row:
     return next(lead for lead in leads if lead["leadState"] == "READY" and lead["leadPasses"] == 1)
 
 
-@pytest.mark.choice(49)
+@pytest.mark.assumption(49)
 def test_patch_changes_what_is_sent(sandbox: SandboxServer, api: Any, lead: Row) -> None:
     others = [row for row in sandbox.leads() if row["leadId"] != lead["leadId"]]
     answer = changed(api, "PATCH", lead, {"auxData3": "expired", "city": "Zürich", "maxPasses": "3"})
@@ -45,7 +45,7 @@ def test_patch_changes_what_is_sent(sandbox: SandboxServer, api: Any, lead: Row)
     assert api.count(city="zürich") == 1
 
 
-@pytest.mark.choice(49)
+@pytest.mark.assumption(49)
 def test_put_empties_what_is_not_sent(sandbox: SandboxServer, api: Any, lead: Row, spring: Row) -> None:
     answer = changed(api, "PUT", lead, {"firstName": "Nova", "leadPhone": lead["leadPhone"]})
     kept = ("leadId", "externId", "leadState", "leadPasses", "suppressed", "loadedDts", "stateDts")
@@ -59,11 +59,11 @@ def test_put_empties_what_is_not_sent(sandbox: SandboxServer, api: Any, lead: Ro
 
 def test_put_of_the_whole_lead_changes_nothing(sandbox: SandboxServer, api: Any, lead: Row) -> None:
     assert changed(api, "PUT", lead, lead["campaignLead"]) == lead["campaignLead"]
-    assert after(sandbox, [lead]) == [lead]
+    assert reload_leads(sandbox, [lead]) == [lead]
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
-@pytest.mark.choice(50)
+@pytest.mark.assumption(50)
 def test_what_belongs_to_the_dialer_is_ignored(api: Any, lead: Row, method: str) -> None:
     body = {
         **lead["campaignLead"],
@@ -80,18 +80,18 @@ def test_what_belongs_to_the_dialer_is_ignored(api: Any, lead: Row, method: str)
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
-@pytest.mark.choice(50)
+@pytest.mark.assumption(50)
 @pytest.mark.ringcx_sandbox(patch_state=True)
 def test_state_may_be_updated_where_the_sandbox_is_told_so(api: Any, lead: Row, method: str) -> None:
     body = {**lead["campaignLead"], "leadState": "DO_NOT_CALL", "leadPasses": 7}
     answer = changed(api, method, lead, body)
     assert (answer["leadState"], answer["leadPasses"]) == ("DO-NOT-CALL", 1)
-    assert is_now(answer["stateDts"])
+    assert is_recent(answer["stateDts"])
     assert send(api, method, lead, {"leadState": "DONE"}).status_code == 400
     assert changed(api, method, lead, {"leadState": None})["leadState"] == "DO-NOT-CALL"
 
 
-@pytest.mark.choice(12)
+@pytest.mark.assumption(12)
 def test_searches_follow_the_numbers(api: Any, lead: Row) -> None:
     phones = ["+1 (212) 555-0100", "2125550101", "+493012345678", "+442079460000"]
     body = {
@@ -189,13 +189,13 @@ def test_a_number_of_another_campaign_is_free(api: Any, sandbox: SandboxServer, 
 
 
 def test_keeping_the_number_makes_no_duplicate(api: Any, lead: Row, spring: Row) -> None:
-    api.act("MOVE_TO_CAMPAIGN", {"leadIds": [lead["leadId"]]}, **move_to(spring, CREATE_COPY_SETTING="true"))
+    api.act("MOVE_TO_CAMPAIGN", {"leadIds": [lead["leadId"]]}, **move_params(spring, CREATE_COPY_SETTING="true"))
     body = {"leadPhone": lead["leadPhone"], "auxData3": "new"}
     assert changed(api, "PATCH", lead, body, duplicateHandling="REMOVE_ALL_EXISTING")["auxData3"] == "new"
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
-@pytest.mark.choice(48, 49)
+@pytest.mark.assumption(48, 49)
 def test_leads_that_are_not_there(
     sandbox: SandboxServer, api: Any, lead: Row, summer: Row, method: str
 ) -> None:
@@ -209,7 +209,7 @@ def test_leads_that_are_not_there(
     assert send(api, method, lead, body, listId=other_list).status_code == 404
     api.account = "50810002"
     assert send(api, method, lead, body).status_code == 404
-    assert after(sandbox, [lead]) == [lead]
+    assert reload_leads(sandbox, [lead]) == [lead]
     api.account = "50810001"
     assert send(api, method, lead, body, listId=lead["listId"]).status_code == 200
 
@@ -247,7 +247,7 @@ def test_bad_updates_change_nothing(
     response = send(api, method, lead, {"city": "Reno", **body}, **query)
     assert response.status_code == 400
     assert [error["attributeName"] for error in response.json()["validationErrors"]] == [name]
-    assert after(sandbox, [lead]) == [lead]
+    assert reload_leads(sandbox, [lead]) == [lead]
 
 
 @pytest.mark.parametrize("body", [[], "lead", 1, None])

@@ -15,7 +15,7 @@ import requests
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
 from tests.sandbox.support.leads import Row, lists_of
-from tests.sandbox.support.loads import only, post_load
+from tests.sandbox.support.loads import find_lead, post_load
 
 CSV = b'phone,id,first,last\n4155500001,F-1,Ada,Lovelace\n(415) 550-0002,F-2,"Bea, B.",\n'
 MAPPINGS = {"LEAD_PHONE": 0, "EXTERN_ID": 1, "FIRST_NAME": 2, "LAST_NAME": 3}
@@ -85,10 +85,10 @@ def test_file_is_loaded_into_a_new_list(api: Any, spring: Row) -> None:
     newest = load_file(api, spring)
     assert len(lists_of(api, spring)) == before + 1
     assert (newest["listDesc"], *result_of(newest)) == ("Renewal leads", 2, 2, "OK")
-    row = only(api, "F-2")
+    row = find_lead(api, "F-2")
     assert (row["leadPhone"], row["firstName"], row["lastName"]) == ("4155500002", "Bea, B.", None)
     assert (row["leadState"], row["listId"]) == ("READY", newest["listId"])
-    assert only(api, "F-1")["lastName"] == "Lovelace"
+    assert find_lead(api, "F-1")["lastName"] == "Lovelace"
 
 
 @pytest.mark.parametrize(("file_type", "separator"), [("PIPE", b"|"), ("TAB", b"\t")])
@@ -119,13 +119,13 @@ def test_headers_that_are_not_announced_are_a_rejected_row(api: Any, spring: Row
     assert api.count(externIds=["F-1", "F-2"]) == 2
 
 
-@pytest.mark.choice(56)
+@pytest.mark.assumption(56)
 def test_columns_are_counted_from_0(api: Any, spring: Row) -> None:
     load_file(api, spring, pageColumnMappings={**MAPPINGS, "FIRST_NAME": 3, "LAST_NAME": 2})
     assert names_of(api, "F-1") == [("Lovelace", "Ada")]
 
 
-@pytest.mark.choice(56)
+@pytest.mark.assumption(56)
 def test_columns_are_counted_from_1_where_told_so(api_of: Callable[[SandboxServer], Any]) -> None:
     with SandboxServer(Settings(size=100, column_base=1)) as other:
         api, campaign = api_of(other), other.campaign("Spring Renewals")
@@ -154,13 +154,13 @@ def test_columns_of_all_kinds(api: Any, spring: Row, agent: Row) -> None:
         additionalPhoneMappings={"2": 4},
     )
     assert result_of(newest) == (1, 1, "OK")
-    row = only(api, "F-1")
+    row = find_lead(api, "F-1")
     assert row["pendingAgentName"] == f"{agent['firstName']} {agent['lastName']}"
     assert (row["extraData"], row["zip"]) == ('{"tier": "gold"}', None)
     assert api.count(leadPhoneNumbers=["4155500009"]) == 1
 
 
-@pytest.mark.choice(36)
+@pytest.mark.assumption(36)
 @pytest.mark.parametrize("missing", ["duplicateHandling", "timeZoneOption"])
 def test_missing_option_shows_at_the_list(api: Any, spring: Row, missing: str) -> None:
     newest = load_file(api, spring, **{missing: None})
@@ -169,7 +169,7 @@ def test_missing_option_shows_at_the_list(api: Any, spring: Row, missing: str) -
     assert api.count(externIds=["F-1", "F-2"]) == 0
 
 
-@pytest.mark.choice(37)
+@pytest.mark.assumption(37)
 @pytest.mark.parametrize("mappings", [{}, None, {"EXTERN_ID": 1}])
 def test_file_without_a_good_lead_shows_at_the_list(api: Any, spring: Row, mappings: object) -> None:
     newest = load_file(api, spring, pageColumnMappings=mappings)
@@ -286,7 +286,7 @@ def test_body_that_is_no_form_is_400(api: Any, spring: Row) -> None:
     assert response.json()["pagePreviews"][0]["rowData"] == [["a", "b"]]
 
 
-@pytest.mark.choice(48)
+@pytest.mark.assumption(48)
 def test_unknown_campaign_is_404(api: Any) -> None:
     assert preview(api, {"campaignId": 1}).status_code == 404
     assert process(api, {"campaignId": 1}, "x").status_code == 404
@@ -358,7 +358,7 @@ def test_excel_file_is_loaded(api: Any, spring: Row) -> None:
     ]
     mappings = {"LEAD_PHONE": 0, "EXTERN_ID": 1, "FIRST_NAME": 3}
     assert process(api, spring, shown["transactionId"], pageColumnMappings=mappings).status_code == 202
-    assert (only(api, "17")["leadPhone"], only(api, "17")["firstName"]) == ("4155500001", "Ada & Bea")
+    assert (find_lead(api, "17")["leadPhone"], find_lead(api, "17")["firstName"]) == ("4155500001", "Ada & Bea")
 
 
 def test_values_of_all_kinds_are_texts(api: Any, spring: Row) -> None:
@@ -482,7 +482,7 @@ def test_bad_excel_file_is_400(api: Any, spring: Row, name: str) -> None:
 
 
 @pytest.mark.parametrize(("step", "calls"), [("preview", 12), ("process", 9)])
-@pytest.mark.choice(47)
+@pytest.mark.assumption(47)
 def test_documented_limits(api_of: Callable[[SandboxServer], Any], step: str, calls: int) -> None:
     with SandboxServer(Settings(size=20)) as limited:
         api, campaign = api_of(limited), limited.campaign("Spring Renewals")

@@ -9,8 +9,8 @@ import pytest
 
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
-from tests.sandbox.support.leads import Row, is_now, lists_of
-from tests.sandbox.support.loads import OPTIONS, counters, lead, load, only, post_load
+from tests.sandbox.support.leads import Row, is_recent, lists_of
+from tests.sandbox.support.loads import OPTIONS, counters, lead, load, find_lead, post_load
 
 FAILED = "Your uploaded lead list file processing has failed"
 
@@ -19,7 +19,7 @@ def failure(result: Row) -> tuple[str, str]:
     return result["processingResult"], result["processingStatus"]
 
 
-@pytest.mark.choice(35, 39)
+@pytest.mark.assumption(35, 39)
 def test_load_answers_with_counters_and_makes_a_list(api: Any, spring: Row) -> None:
     before = {row["listId"] for row in lists_of(api, spring)}
     result = load(api, spring, [lead(1, firstName="Ada"), lead(2)])
@@ -35,18 +35,18 @@ def test_load_answers_with_counters_and_makes_a_list(api: Any, spring: Row) -> N
         "sandbox-user",
     )
     assert (new["leadsSupplied"], new["leadsAccepted"], new["result"]) == (2, 2, "OK")
-    assert is_now(new["uploadDate"])
-    row = only(api, "T-1")
+    assert is_recent(new["uploadDate"])
+    row = find_lead(api, "T-1")
     assert (row["listId"], row["listDesc"], row["campaignId"]) == (
         new["listId"], "Renewal leads", spring["campaignId"],
     )  # fmt: skip
     assert (row["leadState"], row["leadPasses"], row["suppressed"]) == ("READY", 0, False)
     assert (row["firstName"], row["maxPasses"]) == ("Ada", spring["maxPasses"])
-    assert is_now(row["loadedDts"])
-    assert is_now(row["nextDialTime"])
+    assert is_recent(row["loadedDts"])
+    assert is_recent(row["nextDialTime"])
 
 
-@pytest.mark.choice(35)
+@pytest.mark.assumption(35)
 def test_every_load_makes_a_list_even_of_the_same_name(api: Any, spring: Row) -> None:
     before = len(lists_of(api, spring))
     for number in (1, 2):
@@ -79,7 +79,7 @@ def test_all_fields_of_a_lead_are_kept(api: Any, spring: Row) -> None:
     }
     sent = lead(1, **fields, auxData1=30, auxData3="", maxPasses="4", dupeKeyOverride=77)
     load(api, spring, [sent])
-    row = only(api, "T-1")
+    row = find_lead(api, "T-1")
     assert {name: row[name] for name in fields} == fields
     assert (row["auxData1"], row["auxData3"]) == ("30", None)
     assert (row["maxPasses"], row["dupeKeyOverride"]) == (4, 77)
@@ -87,20 +87,20 @@ def test_all_fields_of_a_lead_are_kept(api: Any, spring: Row) -> None:
 
 def test_extended_data_is_shown_in_the_row(api: Any, spring: Row) -> None:
     load(api, spring, [lead(1, extendedLeadData={"important": "data", "interested": True}), lead(2)])
-    assert only(api, "T-1")["extraData"] == '{"important": "data", "interested": true}'
-    assert only(api, "T-2")["extraData"] is None
+    assert find_lead(api, "T-1")["extraData"] == '{"important": "data", "interested": true}'
+    assert find_lead(api, "T-2")["extraData"] is None
 
 
-@pytest.mark.choice(8)
+@pytest.mark.assumption(8)
 def test_unknown_properties_are_ignored(api: Any, spring: Row) -> None:
     sent = lead(1, middleName="Byron", countryId="USA", leadPasses=5, leadState="COMPLETE")
     result = load(api, spring, [sent], type="CUSTOM")
     assert counters(result) == (1, 1, 1, 1, 0, 0)
-    row = only(api, "T-1")
+    row = find_lead(api, "T-1")
     assert (row["midName"], row["leadPasses"], row["leadState"]) == (None, 0, "READY")
 
 
-@pytest.mark.choice(36)
+@pytest.mark.assumption(36)
 @pytest.mark.parametrize("missing", ["dialPriority", "duplicateHandling", "timeZoneOption"])
 @pytest.mark.parametrize("value", [None, ""])
 def test_missing_option_fails_within_200(api: Any, spring: Row, missing: str, value: object) -> None:
@@ -113,7 +113,7 @@ def test_missing_option_fails_within_200(api: Any, spring: Row, missing: str, va
     assert lists_of(api, spring) == before
 
 
-@pytest.mark.choice(36)
+@pytest.mark.assumption(36)
 def test_missing_options_have_defaults_where_told_so(api_of: Callable[[SandboxServer], Any]) -> None:
     with SandboxServer(Settings(size=100, loader_defaults=True)) as lenient:
         api, campaign = api_of(lenient), lenient.campaign("Spring Renewals")
@@ -121,10 +121,10 @@ def test_missing_options_have_defaults_where_told_so(api_of: Callable[[SandboxSe
         result = post_load(api, campaign, "direct", json=body).json()
         assert counters(result) == (2, 2, 2, 2, 0, 0)
         assert result["timeZoneOption"] == "NPA_NXX"
-        assert only(api, "T-1")["leadTimezone"] == "MST"
+        assert find_lead(api, "T-1")["leadTimezone"] == "MST"
 
 
-@pytest.mark.choice(37)
+@pytest.mark.assumption(37)
 @pytest.mark.parametrize("leads", [[], None])
 def test_load_of_nobody_fails_within_200(api: Any, spring: Row, leads: Any) -> None:
     before = lists_of(api, spring)
@@ -147,7 +147,7 @@ REJECTED = {
 }
 
 
-@pytest.mark.choice(38)
+@pytest.mark.assumption(38)
 @pytest.mark.parametrize("name", sorted(REJECTED))
 def test_bad_lead_is_rejected_and_the_others_are_loaded(api: Any, spring: Row, name: str) -> None:
     fields, message = REJECTED[name]
@@ -159,7 +159,7 @@ def test_bad_lead_is_rejected_and_the_others_are_loaded(api: Any, spring: Row, n
     assert api.count(externIds=["T-1", "T-2", "T-3"]) == 2
 
 
-@pytest.mark.choice(37, 38)
+@pytest.mark.assumption(37, 38)
 def test_load_of_bad_leads_only_fails(api: Any, spring: Row) -> None:
     result = load(api, spring, ["nobody", 7, None, {"externId": "T-1"}])
     assert failure(result) == ("Failed", "NO_LEADS_PASSED_VALIDATION")
@@ -167,7 +167,7 @@ def test_load_of_bad_leads_only_fails(api: Any, spring: Row) -> None:
     assert [row["rowData"] for row in result["rejectedRows"]] == [["nobody"], ["7"], [""], ["T-1"]]
 
 
-@pytest.mark.choice(40)
+@pytest.mark.assumption(40)
 def test_external_ids_may_repeat(api: Any, spring: Row) -> None:
     result = load(
         api, spring, [lead(1), {**lead(2), "externId": "T-1"}], duplicateHandling="REMOVE_ALL_EXISTING"
@@ -182,7 +182,7 @@ def test_retain_all_keeps_every_number(api: Any, spring: Row) -> None:
         assert (counters(result), result["hasDeletedLeads"]) == ((2, 2, 2, 2, 0, 0), False)
 
 
-@pytest.mark.choice(39)
+@pytest.mark.assumption(39)
 def test_remove_from_list_looks_at_the_batch_only(api: Any, spring: Row) -> None:
     same = {**lead(2), "leadPhone": "(415) 550-0001"}
     for _ in range(2):
@@ -191,7 +191,7 @@ def test_remove_from_list_looks_at_the_batch_only(api: Any, spring: Row) -> None
     assert [row["externId"] for row in api.search(leadPhoneNumbers=["4155500001"])] == ["T-1", "T-1"]
 
 
-@pytest.mark.choice(39)
+@pytest.mark.assumption(39)
 def test_remove_all_existing_gives_way_to_a_lead_loaded_so(api: Any, spring: Row, summer: Row) -> None:
     option = {"duplicateHandling": "REMOVE_ALL_EXISTING"}
     assert counters(load(api, spring, [lead(1), lead(1)], **option)) == (2, 2, 2, 1, 1, 0)
@@ -221,7 +221,7 @@ def test_deleted_leads_are_no_duplicates(api: Any, spring: Row) -> None:
 
 def test_several_numbers_of_a_lead(api: Any, spring: Row) -> None:
     load(api, spring, [lead(1, "4155500001|+1 (415) 550-0002")])
-    assert only(api, "T-1")["leadPhone"] == "4155500001|4155500002"
+    assert find_lead(api, "T-1")["leadPhone"] == "4155500001|4155500002"
     for number in ("4155500001", "4155500002"):
         assert api.count(leadPhoneNumbers=[number]) == 1
 
@@ -238,8 +238,8 @@ def test_e164_number_alone_or_beside(api: Any, spring: Row) -> None:
     alone = {"externId": "T-1", "leadPhoneE164": "+4930123456"}
     beside = lead(2, leadPhoneE164="+4930123457")
     assert load(api, spring, [alone, beside])["leadsInserted"] == 2
-    assert only(api, "T-1")["leadPhone"] == "+4930123456"
-    assert only(api, "T-2")["leadPhone"] == lead(2)["leadPhone"]
+    assert find_lead(api, "T-1")["leadPhone"] == "+4930123456"
+    assert find_lead(api, "T-2")["leadPhone"] == lead(2)["leadPhone"]
     assert [row["externId"] for row in api.search(leadPhoneNumbers=["+4930123457"])] == ["T-2"]
 
 
@@ -265,7 +265,7 @@ ZONES = {
 def test_time_zone_comes_from_where_it_is_told(api: Any, spring: Row, option: str) -> None:
     sent = lead(1, "3035550001|6175550001", zip="98101", leadTimezone="WA01")
     result = load(api, spring, [sent], timeZoneOption=option)
-    assert only(api, "T-1")["leadTimezone"] == ZONES[option]
+    assert find_lead(api, "T-1")["leadTimezone"] == ZONES[option]
     # Source: contract; an answer has no COUNTRY.
     assert result["timeZoneOption"] == (None if option == "COUNTRY" else option)
 
@@ -273,7 +273,7 @@ def test_time_zone_comes_from_where_it_is_told(api: Any, spring: Row, option: st
 @pytest.mark.parametrize("option", ["NPA_NXX", "ZIPCODE"])
 def test_unknown_place_has_a_time_zone_all_the_same(api: Any, spring: Row, option: str) -> None:
     load(api, spring, [lead(1, "9995550001")], timeZoneOption=option)
-    assert only(api, "T-1")["leadTimezone"] == "EST"
+    assert find_lead(api, "T-1")["leadTimezone"] == "EST"
 
 
 def test_reservation_for_an_agent(api: Any, spring: Row, agent: Row) -> None:
@@ -288,8 +288,8 @@ def test_reservation_for_an_agent(api: Any, spring: Row, agent: Row) -> None:
         "T-0",
         "T-1",
     ]
-    assert only(api, "T-0")["pendingAgentName"] == f"{agent['firstName']} {agent['lastName']}"
-    assert only(api, "T-4")["pendingAgentName"] is None
+    assert find_lead(api, "T-0")["pendingAgentName"] == f"{agent['firstName']} {agent['lastName']}"
+    assert find_lead(api, "T-4")["pendingAgentName"] is None
 
 
 def test_agents_of_other_accounts_are_unknown(api: Any, spring: Row) -> None:
@@ -308,13 +308,13 @@ def test_immediate_leads_are_called_first_and_the_latest_of_them_before(
     sandbox.fault("dialer", operation="accounts", leads=1)
     sandbox.fault("dialer", operation="lists", leads=2)
     api.session.get(f"{sandbox.url}/voice/api/v1/admin/accounts", timeout=20)
-    assert [only(api, f"T-{number}")["leadState"] for number in (1, 2, 3)] == ["READY", "PENDING", "READY"]
+    assert [find_lead(api, f"T-{number}")["leadState"] for number in (1, 2, 3)] == ["READY", "PENDING", "READY"]
     lists_of(api, spring)
-    assert only(api, "T-1")["leadState"] == "PENDING"
+    assert find_lead(api, "T-1")["leadState"] == "PENDING"
     # The other one is the oldest lead of all that may be called, as ever.
-    assert only(api, "T-3")["leadState"] == "READY"
+    assert find_lead(api, "T-3")["leadState"] == "READY"
     assert (
-        len([row for row in sandbox.leads() if is_now(row["stateDts"]) and row["leadState"] == "PENDING"])
+        len([row for row in sandbox.leads() if is_recent(row["stateDts"]) and row["leadState"] == "PENDING"])
         == 2
     )
 
@@ -341,7 +341,7 @@ BAD_OPTIONS: dict[str, tuple[str, object]] = {
 }
 
 
-@pytest.mark.choice(8)
+@pytest.mark.assumption(8)
 @pytest.mark.parametrize("name", sorted(BAD_OPTIONS))
 def test_bad_option_is_400(api: Any, spring: Row, name: str) -> None:
     option, value = BAD_OPTIONS[name]
@@ -351,26 +351,26 @@ def test_bad_option_is_400(api: Any, spring: Row, name: str) -> None:
     assert api.count(externIds=["T-1"]) == 0
 
 
-@pytest.mark.choice(48)
+@pytest.mark.assumption(48)
 @pytest.mark.parametrize("campaign", ["1", "999999999999999999999", "spring"])
 def test_unknown_campaign_is_404(api: Any, campaign: str) -> None:
     assert post_load(api, {"campaignId": campaign}, "direct", json={}).status_code == 404
 
 
-@pytest.mark.choice(48)
+@pytest.mark.assumption(48)
 def test_campaign_of_another_account_is_404(sandbox: SandboxServer, api: Any) -> None:
     foreign = sandbox.campaign("Solar Consultations")
     assert post_load(api, foreign, "direct", json={**OPTIONS, "uploadLeads": [lead(1)]}).status_code == 404
 
 
-@pytest.mark.choice(51)
+@pytest.mark.assumption(51)
 def test_loads_keep_the_sandboxs_time(sandbox: SandboxServer, api: Any, spring: Row) -> None:
     sandbox.advance(seconds=86_400)
     load(api, spring, [lead(1)])
-    assert is_now(only(api, "T-1")["loadedDts"], minutes=24 * 60)
+    assert is_recent(find_lead(api, "T-1")["loadedDts"], minutes=24 * 60)
 
 
-@pytest.mark.choice(55)
+@pytest.mark.assumption(55)
 @pytest.mark.parametrize(("when", "loaded"), [("after", 1), ("before", 0)])
 def test_failed_load_on_demand(sandbox: SandboxServer, api: Any, spring: Row, when: str, loaded: int) -> None:
     sandbox.fault("load_failed", operation="direct_load", when=when)
