@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import Any
 
 from airflow_provider_engagevoice.ringcx.bulk.action import ActionResult, BulkAction
@@ -65,3 +66,9 @@ def are_cancelled(ringcx: SandboxServer, ids: list[int]) -> list[bool]:
     """Return for each lead whether it is in the state CANCELLED."""
     states = {row["leadId"]: row["leadState"] for row in ringcx.leads()}
     return [states[lead_id] == "CANCELLED" for lead_id in ids]
+
+
+def new_lists(ringcx: SandboxServer) -> Counter[int]:
+    """Return the number of leads in each list that tests created in "Summer Win-Back", by list id."""
+    leads = ringcx.leads("Summer Win-Back")
+    return Counter(lead["listId"] for lead in leads if lead["listDesc"] == "Moved by a test")

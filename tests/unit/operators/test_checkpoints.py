@@ -142,14 +142,15 @@ def test_shared_store_without_backends_makes_unsafe_action_fail(
     assert added_passes(ringcx, ready_leads, six_ids) == [1, 1, 0, 0, 0, 0]
 
 
-def test_shared_store_load_returns_newest_of_all_backends(tmp_path: Path) -> None:
-    """Redis was not available while an attempt saved its last checkpoints."""
-    redis, files = UnreliableStore(tmp_path / "redis"), UnreliableStore(tmp_path / "files")
-    start_attempt(redis, files, number=1, is_retry=False).save({"next": 1})
-    redis.is_available = False
-    start_attempt(redis, files, number=2, is_retry=True).save({"next": 2})
-    redis.is_available = True
-    assert start_attempt(redis, files, number=3, is_retry=True).load() == {"next": 2}
+@pytest.mark.parametrize("unavailable", [0, 1], ids=["first", "second"])
+def test_shared_store_load_returns_newest_of_all_backends(tmp_path: Path, unavailable: int) -> None:
+    """One backend was not available while the second attempt saved its checkpoints."""
+    backends = UnreliableStore(tmp_path / "redis"), UnreliableStore(tmp_path / "files")
+    start_attempt(*backends, number=1, is_retry=False).save({"next": 1})
+    backends[unavailable].is_available = False
+    start_attempt(*backends, number=2, is_retry=True).save({"next": 2})
+    backends[unavailable].is_available = True
+    assert SharedCheckpointStore(FallbackStore(backends), TASK, 3, True).load() == {"next": 2}
 
 
 def test_shared_store_load_ignores_unreadable_checkpoint(tmp_path: Path) -> None:

@@ -52,3 +52,9 @@ def test_verify_move_whose_leads_stay_in_source_raises(changes: dict[str, Any], 
     params = {**move_params({"campaignId": 7}), **changes}
     with pytest.raises(InvalidParameter, match="can be verified only"):
         BulkAction.create("MOVE_TO_CAMPAIGN", Selection(body), params, verify=True)
+
+
+def test_verify_move_of_empty_selection_is_accepted() -> None:
+    """There is nothing to verify."""
+    empty = Selection({}, "leadIds is empty")
+    assert BulkAction.create("MOVE_TO_CAMPAIGN", empty, move_params({"campaignId": 7}), verify=True).verify

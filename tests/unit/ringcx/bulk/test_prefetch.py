@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_engagevoice.ringcx.exceptions import ActionRejected, UnexpectedResponse
+from airflow_provider_engagevoice.ringcx.exceptions import ActionRejected, Cancelled, UnexpectedResponse
 from airflow_provider_engagevoice.ringcx.ratelimit.limiter import RateLimiter
 from airflow_provider_engagevoice.ringcx.spec.rate_limits import RateWindow
 from airflow_provider_engagevoice.ringcx.storage.memory import MemoryStore
@@ -124,6 +124,17 @@ def test_prefetch_is_cancelled_when_the_action_fails(ringcx: SandboxServer, read
     with pytest.raises(ActionRejected):
         perform_action(client, "PAUSE_LEADS", {"leadIds": ids}, chunk_size=2)
     wait_for(lambda: all(thread.name != "ringcx-count" for thread in threading.enumerate()), 5.0)
+    assert completed_operations(ringcx) == [COUNT, ACTION]
+
+
+def test_prefetch_wait_ends_when_the_task_is_cancelled(ringcx: SandboxServer, ready_leads: LeadRows) -> None:
+    client = make_client(ringcx.url)
+    client.transport.limiter = RateLimiter(DelayedSecondCount())
+    # After the first chunk is complete, while the second one waits for its count.
+    cancel_soon = threading.Timer(0.5, client.cancel_token.cancel)
+    ringcx.fault("meanwhile", operation=ACTION, work=cancel_soon.start, times=1)
+    with pytest.raises(Cancelled, match="stopped after 1 of 2 chunks"):
+        perform_action(client, "PAUSE_LEADS", {"leadIds": lead_ids(ready_leads[:4])}, chunk_size=2)
     assert completed_operations(ringcx) == [COUNT, ACTION]
 
 

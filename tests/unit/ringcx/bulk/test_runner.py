@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from tests.support.bulk import (
     added_passes,
     are_cancelled,
     execute_in_chunks,
+    new_lists,
 )
 from tests.support.clients import count_action_requests, make_client, move_params, perform_action
 from tests.unit.ringcx.bulk.conftest import NextAttempt
@@ -271,13 +273,7 @@ def test_on_rejected_fail_also_applies_to_verify(
     assert count_action_requests(ringcx) == 3
 
 
-def list_ids_in_target(ringcx: SandboxServer) -> set[int]:
-    """Return the ids of the new lists of "Summer Win-Back" that contain leads."""
-    rows = ringcx.leads("Summer Win-Back")
-    return {row["listId"] for row in rows if row["listDesc"] == "Moved by a test"}
-
-
-def test_move_killed_after_first_chunk_resumes_into_its_list(
+def test_runner_resumed_move_uses_the_list_of_the_first_chunk(
     ringcx: SandboxServer, ready_leads: LeadRows, six_ids: list[int], next_attempt: NextAttempt
 ) -> None:
     params = move_params(ringcx.campaign("Summer Win-Back"))
@@ -286,10 +282,10 @@ def test_move_killed_after_first_chunk_resumes_into_its_list(
         execute_in_chunks(ringcx, six_ids, next_attempt(is_retry=False), "MOVE_TO_CAMPAIGN", params)
     result = execute_in_chunks(ringcx, six_ids, next_attempt(is_retry=True), "MOVE_TO_CAMPAIGN", params)
     assert (result["leads_updated"], result["requests"]) == (6, 3)
-    assert list_ids_in_target(ringcx) == {result["list_id"]}
+    assert new_lists(ringcx) == {result["list_id"]: 6}
 
 
-def test_move_stops_if_its_new_list_does_not_appear(
+def test_runner_move_stops_if_its_new_list_does_not_appear(
     ringcx: SandboxServer, six_ids: list[int], next_attempt: NextAttempt, pauses: list[float]
 ) -> None:
     """The next request would make a second list."""
@@ -301,4 +297,31 @@ def test_move_stops_if_its_new_list_does_not_appear(
     ringcx.clear_faults()
     result = execute_in_chunks(ringcx, six_ids, next_attempt(is_retry=True), "MOVE_TO_CAMPAIGN", params)
     assert (result["leads_updated"], result["requests"]) == (6, 3)
-    assert list_ids_in_target(ringcx) == {result["list_id"]}
+    assert new_lists(ringcx) == {result["list_id"]: 6}
+
+
+def test_runner_last_chunk_of_move_does_not_wait_for_its_list(
+    ringcx: SandboxServer, six_ids: list[int], next_attempt: NextAttempt, pauses: list[float]
+) -> None:
+    params = move_params(ringcx.campaign("Summer Win-Back"))
+    ringcx.fault("answer", operation="lists", body=[], chance=1)
+    checkpoints = next_attempt(is_retry=False)
+    result = execute_in_chunks(ringcx, six_ids[:2], checkpoints, "MOVE_TO_CAMPAIGN", params)
+    assert (result["leads_updated"], result["list_id"]) == (2, None)
+    assert pauses == []
+
+
+def test_runner_killed_in_flight_resends_retry_safe_chunk(ringcx: SandboxServer, six_ids: list[int]) -> None:
+    store = FakeTaskStateStore()
+
+    class KillingCheckpointStore(TaskStateCheckpointStore):
+        def save(self, checkpoint: Mapping[str, Any]) -> None:
+            super().save(checkpoint)
+            if checkpoint["in_flight"] == 1:
+                raise Killed
+
+    with pytest.raises(Killed):
+        execute_in_chunks(ringcx, six_ids, KillingCheckpointStore(store), "CANCEL_LEADS")
+    result = execute_in_chunks(ringcx, six_ids, TaskStateCheckpointStore(store, True), "CANCEL_LEADS")
+    assert are_cancelled(ringcx, six_ids) == [True] * 6
+    assert (result["leads_updated"], result["requests"]) == (6, 3)

@@ -1,9 +1,7 @@
-"""Moves into a new list: exactly one list, reconciliation of lost responses, and move plans."""
+"""Tests of moves: exactly one new list, and move plans."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,36 +11,16 @@ from airflow_provider_engagevoice.ringcx.exceptions import (
     InvalidParameter,
     NotFound,
     OutcomeUnknown,
-    PermanentError,
 )
 from airflow_provider_engagevoice.ringcx.leads.moves import plan_move
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
-from tests.support.clients import count_action_requests, make_client, move_params, perform_action
+from tests.support.bulk import new_lists
+from tests.support.clients import count_action_requests, make_client
+from tests.unit.ringcx.conftest import Move
 
 pytestmark = pytest.mark.usefixtures("clock", "isolated_store")
 
 Row = dict[str, Any]
-Move = Callable[..., Any]
-
-
-@pytest.fixture
-def move(ringcx_sandbox: SandboxServer, spring: Row, summer: Row) -> Move:
-    """Move leads of "Spring Renewals" into a new list of "Summer Win-Back"."""
-
-    def run(criteria: Row, *, copy: str = "false", duplicates: str = "MOVE", **options: Any) -> Any:
-        in_spring = {"campaignId": spring["campaignId"], "campaignIds": [spring["campaignId"]], **criteria}
-        params = {**move_params(summer, copy=copy), "DUPLICATE_ACTION_SETTING": duplicates}
-        return perform_action(
-            make_client(ringcx_sandbox.url), "MOVE_TO_CAMPAIGN", in_spring, params, **options
-        )
-
-    return run
-
-
-def new_lists(sandbox: SandboxServer) -> Counter[int]:
-    """Return the number of leads in each list that the test's moves created, by list id."""
-    leads = sandbox.leads("Summer Win-Back")
-    return Counter(lead["listId"] for lead in leads if lead["listDesc"] == "Moved by a test")
 
 
 def count_lists(sandbox: SandboxServer, summer: Row) -> int:
@@ -50,12 +28,6 @@ def count_lists(sandbox: SandboxServer, summer: Row) -> int:
     campaigns = make_client(sandbox.url).campaigns
     lists = campaigns.lists(campaigns.find(summer["campaignId"]))
     return sum(entry["list_name"] == "Moved by a test" for entry in lists)
-
-
-def drop_after(sandbox: SandboxServer, work: Callable[[], object]) -> None:
-    """Drop the next lead action before it takes effect, and run ``work`` in the meantime."""
-    sandbox.fault("meanwhile", work=work, operation="lead_action")
-    sandbox.fault("drop", operation="lead_action")
 
 
 def test_move_in_chunks_creates_one_list(
@@ -86,56 +58,6 @@ def test_move_first_chunk_of_duplicates_uses_no_older_list(
     done = move({"leadIds": ids[2:12]}, duplicates="IGNORE", chunk_size=2)
     assert (done["leads_updated"], done["requests"]) == (6, 5)
     assert sorted(new_lists(ringcx_sandbox).values()) == [2, 6]
-
-
-def test_move_lost_response_is_success_if_leads_have_moved(
-    ringcx_sandbox: SandboxServer, ids: list[int], move: Move
-) -> None:
-    ringcx_sandbox.fault("drop", when="after", operation="lead_action")
-    done = move({"leadIds": ids[:7]}, chunk_size=3)
-    assert (done["leads_matched"], done["leads_updated"], done["requests"]) == (7, 7, 3)
-    assert list(new_lists(ringcx_sandbox).values()) == [7]
-    assert count_action_requests(ringcx_sandbox) == 3
-
-
-def test_move_leads_gone_for_other_reasons_are_not_moved(
-    ringcx_sandbox: SandboxServer, ids: list[int], move: Move
-) -> None:
-    """The dialer may take all READY leads although RingCX never received the move."""
-    other = make_client(ringcx_sandbox.url)
-    drop_after(ringcx_sandbox, lambda: perform_action(other, "PAUSE_LEADS", {"leadIds": ids}))
-    with pytest.raises(OutcomeUnknown, match="0 in the new list"):
-        move({"leadIds": ids[:3], "leadStates": ["READY"]})
-    assert new_lists(ringcx_sandbox) == {}
-
-
-@pytest.mark.parametrize("status", [503, 403])
-def test_move_outcome_stays_unknown_if_search_fails(
-    ringcx_sandbox: SandboxServer, ids: list[int], move: Move, status: int
-) -> None:
-    ringcx_sandbox.fault("drop", when="after", operation="lead_action")
-    ringcx_sandbox.fault("status", status=status, operation="lead_count", skip=1, chance=1)
-    ringcx_sandbox.fault("status", status=status, operation="lead_search", chance=1)
-    with pytest.raises(OutcomeUnknown) as caught:
-        move({"leadIds": ids[:3]})
-    assert isinstance(caught.value, PermanentError)
-
-
-@pytest.mark.parametrize(("copy", "within"), [("true", False), ("TRANSITION", False), ("false", True)])
-def test_move_that_keeps_leads_in_place_is_not_reconciled(
-    ringcx_sandbox: SandboxServer, ids: list[int], move: Move, summer: Row, copy: str, within: bool
-) -> None:
-    """Leads stay in the selection after a copy, or a move within the selected campaigns."""
-    move({"leadIds": ids[:5]})  # an older list of the same name
-    other = make_client(ringcx_sandbox.url)
-    drop_after(ringcx_sandbox, lambda: perform_action(other, "PAUSE_LEADS", {"leadIds": ids[5:]}))
-    spring_id = ringcx_sandbox.campaign("Spring Renewals")["campaignId"]
-    criteria = {"leadIds": ids[5:8], "leadStates": ["READY"], "campaignIds": [spring_id]}
-    if within:
-        criteria["campaignIds"].append(summer["campaignId"])
-    with pytest.raises(OutcomeUnknown):
-        move(criteria, copy=copy)
-    assert list(new_lists(ringcx_sandbox).values()) == [5]
 
 
 @pytest.mark.parametrize("copy", ["false", "true"])
