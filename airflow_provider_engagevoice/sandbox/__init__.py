@@ -1,8 +1,8 @@
 """Local RingCX server for tests and demonstrations; it never connects to the real service.
 
 Start it on the command line with ``engagevoice-sandbox``, in a program with :class:`SandboxServer`, or in
-pytest with the fixture ``ringcx_sandbox``. The names in ``__all__`` are the public API. They are imported when
-first used: importing this package alone requires neither Starlette nor uvicorn.
+pytest with the fixture ``ringcx_sandbox``. The names in ``__all__`` are the public API. They are imported on
+first use: importing this package alone requires neither Starlette nor uvicorn.
 """
 
 from __future__ import annotations

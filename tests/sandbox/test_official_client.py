@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
-from tests.sandbox.support.leads import Row, move_to
+from tests.sandbox.support.leads import Row, move_params
 
 ADMIN = "/api/v1/admin/accounts"
 ACCOUNT = f"{ADMIN}/50810001"
@@ -82,7 +82,7 @@ def test_it_runs_the_whole_flow_of_the_guide(
     assert [row["leadId"] for row in rows] == sorted(ready)[:5]
 
     moved = official.put(
-        ACTIONS, body(criteria, **move_to(target)), {"leadAction": "MOVE_TO_CAMPAIGN"}
+        ACTIONS, body(criteria, **move_params(target)), {"leadAction": "MOVE_TO_CAMPAIGN"}
     ).json()
     assert (moved["success"], moved["leadUpdateCount"]) == (True, len(ready))
 
@@ -178,7 +178,7 @@ def test_it_cannot_upload_a_file(official: Any, leads: list[Row]) -> None:
         official.post(f"{SEARCH}ByPhoneList", files={"file": leads[0]["leadPhone"].encode()})
 
 
-@pytest.mark.choice(54)
+@pytest.mark.assumption(54)
 def test_it_takes_the_web_page_for_success_where_a_sample_doubles_voice(
     official: Any, sandbox: SandboxServer, leads: list[Row]
 ) -> None:

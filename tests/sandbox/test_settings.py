@@ -160,3 +160,9 @@ def test_settings_do_not_change() -> None:
 def test_an_unknown_setting_is_an_error_in_python() -> None:
     with pytest.raises(TypeError):
         Settings(sizes=5)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("wrong", [{"page_base": 2}, {"size": -1}, {"row_cap": 0}, {"token_lifetime": 0}])
+def test_settings_outside_their_range_raise(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        Settings(**wrong)

@@ -1,4 +1,4 @@
-"""Bad requests and odd bodies: what the sandbox answers, and that it never breaks."""
+"""Error responses to invalid, malformed and oversized requests."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def send(api: Any, body: bytes, path: str = "campaignLeads/leadSearch") -> reque
     return response
 
 
-def test_error_body(api: Any) -> None:
+def test_error_response_has_errors_object(api: Any) -> None:
     response = api.post_search({"leadIds": 1})
     body = response.json()
     assert set(body) == KEYS
@@ -45,9 +45,9 @@ def test_error_body(api: Any) -> None:
     assert abs(body["timestamp"] / 1000 - 1.7e9) < 1e9
 
 
-@pytest.mark.choice(48)
+@pytest.mark.assumption(48)
 @pytest.mark.parametrize("account", ["50810000", "50810003", "1", "x", "50810001%00", "%27%20OR%201=1"])
-def test_wrong_account(api: Any, account: str) -> None:
+def test_unknown_account_is_403(api: Any, account: str) -> None:
     api.account = account
     for response in (api.get("dialGroups"), api.post_search({}), api.put_action("DELETE_LEADS", {})):
         assert response.status_code == 403
@@ -55,33 +55,33 @@ def test_wrong_account(api: Any, account: str) -> None:
         assert response.json()["generalMessage"] == "You do not have permission to access this resource"
 
 
-@pytest.mark.choice(54)
+@pytest.mark.assumption(54)
 @pytest.mark.parametrize(
     "path",
     ["/index.html", "/voice", "/voice/admin/x", "/voice/apis", "/apis", "/api2/v1", "/v1/admin",
      "/api/nothing", "/api/admin/accounts", "/voice/voice/api/v1/admin/accounts"],
 )  # fmt: skip
-def test_web_page_outside_the_service(sandbox: SandboxServer, path: str) -> None:
+def test_unknown_path_outside_api_is_web_page(sandbox: SandboxServer, path: str) -> None:
     response = requests.get(sandbox.url + path, timeout=20)
     assert response.status_code == 200
     assert response.headers["content-type"].startswith("text/html")
     assert "<html" in response.text
 
 
-@pytest.mark.choice(54)
+@pytest.mark.assumption(54)
 @pytest.mark.parametrize(
     "path",
     ["/api/auth/nothing", "/api/v1/admin/nothing", "/restapi/v1.0/account", "/voice/api", "/voice/api/",
      "/voice/api/v1/nothing"],
 )  # fmt: skip
-def test_unknown_path_inside_the_service(sandbox: SandboxServer, path: str) -> None:
+def test_unknown_path_inside_api_is_404(sandbox: SandboxServer, path: str) -> None:
     response = requests.get(sandbox.url + path, timeout=20)
     assert response.status_code == 404
     assert response.json()["requestUri"] == f"{path[1:]} - GET"
 
 
-@pytest.mark.choice(54)
-def test_without_the_web_page_every_unknown_path_is_404() -> None:
+@pytest.mark.assumption(54)
+def test_html_fallback_off_makes_unknown_paths_404() -> None:
     with SandboxServer(Settings(size=20, html_fallback=False)) as sandbox:
         for path in ("/api/admin/accounts", "/index.html", "/voice/api/v1/nothing"):
             response = requests.get(sandbox.url + path, timeout=20)
@@ -90,7 +90,7 @@ def test_without_the_web_page_every_unknown_path_is_404() -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "body", "named"),
+    ("method", "path", "body", "attributes"),
     [
         ("GET", "agentGroups?includePermissions=x", None, ["includePermissions"]),
         ("GET", "dialGroups?page=x", None, ["page"]),
@@ -106,18 +106,18 @@ def test_without_the_web_page_every_unknown_path_is_404() -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )  # fmt: skip
-def test_a_400_names_every_value_at_fault(
-    api: Any, method: str, path: str, body: object, named: list[str]
+def test_validation_error_names_every_invalid_value(
+    api: Any, method: str, path: str, body: object, attributes: list[str]
 ) -> None:
     response = api.session.request(method, f"{api.root}/{path}", json=body, timeout=20)
     assert response.status_code == 400
     errors = response.json()["validationErrors"]
-    assert [error["attributeName"] for error in errors] == named
-    said = "; ".join(f"{error['attributeName']} {error['message']}" for error in errors)
-    assert response.json()["details"] == said
+    assert [error["attributeName"] for error in errors] == attributes
+    details = "; ".join(f"{error['attributeName']} {error['message']}" for error in errors)
+    assert response.json()["details"] == details
 
 
-def test_wrong_method(api: Any) -> None:
+def test_wrong_method_is_405(api: Any) -> None:
     response = api.get("campaignLeads/leadSearch")
     assert response.status_code == 405
     assert response.json()["requestUri"].endswith(" - GET")
@@ -148,14 +148,14 @@ def test_wrong_method(api: Any) -> None:
     ],
     ids=lambda body: repr(body[:40]),
 )
-def test_odd_bodies(api: Any, body: bytes) -> None:
+def test_malformed_body_is_400(api: Any, body: bytes) -> None:
     assert send(api, body).status_code == 400
-    inside = b'{"campaignLeadSearchCriteria": ' + body + b"}"
+    nested = b'{"campaignLeadSearchCriteria": ' + body + b"}"
     if body != b"null":
-        assert send(api, inside, "campaignLeads/actions").status_code == 400
+        assert send(api, nested, "campaignLeads/actions").status_code == 400
 
 
-def test_body_of_more_than_ten_megabytes(api: Any) -> None:
+def test_body_over_10_mb_is_413(api: Any) -> None:
     body = json.dumps({"unknown": "x" * (10 * 1024 * 1024)}).encode()
     response = send(api, body)
     assert response.status_code == 413
@@ -163,14 +163,14 @@ def test_body_of_more_than_ten_megabytes(api: Any) -> None:
     assert api.get("dialGroups").status_code == 200
 
 
-def test_large_but_allowed_body(api: Any, sandbox: SandboxServer) -> None:
+def test_body_below_10_mb_is_accepted(api: Any, sandbox: SandboxServer) -> None:
     lead = sandbox.leads("Spring Renewals")[0]["leadId"]
     assert api.count(leadIds=[*range(1, 300_000), lead]) == 1
 
 
-@pytest.mark.choice(15)
+@pytest.mark.assumption(15)
 @pytest.mark.parametrize("action", [None, "", "cancel_leads", "CANCEL", "DROP_TABLE"])
-def test_unknown_action(api: Any, action: str | None) -> None:
+def test_unknown_action_is_400(api: Any, action: str | None) -> None:
     response = api.put_action(action, {"campaignLeadSearchCriteria": {}})
     assert response.status_code == 400
     assert response.json()["validationErrors"][0]["attributeName"] == "leadAction"
@@ -187,13 +187,15 @@ def test_unknown_action(api: Any, action: str | None) -> None:
     ],
     ids=str,
 )
-def test_bad_action_body_changes_nothing(api: Any, sandbox: SandboxServer, body: dict[str, Any]) -> None:
+def test_invalid_action_body_is_400_and_changes_nothing(
+    api: Any, sandbox: SandboxServer, body: dict[str, Any]
+) -> None:
     before = sandbox.leads()
     assert api.put_action("PAUSE_LEADS", body).status_code == 400
     assert sandbox.leads() == before
 
 
-def test_sql_in_values_is_only_text(api: Any, sandbox: SandboxServer) -> None:
+def test_sql_in_values_is_treated_as_text(api: Any, sandbox: SandboxServer) -> None:
     for text in ("' OR 1=1 --", "%", "Ada'; DROP TABLE leads; --"):
         assert api.count(firstName=text) == 0
         assert api.count(externIds=[text]) == 0
@@ -201,14 +203,14 @@ def test_sql_in_values_is_only_text(api: Any, sandbox: SandboxServer) -> None:
 
 
 @pytest.mark.parametrize("request_line", [b"GET /voice/api/v1/admin/accounts HTTP/1.1", b"GET / HTTP/1.1"])
-def test_broken_host_header(sandbox: SandboxServer, request_line: bytes) -> None:
+def test_malformed_host_header_is_not_500(sandbox: SandboxServer, request_line: bytes) -> None:
     port = int(sandbox.url.rpartition(":")[2])
     with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
         client.sendall(request_line + b"\r\nHost: [bad\r\nConnection: close\r\n\r\n")
         assert b" 500 " not in client.recv(100)
 
 
-def test_client_that_leaves_early_does_no_harm(api: Any, sandbox: SandboxServer) -> None:
+def test_client_disconnect_does_not_affect_server(api: Any, sandbox: SandboxServer) -> None:
     port = int(sandbox.url.rpartition(":")[2])
     head = b"POST /restapi/oauth/token HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf"
     with socket.create_connection(("127.0.0.1", port), timeout=20) as client:

@@ -1,4 +1,4 @@
-"""Which requests meet a fault: the next ones, by chance, by number, by time, by what they ask for."""
+"""Fault rules: selection of requests by count, probability, number, time, operation and parameters."""
 
 from __future__ import annotations
 
@@ -8,63 +8,67 @@ from typing import Any
 import pytest
 import requests
 
-from airflow_provider_engagevoice.sandbox.api.routes import names
+from airflow_provider_engagevoice.sandbox.api.routes import operation_names
 from airflow_provider_engagevoice.sandbox.faults.registry import FAULT_KINDS
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.sandbox.state.fault_rules import FaultRule, FaultRules
-from tests.sandbox.support.faults import SetFault, in_force, in_threads, over_http
+from tests.sandbox.support.faults import SetFault, active_rules, in_threads, over_http
 
 
 def pattern(api: Any, count: int) -> str:
-    """Send requests; each is written as ``.``, or ``x`` where it met a 503."""
+    """Send requests; return ``x`` for each with status 503 and ``.`` for the others."""
     return "".join(".x"[api.get("dialGroups").status_code == 503] for _ in range(count))
 
 
-# How many, and which
+# Selection by count, probability and time
 
 
-def test_the_next_request_meets_it_where_nothing_else_is_said(api: Any, fault: SetFault) -> None:
+def test_rule_without_options_affects_next_request(api: Any, fault: SetFault) -> None:
     fault("status")
     assert pattern(api, 4) == "x..."
 
 
-def test_the_next_so_many_meet_it(sandbox: SandboxServer, api: Any, fault: SetFault) -> None:
+def test_rule_with_times_affects_that_many_requests(
+    sandbox: SandboxServer, api: Any, fault: SetFault
+) -> None:
     fault("status", times=3)
     assert pattern(api, 2) == "xx"
-    assert [(rule["times"], rule["met"]) for rule in in_force(sandbox)] == [(3, 2)]
+    assert [(rule["times"], rule["met"]) for rule in active_rules(sandbox)] == [(3, 2)]
     assert pattern(api, 3) == "x.."
-    assert in_force(sandbox) == []
+    assert active_rules(sandbox) == []
 
 
-def test_some_pass_first(api: Any, fault: SetFault) -> None:
+def test_rule_with_skip_leaves_first_requests_unaffected(api: Any, fault: SetFault) -> None:
     fault("status", skip=2)
     assert pattern(api, 5) == "..x.."
     fault("status", skip=1, times=2)
     assert pattern(api, 5) == ".xx.."
 
 
-def test_requests_by_their_numbers(sandbox: SandboxServer, api: Any, fault: SetFault) -> None:
+def test_rule_with_at_affects_these_request_numbers(
+    sandbox: SandboxServer, api: Any, fault: SetFault
+) -> None:
     api.get("dialGroups")
     fault("status", at=[4, 2, 2])
     assert pattern(api, 3) == ".x."
-    assert len(in_force(sandbox)) == 1
+    assert len(active_rules(sandbox)) == 1
     assert pattern(api, 4) == "x..."
-    assert in_force(sandbox) == []
+    assert active_rules(sandbox) == []
 
 
-def test_numbers_and_times_and_skip_go_together(api: Any, fault: SetFault) -> None:
+def test_rule_combines_at_times_and_skip(api: Any, fault: SetFault) -> None:
     fault("status", at=[1, 2, 4, 5], times=2, skip=1)
     assert pattern(api, 8) == ".x.x...."
 
 
-def test_by_chance_but_the_same_for_a_seed(api: Any, fault: SetFault, sandbox: SandboxServer) -> None:
-    drawn = []
+def test_rule_with_chance_is_reproducible_by_seed(api: Any, fault: SetFault, sandbox: SandboxServer) -> None:
+    patterns = []
     for seed in (5, 5, 6):
         requests.delete(f"{sandbox.url}/sandbox/faults", timeout=20)
         assert fault("status", chance=0.5, seed=seed)["seed"] == seed
-        drawn.append(pattern(api, 30))
-    assert drawn[0] == drawn[1] != drawn[2]
-    assert 5 < drawn[0].count("x") < 25
+        patterns.append(pattern(api, 30))
+    assert patterns[0] == patterns[1] != patterns[2]
+    assert 5 < patterns[0].count("x") < 25
     sandbox.clear_faults()
     fault("status", chance=0.5)
     without_seed = pattern(api, 30)
@@ -73,14 +77,16 @@ def test_by_chance_but_the_same_for_a_seed(api: Any, fault: SetFault, sandbox: S
     assert pattern(api, 30) == without_seed
 
 
-def test_chance_at_its_ends(api: Any, fault: SetFault, sandbox: SandboxServer) -> None:
+def test_rule_with_chance_0_or_1(api: Any, fault: SetFault, sandbox: SandboxServer) -> None:
     fault("status", chance=0)
     assert pattern(api, 10) == "." * 10
     fault("status", chance=1, times=4)
     assert pattern(api, 6) == "xxxx.."
 
 
-def test_by_time(sandbox: SandboxServer, api: Any, fault: SetFault) -> None:
+def test_rule_with_start_and_seconds_is_active_in_between(
+    sandbox: SandboxServer, api: Any, fault: SetFault
+) -> None:
     fault("status", start=60, seconds=30)
     assert pattern(api, 2) == ".."
     sandbox.advance(55)
@@ -89,20 +95,20 @@ def test_by_time(sandbox: SandboxServer, api: Any, fault: SetFault) -> None:
     assert pattern(api, 3) == "xxx"
     sandbox.advance(25)
     assert pattern(api, 1) == "x"
-    assert len(in_force(sandbox)) == 1
+    assert len(active_rules(sandbox)) == 1
     sandbox.advance(5)
-    assert in_force(sandbox) == []
+    assert active_rules(sandbox) == []
     assert pattern(api, 2) == ".."
 
 
-def test_requests_before_the_start_are_not_counted(sandbox: SandboxServer, api: Any, fault: SetFault) -> None:
+def test_rule_does_not_count_requests_before_start(sandbox: SandboxServer, api: Any, fault: SetFault) -> None:
     fault("status", start=10, at=[2])
     assert pattern(api, 3) == "..."
     sandbox.advance(10)
     assert pattern(api, 3) == ".x."
 
 
-def test_a_start_alone_is_for_the_first_request_after_it(
+def test_rule_with_start_only_affects_first_request_after_it(
     sandbox: SandboxServer, api: Any, fault: SetFault
 ) -> None:
     fault("status", start=10)
@@ -111,10 +117,10 @@ def test_a_start_alone_is_for_the_first_request_after_it(
     assert pattern(api, 2) == "x."
 
 
-# What is asked for
+# Selection by operation and parameters
 
 
-def test_operations_are_told_apart(sandbox: SandboxServer, api: Any, fault: SetFault) -> None:
+def test_rule_distinguishes_search_and_count(sandbox: SandboxServer, api: Any, fault: SetFault) -> None:
     fault("status", operation="lead_count", times=5)
     assert api.get("dialGroups").status_code == 200
     assert api.post_search({}).status_code == 200
@@ -123,36 +129,40 @@ def test_operations_are_told_apart(sandbox: SandboxServer, api: Any, fault: SetF
     fault("status", operation="lead_search")
     assert api.post_search({}).status_code == 503
     assert api.post_search({}, count="true").status_code == 503
-    assert [rule["operation"] for rule in in_force(sandbox)] == ["lead_count"]
+    assert [rule["operation"] for rule in active_rules(sandbox)] == ["lead_count"]
 
 
-def test_any_operation_is_meant_where_none_is_named(sandbox: SandboxServer, fault: SetFault) -> None:
+def test_rule_without_operation_matches_every_operation(sandbox: SandboxServer, fault: SetFault) -> None:
     fault("status", times=3)
     paths = ["/restapi/oauth/token", "/api/auth/login/admin", "/voice/api/v1/auth/login"]
     assert [requests.post(sandbox.url + path, timeout=20).status_code for path in paths] == [503] * 3
 
 
-def test_a_fault_comes_before_the_token_is_looked_at(sandbox: SandboxServer, fault: SetFault) -> None:
+def test_fault_applies_before_authentication(sandbox: SandboxServer, fault: SetFault) -> None:
     fault("status")
     path = f"{sandbox.url}/voice/api/v1/admin/accounts"
     assert [requests.get(path, timeout=20).status_code for _ in range(2)] == [503, 401]
 
 
-def test_the_sandbox_s_own_paths_meet_no_faults(sandbox: SandboxServer, api: Any, fault: SetFault) -> None:
+def test_faults_do_not_affect_sandbox_and_unknown_paths(
+    sandbox: SandboxServer, api: Any, fault: SetFault
+) -> None:
     fault("status", times=100)
     for path in ("/sandbox/faults", "/sandbox/requests", "/nothing", "/voice/api/nothing"):
         assert requests.get(sandbox.url + path, timeout=20).status_code != 503
     assert pattern(api, 1) == "x"
 
 
-def test_only_requests_that_ask_for_it(sandbox: SandboxServer, api: Any, fault: SetFault, leads: Any) -> None:
+def test_rule_with_where_matches_query_parameter(
+    sandbox: SandboxServer, api: Any, fault: SetFault, leads: Any
+) -> None:
     fault("status", operation="lead_action", where={"leadAction": "PAUSE_LEADS"}, at=[2])
     body = {"campaignLeadSearchCriteria": {"leadIds": [leads[0]["leadId"]]}}
     actions = ["READY_LEADS", "PAUSE_LEADS", "READY_LEADS", "PAUSE_LEADS", "PAUSE_LEADS"]
     assert [api.put_action(action, body).status_code for action in actions] == [200, 200, 200, 503, 200]
 
 
-def test_only_one_account_or_campaign(sandbox: SandboxServer, api: Any, fault: SetFault) -> None:
+def test_rule_with_where_matches_path_parameter(sandbox: SandboxServer, api: Any, fault: SetFault) -> None:
     fault("status", where={"account": "50810002"}, times=2)
     assert pattern(api, 2) == ".."
     api.account = "50810002"
@@ -162,12 +172,10 @@ def test_only_one_account_or_campaign(sandbox: SandboxServer, api: Any, fault: S
     assert api.get("dialGroups", page="1").status_code == 503
 
 
-# Several rules
+# Interaction of rules
 
 
-def test_the_rule_set_first_answers_and_the_other_waits(
-    sandbox: SandboxServer, api: Any, fault: SetFault
-) -> None:
+def test_first_of_two_responding_rules_applies(sandbox: SandboxServer, api: Any, fault: SetFault) -> None:
     fault("status", status=502)
     fault("status", status=504, times=2)
     statuses = [api.get("dialGroups").status_code for _ in range(4)]
@@ -175,28 +183,28 @@ def test_the_rule_set_first_answers_and_the_other_waits(
     assert [request.fault for request in sandbox.requests] == ["status"] * 3 + [""]
 
 
-def test_rules_count_requests_that_another_one_answered(api: Any, fault: SetFault) -> None:
+def test_rule_counts_requests_answered_by_another_rule(api: Any, fault: SetFault) -> None:
     fault("status", status=502, at=[1])
     fault("status", status=504, at=[2])
     assert [api.get("dialGroups").status_code for _ in range(3)] == [502, 504, 200]
 
 
-def test_faults_that_do_not_answer_add_up(sandbox: SandboxServer, api: Any, fault: SetFault) -> None:
+def test_faults_without_response_accumulate(sandbox: SandboxServer, api: Any, fault: SetFault) -> None:
     fault("short_page", rows=5)
     fault("short_page", rows=2)
     fault("status")
     fault("slow", delay=0, at=[1, 2])
     assert api.post_search({}).status_code == 503
     assert [request.fault for request in sandbox.requests] == ["short_page, short_page, status"]
-    # Who comes after an answer has counted the request, and not met it.
-    assert [(rule["kind"], rule["met"]) for rule in in_force(sandbox)] == [("slow", 0)]
+    # The rule after the one that responded counted the request, but did not apply to it.
+    assert [(rule["kind"], rule["met"]) for rule in active_rules(sandbox)] == [("slow", 0)]
     fault("short_page", rows=5)
     fault("short_page", rows=2)
     assert len(api.search({})) == 2
     assert sandbox.requests[-1].fault == "slow, short_page, short_page"
 
 
-def test_of_two_requests_at_a_time_exactly_one_meets_it(sandbox: SandboxServer, api_of: Any) -> None:
+def test_fault_affects_one_of_concurrent_requests(sandbox: SandboxServer, api_of: Any) -> None:
     callers = [api_of(sandbox) for _ in range(10)]
     with ThreadPoolExecutor(len(callers)) as pool:
         for _ in range(8):
@@ -208,25 +216,25 @@ def test_of_two_requests_at_a_time_exactly_one_meets_it(sandbox: SandboxServer, 
     assert statuses.count(503) == 3
 
 
-def test_no_request_slips_in_between_two_counts() -> None:
+def test_rules_count_concurrent_requests_exactly() -> None:
     for _ in range(30):
         rules = FaultRules()
         rules.add(FaultRule("html", FAULT_KINDS["html"](), times=10), 0.0)
         rules.add(FaultRule("slow", FAULT_KINDS["slow"](), at=[5, 50, 80]), 0.0)
-        found = in_threads(lambda: [rules.of("accounts", {}, 1.0) for _ in range(10)])  # noqa: B023
-        met = [rule.kind for each in found for several in each for rule in several]
+        found = in_threads(lambda: [rules.match("accounts", {}, 1.0) for _ in range(10)])  # noqa: B023
+        met = [rule.kind for each in found for matched in each for rule in matched]
         assert met.count("html") == 10
-        # The fifth was answered by the other rule.
+        # The fifth request got its response from the other rule.
         assert met.count("slow") == 2
 
 
-# Asking, reading, taking back
+# Adding, listing and removing
 
 
-def test_what_is_set_can_be_read(sandbox: SandboxServer, api: Any, fault: SetFault) -> None:
+def test_added_rules_are_listed_with_their_options(sandbox: SandboxServer, api: Any, fault: SetFault) -> None:
     first = fault("drop", operation="lead_action", where={"leadAction": "PAUSE_LEADS"}, when="after", times=2)
     second = fault("rate_limited", chance=0.25, seed=9, start=1, seconds=2.5, retry_after=None)
-    assert in_force(sandbox) == [first, second]
+    assert active_rules(sandbox) == [first, second]
     assert {name: first[name] for name in ("kind", "operation", "where", "when", "times", "met")} == {
         "kind": "drop",
         "operation": "lead_action",
@@ -245,7 +253,7 @@ def test_what_is_set_can_be_read(sandbox: SandboxServer, api: Any, fault: SetFau
 
 
 @pytest.mark.parametrize("way", ["delete", "python", "reset", "reset-http"])
-def test_faults_can_be_taken_back(sandbox: SandboxServer, api: Any, way: str) -> None:
+def test_faults_are_removed(sandbox: SandboxServer, api: Any, way: str) -> None:
     sandbox.fault("status", times=5)
     sandbox.fault("html", seconds=60)
     if way == "delete":
@@ -257,17 +265,17 @@ def test_faults_can_be_taken_back(sandbox: SandboxServer, api: Any, way: str) ->
         sandbox.reset()
     else:
         assert requests.post(f"{sandbox.url}/sandbox/reset", timeout=20).status_code == 200
-    assert in_force(sandbox) == []
+    assert active_rules(sandbox) == []
     assert pattern(api, 2) == ".."
 
 
 @pytest.mark.parametrize("kind", sorted(set(FAULT_KINDS) - {"meanwhile"}))
-def test_each_kind_can_be_asked_for_with_nothing_but_its_name(sandbox: SandboxServer, kind: str) -> None:
+def test_fault_kind_needs_no_options(sandbox: SandboxServer, kind: str) -> None:
     rule = over_http(sandbox)(kind)
     assert rule.items() >= {"kind": kind, "operation": "*", "times": 1, "met": 0}.items()
-    assert [each["kind"] for each in in_force(sandbox)] == [kind]
+    assert [each["kind"] for each in active_rules(sandbox)] == [kind]
 
 
-def test_every_operation_can_be_named(sandbox: SandboxServer) -> None:
-    for name in sorted(names()):
+def test_rule_accepts_every_operation(sandbox: SandboxServer) -> None:
+    for name in sorted(operation_names()):
         assert sandbox.fault("status", operation=name)["operation"] == name

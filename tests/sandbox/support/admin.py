@@ -12,7 +12,7 @@ def send(api: Any, method: str, path: str, body: object = None) -> requests.Resp
     return response
 
 
-def refused_for(response: requests.Response) -> list[str]:
+def rejected_values(response: requests.Response) -> list[str]:
     """Return which values a 400 names, and see that its sentence names them, too."""
     assert response.status_code == 400
     body = response.json()

@@ -36,7 +36,7 @@ def over_http(sandbox: SandboxServer) -> SetFault:
     return set_fault
 
 
-def in_force(sandbox: SandboxServer) -> list[Row]:
+def active_rules(sandbox: SandboxServer) -> list[Row]:
     rules: list[Row] = requests.get(f"{sandbox.url}/sandbox/faults", timeout=20).json()
     return rules
 

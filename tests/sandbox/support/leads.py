@@ -22,7 +22,7 @@ def by_ids(rows: list[Row]) -> Row:
     return {"leadIds": [row["leadId"] for row in rows]}
 
 
-def after(sandbox: SandboxServer, rows: list[Row]) -> list[Row]:
+def reload_leads(sandbox: SandboxServer, rows: list[Row]) -> list[Row]:
     wanted = {row["leadId"] for row in rows}
     return [lead for lead in sandbox.leads() if lead["leadId"] in wanted]
 
@@ -34,16 +34,16 @@ def without(row: Row, *names: str) -> Row:
     return {**outer, "campaignLead": inner}
 
 
-def moment(text: str) -> datetime:
+def parse_datetime(text: str) -> datetime:
     return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%f%z")
 
 
-def is_now(text: str, minutes: int = 0) -> bool:
+def is_recent(text: str, minutes: int = 0) -> bool:
     expected = datetime.now(timezone.utc) + timedelta(minutes=minutes)
-    return abs(moment(text) - expected) < timedelta(seconds=60)
+    return abs(parse_datetime(text) - expected) < timedelta(seconds=60)
 
 
-def outcome(result: Row) -> tuple[Any, ...]:
+def action_counts(result: Row) -> tuple[Any, ...]:
     return (
         result["success"],
         result["leadUpdateCount"],
@@ -63,7 +63,7 @@ def in_state(rows: list[Row], *states: str) -> list[Row]:
     return found
 
 
-def move_to(campaign: Row, **changes: object) -> Row:
+def move_params(campaign: Row, **changes: object) -> Row:
     return {
         "CAMPAIGN_ID": str(campaign["campaignId"]),
         "LIST_ID": "0",

@@ -51,7 +51,7 @@ def counters(result: Row) -> tuple[int, ...]:
     return tuple(result[name] for name in names)
 
 
-def only(api: Any, extern_id: str) -> Row:
+def find_lead(api: Any, extern_id: str) -> Row:
     """The one lead of an external id."""
     (row,) = api.search(externIds=[extern_id])
     found: Row = row

@@ -35,7 +35,7 @@ class Text(HTMLParser):
             self.parts[part] = f"{self.parts.get(part, '')} {' '.join(data.split())}".strip()
 
 
-def look(sandbox: SandboxServer, **query: object) -> dict[str, str]:
+def page_text(sandbox: SandboxServer, **query: object) -> dict[str, str]:
     """The text of the page by part."""
     answer = requests.get(sandbox.url, params=query, timeout=20)
     assert answer.status_code == 200

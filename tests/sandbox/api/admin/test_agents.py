@@ -1,4 +1,4 @@
-"""Agent groups and agents: making, changing, removing, assigning; and the integration paths."""
+"""Agent groups and agents: making, changing, removing, assigning; and the get_integration paths."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def ada_path(team: Row, ada: Row) -> str:
     return f"agentGroups/{team['agentGroupId']}/agents/{ada['agentId']}"
 
 
-def test_agent_groups_can_be_made_changed_and_removed(api: Any, team: Row) -> None:
+def test_agent_group_create_replace_delete(api: Any, team: Row) -> None:
     path = f"agentGroups/{team['agentGroupId']}"
     assert team in api.get("agentGroups").json()
     assert api.get(path).json() == team
@@ -50,7 +50,7 @@ def test_agent_groups_can_be_made_changed_and_removed(api: Any, team: Row) -> No
     assert api.get(path).status_code == 404
 
 
-def test_agent_groups_show_permissions_and_pages(api: Any) -> None:
+def test_agent_groups_support_permissions_and_paging(api: Any) -> None:
     everything = api.get("agentGroups").json()
     assert api.get("agentGroups", page=1, maxRows=1).json() == everything[1:2]
     assert all(
@@ -58,13 +58,13 @@ def test_agent_groups_show_permissions_and_pages(api: Any) -> None:
     )
 
 
-def test_a_new_agent(api: Any, ada: Row, ada_path: str) -> None:
+def test_create_agent_returns_agent_with_defaults(api: Any, ada: Row, ada_path: str) -> None:
     assert (ada["username"], ada["firstName"], ada["agentRank"]) == ("ada.lovelace", "Ada", 12)
     assert (ada["agentType"], ada["active"], ada["isActive"]) == ("AGENT", True, True)
     assert api.get(ada_path).json() == ada
 
 
-def test_no_answer_holds_a_password(api: Any, ada_path: str) -> None:
+def test_agent_response_contains_no_password(api: Any, ada_path: str) -> None:
     assert "secret-word" not in api.get(ada_path).text
     changed = send(
         api, "PUT", ada_path, {"username": "a", "phoneLoginPin": "4711", "sipPassword": "secret-word"}
@@ -73,7 +73,7 @@ def test_no_answer_holds_a_password(api: Any, ada_path: str) -> None:
     assert "secret-word" not in changed.text
 
 
-def test_put_replaces_an_agent(api: Any, ada: Row, ada_path: str) -> None:
+def test_replace_agent_resets_missing_fields(api: Any, ada: Row, ada_path: str) -> None:
     changed = send(api, "PUT", ada_path, {"username": "countess", "agentType": "SUPERVISOR"}).json()
     assert (changed["agentId"], changed["username"], changed["firstName"]) == (
         ada["agentId"],
@@ -86,7 +86,7 @@ def test_put_replaces_an_agent(api: Any, ada: Row, ada_path: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["active", "isActive"])
-def test_either_name_switches_an_agent_off_and_on(api: Any, ada: Row, ada_path: str, name: str) -> None:
+def test_replace_agent_accepts_active_and_is_active(api: Any, ada: Row, ada_path: str, name: str) -> None:
     off = send(api, "PUT", ada_path, {**ada, name: False}).json()
     assert (off["active"], off["isActive"]) == (False, False)
     on = send(api, "PUT", ada_path, {**off, name: True}).json()
@@ -106,13 +106,13 @@ def test_either_name_switches_an_agent_off_and_on(api: Any, ada: Row, ada_path: 
     ],
     ids=str,
 )
-def test_bad_agents(api: Any, ada: Row, ada_path: str, body: Row, name: str) -> None:
+def test_agent_invalid_value_returns_400(api: Any, ada: Row, ada_path: str, body: Row, name: str) -> None:
     assert rejected_values(send(api, "POST", ada_path.rpartition("/")[0], body)) == [name]
     assert rejected_values(send(api, "PUT", ada_path, body)) == [name]
     assert api.get(ada_path).json() == ada
 
 
-def test_several_agents_change_together_or_not_at_all(api: Any) -> None:
+def test_replace_agents_is_atomic(api: Any) -> None:
     path = f"agentGroups/{api.get('agentGroups').json()[0]['agentGroupId']}/agents"
     before = api.get(path).json()
     half = [{**before[0], "location": "Boston"}, {**before[1], "agentType": "BOSS"}]
@@ -127,7 +127,7 @@ def test_several_agents_change_together_or_not_at_all(api: Any) -> None:
     assert api.get(path).json() == moved + before[2:]
 
 
-def test_assigning_agents(api: Any, spring: Row, ada: Row) -> None:
+def test_assign_agents_replaces_assignments(api: Any, spring: Row, ada: Row) -> None:
     path = f"dialGroups/{spring['dialGroupId']}"
     first = api.get(f"{path}/assignedAgents").json()[0]
     body = [
@@ -159,7 +159,7 @@ def test_assigning_agents(api: Any, spring: Row, ada: Row) -> None:
     ],
     ids=str,
 )
-def test_bad_assignments_change_nothing(api: Any, spring: Row, member: Row, name: str) -> None:
+def test_assign_agents_invalid_value_changes_nothing(api: Any, spring: Row, member: Row, name: str) -> None:
     path = f"dialGroups/{spring['dialGroupId']}"
     before = api.get(f"{path}/assignedAgents").json()
     agent = {} if name == "agentId" else {"agentId": before[0]["agentId"]}
@@ -168,7 +168,7 @@ def test_bad_assignments_change_nothing(api: Any, spring: Row, member: Row, name
     assert api.get(f"{path}/assignedAgents").json() == before
 
 
-def test_removing_an_agent_lifts_reservations(api: Any, spring: Row, leads: list[Row], agent: Row) -> None:
+def test_delete_agent_clears_reservations(api: Any, spring: Row, leads: list[Row], agent: Row) -> None:
     lead = leads[0]["leadId"]
     api.act("AGENT_RESERVATION", {"leadIds": [lead]}, RESERVATION_AGENT_ID=agent["agentId"])
     assert api.lead(lead)["pendingAgentName"] == f"{agent['firstName']} {agent['lastName']}"
@@ -180,7 +180,7 @@ def test_removing_an_agent_lifts_reservations(api: Any, spring: Row, leads: list
     assert agent["agentId"] not in {each["agentId"] for each in assigned}
 
 
-def test_removing_a_group_removes_its_agents(api: Any, team: Row, ada: Row, spring: Row) -> None:
+def test_delete_agent_group_deletes_its_agents(api: Any, team: Row, ada: Row, spring: Row) -> None:
     path = f"dialGroups/{spring['dialGroupId']}"
     send(api, "PUT", f"{path}/assignAgents", [{"agentId": ada["agentId"]}])
     send(api, "DELETE", f"agentGroups/{team['agentGroupId']}")
@@ -200,20 +200,20 @@ def test_removing_a_group_removes_its_agents(api: Any, team: Row, ada: Row, spri
         ("PUT", "dialGroups/1/assignAgents"),
     ],
 )
-def test_unknown_ids(api: Any, method: str, path: str) -> None:
+def test_agents_unknown_id_returns_404(api: Any, method: str, path: str) -> None:
     group = api.get("agentGroups").json()[0]["agentGroupId"]
     body: object = [] if path.endswith("assignAgents") else {"username": "x", "groupName": "x"}
     assert send(api, method, path.format(group=group), body).status_code == 404
 
 
-def test_agents_of_another_group_are_not_found(api: Any, team: Row, agent: Row) -> None:
+def test_agent_of_other_group_returns_404(api: Any, team: Row, agent: Row) -> None:
     path = f"agentGroups/{team['agentGroupId']}/agents"
     assert api.get(f"{path}/{agent['agentId']}").status_code == 404
     assert send(api, "PUT", path, [agent]).status_code == 404
 
 
-def integration(sandbox: SandboxServer, path: str, **headers: str) -> requests.Response:
-    url = f"{sandbox.url}/voice/api/integration/v1/admin/accounts/{path}"
+def get_integration(sandbox: SandboxServer, path: str, **headers: str) -> requests.Response:
+    url = f"{sandbox.url}/voice/api/get_integration/v1/admin/accounts/{path}"
     return requests.get(url, headers=headers, timeout=20)
 
 
@@ -225,33 +225,33 @@ def bearer(sandbox: SandboxServer) -> dict[str, str]:
     return {"Authorization": f"Bearer {response.json()['accessToken']}"}
 
 
-def test_sub_accounts_of_a_main_account(sandbox: SandboxServer, bearer: dict[str, str]) -> None:
-    found = integration(sandbox, "50810000/subaccounts", **bearer).json()
+def test_sub_accounts_main_account_lists_sub_accounts(sandbox: SandboxServer, bearer: dict[str, str]) -> None:
+    found = get_integration(sandbox, "50810000/subaccounts", **bearer).json()
     assert [row["subAccountId"] for row in found] == ["50810001", "50810002"]
     assert all(row["isActive"] is True and row["subAccountName"] for row in found)
-    assert integration(sandbox, "50810001/subaccounts", **bearer).status_code == 403
+    assert get_integration(sandbox, "50810001/subaccounts", **bearer).status_code == 403
 
 
-def test_integration_paths_show_the_same_agents(
+def test_integration_paths_return_same_agents(
     sandbox: SandboxServer, api: Any, bearer: dict[str, str]
 ) -> None:
-    groups = integration(sandbox, "50810001/agentGroups", **bearer).json()
+    groups = get_integration(sandbox, "50810001/agentGroups", **bearer).json()
     assert [group["agentGroupId"] for group in groups] == [
         group["agentGroupId"] for group in api.get("agentGroups").json()
     ]
     path = f"agentGroups/{groups[0]['agentGroupId']}/agents"
-    twins = integration(sandbox, f"50810001/{path}", **bearer).json()
-    for twin, agent in zip(twins, api.get(path).json(), strict=True):
-        assert (twin["agentId"], twin["userName"]) == (agent["agentId"], agent["username"])
-        assert twin["agentGroupId"] == groups[0]["agentGroupId"]
-    assert integration(sandbox, "50810009/agentGroups", **bearer).status_code == 403
-    assert integration(sandbox, "50810001/agentGroups/1/agents", **bearer).status_code == 404
+    integration_agents = get_integration(sandbox, f"50810001/{path}", **bearer).json()
+    for integration_agent, agent in zip(integration_agents, api.get(path).json(), strict=True):
+        assert (integration_agent["agentId"], integration_agent["userName"]) == (agent["agentId"], agent["username"])
+        assert integration_agent["agentGroupId"] == groups[0]["agentGroupId"]
+    assert get_integration(sandbox, "50810009/agentGroups", **bearer).status_code == 403
+    assert get_integration(sandbox, "50810001/agentGroups/1/agents", **bearer).status_code == 404
 
 
-def test_integration_paths_take_a_bearer_token_only(sandbox: SandboxServer, bearer: dict[str, str]) -> None:
+def test_integration_paths_require_bearer_token(sandbox: SandboxServer, bearer: dict[str, str]) -> None:
     for path in ("50810000/subaccounts", "50810001/agentGroups"):
-        assert integration(sandbox, path).status_code == 401
-        assert integration(sandbox, path, **{"X-Auth-Token": "sandbox-token"}).status_code == 401
+        assert get_integration(sandbox, path).status_code == 401
+        assert get_integration(sandbox, path, **{"X-Auth-Token": "sandbox-token"}).status_code == 401
     sandbox.advance(301)
-    expired = integration(sandbox, "50810001/agentGroups", **bearer)
+    expired = get_integration(sandbox, "50810001/agentGroups", **bearer)
     assert (expired.status_code, expired.text) == (401, "Jwt is expired")

@@ -30,7 +30,7 @@ def platform_token(sandbox: SandboxServer) -> str:
     return token
 
 
-def sign_in(sandbox: SandboxServer, include_refresh: str = "true") -> dict[str, Any]:
+def log_in(sandbox: SandboxServer, include_refresh: str = "true") -> dict[str, Any]:
     response = post(
         sandbox,
         "/api/auth/login/rc/accesstoken",
@@ -50,13 +50,13 @@ def bearer(sandbox: SandboxServer, token: str) -> requests.Response:
     return accounts(sandbox, Authorization=f"Bearer {token}")
 
 
-def assert_refused(response: requests.Response) -> None:
+def assert_unauthorized(response: requests.Response) -> None:
     assert response.status_code == 401
     assert response.headers["content-type"].startswith("text/plain")
     assert "expired" not in response.text.lower()
 
 
-def test_platform_answers_in_snake_case(sandbox: SandboxServer) -> None:
+def test_platform_token_response_is_snake_case(sandbox: SandboxServer) -> None:
     response = post(
         sandbox,
         "/restapi/oauth/token",
@@ -70,7 +70,7 @@ def test_platform_answers_in_snake_case(sandbox: SandboxServer) -> None:
 
 
 @pytest.mark.parametrize("auth", [("sandbox-client", "wrong"), ("wrong", "sandbox-secret"), None])
-def test_platform_refuses_a_wrong_client(sandbox: SandboxServer, auth: Any) -> None:
+def test_platform_token_wrong_client_returns_401(sandbox: SandboxServer, auth: Any) -> None:
     response = post(
         sandbox, "/restapi/oauth/token", auth=auth, data={"grant_type": JWT_GRANT, "assertion": "sandbox-jwt"}
     )
@@ -80,7 +80,7 @@ def test_platform_refuses_a_wrong_client(sandbox: SandboxServer, auth: Any) -> N
 
 
 @pytest.mark.parametrize("header", ["Basic", "Basic ~~~", "Basic \u00e9\u00e9", "Basic c2FuZGJveA=="])
-def test_platform_refuses_a_broken_basic_header(sandbox: SandboxServer, header: str) -> None:
+def test_platform_token_malformed_basic_header_returns_401(sandbox: SandboxServer, header: str) -> None:
     response = post(sandbox, "/restapi/oauth/token", headers={"Authorization": header.encode("latin-1")})
     assert response.status_code == 401
 
@@ -95,13 +95,13 @@ def test_platform_refuses_a_broken_basic_header(sandbox: SandboxServer, header: 
         ({"grant_type": "refresh_token", "refresh_token": "made-up"}, "invalid_grant"),
     ],
 )
-def test_platform_refuses_a_wrong_grant(sandbox: SandboxServer, form: dict[str, str], error: str) -> None:
+def test_platform_token_wrong_grant_returns_400(sandbox: SandboxServer, form: dict[str, str], error: str) -> None:
     response = post(sandbox, "/restapi/oauth/token", auth=CLIENT, data=form)
     assert response.status_code == 400
     assert response.json()["error"] == error
 
 
-def platform_answer(sandbox: SandboxServer, **form: str) -> requests.Response:
+def request_platform_token(sandbox: SandboxServer, **form: str) -> requests.Response:
     return post(sandbox, "/restapi/oauth/token", auth=CLIENT, data=form)
 
 
@@ -110,42 +110,42 @@ def exchange_status(sandbox: SandboxServer, token: str) -> int:
     return post(sandbox, "/api/auth/login/rc/accesstoken", data=form).status_code
 
 
-def test_platform_refresh_token_works_once(sandbox: SandboxServer) -> None:
-    first = platform_answer(sandbox, grant_type=JWT_GRANT, assertion="sandbox-jwt").json()
-    renewal = {"grant_type": "refresh_token", "refresh_token": first["refresh_token"]}
-    second = platform_answer(sandbox, **renewal)
+def test_platform_refresh_token_is_single_use(sandbox: SandboxServer) -> None:
+    first = request_platform_token(sandbox, grant_type=JWT_GRANT, assertion="sandbox-jwt").json()
+    refresh_form = {"grant_type": "refresh_token", "refresh_token": first["refresh_token"]}
+    second = request_platform_token(sandbox, **refresh_form)
     assert second.status_code == 200
     assert exchange_status(sandbox, second.json()["access_token"]) == 200
-    again = platform_answer(sandbox, **renewal)
+    again = request_platform_token(sandbox, **refresh_form)
     assert again.status_code == 400
     assert again.json()["error"] == "invalid_grant"
     assert again.json()["errors"][0]["errorCode"] == "OAU-210"
-    third = platform_answer(sandbox, grant_type="refresh_token", refresh_token=second.json()["refresh_token"])
+    third = request_platform_token(sandbox, grant_type="refresh_token", refresh_token=second.json()["refresh_token"])
     assert third.status_code == 200
 
 
-def test_platform_refresh_token_ends(sandbox: SandboxServer) -> None:
-    body = platform_answer(sandbox, grant_type=JWT_GRANT, assertion="sandbox-jwt").json()
+def test_platform_refresh_token_expires(sandbox: SandboxServer) -> None:
+    body = request_platform_token(sandbox, grant_type=JWT_GRANT, assertion="sandbox-jwt").json()
     sandbox.advance(body["refresh_token_expires_in"] + 1)
-    ended = platform_answer(sandbox, grant_type="refresh_token", refresh_token=body["refresh_token"])
+    ended = request_platform_token(sandbox, grant_type="refresh_token", refresh_token=body["refresh_token"])
     assert ended.json()["errors"][0]["errorCode"] == "OAU-210"
 
 
-def test_platform_tokens_can_be_revoked(sandbox: SandboxServer) -> None:
-    body = platform_answer(sandbox, grant_type=JWT_GRANT, assertion="sandbox-jwt").json()
+def test_platform_revoke_invalidates_tokens(sandbox: SandboxServer) -> None:
+    body = request_platform_token(sandbox, grant_type=JWT_GRANT, assertion="sandbox-jwt").json()
     assert exchange_status(sandbox, body["access_token"]) == 200
     for name in ("access_token", "refresh_token"):
         form = {"token": body[name]}
         assert post(sandbox, "/restapi/oauth/revoke", data=form).status_code == 401
         assert post(sandbox, "/restapi/oauth/revoke", auth=CLIENT, data=form).status_code == 200
     assert exchange_status(sandbox, body["access_token"]) == 401
-    renewal = {"grant_type": "refresh_token", "refresh_token": body["refresh_token"]}
-    assert platform_answer(sandbox, **renewal).status_code == 400
+    refresh_form = {"grant_type": "refresh_token", "refresh_token": body["refresh_token"]}
+    assert request_platform_token(sandbox, **refresh_form).status_code == 400
     assert post(sandbox, "/restapi/oauth/revoke", auth=CLIENT).json()["error"] == "invalid_request"
 
 
-def test_sign_in_names_the_users_agents(sandbox: SandboxServer, api: Any) -> None:
-    tokens = sign_in(sandbox)
+def test_exchange_returns_agents_of_user(sandbox: SandboxServer, api: Any) -> None:
+    tokens = log_in(sandbox)
     assert tokens["rcUser"]["email"] == "sandbox.user@example.com"
     assert tokens["ssoLogin"] is True
     mine = tokens["agentDetails"][0]
@@ -155,46 +155,46 @@ def test_sign_in_names_the_users_agents(sandbox: SandboxServer, api: Any) -> Non
     assert mine["accountName"] == "Harbor Outreach Memberships"
 
 
-def test_exchange_gives_a_token_that_works(sandbox: SandboxServer) -> None:
-    tokens = sign_in(sandbox)
+def test_exchange_returns_valid_token(sandbox: SandboxServer) -> None:
+    tokens = log_in(sandbox)
     assert tokens["tokenType"] == "Bearer"
     assert tokens["mainAccountId"] == "50810000"
     assert [agent["accountId"] for agent in tokens["agentDetails"]] == ["50810001", "50810002"]
     assert bearer(sandbox, tokens["accessToken"]).status_code == 200
 
 
-def test_exchange_takes_its_values_from_the_query_too(sandbox: SandboxServer) -> None:
+def test_exchange_accepts_query(sandbox: SandboxServer) -> None:
     query = {"rcAccessToken": platform_token(sandbox), "rcTokenType": "Bearer", "includeRefresh": "true"}
     response = post(sandbox, "/api/auth/login/rc/accesstoken", params=query)
     assert response.status_code == 200
     assert response.json()["refreshToken"]
 
 
-def test_exchange_gives_a_refresh_token_only_when_asked(sandbox: SandboxServer) -> None:
-    assert "refreshToken" in sign_in(sandbox, "true")
-    assert "refreshToken" not in sign_in(sandbox, "false")
-    assert "refreshToken" not in sign_in(sandbox, "")
+def test_exchange_refresh_token_is_optional(sandbox: SandboxServer) -> None:
+    assert "refreshToken" in log_in(sandbox, "true")
+    assert "refreshToken" not in log_in(sandbox, "false")
+    assert "refreshToken" not in log_in(sandbox, "")
 
 
-def test_exchange_refuses_an_odd_switch(sandbox: SandboxServer) -> None:
+def test_exchange_invalid_boolean_returns_400(sandbox: SandboxServer) -> None:
     form = {"rcAccessToken": platform_token(sandbox), "rcTokenType": "Bearer", "includeRefresh": "maybe"}
     response = post(sandbox, "/api/auth/login/rc/accesstoken", data=form)
     assert response.status_code == 400
     assert response.json()["details"] == "includeRefresh must be true or false"
 
 
-def test_exchange_refuses_an_unknown_platform_token(sandbox: SandboxServer) -> None:
+def test_exchange_unknown_platform_token_returns_401(sandbox: SandboxServer) -> None:
     form = {"rcAccessToken": "made-up", "rcTokenType": "Bearer"}
-    assert_refused(post(sandbox, "/api/auth/login/rc/accesstoken", data=form))
+    assert_unauthorized(post(sandbox, "/api/auth/login/rc/accesstoken", data=form))
 
 
-def test_exchange_refuses_a_platform_token_after_an_hour(sandbox: SandboxServer) -> None:
+def test_exchange_expired_platform_token_returns_401(sandbox: SandboxServer) -> None:
     form = {"rcAccessToken": platform_token(sandbox), "rcTokenType": "Bearer"}
     sandbox.advance(3601)
-    assert_refused(post(sandbox, "/api/auth/login/rc/accesstoken", data=form))
+    assert_unauthorized(post(sandbox, "/api/auth/login/rc/accesstoken", data=form))
 
 
-def test_exchange_needs_the_token_type(sandbox: SandboxServer) -> None:
+def test_exchange_without_token_type_returns_400(sandbox: SandboxServer) -> None:
     form = {"rcAccessToken": platform_token(sandbox)}
     response = post(sandbox, "/api/auth/login/rc/accesstoken", data=form)
     assert response.status_code == 400
@@ -202,24 +202,24 @@ def test_exchange_needs_the_token_type(sandbox: SandboxServer) -> None:
 
 
 @pytest.mark.assumption(44)
-def test_refresh_replaces_both_tokens(sandbox: SandboxServer) -> None:
-    first = sign_in(sandbox)
+def test_refresh_issues_new_tokens(sandbox: SandboxServer) -> None:
+    first = log_in(sandbox)
     form = {"refresh_token": first["refreshToken"], "rcTokenType": "Bearer"}
     second = post(sandbox, "/api/auth/token/refresh", data=form).json()
     assert second["accessToken"] != first["accessToken"]
     assert bearer(sandbox, second["accessToken"]).status_code == 200
-    assert_refused(post(sandbox, "/api/auth/token/refresh", data=form))
+    assert_unauthorized(post(sandbox, "/api/auth/token/refresh", data=form))
     third = post(sandbox, "/api/auth/token/refresh", params={"refresh_token": second["refreshToken"]})
     assert third.status_code == 200
 
 
-def test_refresh_refuses_an_access_token(sandbox: SandboxServer) -> None:
-    form = {"refresh_token": sign_in(sandbox)["accessToken"]}
-    assert_refused(post(sandbox, "/api/auth/token/refresh", data=form))
+def test_refresh_with_access_token_returns_401(sandbox: SandboxServer) -> None:
+    form = {"refresh_token": log_in(sandbox)["accessToken"]}
+    assert_unauthorized(post(sandbox, "/api/auth/token/refresh", data=form))
 
 
 @pytest.mark.parametrize("where", ["params", "data"])
-def test_admin_login(sandbox: SandboxServer, where: str) -> None:
+def test_admin_login_returns_tokens(sandbox: SandboxServer, where: str) -> None:
     form = {**USER, "platformId": "sandbox-platform"}
     response = post(sandbox, "/api/auth/login/admin", **{where: form})
     assert response.status_code == 200
@@ -228,58 +228,58 @@ def test_admin_login(sandbox: SandboxServer, where: str) -> None:
 
 
 @pytest.mark.parametrize("wrong", ["username", "password", "platformId"])
-def test_admin_login_refuses_wrong_words(sandbox: SandboxServer, wrong: str) -> None:
+def test_admin_login_wrong_credential_returns_401(sandbox: SandboxServer, wrong: str) -> None:
     form = {**USER, "platformId": "sandbox-platform", wrong: "wrong"}
-    assert_refused(post(sandbox, "/api/auth/login/admin", params=form))
+    assert_unauthorized(post(sandbox, "/api/auth/login/admin", params=form))
 
 
 @pytest.mark.parametrize("prefix", ["/api", "/voice/api"])
 @pytest.mark.parametrize("where", ["params", "data"])
-def test_legacy_login(sandbox: SandboxServer, prefix: str, where: str) -> None:
+def test_legacy_login_returns_auth_token(sandbox: SandboxServer, prefix: str, where: str) -> None:
     body = post(sandbox, f"{prefix}/v1/auth/login", **{where: USER}).json()
     assert body["user"]["userName"] == "sandbox-user"
     assert [account["accountId"] for account in body["accounts"]] == ["50810001", "50810002"]
     for root in ("/api/v1", "/voice/api/v1"):
         assert accounts(sandbox, root, **{"X-Auth-Token": body["authToken"]}).status_code == 200
-    assert_refused(bearer(sandbox, body["authToken"]))
+    assert_unauthorized(bearer(sandbox, body["authToken"]))
 
 
-def test_legacy_login_refuses_a_wrong_password(sandbox: SandboxServer) -> None:
-    assert_refused(post(sandbox, "/api/v1/auth/login", data={**USER, "password": "wrong"}))
+def test_legacy_login_wrong_password_returns_401(sandbox: SandboxServer) -> None:
+    assert_unauthorized(post(sandbox, "/api/v1/auth/login", data={**USER, "password": "wrong"}))
 
 
-def test_legacy_token_lives_an_hour_after_its_last_use(sandbox: SandboxServer) -> None:
+def test_legacy_token_expires_one_hour_after_last_use(sandbox: SandboxServer) -> None:
     token = post(sandbox, "/api/v1/auth/login", data=USER).json()["authToken"]
     for _ in range(3):
         sandbox.advance(3000)
         assert accounts(sandbox, "/api/v1", **{"X-Auth-Token": token}).status_code == 200
     sandbox.advance(3601)
-    assert_refused(accounts(sandbox, "/api/v1", **{"X-Auth-Token": token}))
+    assert_unauthorized(accounts(sandbox, "/api/v1", **{"X-Auth-Token": token}))
 
 
 @pytest.mark.parametrize("where", ["params", "data"])
-def test_staying_logged_in_lasts_two_weeks(sandbox: SandboxServer, where: str) -> None:
+def test_legacy_token_stay_logged_in_lasts_two_weeks(sandbox: SandboxServer, where: str) -> None:
     form = {**USER, "stayLoggedIn": "true"}
     token = post(sandbox, "/api/v1/auth/login", **{where: form}).json()["authToken"]
     for _ in range(2):
         sandbox.advance(13 * 86_400)
         assert accounts(sandbox, "/api/v1", **{"X-Auth-Token": token}).status_code == 200
     sandbox.advance(14 * 86_400 + 1)
-    assert_refused(accounts(sandbox, "/api/v1", **{"X-Auth-Token": token}))
+    assert_unauthorized(accounts(sandbox, "/api/v1", **{"X-Auth-Token": token}))
 
 
-def test_permanent_token_opens_both_roots_and_never_ends(sandbox: SandboxServer) -> None:
+def test_builtin_api_token_never_expires(sandbox: SandboxServer) -> None:
     sandbox.revoke_tokens()
     sandbox.advance(10_000_000)
     for root in ("/api/v1", "/voice/api/v1"):
         assert accounts(sandbox, root, **{"X-Auth-Token": "sandbox-token"}).status_code == 200
-    assert_refused(bearer(sandbox, "sandbox-token"))
+    assert_unauthorized(bearer(sandbox, "sandbox-token"))
 
 
-def test_legacy_root_takes_no_bearer_token(sandbox: SandboxServer) -> None:
-    token = sign_in(sandbox)["accessToken"]
+def test_legacy_root_rejects_bearer_token(sandbox: SandboxServer) -> None:
+    token = log_in(sandbox)["accessToken"]
     assert bearer(sandbox, token).status_code == 200
-    assert_refused(accounts(sandbox, "/api/v1", Authorization=f"Bearer {token}"))
+    assert_unauthorized(accounts(sandbox, "/api/v1", Authorization=f"Bearer {token}"))
 
 
 @pytest.mark.assumption(43)
@@ -293,13 +293,13 @@ def test_legacy_root_takes_no_bearer_token(sandbox: SandboxServer) -> None:
         {"X-Auth-Token": "made-up"},
     ],
 )
-def test_missing_and_unknown_tokens(sandbox: SandboxServer, headers: dict[str, str]) -> None:
-    assert_refused(accounts(sandbox, **headers))
+def test_missing_or_unknown_token_returns_401(sandbox: SandboxServer, headers: dict[str, str]) -> None:
+    assert_unauthorized(accounts(sandbox, **headers))
 
 
 @pytest.mark.assumption(43)
-def test_bearer_token_lives_five_minutes(sandbox: SandboxServer) -> None:
-    token = sign_in(sandbox)["accessToken"]
+def test_bearer_token_expires_after_five_minutes(sandbox: SandboxServer) -> None:
+    token = log_in(sandbox)["accessToken"]
     sandbox.advance(290)
     assert bearer(sandbox, token).status_code == 200
     sandbox.advance(11)
@@ -309,30 +309,30 @@ def test_bearer_token_lives_five_minutes(sandbox: SandboxServer) -> None:
     assert response.text == "Jwt is expired"
 
 
-def test_expired_and_revoked_tokens_differ(sandbox: SandboxServer) -> None:
-    tokens = sign_in(sandbox)
+def test_expired_and_revoked_tokens_return_different_401(sandbox: SandboxServer) -> None:
+    tokens = log_in(sandbox)
     sandbox.expire_tokens()
     assert bearer(sandbox, tokens["accessToken"]).text == "Jwt is expired"
     sandbox.revoke_tokens()
-    assert_refused(bearer(sandbox, tokens["accessToken"]))
-    assert_refused(post(sandbox, "/api/auth/token/refresh", data={"refresh_token": tokens["refreshToken"]}))
+    assert_unauthorized(bearer(sandbox, tokens["accessToken"]))
+    assert_unauthorized(post(sandbox, "/api/auth/token/refresh", data={"refresh_token": tokens["refreshToken"]}))
 
 
-def test_expire_leaves_later_tokens_alone(sandbox: SandboxServer) -> None:
+def test_expire_tokens_keeps_later_tokens_valid(sandbox: SandboxServer) -> None:
     sandbox.expire_tokens()
-    assert bearer(sandbox, sign_in(sandbox)["accessToken"]).status_code == 200
+    assert bearer(sandbox, log_in(sandbox)["accessToken"]).status_code == 200
 
 
 @pytest.mark.parametrize("staying", ["false", "true"])
-def test_revoke_takes_legacy_tokens_too(sandbox: SandboxServer, staying: str) -> None:
+def test_revoke_tokens_revokes_legacy_tokens(sandbox: SandboxServer, staying: str) -> None:
     form = {**USER, "stayLoggedIn": staying}
     token = post(sandbox, "/api/v1/auth/login", data=form).json()["authToken"]
     sandbox.revoke_tokens()
-    assert_refused(accounts(sandbox, "/api/v1", **{"X-Auth-Token": token}))
+    assert_unauthorized(accounts(sandbox, "/api/v1", **{"X-Auth-Token": token}))
 
 
 @pytest.mark.parametrize("method", ["ringcentral", "api_token", "engage", "legacy"])
-def test_connections_hold_what_the_sandbox_takes(sandbox: SandboxServer, method: str) -> None:
+def test_connection_for_returns_valid_credentials(sandbox: SandboxServer, method: str) -> None:
     connection = sandbox.connection_for(method)
     extra = connection["extra"]
     assert connection["conn_type"] == "engagevoice"
@@ -352,5 +352,5 @@ def test_connections_hold_what_the_sandbox_takes(sandbox: SandboxServer, method:
     assert response.status_code == 200
 
 
-def test_default_connection_is_the_ringcentral_one(sandbox: SandboxServer) -> None:
+def test_connection_default_uses_ringcentral(sandbox: SandboxServer) -> None:
     assert sandbox.connection == sandbox.connection_for("ringcentral")

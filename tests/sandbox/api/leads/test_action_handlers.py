@@ -26,7 +26,7 @@ from tests.sandbox.support.leads import (
     [("READY_LEADS", "READY"), ("CANCEL_LEADS", "CANCELLED"), ("PAUSE_LEADS", "PAUSED")],
 )
 @pytest.mark.assumption(19, 22)
-def test_actions_that_set_the_state(
+def test_state_action_sets_state(
     sandbox: SandboxServer, api: Any, leads: list[Row], action: str, state: str
 ) -> None:
     result = api.act(action, by_ids(leads))
@@ -40,14 +40,14 @@ def test_actions_that_set_the_state(
         assert without(new, *changing) == without(old, *changing)
 
 
-def test_actions_stay_inside_their_criteria(sandbox: SandboxServer, api: Any, leads: list[Row]) -> None:
+def test_action_changes_matching_leads_only(sandbox: SandboxServer, api: Any, leads: list[Row]) -> None:
     chosen = {row["leadId"] for row in leads[:7]}
     others = [lead for lead in sandbox.leads() if lead["leadId"] not in chosen]
     assert api.act("CANCEL_LEADS", by_ids(leads[:7]))["leadUpdateCount"] == 7
     assert [lead for lead in sandbox.leads() if lead["leadId"] not in chosen] == others
 
 
-def test_action_without_parameters_object(sandbox: SandboxServer, api: Any, leads: list[Row]) -> None:
+def test_action_without_params_object_succeeds(sandbox: SandboxServer, api: Any, leads: list[Row]) -> None:
     for extra in (
         {},
         {"leadActionParams": None},
@@ -59,7 +59,7 @@ def test_action_without_parameters_object(sandbox: SandboxServer, api: Any, lead
 
 
 @pytest.mark.assumption(1)
-def test_empty_criteria_reach_the_whole_account_only(sandbox: SandboxServer, api: Any) -> None:
+def test_action_empty_criteria_selects_whole_account(sandbox: SandboxServer, api: Any) -> None:
     api.act("SUPPRESS_LEADS", {})
     assert api.count(suppressed="ONLY_UNSUPPRESSED") == 0
     api.account = "50810002"
@@ -67,7 +67,7 @@ def test_empty_criteria_reach_the_whole_account_only(sandbox: SandboxServer, api
 
 
 @pytest.mark.assumption(18)
-def test_nothing_matches(api: Any, agent: Row, summer: Row) -> None:
+def test_action_without_matches_changes_nothing(api: Any, agent: Row, summer: Row) -> None:
     params: dict[str, Row] = {
         "MANUAL_LEADS": MANUAL,
         "EMAIL_LEADS": {"EMAIL_TO": "a@example.com"},
@@ -84,7 +84,7 @@ def test_nothing_matches(api: Any, agent: Row, summer: Row) -> None:
 
 
 @pytest.mark.assumption(21)
-def test_leads_on_a_call_are_left_out(sandbox: SandboxServer, api: Any, summer: Row) -> None:
+def test_action_excludes_leads_on_a_call(sandbox: SandboxServer, api: Any, summer: Row) -> None:
     active = in_state(sandbox.leads(), "ACTIVE")
     for account in ("50810001", "50810002"):
         api.account = account
@@ -96,7 +96,7 @@ def test_leads_on_a_call_are_left_out(sandbox: SandboxServer, api: Any, summer: 
 
 
 @pytest.mark.assumption(19, 23)
-def test_reset(sandbox: SandboxServer, api: Any, leads: list[Row]) -> None:
+def test_reset_leads_clears_passes_and_state(sandbox: SandboxServer, api: Any, leads: list[Row]) -> None:
     forbidden = in_state(leads, "DO-NOT-CALL")
     others = [row for row in leads if row not in forbidden]
     result = api.act("RESET_LEADS", by_ids(leads))
@@ -112,7 +112,7 @@ def test_reset(sandbox: SandboxServer, api: Any, leads: list[Row]) -> None:
 
 
 @pytest.mark.assumption(19)
-def test_delete(sandbox: SandboxServer, api: Any, leads: list[Row]) -> None:
+def test_delete_leads_removes_leads(sandbox: SandboxServer, api: Any, leads: list[Row]) -> None:
     total = len(sandbox.leads())
     result = api.act("DELETE_LEADS", by_ids(leads))
     assert action_counts(result) == (True, 0, len(leads), redials(leads), False)
@@ -123,7 +123,7 @@ def test_delete(sandbox: SandboxServer, api: Any, leads: list[Row]) -> None:
     assert action_counts(api.act("DELETE_LEADS", by_ids(leads))) == (True, 0, 0, 0, False)
 
 
-def test_delete_by_extern_id_hits_every_lead_of_it(sandbox: SandboxServer, api: Any) -> None:
+def test_delete_leads_by_extern_id_deletes_all_matches(sandbox: SandboxServer, api: Any) -> None:
     seen: dict[str, int] = {}
     for lead in sandbox.leads():
         seen[lead["externId"]] = seen.get(lead["externId"], 0) + 1
@@ -135,7 +135,7 @@ def test_delete_by_extern_id_hits_every_lead_of_it(sandbox: SandboxServer, api: 
     assert deleted == 2 * len(twice) > 0
 
 
-def test_suppress_and_unsuppress(sandbox: SandboxServer, api: Any, leads: list[Row]) -> None:
+def test_suppress_and_unsuppress_leads(sandbox: SandboxServer, api: Any, leads: list[Row]) -> None:
     assert action_counts(api.act("SUPPRESS_LEADS", by_ids(leads))) == (True, len(leads), 0, 0, False)
     suppressed = reload_leads(sandbox, leads)
     assert all(row["suppressed"] for row in suppressed)
@@ -146,7 +146,7 @@ def test_suppress_and_unsuppress(sandbox: SandboxServer, api: Any, leads: list[R
 
 
 @pytest.mark.assumption(34)
-def test_email(sandbox: SandboxServer, api: Any, leads: list[Row]) -> None:
+def test_email_leads_changes_no_lead(sandbox: SandboxServer, api: Any, leads: list[Row]) -> None:
     before = sandbox.leads()
     result = api.act("EMAIL_LEADS", by_ids(leads[:3]), EMAIL_TO="a@example.com, b@mail.example.org")
     assert action_counts(result) == (True, 0, 0, 0, False)
@@ -166,7 +166,7 @@ def test_email(sandbox: SandboxServer, api: Any, leads: list[Row]) -> None:
 
 
 @pytest.mark.assumption(32)
-def test_callback_for_an_agent(sandbox: SandboxServer, api: Any, leads: list[Row], agent: Row) -> None:
+def test_callback_leads_agent_sets_callback(sandbox: SandboxServer, api: Any, leads: list[Row], agent: Row) -> None:
     due = "2027-07-24T16:00:00.000+0000"
     params = {"ACTION_TYPE": "AGENT", "RESERVATION_AGENT_ID": str(agent["agentId"]), "CALLBACK_DATE": due}
     assert action_counts(api.act("CALLBACK_LEADS", by_ids(leads), **params)) == (True, len(leads), 0, 0, False)
@@ -180,7 +180,7 @@ def test_callback_for_an_agent(sandbox: SandboxServer, api: Any, leads: list[Row
 
 
 @pytest.mark.assumption(32)
-def test_callback_without_a_date_is_due_now(
+def test_callback_leads_without_date_is_due_now(
     sandbox: SandboxServer, api: Any, leads: list[Row], agent: Row
 ) -> None:
     api.act("CALLBACK_LEADS", by_ids(leads[:1]), ACTION_TYPE="agent", RESERVATION_AGENT_ID=agent["agentId"])
@@ -189,7 +189,7 @@ def test_callback_without_a_date_is_due_now(
 
 @pytest.mark.parametrize(("kind", "state"), [("CANCEL", "CALLBACK-CANCELLED"), ("RESET", "READY")])
 @pytest.mark.assumption(19, 32)
-def test_callback_ends(sandbox: SandboxServer, api: Any, leads: list[Row], kind: str, state: str) -> None:
+def test_callback_leads_cancel_and_reset(sandbox: SandboxServer, api: Any, leads: list[Row], kind: str, state: str) -> None:
     waiting = in_state(leads, "AGENT-CALLBACK", "CALLBACK", "PENDING-CALLBACK")
     result = api.act("CALLBACK_LEADS", by_ids(waiting), ACTION_TYPE=kind)
     assert action_counts(result) == (True, len(waiting), 0, len(waiting), False)
@@ -200,7 +200,7 @@ def test_callback_ends(sandbox: SandboxServer, api: Any, leads: list[Row], kind:
 
 
 @pytest.mark.assumption(33)
-def test_reservation(sandbox: SandboxServer, api: Any, leads: list[Row], agent: Row) -> None:
+def test_agent_reservation_sets_and_clears_agent(sandbox: SandboxServer, api: Any, leads: list[Row], agent: Row) -> None:
     due = "2027-01-02T03:04:05.000+0000"
     params = {"RESERVATION_AGENT_ID": agent["agentId"], "CALLBACK_DTS": due}
     assert action_counts(api.act("AGENT_RESERVATION", by_ids(leads), **params)) == (True, len(leads), 0, 0, False)
@@ -216,21 +216,21 @@ def test_reservation(sandbox: SandboxServer, api: Any, leads: list[Row], agent: 
 
 @pytest.mark.parametrize("params", [{}, {"force_dialer_cache_refresh": True}])
 @pytest.mark.assumption(20)
-def test_dialer_refresh(sandbox: SandboxServer, api: Any, spring: Row, params: Row) -> None:
+def test_dialer_refresh_changes_no_lead(sandbox: SandboxServer, api: Any, spring: Row, params: Row) -> None:
     before = sandbox.leads()
     result = api.act("DIALER_REFRESH", {"campaignIds": [spring["campaignId"]]}, **params)
     assert action_counts(result) == (True, 0, 0, 0, True)
     assert sandbox.leads() == before
 
 
-def test_dates_follow_the_clock(sandbox: SandboxServer, api: Any, leads: list[Row]) -> None:
+def test_action_dates_follow_clock(sandbox: SandboxServer, api: Any, leads: list[Row]) -> None:
     sandbox.advance(86_400)
     api.act("RESET_LEADS", by_ids(in_state(leads, "READY")[:1]))
     assert is_recent(reload_leads(sandbox, in_state(leads, "READY")[:1])[0]["nextDialTime"], 24 * 60)
 
 
 @pytest.mark.assumption(22)
-def test_ready_leads_whose_number_must_not_be_called_are_not_called(
+def test_ready_leads_on_dnc_are_not_dialed(
     sandbox: SandboxServer, api: Any, leads: list[Row]
 ) -> None:
     forbidden = in_state(leads, "DO-NOT-CALL")

@@ -64,7 +64,7 @@ def set_scrubbing(api: Any, campaign: Row, option: str) -> None:
 
 
 @pytest.mark.parametrize("account", ["50810001", "50810002"])
-def test_seeded_world_lists_its_leads_on_do_not_call(api: Any, account: str) -> None:
+def test_generated_dnc_leads_have_entries(api: Any, account: str) -> None:
     api.account = account
     phones = {
         phone for row in api.search(leadStates=["DO-NOT-CALL"]) for phone in row["leadPhone"].split("|")
@@ -76,7 +76,7 @@ def test_seeded_world_lists_its_leads_on_do_not_call(api: Any, account: str) -> 
     assert api.get("dncTags").json() == [{"accountId": account, "dncTagId": 0, "dncTagLabel": "GLOBAL"}]
 
 
-def test_entry_in_the_form_of_either_guide(api: Any) -> None:
+def test_add_entry_accepts_layout_of_both_guides(api: Any) -> None:
     new, old = add(api, **NEW), add(api, **OLD)
     assert {name: value for name, value in new.items() if name != "addedDate"} == {
         "phone": "4155550100",
@@ -92,13 +92,13 @@ def test_entry_in_the_form_of_either_guide(api: Any) -> None:
     assert api.get("dncLists").json()[-2:] == [new, old]
 
 
-def test_entry_that_is_there_stays_as_it_is(api: Any) -> None:
+def test_add_existing_entry_keeps_it_unchanged(api: Any) -> None:
     first = add(api, phone="4155550100", reason="asked")
     assert add(api, phone="+1 (415) 555-0100", reason="asked again") == first
     assert found(api, phone="4155550100") == [("4155550100", None)]
 
 
-def test_entries_in_pages(api: Any) -> None:
+def test_entries_support_paging(api: Any) -> None:
     entries = api.get("dncLists").json()
     assert len(entries) > 4
     assert api.get("dncLists", page=1, maxRows=2).json() == entries[2:4]
@@ -116,7 +116,7 @@ BAD_ENTRIES: dict[str, tuple[Row, str]] = {
 
 
 @pytest.mark.parametrize("name", sorted(BAD_ENTRIES))
-def test_bad_entry_is_400(api: Any, name: str) -> None:
+def test_add_invalid_entry_returns_400(api: Any, name: str) -> None:
     body, field = BAD_ENTRIES[name]
     response = post(api, "dncLists", body)
     assert response.status_code == 400
@@ -124,7 +124,7 @@ def test_bad_entry_is_400(api: Any, name: str) -> None:
     assert found(api, phone="4155550100") == []
 
 
-def test_search_by_every_field(api: Any) -> None:
+def test_search_filters_by_each_field(api: Any) -> None:
     tag = add_tag(api, "Web form")
     add(api, phone="4155550100", externId="A")
     add(api, phone="4155550100", dncTagId=tag, reason="form")
@@ -139,7 +139,7 @@ def test_search_by_every_field(api: Any) -> None:
     assert len(found(api)) == len(api.get("dncLists").json())
 
 
-def test_uploaded_file(api: Any) -> None:
+def test_upload_adds_entries_and_reports_rejected(api: Any) -> None:
     tag = add_tag(api, "Web form")
     content = b"phone,id,why\n4155550100\n(415) 555-0101,A,asked\n4155550100\n"
     response = api.session.post(
@@ -160,7 +160,7 @@ def test_uploaded_file(api: Any) -> None:
     ]
 
 
-def test_uploads_that_are_refused(api: Any) -> None:
+def test_upload_invalid_file_returns_400(api: Any) -> None:
     path = f"{api.root}/dncLists/uploadDncFile"
     for sent in (
         {"json": {}},
@@ -172,7 +172,7 @@ def test_uploads_that_are_refused(api: Any) -> None:
     assert found(api, phone="4155550100") == []
 
 
-def test_deletion_by_tag_country_and_phone(api: Any) -> None:
+def test_delete_by_tag_country_and_phone(api: Any) -> None:
     tag = add_tag(api, "Web form")
     numbers = (("4155550100", "USA"), ("4155550101", "USA"), ("+61412345678", "AUS"), ("+4930123456", "DEU"))
     for phone, country in numbers:
@@ -193,7 +193,7 @@ def test_deletion_by_tag_country_and_phone(api: Any) -> None:
     assert len(found(api)) == everything - 4
 
 
-def test_deletion_of_global_entries_stays_in_the_account(api: Any) -> None:
+def test_delete_global_entries_keeps_other_accounts(api: Any) -> None:
     assert delete(api, "dncLists/tags/0").json() is True
     assert found(api) == []
     api.account = "50810002"
@@ -209,13 +209,13 @@ def test_deletion_of_global_entries_stays_in_the_account(api: Any) -> None:
         "dncTags/9",
     ],
 )
-def test_deletion_of_what_is_not_there_is_404(api: Any, path: str) -> None:
+def test_delete_missing_entry_returns_404(api: Any, path: str) -> None:
     before = len(found(api))
     assert delete(api, path).status_code == 404
     assert len(found(api)) == before
 
 
-def test_tag_goes_with_its_entries(api: Any) -> None:
+def test_delete_tag_deletes_its_entries(api: Any) -> None:
     tag = add_tag(api, "Web form")
     add(api, phone="4155550100", dncTagId=tag)
     assert [row["dncTagLabel"] for row in api.get("dncTags").json()] == ["GLOBAL", "Web form"]
@@ -226,14 +226,14 @@ def test_tag_goes_with_its_entries(api: Any) -> None:
     assert add_tag(api, "Web form") > tag
 
 
-def test_tags_that_are_refused(api: Any) -> None:
+def test_add_invalid_tag_returns_400(api: Any) -> None:
     for body in ({}, {"dncTagLabel": " "}, {"dncTagLabel": "GLOBAL"}, {"dncTagLabel": []}):
         assert post(api, "dncTags", body).status_code == 400, body
     assert delete(api, "dncTags/0").status_code == 400
     assert len(api.get("dncTags").json()) == 1
 
 
-def test_tags_of_other_accounts_are_unknown(api: Any) -> None:
+def test_tag_of_other_account_is_unknown(api: Any) -> None:
     tag = add_tag(api, "Web form")
     api.account = "50810002"
     assert delete(api, f"dncTags/{tag}").status_code == 404
@@ -241,7 +241,7 @@ def test_tags_of_other_accounts_are_unknown(api: Any) -> None:
 
 
 @pytest.mark.assumption(41, 39)
-def test_listed_leads_are_left_out_of_a_load(api: Any, spring: Row) -> None:
+def test_load_skips_leads_on_dnc(api: Any, spring: Row) -> None:
     add(api, phone="4155500002")
     add(api, externId="T-3")
     result = load(api, spring, [lead(1), lead(2), lead(3), lead(4, "4155500009|4155500002")])
@@ -252,7 +252,7 @@ def test_listed_leads_are_left_out_of_a_load(api: Any, spring: Row) -> None:
 
 
 @pytest.mark.assumption(41)
-def test_listed_leads_are_loaded_as_do_not_call_where_told_so(
+def test_load_dnc_insert_setting_loads_as_dnc(
     api_of: Callable[[SandboxServer], Any],
 ) -> None:
     with SandboxServer(Settings(size=100, dnc_scrubbed="insert")) as other:
@@ -274,13 +274,13 @@ def test_listed_leads_are_loaded_as_do_not_call_where_told_so(
         ("INTERNAL_ONLY", 1),
     ],
 )
-def test_campaign_says_what_is_scrubbed(api: Any, spring: Row, option: str, scrubbed: int) -> None:
+def test_load_scrubs_by_campaign_option(api: Any, spring: Row, option: str, scrubbed: int) -> None:
     add(api, phone="4155500001")
     set_scrubbing(api, spring, option)
     assert counters(load(api, spring, [lead(1)])) == (1, 1, 1, 1 - scrubbed, 0, scrubbed)
 
 
-def test_tags_count_for_loads_that_name_them(api: Any, spring: Row) -> None:
+def test_load_scrubs_by_named_tags(api: Any, spring: Row) -> None:
     tag = add_tag(api, "Web form")
     add(api, phone="4155500001", dncTagId=tag)
     assert counters(load(api, spring, [lead(1)]))[-1] == 0
@@ -288,21 +288,21 @@ def test_tags_count_for_loads_that_name_them(api: Any, spring: Row) -> None:
     assert counters(load(api, spring, [lead(1)], dncTags=[tag, "none"]))[-1] == 1
 
 
-def test_entries_of_other_accounts_do_not_count(api: Any, spring: Row) -> None:
+def test_load_ignores_entries_of_other_accounts(api: Any, spring: Row) -> None:
     api.account = "50810002"
     add(api, phone="4155500001")
     api.account = "50810001"
     assert counters(load(api, spring, [lead(1)]))[-1] == 0
 
 
-def test_entry_leaves_leads_that_are_there_alone(sandbox: SandboxServer, api: Any, leads: list[Row]) -> None:
+def test_add_entry_does_not_change_existing_leads(sandbox: SandboxServer, api: Any, leads: list[Row]) -> None:
     before = sandbox.leads()
     add(api, phone=in_state(leads, "READY")[0]["leadPhone"].split("|")[0])
     assert sandbox.leads() == before
 
 
 @pytest.mark.assumption(22, 30)
-def test_dialer_passes_over_what_is_listed(sandbox: SandboxServer, api: Any, spring: Row) -> None:
+def test_dialer_skips_leads_on_dnc(sandbox: SandboxServer, api: Any, spring: Row) -> None:
     load(api, spring, [lead(1), lead(2), lead(3), lead(4)], dialPriority="IMMEDIATE")
     forbidden = {**MANUAL, "DO_NOT_CALL": True}
     api.act("MANUAL_LEADS", {"leadPhoneNumbers": [lead(1)["leadPhone"]]}, **forbidden)
@@ -315,7 +315,7 @@ def test_dialer_passes_over_what_is_listed(sandbox: SandboxServer, api: Any, spr
 
 
 @pytest.mark.assumption(30)
-def test_manual_pass_lists_the_phone_or_the_external_id(api: Any, spring: Row) -> None:
+def test_manual_pass_adds_phone_or_extern_id(api: Any, spring: Row) -> None:
     load(api, spring, [lead(number) for number in (1, 2, 3)] + [lead(4, "4155500004|4155500005")])
     forbidden = {**MANUAL, "PASS_DISPOSITION": "Do Not Call", "DO_NOT_CALL": "true"}
     api.act("MANUAL_LEADS", {"externIds": ["T-1"]}, **forbidden)
@@ -333,7 +333,7 @@ def test_manual_pass_lists_the_phone_or_the_external_id(api: Any, spring: Row) -
     assert counters(load(api, spring, [lead(number) for number in (1, 2, 3)]))[-1] == 2
 
 
-def test_reset_keeps_the_entry(api: Any, spring: Row, leads: list[Row]) -> None:
+def test_reset_leads_keeps_dnc_entry(api: Any, spring: Row, leads: list[Row]) -> None:
     phone = in_state(leads, "DO-NOT-CALL")[0]["leadPhone"].split("|")[0]
     api.act("RESET_LEADS", {"campaignIds": [spring["campaignId"]]})
     assert counters(load(api, spring, [lead(1, phone)]))[-1] == 1

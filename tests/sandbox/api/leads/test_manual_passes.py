@@ -20,7 +20,7 @@ from tests.sandbox.support.leads import MANUAL, Row, reload_leads, by_ids, in_st
     ],
 )
 @pytest.mark.assumption(30)
-def test_manual_pass(sandbox: SandboxServer, api: Any, leads: list[Row], changes: Row, state: str) -> None:
+def test_manual_leads_adds_pass_and_sets_state(sandbox: SandboxServer, api: Any, leads: list[Row], changes: Row, state: str) -> None:
     params = {**MANUAL, "PASS_DELAY": "90", **changes}
     result = api.act("MANUAL_LEADS", by_ids(leads), **params)
     assert action_counts(result) == (True, len(leads), 0, 0, False)
@@ -34,14 +34,14 @@ def test_manual_pass(sandbox: SandboxServer, api: Any, leads: list[Row], changes
 
 
 @pytest.mark.assumption(30)
-def test_manual_pass_is_added_each_time(sandbox: SandboxServer, api: Any, leads: list[Row]) -> None:
+def test_manual_leads_repeated_adds_pass_each_time(sandbox: SandboxServer, api: Any, leads: list[Row]) -> None:
     for _ in range(2):
         api.act("MANUAL_LEADS", by_ids(leads[:1]), **MANUAL)
     assert reload_leads(sandbox, leads[:1])[0]["leadPasses"] == leads[0]["leadPasses"] + 2
 
 
 @pytest.mark.parametrize(("merge", "passes"), [(True, 1), (False, 0)])
-def test_manual_pass_of_a_copy(
+def test_manual_leads_merge_original_updates_original(
     sandbox: SandboxServer, api: Any, leads: list[Row], summer: Row, merge: bool, passes: int
 ) -> None:
     newest = max(lead["leadId"] for lead in sandbox.leads())
@@ -54,7 +54,7 @@ def test_manual_pass_of_a_copy(
     assert original["leadState"] == leads[0]["leadState"]
 
 
-def test_manual_pass_of_a_copy_and_its_original_counts_once_each(
+def test_manual_leads_copy_and_original_count_once_each(
     sandbox: SandboxServer, api: Any, leads: list[Row], summer: Row
 ) -> None:
     api.act("MOVE_TO_CAMPAIGN", by_ids(leads[:1]), **move_params(summer, CREATE_COPY_SETTING="true"))
@@ -65,7 +65,7 @@ def test_manual_pass_of_a_copy_and_its_original_counts_once_each(
 
 
 @pytest.mark.assumption(31)
-def test_a_lead_that_has_used_up_its_passes_stays_ready(
+def test_manual_leads_at_max_passes_stays_ready(
     sandbox: SandboxServer, api: Any, leads: list[Row]
 ) -> None:
     (spent,) = in_state(leads, "MAX-DIAL-LIMIT")[:1]

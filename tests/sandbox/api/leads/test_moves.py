@@ -19,7 +19,7 @@ from tests.sandbox.support.leads import (
 
 
 @pytest.mark.assumption(24, 27)
-def test_move_into_a_new_list(sandbox: SandboxServer, api: Any, leads: list[Row], summer: Row) -> None:
+def test_move_creates_new_list(sandbox: SandboxServer, api: Any, leads: list[Row], summer: Row) -> None:
     lists = lists_of(api, summer)
     result = api.act("MOVE_TO_CAMPAIGN", by_ids(leads), **move_params(summer))
     assert action_counts(result) == (True, len(leads), 0, 0, False)
@@ -39,20 +39,20 @@ def test_move_into_a_new_list(sandbox: SandboxServer, api: Any, leads: list[Row]
 
 
 @pytest.mark.assumption(27)
-def test_two_moves_make_two_lists_of_one_name(api: Any, leads: list[Row], summer: Row) -> None:
+def test_move_twice_creates_two_lists_of_same_name(api: Any, leads: list[Row], summer: Row) -> None:
     for lead in leads[:2]:
         api.act("MOVE_TO_CAMPAIGN", by_ids([lead]), **move_params(summer))
     assert [row["listDesc"] for row in lists_of(api, summer)].count("New Leads List") == 2
 
 
 @pytest.mark.assumption(27)
-def test_new_list_without_a_name(api: Any, leads: list[Row], summer: Row) -> None:
+def test_move_without_list_name_generates_name(api: Any, leads: list[Row], summer: Row) -> None:
     params = {**move_params(summer), "LIST_NAME": None}
     assert api.act("MOVE_TO_CAMPAIGN", by_ids(leads[:1]), **params)["success"]
     assert lists_of(api, summer)[-1]["listDesc"]
 
 
-def test_move_into_an_existing_list(sandbox: SandboxServer, api: Any, leads: list[Row], summer: Row) -> None:
+def test_move_into_existing_list(sandbox: SandboxServer, api: Any, leads: list[Row], summer: Row) -> None:
     lists = lists_of(api, summer)
     params = move_params(summer, LIST_ID=lists[0]["listId"], CREATE_COPY_SETTING=False)
     assert api.act("MOVE_TO_CAMPAIGN", by_ids(leads), **params)["leadUpdateCount"] == len(leads)
@@ -61,7 +61,7 @@ def test_move_into_an_existing_list(sandbox: SandboxServer, api: Any, leads: lis
 
 
 @pytest.mark.assumption(25)
-def test_copy(sandbox: SandboxServer, api: Any, leads: list[Row], summer: Row) -> None:
+def test_copy_creates_copies(sandbox: SandboxServer, api: Any, leads: list[Row], summer: Row) -> None:
     before = sandbox.leads()
     newest = before[-1]["leadId"]
     result = api.act("MOVE_TO_CAMPAIGN", by_ids(leads), **move_params(summer, CREATE_COPY_SETTING=True))
@@ -76,7 +76,7 @@ def test_copy(sandbox: SandboxServer, api: Any, leads: list[Row], summer: Row) -
 
 
 @pytest.mark.assumption(26)
-def test_transition(sandbox: SandboxServer, api: Any, leads: list[Row], summer: Row) -> None:
+def test_transition_copies_and_marks_originals(sandbox: SandboxServer, api: Any, leads: list[Row], summer: Row) -> None:
     newest = sandbox.leads()[-1]["leadId"]
     result = api.act("MOVE_TO_CAMPAIGN", by_ids(leads), **move_params(summer, CREATE_COPY_SETTING="transition"))
     assert action_counts(result) == (True, len(leads), 0, 0, False)
@@ -90,7 +90,7 @@ def test_transition(sandbox: SandboxServer, api: Any, leads: list[Row], summer: 
 
 
 @pytest.mark.assumption(29)
-def test_duplicates_may_stay_behind(sandbox: SandboxServer, api: Any, leads: list[Row], summer: Row) -> None:
+def test_move_ignore_excludes_duplicates_in_list(sandbox: SandboxServer, api: Any, leads: list[Row], summer: Row) -> None:
     copies = move_params(summer, CREATE_COPY_SETTING="true")
     api.act("MOVE_TO_CAMPAIGN", by_ids(leads[:3]), **copies)
     target = lists_of(api, summer)[-1]["listId"]
@@ -102,7 +102,7 @@ def test_duplicates_may_stay_behind(sandbox: SandboxServer, api: Any, leads: lis
 
 
 @pytest.mark.assumption(29)
-def test_duplicates_among_the_leads_moved(
+def test_move_ignore_excludes_duplicates_in_selection(
     sandbox: SandboxServer, api: Any, leads: list[Row], spring: Row
 ) -> None:
     api.act("MOVE_TO_CAMPAIGN", by_ids(leads[:3]), **move_params(spring, CREATE_COPY_SETTING="true"))
@@ -113,7 +113,7 @@ def test_duplicates_among_the_leads_moved(
 
 
 @pytest.mark.assumption(28)
-def test_move_to_the_place_where_the_leads_are(api: Any, leads: list[Row], spring: Row) -> None:
+def test_move_within_same_list(api: Any, leads: list[Row], spring: Row) -> None:
     same = [row for row in leads if row["listId"] == leads[0]["listId"]]
     for setting in ("MOVE", "IGNORE"):
         params = move_params(spring, LIST_ID=same[0]["listId"], DUPLICATE_ACTION_SETTING=setting)
@@ -121,7 +121,7 @@ def test_move_to_the_place_where_the_leads_are(api: Any, leads: list[Row], sprin
 
 
 @pytest.mark.assumption(29)
-def test_copies_that_would_be_duplicates_of_their_originals_are_left_out(
+def test_copy_ignore_excludes_copies_of_own_list(
     api: Any, sandbox: SandboxServer
 ) -> None:
     leads = sandbox.leads("Spring Renewals")[:3]

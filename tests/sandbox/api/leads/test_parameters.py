@@ -19,7 +19,7 @@ from tests.sandbox.support.leads import (
 
 
 @pytest.mark.assumption(33)
-def test_a_strict_sandbox_reserves_only_with_a_date(api: Any, agent: Row, api_of: Any) -> None:
+def test_strict_reservation_requires_callback_date(api: Any, agent: Row, api_of: Any) -> None:
     params = {"RESERVATION_AGENT_ID": agent["agentId"]}
     assert api.act("AGENT_RESERVATION", {}, **params)["leadUpdateCount"] > 0
     with SandboxServer(Settings(size=100, strict_reservation=True)) as strict:
@@ -86,7 +86,7 @@ BAD = [
 
 @pytest.mark.parametrize(("action", "params", "name"), BAD, ids=lambda part: str(part)[:60])
 @pytest.mark.assumption(16, 17, 32, 33)
-def test_wrong_parameters_change_nothing(
+def test_invalid_parameter_changes_nothing(
     sandbox: SandboxServer, api: Any, leads: list[Row], summer: Row, action: str, params: Row, name: str
 ) -> None:
     if action == "MOVE_TO_CAMPAIGN":
@@ -101,7 +101,7 @@ def test_wrong_parameters_change_nothing(
 
 
 @pytest.mark.assumption(17)
-def test_campaign_and_agent_of_another_account(sandbox: SandboxServer, api: Any, agent: Row) -> None:
+def test_campaign_or_agent_of_other_account_fails(sandbox: SandboxServer, api: Any, agent: Row) -> None:
     api.account = "50810002"
     params = move_params(sandbox.campaign("Spring Renewals"))
     assert "CAMPAIGN_ID" in api.act("MOVE_TO_CAMPAIGN", {}, **params)["errorMessage"]
@@ -110,7 +110,7 @@ def test_campaign_and_agent_of_another_account(sandbox: SandboxServer, api: Any,
 
 
 @pytest.mark.assumption(17)
-def test_list_of_another_campaign(api: Any, leads: list[Row], summer: Row) -> None:
+def test_list_of_other_campaign_fails(api: Any, leads: list[Row], summer: Row) -> None:
     params = move_params(summer, LIST_ID=leads[0]["listId"])
     assert "LIST_ID" in api.act("MOVE_TO_CAMPAIGN", by_ids(leads), **params)["errorMessage"]
 

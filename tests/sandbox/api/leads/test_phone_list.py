@@ -23,7 +23,7 @@ def found(response: requests.Response) -> list[int]:
 
 
 @pytest.fixture
-def single(leads: list[Row]) -> list[Row]:
+def unique_leads(leads: list[Row]) -> list[Row]:
     """Leads of one number that nobody else has."""
     by_phone: dict[str, list[Row]] = {}
     for lead in leads:
@@ -32,35 +32,35 @@ def single(leads: list[Row]) -> list[Row]:
 
 
 @pytest.fixture
-def phones(single: list[Row]) -> list[str]:
-    return [lead["leadPhone"] for lead in single]
+def phones(unique_leads: list[Row]) -> list[str]:
+    return [lead["leadPhone"] for lead in unique_leads]
 
 
-def test_json_list_finds_the_rows_of_a_search(api: Any, spring: Row, phones: list[str]) -> None:
+def test_json_phone_list_returns_search_rows(api: Any, spring: Row, phones: list[str]) -> None:
     campaigns = [spring["campaignId"]]
     answer = post(api, json={"phoneList": phones, "campaignIds": campaigns})
     assert answer.json() == api.search(leadPhoneNumbers=phones, campaignIds=campaigns)
     assert len(answer.json()) == len(phones)
 
 
-def test_json_list_without_campaigns_searches_the_account(api: Any, single: list[Row]) -> None:
-    phone = single[0]["leadPhone"]
+def test_json_phone_list_without_campaigns_searches_account(api: Any, unique_leads: list[Row]) -> None:
+    phone = unique_leads[0]["leadPhone"]
     for campaigns in ({}, {"campaignIds": []}, {"campaignIds": None}):
         answer = post(api, json={"phoneList": [f"+1{phone}"], **campaigns})
         assert answer.json() == api.search(leadPhoneNumbers=[phone])
 
 
-def test_json_list_keeps_to_its_campaigns(api: Any, summer: Row, phones: list[str]) -> None:
+def test_json_phone_list_filters_by_campaigns(api: Any, summer: Row, phones: list[str]) -> None:
     answer = post(api, json={"phoneList": phones, "campaignIds": [str(summer["campaignId"])]})
     assert {row["campaignName"] for row in answer.json()} <= {"Summer Win-Back"}
 
 
 @pytest.mark.parametrize("body", [{}, {"phoneList": []}, {"phoneList": None}, {"phoneList": ["none", ""]}])
-def test_no_number_matches_nobody(api: Any, body: Row) -> None:
+def test_empty_phone_list_matches_nothing(api: Any, body: Row) -> None:
     assert found(post(api, json=body)) == []
 
 
-def test_other_account_stays_out_of_reach(api: Any, phones: list[str]) -> None:
+def test_phone_list_ignores_other_accounts(api: Any, phones: list[str]) -> None:
     api.account = "50810002"
     own = {row["leadId"] for row in post(api, json={"phoneList": phones}).json()}
     api.account = "50810001"
@@ -79,17 +79,17 @@ def test_other_account_stays_out_of_reach(api: Any, phones: list[str]) -> None:
         "phone\tname\n{}\tAda\n{}\tBea\n{}\tCleo\n",
     ],
 )
-def test_file_of_numbers(api: Any, single: list[Row], template: str) -> None:
-    content = template.format(*(lead["leadPhone"] for lead in single[:3]))
+def test_phone_list_file_returns_matches(api: Any, unique_leads: list[Row], template: str) -> None:
+    content = template.format(*(lead["leadPhone"] for lead in unique_leads[:3]))
     ids = found(post(api, files={"file": ("numbers.csv", content.encode())}))
     expected = [
-        row["leadId"] for row in api.search(leadPhoneNumbers=[lead["leadPhone"] for lead in single[:3]])
+        row["leadId"] for row in api.search(leadPhoneNumbers=[lead["leadPhone"] for lead in unique_leads[:3]])
     ]
     assert ids == expected
-    assert {lead["leadId"] for lead in single[:3]} <= set(ids)
+    assert {lead["leadId"] for lead in unique_leads[:3]} <= set(ids)
 
 
-def test_pages(api: Any, phones: list[str]) -> None:
+def test_phone_list_supports_paging(api: Any, phones: list[str]) -> None:
     body = {"phoneList": phones}
     everybody = found(post(api, json=body))
     assert found(post(api, json=body, page={"page": 1, "maxRows": 4})) == everybody[4:8]
@@ -109,20 +109,20 @@ def test_pages(api: Any, phones: list[str]) -> None:
     ],
     ids=lambda part: str(part)[:60],
 )
-def test_bad_lists_are_refused(api: Any, sent: Any, name: str) -> None:
+def test_invalid_phone_list_returns_400(api: Any, sent: Any, name: str) -> None:
     response = post(api, **sent)
     assert response.status_code == 400
     assert [error["attributeName"] for error in response.json()["validationErrors"]] == [name]
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"6175550000\n"])
-def test_what_is_neither_json_object_nor_file_is_refused(api: Any, body: bytes) -> None:
+def test_body_neither_object_nor_file_returns_400(api: Any, body: bytes) -> None:
     assert post(api, data=body).status_code == 400
 
 
 @pytest.mark.assumption(52)
 @pytest.mark.ringcx_sandbox(id_cap=3)
-def test_cap_counts_for_phone_lists_too(api: Any, phones: list[str]) -> None:
+def test_id_cap_applies_to_phone_list(api: Any, phones: list[str]) -> None:
     table = "\n".join(["phone", *phones[:3]])
     for sent in ({"json": {"phoneList": phones[:3]}}, {"files": {"file": ("a", table)}}):
         assert post(api, **sent).status_code == 200
@@ -134,11 +134,11 @@ def test_cap_counts_for_phone_lists_too(api: Any, phones: list[str]) -> None:
 
 @pytest.mark.assumption(1)
 @pytest.mark.ringcx_sandbox(strict_criteria=True)
-def test_numbers_are_filter_enough_for_a_strict_sandbox(api: Any, phones: list[str]) -> None:
+def test_strict_criteria_accepts_phone_list(api: Any, phones: list[str]) -> None:
     assert len(found(post(api, json={"phoneList": phones}))) >= len(phones)
 
 
-def test_the_limit_is_its_own(sandbox: SandboxServer, api: Any) -> None:
+def test_phone_list_has_own_rate_limit(sandbox: SandboxServer, api: Any) -> None:
     statuses = [post(api, json={"phoneList": []}).status_code for _ in range(31)]
     assert statuses == [200] * 30 + [429]
     assert {request.operation for request in sandbox.requests} == {"phone_list_search"}

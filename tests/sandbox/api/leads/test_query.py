@@ -29,7 +29,7 @@ def ids(rows: list[dict[str, Any]]) -> list[int]:
     return [row["leadId"] for row in rows]
 
 
-def chosen(rows: list[dict[str, Any]], test: Callable[[dict[str, Any]], Any]) -> list[int]:
+def matching_ids(rows: list[dict[str, Any]], test: Callable[[dict[str, Any]], Any]) -> list[int]:
     """Ids of the rows that pass a test; a test that nothing or everything passes shows nothing."""
     found = ids([row for row in rows if test(row)])
     assert 0 < len(found) < len(rows)
@@ -81,13 +81,13 @@ CRITERIA: list[tuple[dict[str, Any], Callable[[dict[str, Any]], Any]]] = [
 
 @pytest.mark.parametrize(("criteria", "test"), CRITERIA, ids=[str(criteria) for criteria, _ in CRITERIA])
 @pytest.mark.assumption(11, 13)
-def test_criteria(
+def test_criterion_selects_matching_leads(
     api: Any,
     account_leads: list[dict[str, Any]],
     criteria: dict[str, Any],
     test: Callable[[dict[str, Any]], Any],
 ) -> None:
-    expected = chosen(account_leads, test)
+    expected = matching_ids(account_leads, test)
     assert api.count(**criteria) == len(expected)
     assert ids(api.search(criteria)) == expected[:400]
 
@@ -106,32 +106,32 @@ def test_criteria(
         ("campaignIds", "campaignId"),
     ],
 )
-def test_criteria_by_the_value_of_a_lead(
+def test_text_criterion_selects_leads_with_value(
     api: Any, account_leads: list[dict[str, Any]], field: str, column: str
 ) -> None:
     value = account_leads[30][column]
-    expected = chosen(account_leads, lambda row: row[column] == value)
+    expected = matching_ids(account_leads, lambda row: row[column] == value)
     criteria = {field: [value] if field.endswith(("Ids", "Numbers")) else value}
     assert ids(api.search(criteria)) == expected
 
 
 @pytest.mark.parametrize("field", ["callerId", "address2", "auxData4", "auxData5"])
-def test_criteria_on_fields_nobody_has(api: Any, field: str) -> None:
+def test_criterion_on_empty_field_matches_nothing(api: Any, field: str) -> None:
     assert api.count(**{field: "6175550000"}) == 0
 
 
 @pytest.mark.assumption(14)
-def test_agents_as_criteria(api: Any, account_leads: list[dict[str, Any]]) -> None:
+def test_agent_criteria_select_by_agent(api: Any, account_leads: list[dict[str, Any]]) -> None:
     group = api.get("agentGroups").json()[0]["agentGroupId"]
     agent = api.get(f"agentGroups/{group}/agents").json()[1]
     name = f"{agent['firstName']} {agent['lastName']}"
-    last = chosen(account_leads, lambda row: row["lastPassAgentName"] == name)
+    last = matching_ids(account_leads, lambda row: row["lastPassAgentName"] == name)
     assert ids(api.search(agentId=agent["agentId"])) == last
-    pending = chosen(account_leads, lambda row: row["pendingAgentName"] == name)
+    pending = matching_ids(account_leads, lambda row: row["pendingAgentName"] == name)
     assert ids(api.search(pendingAgentId=str(agent["agentId"]))) == pending
 
 
-def test_orphaned_leads_are_reserved_for_agents_who_left(
+def test_orphaned_leads_belong_to_inactive_agents(
     api: Any, account_leads: list[dict[str, Any]]
 ) -> None:
     agents = [
@@ -140,7 +140,7 @@ def test_orphaned_leads_are_reserved_for_agents_who_left(
         for agent in api.get(f"agentGroups/{group['agentGroupId']}/agents").json()
     ]
     gone = {f"{agent['firstName']} {agent['lastName']}" for agent in agents if not agent["active"]}
-    orphaned = chosen(account_leads, lambda row: row["pendingAgentName"] in gone)
+    orphaned = matching_ids(account_leads, lambda row: row["pendingAgentName"] in gone)
     assert ids(api.search(orphanedLeadsOnly=True)) == orphaned
     assert api.count(orphanedLeadsOnly=False) == len(account_leads)
 
@@ -149,20 +149,20 @@ def test_orphaned_leads_are_reserved_for_agents_who_left(
     "spelling", ["{}", "1{}", "+1{}", "+1 ({0[0]}{0[1]}{0[2]}) 555-{0[6]}{0[7]}{0[8]}{0[9]}"]
 )
 @pytest.mark.assumption(12)
-def test_phone_numbers_in_any_spelling(api: Any, sandbox: SandboxServer, spelling: str) -> None:
+def test_phone_criterion_accepts_any_format(api: Any, sandbox: SandboxServer, spelling: str) -> None:
     lead = next(lead for lead in sandbox.leads("Spring Renewals") if "|" not in lead["leadPhone"])
     assert lead["leadId"] in ids(api.search(leadPhoneNumbers=[spelling.format(lead["leadPhone"])]))
 
 
 @pytest.mark.assumption(12)
-def test_second_number_of_a_lead_is_found(api: Any, account_leads: list[dict[str, Any]]) -> None:
+def test_phone_criterion_finds_second_number(api: Any, account_leads: list[dict[str, Any]]) -> None:
     lead = next(lead for lead in account_leads if "|" in lead["leadPhone"])
     assert lead["leadId"] in ids(api.search(leadPhoneNumbers=[lead["leadPhone"].split("|")[1]]))
 
 
-def test_filters_combine_with_and_their_values_with_or(api: Any, sandbox: SandboxServer) -> None:
+def test_criteria_combine_by_and_values_by_or(api: Any, sandbox: SandboxServer) -> None:
     leads = sandbox.leads("Spring Renewals")
-    expected = chosen(
+    expected = matching_ids(
         leads, lambda row: row["leadState"] in ("READY", "COMPLETE") and row["auxData1"] == "Plus"
     )
     criteria = {
@@ -174,16 +174,16 @@ def test_filters_combine_with_and_their_values_with_or(api: Any, sandbox: Sandbo
 
 
 @pytest.mark.assumption(9)
-def test_ids_may_be_texts(api: Any, spring: dict[str, Any]) -> None:
+def test_id_criterion_accepts_text(api: Any, spring: dict[str, Any]) -> None:
     number = api.count(campaignIds=[spring["campaignId"]])
     assert api.count(campaignIds=[str(spring["campaignId"])]) == number > 0
 
 
-def test_extern_ids_may_be_numbers(api: Any) -> None:
+def test_extern_id_criterion_accepts_numbers(api: Any) -> None:
     assert api.count(externIds=[12345]) == 0
 
 
-def test_one_extern_id_may_match_two_leads(api: Any, account_leads: list[dict[str, Any]]) -> None:
+def test_extern_id_criterion_may_match_two_leads(api: Any, account_leads: list[dict[str, Any]]) -> None:
     by_id: dict[str, list[int]] = {}
     for lead in account_leads:
         by_id.setdefault(lead["externId"], []).append(lead["leadId"])
@@ -205,14 +205,14 @@ def test_one_extern_id_may_match_two_leads(api: Any, account_leads: list[dict[st
     ids=str,
 )
 @pytest.mark.assumption(1, 2, 8, 10)
-def test_what_is_no_filter_matches_the_whole_account(
+def test_empty_criterion_matches_whole_account(
     api: Any, account_leads: list[dict[str, Any]], criteria: dict[str, Any]
 ) -> None:
     assert api.count(**criteria) == len(account_leads)
 
 
 @pytest.mark.assumption(2)
-def test_campaign_id_alone_narrows_only_when_set(
+def test_campaign_id_filters_only_with_setting(
     api_of: Callable[[SandboxServer], Any],
 ) -> None:
     with SandboxServer(Settings(size=300, honour_campaign_id=True)) as sandbox:
@@ -223,14 +223,14 @@ def test_campaign_id_alone_narrows_only_when_set(
         assert ids(api.search(campaignId=campaign_id, campaignIds=[campaign_id])) == expected
 
 
-def test_other_account_stays_out_of_reach(api: Any, sandbox: SandboxServer) -> None:
+def test_search_ignores_other_accounts(api: Any, sandbox: SandboxServer) -> None:
     solar = sandbox.campaign("Solar Consultations")["campaignId"]
     assert api.count(campaignIds=[solar]) == 0
     api.account = "50810002"
     assert api.count(campaignIds=[solar]) == len(sandbox.leads(solar)) > 0
 
 
-def test_row_has_all_fields(api: Any, spring: dict[str, Any]) -> None:
+def test_search_row_has_all_fields(api: Any, spring: dict[str, Any]) -> None:
     (row,) = api.post_search({"campaignIds": [spring["campaignId"]]}, maxRows=1).json()
     names = """leadId externId campaignId campaignName dialGroupId listId listDesc title firstName midName
         lastName suffix address1 address2 city state zip email gateKeeper auxData1 auxData2 auxData3 auxData4
@@ -247,7 +247,7 @@ def test_row_has_all_fields(api: Any, spring: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("base", [0, 1])
 @pytest.mark.assumption(3, 5, 6)
-def test_paging(api_of: Callable[[SandboxServer], Any], base: int) -> None:
+def test_search_supports_paging(api_of: Callable[[SandboxServer], Any], base: int) -> None:
     with SandboxServer(Settings(size=300, page_base=base)) as sandbox:
         api = api_of(sandbox)
         expected = ids(api.search({}))
@@ -260,7 +260,7 @@ def test_paging(api_of: Callable[[SandboxServer], Any], base: int) -> None:
 
 
 @pytest.mark.assumption(4)
-def test_row_cap_cuts_pages(api: Any, account_leads: list[dict[str, Any]]) -> None:
+def test_search_row_cap_limits_page(api: Any, account_leads: list[dict[str, Any]]) -> None:
     assert len(account_leads) > 800
     for query in ({}, {"maxRows": 5000}):
         first = ids(api.post_search({}, page=0, **query).json())
@@ -269,7 +269,7 @@ def test_row_cap_cuts_pages(api: Any, account_leads: list[dict[str, Any]]) -> No
 
 
 @pytest.mark.assumption(7)
-def test_count_is_a_bare_number_whatever_the_page(api: Any, account_leads: list[dict[str, Any]]) -> None:
+def test_count_ignores_page_parameters(api: Any, account_leads: list[dict[str, Any]]) -> None:
     response = api.post_search({}, count="true", page=7, maxRows=1)
     assert response.headers["content-type"].startswith("application/json")
     assert response.json() == len(account_leads)
@@ -288,7 +288,7 @@ def test_count_is_a_bare_number_whatever_the_page(api: Any, account_leads: list[
     ],
     ids=str,
 )
-def test_bad_query(api: Any, query: dict[str, Any]) -> None:
+def test_search_invalid_query_returns_400(api: Any, query: dict[str, Any]) -> None:
     response = api.post_search({}, **query)
     assert response.status_code == 400
     assert response.json()["validationErrors"][0]["attributeName"] == next(iter(query))
@@ -335,7 +335,7 @@ def test_bad_query(api: Any, query: dict[str, Any]) -> None:
     ids=str,
 )
 @pytest.mark.assumption(8, 9)
-def test_bad_criteria(api: Any, criteria: dict[str, Any]) -> None:
+def test_search_invalid_criteria_returns_400(api: Any, criteria: dict[str, Any]) -> None:
     response = api.post_search(criteria)
     assert response.status_code == 400
     body = response.json()
@@ -344,7 +344,7 @@ def test_bad_criteria(api: Any, criteria: dict[str, Any]) -> None:
 
 
 @pytest.mark.assumption(8)
-def test_every_bad_value_is_named(api: Any) -> None:
+def test_search_error_names_every_invalid_value(api: Any) -> None:
     body = api.post_search({"leadStates": ["REDY"], "leadIds": 5, "city": "Reno"}).json()
     errors = {error["attributeName"]: error for error in body["validationErrors"]}
     assert set(errors) == {"leadStates", "leadIds"}

@@ -10,8 +10,8 @@ from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxSe
 from tests.sandbox.support.leads import MANUAL, Row, reload_leads, by_ids, in_state, move_params, action_counts
 
 
-def refused(response: Any, name: str = "") -> None:
-    """Check that a request was refused, and on account of what."""
+def assert_rejected(response: Any, name: str = "") -> None:
+    """Check that a request was assert_rejected, and on account of what."""
     assert response.status_code == 400, response.text
     body = response.json()
     assert body["generalMessage"] == "The supplied data is not valid"
@@ -20,20 +20,20 @@ def refused(response: Any, name: str = "") -> None:
 
 @pytest.mark.assumption(1)
 @pytest.mark.ringcx_sandbox(strict_criteria=True)
-def test_strict_criteria(sandbox: SandboxServer, api: Any, spring: Row) -> None:
+def test_strict_criteria_rejects_empty_criteria(sandbox: SandboxServer, api: Any, spring: Row) -> None:
     before = sandbox.leads()
     for criteria in ({}, {"leadIds": []}, {"suppressed": "ALL"}, {"campaignId": spring["campaignId"]}):
-        refused(api.post_search(criteria))
-        refused(api.post_search(criteria, count="true"))
-        refused(api.put_action("DELETE_LEADS", {"campaignLeadSearchCriteria": criteria}))
-    refused(api.put_action("DELETE_LEADS", {}))
+        assert_rejected(api.post_search(criteria))
+        assert_rejected(api.post_search(criteria, count="true"))
+        assert_rejected(api.put_action("DELETE_LEADS", {"campaignLeadSearchCriteria": criteria}))
+    assert_rejected(api.put_action("DELETE_LEADS", {}))
     assert sandbox.leads() == before
     assert api.count(campaignIds=[spring["campaignId"]]) > 0
 
 
 @pytest.mark.assumption(1, 2)
 @pytest.mark.ringcx_sandbox(strict_criteria=True, honour_campaign_id=True)
-def test_a_campaign_id_that_counts_is_filter_enough(sandbox: SandboxServer, api: Any, spring: Row) -> None:
+def test_strict_criteria_accepts_honoured_campaign_id(sandbox: SandboxServer, api: Any, spring: Row) -> None:
     expected = len(sandbox.leads("Spring Renewals"))
     assert api.count(campaignId=spring["campaignId"]) == expected
     assert api.act("PAUSE_LEADS", {"campaignId": spring["campaignId"]})["leadUpdateCount"] < expected + 1
@@ -52,7 +52,7 @@ def test_a_campaign_id_that_counts_is_filter_enough(sandbox: SandboxServer, api:
     ids=str,
 )
 @pytest.mark.ringcx_sandbox(text_match="part", row_cap=2000)
-def test_texts_match_in_part(sandbox: SandboxServer, api: Any, criteria: Row, column: str, part: str) -> None:
+def test_text_match_part_finds_partial_text(sandbox: SandboxServer, api: Any, criteria: Row, column: str, part: str) -> None:
     everybody = api.search()
     expected = [row["leadId"] for row in everybody if part in (row[column] or "").lower()]
     assert len(expected) < len(everybody)
@@ -63,15 +63,15 @@ def test_texts_match_in_part(sandbox: SandboxServer, api: Any, criteria: Row, co
 @pytest.mark.assumption(52)
 @pytest.mark.ringcx_sandbox(id_cap=5)
 @pytest.mark.parametrize("name", ["campaignIds", "externIds", "leadIds", "leadPhoneNumbers", "listIds"])
-def test_lists_of_criteria_may_have_a_cap(sandbox: SandboxServer, api: Any, name: str) -> None:
+def test_id_cap_limits_list_length(sandbox: SandboxServer, api: Any, name: str) -> None:
     values = [str(number) for number in range(1, 7)]
     assert api.search({name: values[:5]}) == []
-    refused(api.post_search({name: values}), name)
-    refused(api.put_action("DELETE_LEADS", {"campaignLeadSearchCriteria": {name: values}}), name)
+    assert_rejected(api.post_search({name: values}), name)
+    assert_rejected(api.put_action("DELETE_LEADS", {"campaignLeadSearchCriteria": {name: values}}), name)
 
 
 @pytest.mark.assumption(52)
-def test_lists_of_criteria_have_no_cap_otherwise(api: Any, leads: list[Row]) -> None:
+def test_id_cap_default_is_unlimited(api: Any, leads: list[Row]) -> None:
     ids = [*range(1, 20_000), leads[0]["leadId"]]
     assert api.count(leadIds=ids) == 1
 
@@ -91,27 +91,27 @@ def test_lists_of_criteria_have_no_cap_otherwise(api: Any, leads: list[Row]) -> 
     ],
     ids=str,
 )
-def test_strict_parameters(
+def test_strict_params_returns_400(
     sandbox: SandboxServer, api: Any, leads: list[Row], summer: Row, action: str, params: Row, name: str
 ) -> None:
     if action == "MOVE_TO_CAMPAIGN":
         params = {**move_params(summer), **params}
     before = sandbox.leads()
     body = {"campaignLeadSearchCriteria": by_ids(leads), "leadActionParams": {"paramMap": params}}
-    refused(api.put_action(action, body), name)
+    assert_rejected(api.put_action(action, body), name)
     assert sandbox.leads() == before
     assert sandbox.outbox == []
 
 
 @pytest.mark.assumption(16, 33)
 @pytest.mark.ringcx_sandbox(strict_params=True, strict_reservation=True)
-def test_strict_reservation_with_strict_parameters(api: Any, leads: list[Row], agent: Row) -> None:
+def test_strict_params_and_reservation_returns_400(api: Any, leads: list[Row], agent: Row) -> None:
     params = {"paramMap": {"RESERVATION_AGENT_ID": agent["agentId"]}}
     body = {"campaignLeadSearchCriteria": by_ids(leads), "leadActionParams": params}
-    refused(api.put_action("AGENT_RESERVATION", body), "CALLBACK_DTS")
+    assert_rejected(api.put_action("AGENT_RESERVATION", body), "CALLBACK_DTS")
 
 
-def copies_of(sandbox: SandboxServer, leads: list[Row]) -> list[Row]:
+def select_copies(sandbox: SandboxServer, leads: list[Row]) -> list[Row]:
     campaign = leads[0]["campaignId"]
     extern_ids = {lead["externId"] for lead in leads}
     return [
@@ -122,25 +122,25 @@ def copies_of(sandbox: SandboxServer, leads: list[Row]) -> list[Row]:
 @pytest.mark.assumption(25)
 @pytest.mark.ringcx_sandbox(copy_passes="reset")
 @pytest.mark.parametrize("setting", ["true", "TRANSITION"])
-def test_copies_may_start_anew(
+def test_copy_passes_reset_resets_copies(
     sandbox: SandboxServer, api: Any, leads: list[Row], summer: Row, setting: str
 ) -> None:
     called = [lead for lead in in_state(leads, "COMPLETE", "MAX-DIAL-LIMIT") if lead["leadPasses"]][:5]
     api.act("MOVE_TO_CAMPAIGN", by_ids(called), **move_params(summer, CREATE_COPY_SETTING=setting))
-    copies = copies_of(sandbox, called)
+    copies = select_copies(sandbox, called)
     assert [(row["leadState"], row["leadPasses"]) for row in copies] == [("READY", 0)] * len(called)
     assert [row["leadPasses"] for row in reload_leads(sandbox, called)] == [row["leadPasses"] for row in called]
 
 
 @pytest.mark.assumption(26)
 @pytest.mark.ringcx_sandbox(transition_marks="copy")
-def test_transitions_may_mark_the_copy(
+def test_transition_marks_copy_marks_copies(
     sandbox: SandboxServer, api: Any, leads: list[Row], summer: Row
 ) -> None:
     result = api.act("MOVE_TO_CAMPAIGN", by_ids(leads), **move_params(summer, CREATE_COPY_SETTING="TRANSITION"))
     assert action_counts(result) == (True, len(leads), 0, 0, False)
     assert reload_leads(sandbox, leads) == leads
-    copies = copies_of(sandbox, leads)
+    copies = select_copies(sandbox, leads)
     assert [(row["leadState"], row["leadPasses"]) for row in copies] == [
         ("TRANSITIONED", row["leadPasses"]) for row in leads
     ]
@@ -149,7 +149,7 @@ def test_transitions_may_mark_the_copy(
 @pytest.mark.assumption(21)
 @pytest.mark.ringcx_sandbox(dialer_holds=3)
 @pytest.mark.parametrize("action", ["CANCEL_LEADS", "DELETE_LEADS", "MOVE_TO_CAMPAIGN", "PAUSE_LEADS"])
-def test_the_dialer_takes_some_leads_first(
+def test_dialer_holds_excludes_leads(
     sandbox: SandboxServer, api: Any, leads: list[Row], summer: Row, action: str
 ) -> None:
     ready = in_state(leads, "READY")[:5]
@@ -166,7 +166,7 @@ def test_the_dialer_takes_some_leads_first(
 
 @pytest.mark.assumption(21)
 @pytest.mark.ringcx_sandbox(dialer_holds=3)
-def test_the_dialer_does_not_mind_other_actions(api: Any, leads: list[Row]) -> None:
+def test_dialer_holds_ignores_other_actions(api: Any, leads: list[Row]) -> None:
     ready = in_state(leads, "READY")[:5]
     for action in ("SUPPRESS_LEADS", "UNSUPPRESS_LEADS", "READY_LEADS", "RESET_LEADS"):
         assert api.act(action, by_ids(ready))["leadUpdateCount"] == 5
