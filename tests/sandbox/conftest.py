@@ -1,4 +1,4 @@
-"""A small sandbox for each test of this folder, and a caller for its API."""
+"""Fixtures: a small sandbox for each test, and a client for its API."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Row = dict[str, Any]
 
 @dataclass
 class Api:
-    """Calls the API of one sub-account, signed in with the permanent token."""
+    """Client for the API of one sub-account, authenticated with the permanent token."""
 
     url: str
     session: requests.Session
@@ -26,7 +26,7 @@ class Api:
 
     @property
     def root(self) -> str:
-        """Where the paths of the account start."""
+        """URL of the account."""
         return f"{self.url}/voice/api/v1/admin/accounts/{self.account}"
 
     def get(self, path: str, **query: object) -> requests.Response:
@@ -34,7 +34,7 @@ class Api:
         return self.session.get(f"{self.root}/{path}", params=query, timeout=20)
 
     def post_search(self, body: object, **query: object) -> requests.Response:
-        """Search; return the answer as it came."""
+        """Search; return the response."""
         return self.session.post(f"{self.root}/campaignLeads/leadSearch", json=body, params=query, timeout=20)
 
     def search(self, criteria: object = None, /, **fields: object) -> list[Row]:
@@ -45,24 +45,24 @@ class Api:
         return rows
 
     def count(self, **fields: object) -> int:
-        """Count the leads that match."""
+        """Return the number of matching leads."""
         response = self.post_search(fields, count="true")
         assert response.status_code == 200, response.text
         number: int = response.json()
         return number
 
     def lead(self, lead_id: int) -> Row:
-        """Read one lead."""
+        """Return one lead."""
         (row,) = self.search(leadIds=[lead_id])
         return row
 
     def put_action(self, action: str | None, body: object) -> requests.Response:
-        """Send an action; return the answer as it came."""
+        """Send an action; return the response."""
         query = {} if action is None else {"leadAction": action}
         return self.session.put(f"{self.root}/campaignLeads/actions", params=query, json=body, timeout=20)
 
     def act(self, action: str, criteria: Row, **params: object) -> Row:
-        """Carry out an action; return its result."""
+        """Send an action; return its result."""
         body = {"campaignLeadSearchCriteria": criteria, "leadActionParams": {"paramMap": params}}
         response = self.put_action(action, body)
         assert response.status_code == 200, response.text
@@ -77,23 +77,23 @@ def ringcx_settings() -> Settings:
 
 @pytest.fixture
 def sandbox(ringcx_sandbox: SandboxServer) -> SandboxServer:
-    """The plugin's sandbox, whose name would be said in every line of this folder."""
+    """The plugin's fixture under a shorter name."""
     return ringcx_sandbox
 
 
 @pytest.fixture
 def api_of() -> Iterator[Callable[[SandboxServer], Api]]:
-    """Make callers for any sandbox; their connections are closed after the test."""
+    """Return a function that creates clients; their connections are closed after the test."""
     sessions = []
 
-    def make(sandbox: SandboxServer) -> Api:
+    def create(sandbox: SandboxServer) -> Api:
         session = requests.Session()
         session.trust_env = False
         session.headers["X-Auth-Token"] = "sandbox-token"
         sessions.append(session)
         return Api(sandbox.url, session)
 
-    yield make
+    yield create
     for session in sessions:
         session.close()
 
@@ -117,7 +117,7 @@ def summer(sandbox: SandboxServer) -> Row:
 
 @pytest.fixture
 def leads(sandbox: SandboxServer) -> list[Row]:
-    """The leads of "Spring Renewals" as they were at the start, none of them on a call."""
+    """The initial leads of "Spring Renewals" that are not on a call."""
     return [lead for lead in sandbox.leads("Spring Renewals") if lead["leadState"] != "ACTIVE"]
 
 
@@ -130,11 +130,11 @@ def agent(api: Any) -> Row:
 
 @pytest.fixture
 def lead(leads: list[Row]) -> Row:
-    """A lead of "Spring Renewals" that is READY."""
+    """A READY lead of "Spring Renewals"."""
     return next(row for row in leads if row["leadState"] == "READY")
 
 
 @pytest.fixture(params=["http", "python"])
 def fault(request: pytest.FixtureRequest, sandbox: SandboxServer) -> SetFault:
-    """Set a fault, either way."""
+    """Set a fault over HTTP or in Python."""
     return over_http(sandbox) if request.param == "http" else sandbox.fault

@@ -1,4 +1,4 @@
-"""The command ``engagevoice-sandbox``: its options, its files, how it starts and ends."""
+"""The command ``engagevoice-sandbox``: options, files, startup and shutdown."""
 
 from __future__ import annotations
 
@@ -26,30 +26,29 @@ COMMAND = [sys.executable, "-m", "airflow_provider_engagevoice.sandbox"]
 
 
 class Running:
-    """The command, up and serving."""
+    """A running command."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout
         self.process = process
-        where, self.holds, self.export = (process.stdout.readline().strip() for _ in range(3))
-        self.where = where
-        self.url = where.split()[-1] if where else ""
+        self.first_line, self.contents, self.export = (process.stdout.readline().strip() for _ in range(3))
+        self.url = self.first_line.split()[-1] if self.first_line else ""
 
     def stop(self, number: int = signal.SIGTERM) -> tuple[int, str, str]:
-        """End it; return exit code and what else it printed."""
+        """Send a signal; return exit code, remaining output and errors."""
         self.process.send_signal(number)
         rest, errors = self.process.communicate(timeout=20)
         return self.process.returncode, rest, errors
 
     def get(self, path: str) -> requests.Response:
-        """Ask its API, signed in."""
+        """Send an authenticated GET to its API."""
         headers = {"X-Auth-Token": "sandbox-token"}
         return requests.get(f"{self.url}/voice/api/v1/admin/{path}", headers=headers, timeout=20)
 
 
 @contextlib.contextmanager
 def started(*arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """Start the command; whatever happens, it ends."""
+    """Start the command; kill it on exit."""
     process = subprocess.Popen(
         [*COMMAND, "--port", "0", *arguments],
         stdout=subprocess.PIPE,
@@ -66,19 +65,19 @@ def started(*arguments: str) -> Iterator[subprocess.Popen[str]]:
 
 @contextlib.contextmanager
 def serving(*arguments: str) -> Iterator[Running]:
-    """Start the command and wait until it serves."""
+    """Start the command and wait until it accepts requests."""
     with started(*arguments) as process:
         yield Running(process)
 
 
 def without_settings() -> dict[str, str]:
-    """Return the environment without settings of a sandbox."""
+    """Return the environment without sandbox settings."""
     settings = {variable_of(each.name) for each in fields(Settings)}
     return {name: value for name, value in os.environ.items() if name not in settings}
 
 
 def run_command(*arguments: str, environment: dict[str, str] | None = None) -> tuple[int, str]:
-    """Run the command to its end; return exit code and complaints."""
+    """Run the command until it exits; return exit code and errors."""
     done = subprocess.run(
         [*COMMAND, *arguments],
         capture_output=True,
@@ -93,10 +92,10 @@ def run_command(*arguments: str, environment: dict[str, str] | None = None) -> t
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_serves_until_a_signal(number: int) -> None:
+def test_command_serves_until_signal(number: int) -> None:
     with serving("--size", "50", "--seed", "3") as running:
-        assert running.where.startswith("RingCX sandbox at http://127.0.0.1:")
-        assert running.holds == "2 accounts, 24 campaigns, 50 leads (Ctrl-C stops it)"
+        assert running.first_line.startswith("RingCX sandbox at http://127.0.0.1:")
+        assert running.contents == "2 accounts, 24 campaigns, 50 leads (press Ctrl-C to stop)"
         name, _, value = running.export.removeprefix("export ").partition("=")
         assert name == "AIRFLOW_CONN_ENGAGEVOICE_DEFAULT"
         assert json.loads(value.strip("'"))["host"] == running.url
@@ -105,32 +104,32 @@ def test_it_serves_until_a_signal(number: int) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_while_seeding_ends_it_and_leaves_no_half_world(number: int, tmp_path: Path) -> None:
+def test_signal_during_seeding_leaves_file_empty(number: int, tmp_path: Path) -> None:
     state = tmp_path / "state.db"
     with started("--size", "1000000", "--state", str(state)) as process:
-        # The file grows while the leads are written.
+        # The file grows while leads are inserted.
         while process.poll() is None and (not state.exists() or state.stat().st_size < 1_000_000):
             time.sleep(0.01)
         process.send_signal(number)
         rest, errors = process.communicate(timeout=60)
         assert (process.returncode, rest, errors) == (0, "", "")
     with serving("--size", "20", "--state", str(state)) as running:
-        assert "20 leads" in running.holds
+        assert "20 leads" in running.contents
 
 
-def test_every_setting_is_an_option_with_its_meaning(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_describes_every_setting(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ending:
         parse_options(["--help"])
     assert ending.value.code == 0
     shown = " ".join(capsys.readouterr().out.split())
     for each in fields(Settings):
         assert f"--{each.name.replace('_', '-')}" in shown
-        # argparse breaks long lines at hyphens, too.
+        # argparse wraps lines at hyphens as well.
         assert each.metadata["help"].replace(" ", "") in shown.replace(" ", "")
     assert "ENGAGEVOICE_SANDBOX_SIZE" in shown
 
 
-def test_command_line_counts_more_than_environment_and_that_more_than_default(
+def test_options_override_environment_and_defaults(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for each in fields(Settings):
@@ -166,18 +165,18 @@ def test_command_line_counts_more_than_environment_and_that_more_than_default(
         (["--token-lifetime", "nan"], "--token-lifetime"),
     ],
 )
-def test_a_wrong_value_is_one_sentence(
+def test_invalid_option_prints_one_line(
     arguments: list[str], word: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as ending:
         parse_options(arguments)
     assert ending.value.code == 2
-    complaint = capsys.readouterr().err
-    assert word in complaint
-    assert complaint.count("\n") == 1
+    message = capsys.readouterr().err
+    assert word in message
+    assert message.count("\n") == 1
 
 
-def test_a_wrong_variable_is_one_sentence() -> None:
+def test_invalid_variable_prints_one_line() -> None:
     code, errors = run_command(environment={"ENGAGEVOICE_SANDBOX_SIZE": "lots"})
     assert code == 2
     assert "environment" in errors
@@ -185,14 +184,16 @@ def test_a_wrong_variable_is_one_sentence() -> None:
     assert errors.count("\n") == 1
 
 
-def test_a_variable_that_is_misspelt_is_one_sentence() -> None:
+def test_unknown_variable_prints_one_line() -> None:
     code, errors = run_command(environment={"ENGAGEVOICE_SANDBOX_SIZ": "5"})
     assert code == 2
-    assert "ENGAGEVOICE_SANDBOX_SIZ is of no setting; the nearest is ENGAGEVOICE_SANDBOX_SIZE" in errors
+    assert (
+        "ENGAGEVOICE_SANDBOX_SIZ is not a setting; the most similar one is ENGAGEVOICE_SANDBOX_SIZE" in errors
+    )
     assert errors.count("\n") == 1
 
 
-def test_a_taken_port(sandbox: SandboxServer) -> None:
+def test_port_in_use_prints_one_line(sandbox: SandboxServer) -> None:
     port = sandbox.url.rpartition(":")[2]
     code, errors = run_command("--port", port, "--size", "10")
     assert code == 1
@@ -200,7 +201,7 @@ def test_a_taken_port(sandbox: SandboxServer) -> None:
     assert errors.count("\n") == 1
 
 
-def test_an_open_address_is_warned_about(sandbox: SandboxServer) -> None:
+def test_non_loopback_host_prints_warning(sandbox: SandboxServer) -> None:
     port = sandbox.url.rpartition(":")[2]
     code, errors = run_command("--host", "0.0.0.0", "--port", port, "--size", "10")
     assert code == 1
@@ -209,7 +210,7 @@ def test_an_open_address_is_warned_about(sandbox: SandboxServer) -> None:
 
 
 @pytest.mark.parametrize("module", ["starlette", "uvicorn"])
-def test_without_its_packages(tmp_path: Path, module: str) -> None:
+def test_missing_package_prints_pip_command(tmp_path: Path, module: str) -> None:
     missing = f"raise ModuleNotFoundError(\"No module named '{module}'\", name='{module}')\n"
     (tmp_path / f"{module}.py").write_text(missing)
     path = os.pathsep.join([str(tmp_path), *sys.path])
@@ -218,7 +219,7 @@ def test_without_its_packages(tmp_path: Path, module: str) -> None:
     assert 'pip install "airflow-provider-engagevoice[sandbox]"' in errors
 
 
-def test_a_broken_state_file(tmp_path: Path) -> None:
+def test_corrupt_state_file_prints_one_line(tmp_path: Path) -> None:
     file = tmp_path / "state.db"
     file.write_bytes(b"this is no database" * 100)
     code, errors = run_command("--port", "0", "--state", str(file), "--size", "5")
@@ -227,25 +228,25 @@ def test_a_broken_state_file(tmp_path: Path) -> None:
     assert errors.count("\n") == 1
 
 
-def test_a_state_file_goes_on_and_says_that_it_overrules_the_seed(tmp_path: Path) -> None:
+def test_existing_state_file_ignores_seed_options(tmp_path: Path) -> None:
     state = str(tmp_path / "state.db")
     with serving("--size", "10", "--state", state) as running:
         assert running.stop() == (0, "", "")
     with serving("--size", "20", "--seed", "9", "--state", state) as running:
-        assert "10 leads" in running.holds
+        assert "10 leads" in running.contents
         code, _, errors = running.stop()
         assert code == 0
-        assert "holds a world already; --seed and --size only counts" in errors
+        assert errors == f"Ignoring --seed and --size until the next reset: {state} already contains data.\n"
 
 
-def test_requests_are_logged_as_lines_of_json(tmp_path: Path) -> None:
+def test_log_appends_json_lines(tmp_path: Path) -> None:
     log = tmp_path / "requests.jsonl"
     log.write_text("before\n")
     for _ in range(2):
         with serving("--size", "10", "--log", str(log)) as running:
             written = log.read_text().count("\n")
             running.get("accounts")
-            # The line is there before the answer is.
+            # The line is written before the response is sent.
             assert log.read_text().count("\n") == written + 1
             running.stop()
     before, *lines = log.read_text().splitlines()
@@ -254,14 +255,14 @@ def test_requests_are_logged_as_lines_of_json(tmp_path: Path) -> None:
     assert "sandbox-token" not in log.read_text()
 
 
-def test_a_new_log_is_private(tmp_path: Path) -> None:
+def test_new_log_has_mode_0600(tmp_path: Path) -> None:
     log = tmp_path / "requests.jsonl"
     with serving("--size", "10", "--log", str(log)) as running:
         assert stat.S_IMODE(log.stat().st_mode) == 0o600
         running.stop()
 
 
-def test_a_log_on_the_standard_output() -> None:
+def test_log_to_standard_output() -> None:
     with serving("--size", "10", "--log", "-") as running:
         running.get("accounts")
         code, rest, errors = running.stop()
@@ -269,7 +270,7 @@ def test_a_log_on_the_standard_output() -> None:
     assert json.loads(rest)["path"] == "/voice/api/v1/admin/accounts"
 
 
-def test_a_log_whose_reader_has_gone_ends_and_requests_go_on() -> None:
+def test_log_to_closed_pipe_stops_and_requests_continue() -> None:
     with serving("--size", "10", "--log", "-") as running:
         assert running.process.stdout
         running.process.stdout.close()
@@ -277,11 +278,12 @@ def test_a_log_whose_reader_has_gone_ends_and_requests_go_on() -> None:
         assert [running.get("accounts").status_code for _ in range(3)] == [200] * 3
         running.process.send_signal(signal.SIGTERM)
         _, errors = running.process.communicate(timeout=20)
-    assert errors.startswith("The log - ends here: ")
+    assert errors.startswith("Cannot write the request log -: ")
+    assert errors.endswith(". Logging has stopped.\n")
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names")
-def test_a_second_signal_ends_it_though_nobody_takes_its_log(tmp_path: Path) -> None:
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="requires named pipes")
+def test_second_signal_kills_command_blocked_by_log(tmp_path: Path) -> None:
     pipe = tmp_path / "log"
     os.mkfifo(pipe)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
@@ -297,8 +299,8 @@ def test_a_second_signal_ends_it_though_nobody_takes_its_log(tmp_path: Path) -> 
     os.close(reader)
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device")
-def test_an_output_that_cannot_be_written() -> None:
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="requires /dev/full")
+def test_full_output_device_prints_error() -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
             [*COMMAND, "--port", "0", "--size", "5"],
@@ -314,17 +316,17 @@ def test_an_output_that_cannot_be_written() -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_a_log_that_cannot_be_written(tmp_path: Path) -> None:
+def test_unwritable_log_prints_one_line(tmp_path: Path) -> None:
     code, errors = run_command("--port", "0", "--log", str(tmp_path / "missing" / "log"))
     assert code == 1
     assert re.fullmatch(r"Cannot write the log to .*/missing/log: No such file or directory\.\n", errors)
 
 
-def test_it_starts_with_ones_own_leads(tmp_path: Path) -> None:
+def test_from_csv_loads_leads(tmp_path: Path) -> None:
     file = tmp_path / "leads.csv"
     file.write_text("leadPhone,externId\n6175550100,A-1\n")
     with serving("--from-csv", str(file)) as running:
-        assert "1 leads" in running.holds
+        assert "1 lead (" in running.contents
         running.stop()
     file.write_text("leadPhone,externId\n,A-1\n")
     code, errors = run_command("--port", "0", "--from-csv", str(file))
@@ -332,7 +334,7 @@ def test_it_starts_with_ones_own_leads(tmp_path: Path) -> None:
     assert errors == f"{file}, line 2, column leadPhone: the phone number is missing.\n"
 
 
-def test_what_is_rarely_needed_is_not_imported_to_start() -> None:
+def test_server_import_excludes_optional_packages() -> None:
     code = (
         "import sys, airflow_provider_engagevoice.sandbox.server.sandbox_server;"
         "print(*{'jinja2', 'airflow', 'requests'} & set(sys.modules))"

@@ -1,4 +1,4 @@
-"""The fixture as somebody else's test project has it: real pytest runs, each in a process of its own."""
+"""pytest plugin in a separate test project, run by pytest in a subprocess."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from airflow_provider_engagevoice.sandbox.settings import Settings
 
 
 class Project:
-    """A test project that has this package installed, and nothing set up for it."""
+    """A test project with this package installed and no configuration for it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -35,18 +35,18 @@ class Project:
         return self
 
     def run(self, *arguments: str, **variables: str) -> tuple[dict[str, int], str]:
-        """Run pytest; return how many tests passed, failed and so on, and all that it printed.
+        """Run pytest; return the number of tests by outcome, and the output.
 
-        Without other plugins than ours, unless arguments name them: some take seconds to load.
+        Other plugins are disabled unless arguments enable them: some take seconds to load.
         """
-        wanted = {
+        environment = {
             name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "PYTEST"))
         }
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "-q", "--tb=short", "-p", "ringcx_sandbox", *arguments],
             cwd=self.folder,
             env={
-                **wanted,
+                **environment,
                 "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
                 "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
                 **variables,
@@ -66,7 +66,7 @@ def project(tmp_path: Path) -> Project:
     return Project(tmp_path)
 
 
-def test_installed_it_is_found_by_its_entry_point() -> None:
+def test_entry_point_loads_plugin() -> None:
     (point,) = entry_points(group="pytest11", name="ringcx_sandbox")
     assert point.load() is pytest_plugin
 
@@ -85,7 +85,7 @@ def test_everything(ringcx_sandbox, number):
     assert sandbox.connection["host"] == sandbox.url
     assert sandbox.connection_for("legacy")["extra"]["auth_method"] == "legacy"
     assert sandbox.campaign("Spring Renewals")["isActive"]
-    # Nothing of the other of the two is here: its requests, and the leads that it deleted.
+    # No requests and no deleted leads of the other test.
     assert (sandbox.requests, sandbox.outbox) == ([], [])
     account = sandbox.connection["extra"]["account_id"]
     path = f"/voice/api/v1/admin/accounts/{account}/campaignLeads/actions?leadAction=DELETE_LEADS"
@@ -112,13 +112,13 @@ def test_everything(ringcx_sandbox, number):
     assert count(sandbox) > 10
     urllib.request.urlopen(request)
 
-def test_afterwards_the_connection_is_gone():
+def test_connection_is_removed_afterwards():
     assert "AIRFLOW_CONN_ENGAGEVOICE_DEFAULT" not in os.environ
 """
 
 
 @pytest.mark.parametrize("arguments", [(), ("-p", "xdist", "-n", "2")], ids=["one-process", "xdist"])
-def test_each_test_has_a_sandbox_of_its_own(project: Project, arguments: tuple[str, ...]) -> None:
+def test_fixture_is_a_separate_sandbox_for_each_test(project: Project, arguments: tuple[str, ...]) -> None:
     counts, text = project.write(test_used=USED).run(*arguments)
     assert counts == {"passed": 3}, text
 
@@ -129,18 +129,18 @@ import pytest
 
 pytestmark = pytest.mark.ringcx_sandbox(size=40, limits="off")
 
-def test_of_the_module(ringcx_sandbox, ringcx_settings):
+def test_module_marker(ringcx_sandbox, ringcx_settings):
     assert len(ringcx_sandbox.leads()) == 40
     assert ringcx_settings.row_cap == 7
 
 @pytest.mark.ringcx_sandbox(size=50, conn_id="ringcx_east")
-def test_of_its_own(ringcx_sandbox):
+def test_own_marker(ringcx_sandbox):
     assert len(ringcx_sandbox.leads()) == 50
     assert json.loads(os.environ["AIRFLOW_CONN_RINGCX_EAST"]) == ringcx_sandbox.connection
     assert "AIRFLOW_CONN_ENGAGEVOICE_DEFAULT" not in os.environ
 
 @pytest.mark.ringcx_sandbox(conn_id=["one", "two"])
-def test_with_two_connections(ringcx_sandbox):
+def test_two_connections(ringcx_sandbox):
     assert len(ringcx_sandbox.leads()) == 40
     assert os.environ["AIRFLOW_CONN_ONE"] == os.environ["AIRFLOW_CONN_TWO"]
 """
@@ -154,38 +154,39 @@ def ringcx_settings():
 """
 
 
-def test_settings_come_from_the_nearest_place(project: Project) -> None:
+def test_settings_come_from_marker_fixture_or_default(project: Project) -> None:
     plain = "def test_plain(ringcx_sandbox):\n    assert len(ringcx_sandbox.leads()) == 60\n"
     counts, text = project.write(conftest=CONFTEST, test_settings=SETTINGS, test_plain=plain).run()
     assert counts == {"passed": 4}, text
 
 
-def test_without_any_the_environment_decides(project: Project) -> None:
+def test_settings_default_to_environment(project: Project) -> None:
     project.write(test_size="def test_size(ringcx_sandbox):\n    assert len(ringcx_sandbox.leads()) == 30\n")
     counts, text = project.run(ENGAGEVOICE_SANDBOX_SIZE="30", PYTEST_DISABLE_PLUGIN_AUTOLOAD="")
     assert counts == {"passed": 1}, text
 
 
 @pytest.mark.parametrize(
-    ("marker", "said"),
+    ("marker", "message"),
     [
-        ("sise=5", "sise is no setting of ringcx_sandbox; there are conn_id, column_base"),
+        ("sise=5", "The marker ringcx_sandbox has no option 'sise'; its options are conn_id, column_base"),
         ("limits='on'", "The marker ringcx_sandbox: limits must be one of documented, off, not 'on'"),
-        ("500", "The marker ringcx_sandbox takes keywords only, not 500"),
+        ("500", "The marker ringcx_sandbox accepts keyword arguments only, not 500"),
     ],
 )
-def test_a_wrong_marker_fails_its_test_with_one_sentence(project: Project, marker: str, said: str) -> None:
+def test_invalid_marker_fails_test_with_message(project: Project, marker: str, message: str) -> None:
     project.write(
         test_wrong=f"import pytest\n\n@pytest.mark.ringcx_sandbox({marker})\n"
         "def test_it(ringcx_sandbox):\n    pass\n\ndef test_other(ringcx_sandbox):\n    pass\n"
     )
     counts, text = project.run()
     assert counts == {"passed": 1, "error": 1}
-    assert said in text
-    assert "Traceback" not in text and "pytest_plugin.py" not in text
+    assert message in text
+    assert "Traceback" not in text
+    assert "pytest_plugin.py" not in text
 
 
-OVERRIDDEN = """
+OVERRIDE = """
 import os
 import pytest
 
@@ -193,43 +194,43 @@ import pytest
 def earlier(monkeypatch):
     monkeypatch.setenv("SOMETHING", "else")
 
-def test_changes_it(monkeypatch, ringcx_sandbox):
+def test_overrides_it(monkeypatch, ringcx_sandbox):
     monkeypatch.setenv("AIRFLOW_CONN_ENGAGEVOICE_DEFAULT", "changed")
 
-def test_finds_what_was_there():
+def test_finds_original_value():
     assert os.environ["AIRFLOW_CONN_ENGAGEVOICE_DEFAULT"] == "real"
 """
 
 
-def test_a_connection_that_was_there_comes_back_whatever_a_test_does_to_it(project: Project) -> None:
-    counts, text = project.write(test_it=OVERRIDDEN).run(AIRFLOW_CONN_ENGAGEVOICE_DEFAULT="real")
+def test_existing_connection_is_restored(project: Project) -> None:
+    counts, text = project.write(test_it=OVERRIDE).run(AIRFLOW_CONN_ENGAGEVOICE_DEFAULT="real")
     assert counts == {"passed": 2}, text
 
 
-PROXIED = """
+PROXY = """
 import os, requests
 
 def test_it(ringcx_sandbox):
     assert requests.get(ringcx_sandbox.url, timeout=5).status_code == 200
     assert "mine.example" in os.environ["no_proxy"]
 
-def test_afterwards():
+def test_proxy_variables_are_restored():
     assert os.environ["NO_PROXY"] == "mine.example"
     assert "no_proxy" not in os.environ
 """
 
 
 @pytest.mark.parametrize("variable", ["http_proxy", "HTTP_PROXY", "ALL_PROXY"])
-def test_a_proxy_does_not_get_what_is_meant_for_the_sandbox(project: Project, variable: str) -> None:
-    project.write(test_it=PROXIED)
+def test_proxy_is_bypassed(project: Project, variable: str) -> None:
+    project.write(test_it=PROXY)
     counts, text = project.run(**{variable: "http://127.0.0.1:9", "NO_PROXY": "mine.example"})
     assert counts == {"passed": 2}, text
 
 
-ELSEWHERE = """
+UNUSED = """
 import sys
 
-def test_nothing_of_ours_was_imported():
+def test_only_the_plugin_was_imported():
     assert "airflow_provider_engagevoice.sandbox.pytest_plugin" in sys.modules
     ours = {name for name in sys.modules if name.startswith("airflow_provider_engagevoice")}
     assert ours == {
@@ -241,13 +242,13 @@ def test_nothing_of_ours_was_imported():
 """
 
 
-def test_it_costs_nothing_where_nobody_asks_for_it(project: Project) -> None:
-    project.write(test_it=ELSEWHERE)
+def test_unused_plugin_imports_no_other_module(project: Project) -> None:
+    project.write(test_it=UNUSED)
     counts, text = project.run()
     assert counts == {"passed": 1}, text
 
 
-def test_without_the_extra_only_those_who_ask_fail_and_are_told_what_to_install(project: Project) -> None:
+def test_missing_extra_fails_only_tests_that_use_fixture(project: Project) -> None:
     project.write(
         conftest="import sys\nsys.modules['uvicorn'] = None\n",
         test_it="def test_asks(ringcx_sandbox):\n    pass\n\ndef test_other():\n    pass\n",
@@ -258,35 +259,35 @@ def test_without_the_extra_only_those_who_ask_fail_and_are_told_what_to_install(
     assert "pytest_plugin.py" not in text
 
 
-def test_the_connection_is_the_one_that_operators_use() -> None:
+def test_connection_id_is_default_of_hook() -> None:
     from airflow_provider_engagevoice.hooks.engagevoice import EngageVoiceHook
 
     assert EngageVoiceHook.default_conn_name == pytest_plugin.CONNECTION
 
 
 @pytest.mark.parametrize(("kind", "options"), [("hang", {}), ("slow", {"seconds": 50, "when": "after"})])
-def test_a_server_waits_for_nobody_when_it_stops(kind: str, options: dict[str, Any]) -> None:
+def test_server_stops_without_waiting_for_requests(kind: str, options: dict[str, Any]) -> None:
     arrived, ended = threading.Event(), threading.Event()
     with SandboxServer(Settings(size=10)) as server, requests.Session() as session:
         session.trust_env = False
-        session.get(f"{server.url}/sandbox/faults", timeout=5)  # and its connection stays open
+        session.get(f"{server.url}/sandbox/faults", timeout=5)  # the connection stays open
         server.fault("meanwhile", work=arrived.set)
         server.fault(kind, **options)
 
-        def ask() -> None:
-            # What is slow may still get its answer, early.
+        def send() -> None:
+            # The slow request may still receive its response, early.
             with contextlib.suppress(requests.ConnectionError):
                 requests.post(f"{server.url}/restapi/oauth/token", timeout=30)
             ended.set()
 
-        threading.Thread(target=ask, daemon=True).start()
+        threading.Thread(target=send, daemon=True).start()
         assert arrived.wait(5)
         began = time.monotonic()
     assert time.monotonic() - began < 5
     assert ended.wait(5)
 
 
-def test_a_sandbox_for_each_test_is_quick() -> None:
+def test_server_starts_in_under_100_ms() -> None:
     times = []
     for _ in range(6):
         began = time.perf_counter()

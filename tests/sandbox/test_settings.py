@@ -1,4 +1,4 @@
-"""The switches of a sandbox: from Python, from texts, from the environment."""
+"""Settings from Python, strings and environment variables."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 
 from airflow_provider_engagevoice.sandbox.settings import Settings, variable_of
 
-#: Every setting: its default, another value and how that is written, and values it refuses. Written by
-#: hand: who adds a setting says here what it takes.
+#: Every setting: default, another valid value, that value as a string, and invalid values. Written by hand, so
+#: that a new setting must be added here.
 EVERY: dict[str, tuple[Any, Any, str, list[Any]]] = {
     "column_base": (0, 1, "1", [2, -1]),
     "copy_passes": ("keep", "reset", "reset", ["Keep", ""]),
@@ -42,17 +42,17 @@ EVERY: dict[str, tuple[Any, Any, str, list[Any]]] = {
 }
 NUMBERS = sorted(name for name, (default, *_) in EVERY.items() if isinstance(default, (int, float)))
 NUMBERS = [name for name in NUMBERS if not isinstance(EVERY[name][0], bool)]
-SWITCHES = sorted(name for name, (default, *_) in EVERY.items() if isinstance(default, bool))
+BOOLEANS = sorted(name for name, (default, *_) in EVERY.items() if isinstance(default, bool))
 CHOICES = sorted(name for name, (default, *_) in EVERY.items() if isinstance(default, str))
 
 
 @pytest.fixture(autouse=True)
-def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_settings_in_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in EVERY:
         monkeypatch.delenv(variable_of(name), raising=False)
 
 
-def test_no_setting_is_missing_here_and_each_says_what_it_means() -> None:
+def test_settings_are_all_listed_here_and_described() -> None:
     assert {each.name: each.default for each in fields(Settings)} == {
         name: default for name, (default, *_) in EVERY.items()
     }
@@ -62,23 +62,25 @@ def test_no_setting_is_missing_here_and_each_says_what_it_means() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(EVERY))
-def test_each_setting_can_be_given_in_every_way(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_setting_is_read_from_python_string_and_environment(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     default, value, text, _ = EVERY[name]
     assert value != default
-    direct = Settings(**{name: value})
+    direct = Settings(**dict[str, Any]({name: value}))
     assert getattr(direct, name) == value
     assert Settings.from_texts({name: text}) == direct
     assert Settings.from_environment() == Settings()
     monkeypatch.setenv(f"ENGAGEVOICE_SANDBOX_{name.upper()}", text)
     assert Settings.from_environment() == direct
-    # What is chosen counts more, and the text is not even read.
+    # A chosen value takes precedence, and the string is not parsed.
     monkeypatch.setenv(f"ENGAGEVOICE_SANDBOX_{name.upper()}", "nonsense")
     assert Settings.from_environment(**{name: default}) == Settings()
     assert Settings.from_texts({name: "nonsense"}, **{name: value}) == direct
 
 
 @pytest.mark.parametrize("name", sorted(EVERY))
-def test_a_wrong_value_is_refused_by_its_name(name: str) -> None:
+def test_invalid_value_raises_with_name(name: str) -> None:
     for wrong in EVERY[name][3]:
         with pytest.raises(ValueError, match=rf"^{name} must be "):
             Settings(**{name: wrong})
@@ -89,10 +91,8 @@ def test_a_wrong_value_is_refused_by_its_name(name: str) -> None:
     ["", "nonsense", "1e", "0x10", "9" * 5000, "nan", "inf", "-inf", "1e999"],
     ids=lambda text: text[:10] or "empty",
 )
-@pytest.mark.parametrize("name", [*NUMBERS, *SWITCHES, *CHOICES])
-def test_a_text_that_is_no_such_value_is_refused_by_its_name(
-    name: str, text: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("name", [*NUMBERS, *BOOLEANS, *CHOICES])
+def test_invalid_string_raises_with_name(name: str, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValueError, match=rf"^{name} must be "):
         Settings.from_texts({name: text})
     monkeypatch.setenv(variable_of(name), text)
@@ -102,9 +102,9 @@ def test_a_text_that_is_no_such_value_is_refused_by_its_name(
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")], ids=repr)
 @pytest.mark.parametrize("name", NUMBERS)
-def test_what_is_no_number_is_refused(name: str, value: float) -> None:
+def test_non_finite_number_raises(name: str, value: float) -> None:
     with pytest.raises(ValueError, match=rf"^{name} must be "):
-        Settings(**{name: value})
+        Settings(**dict[str, Any]({name: value}))
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_what_is_no_number_is_refused(name: str, value: float) -> None:
     ],
     ids=str,
 )
-def test_the_message_names_what_would_do(wrong: dict[str, Any], message: str) -> None:
+def test_invalid_value_message_names_valid_values(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         Settings(**wrong)
 
@@ -132,7 +132,7 @@ def test_the_message_names_what_would_do(wrong: dict[str, Any], message: str) ->
     ],
     ids=str,
 )
-def test_the_message_about_a_text_names_what_would_do(text: dict[str, str], message: str) -> None:
+def test_invalid_string_message_names_expected_type(text: dict[str, str], message: str) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         Settings.from_texts(text)
 
@@ -141,23 +141,23 @@ def test_the_message_about_a_text_names_what_would_do(text: dict[str, str], mess
     ("wrong", "nearest"),
     [("SIZ", "SIZE"), ("ROWCAP", "ROW_CAP"), ("page_base", "PAGE_BASE"), ("", "SEED|SIZE")],
 )
-def test_a_variable_of_no_setting_is_refused(
+def test_unknown_variable_raises_with_similar_name(
     wrong: str, nearest: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(f"ENGAGEVOICE_SANDBOX_{wrong}", "5")
     prefix = "ENGAGEVOICE_SANDBOX_"
-    message = rf"^{prefix}{wrong} is of no setting; the nearest is {prefix}({nearest})$"
+    message = rf"^{prefix}{wrong} is not a setting; the most similar one is {prefix}({nearest})$"
     with pytest.raises(ValueError, match=message):
         Settings.from_environment()
 
 
-def test_settings_do_not_change() -> None:
+def test_settings_are_immutable() -> None:
     settings = Settings()
     with pytest.raises(FrozenInstanceError):
         settings.size = 5  # type: ignore[misc]
 
 
-def test_an_unknown_setting_is_an_error_in_python() -> None:
+def test_unknown_setting_raises_in_python() -> None:
     with pytest.raises(TypeError):
         Settings(sizes=5)  # type: ignore[call-arg]
 

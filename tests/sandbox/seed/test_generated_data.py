@@ -22,11 +22,11 @@ def test_generated_data_has_duplicate_campaign_names(api: Any) -> None:
     places = collections.defaultdict(list)
     for row in all_campaigns(api):
         places[row["campaignName"]].append((row["account"], row["group"]["dialGroupId"]))
-    twice = {name: where for name, where in places.items() if len(where) > 1}
-    assert set(twice) == {"Customer Survey", "Reactivation"}
-    assert {account for account, _ in twice["Customer Survey"]} == {"50810001", "50810002"}
-    assert {account for account, _ in twice["Reactivation"]} == {"50810001"}
-    assert len(set(twice["Reactivation"])) == 2
+    duplicates = {name: found for name, found in places.items() if len(found) > 1}
+    assert set(duplicates) == {"Customer Survey", "Reactivation"}
+    assert {account for account, _ in duplicates["Customer Survey"]} == {"50810001", "50810002"}
+    assert {account for account, _ in duplicates["Reactivation"]} == {"50810001"}
+    assert len(set(duplicates["Reactivation"])) == 2
 
 
 def test_generated_data_has_example_campaigns() -> None:
@@ -40,8 +40,8 @@ def test_generated_data_has_example_campaigns() -> None:
             assert 300 < len(leads) < 1000
             assert sum(lead["leadState"] == "READY" for lead in leads) > 150
         assert sandbox.contents["leads"] == 10_000
-        idle = {lead["leadState"] for lead in sandbox.leads("Trade Show Contacts")}
-        assert not idle & {"ACTIVE", "PENDING", "PENDING-HCI", "PENDING-ERR"}
+        states = {lead["leadState"] for lead in sandbox.leads("Trade Show Contacts")}
+        assert not states & {"ACTIVE", "PENDING", "PENDING-HCI", "PENDING-ERR"}
 
 
 def test_generated_data_same_seed_same_data() -> None:

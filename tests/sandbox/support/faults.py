@@ -1,4 +1,4 @@
-"""What the tests of faults share."""
+"""Helpers for tests of faults."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ Row = dict[str, Any]
 SetFault = Callable[..., Row]
 
 
-def post_fault(sandbox: SandboxServer, asked: object) -> requests.Response:
-    return requests.post(f"{sandbox.url}/sandbox/faults", json=asked, timeout=20)
+def post_fault(sandbox: SandboxServer, options: object) -> requests.Response:
+    return requests.post(f"{sandbox.url}/sandbox/faults", json=options, timeout=20)
 
 
 def over_http(sandbox: SandboxServer) -> SetFault:
-    """Set faults the way another program would."""
+    """Return a function that sets faults over HTTP."""
 
-    def set_fault(kind: str, **asked: object) -> Row:
-        response = post_fault(sandbox, {"kind": kind, **asked})
+    def set_fault(kind: str, **options: object) -> Row:
+        response = post_fault(sandbox, {"kind": kind, **options})
         assert response.status_code == 201, response.text
         rule: Row = response.json()
         return rule
@@ -37,6 +37,7 @@ def over_http(sandbox: SandboxServer) -> SetFault:
 
 
 def active_rules(sandbox: SandboxServer) -> list[Row]:
+    """Return the active fault rules."""
     rules: list[Row] = requests.get(f"{sandbox.url}/sandbox/faults", timeout=20).json()
     return rules
 
@@ -50,9 +51,10 @@ def state_of(sandbox: SandboxServer, lead: Row) -> str:
 def open_request(
     sandbox: SandboxServer, method: str = "GET", path: str = "dialGroups", body: object = None
 ) -> socket.socket:
-    """Send a request on a connection of its own, and leave its answer unread."""
+    """Send a request on a new connection; return the socket without reading the response."""
     content = b"" if body is None else json.dumps(body).encode()
     address = urlsplit(sandbox.url)
+    assert address.hostname and address.port
     client = socket.create_connection((address.hostname, address.port), timeout=20)
     head = (
         f"{method} /voice/api/v1/admin/accounts/50810001/{path} HTTP/1.1\r\nHost: {address.netloc}\r\n"
@@ -63,7 +65,7 @@ def open_request(
 
 
 def read_all(client: socket.socket) -> bytes:
-    """Read what comes until the connection ends."""
+    """Return all bytes received until the connection is closed."""
     received = b""
     try:
         while part := client.recv(65536):
@@ -74,7 +76,7 @@ def read_all(client: socket.socket) -> bytes:
 
 
 def wait_for(condition: Callable[[], object]) -> None:
-    """Wait until something is so."""
+    """Wait until a condition holds."""
     deadline = time.monotonic() + 20
     while not condition():
         assert time.monotonic() < deadline
@@ -92,16 +94,16 @@ def pause(api: Any, lead: Row) -> requests.Response:
 
 
 def in_threads(work: Callable[[], object], threads: int = 8) -> list[Any]:
-    """Do the same in many threads together, which take turns as often as Python lets them."""
-    barrier, before = threading.Barrier(threads), sys.getswitchinterval()
+    """Run a function in many threads at once, with the shortest possible switch interval."""
+    barrier, interval = threading.Barrier(threads), sys.getswitchinterval()
 
-    def begin_together(_: int) -> object:
+    def run_after_barrier(_: int) -> object:
         barrier.wait(20)
         return work()
 
     sys.setswitchinterval(1e-6)
     try:
         with ThreadPoolExecutor(threads) as pool:
-            return list(pool.map(begin_together, range(threads)))
+            return list(pool.map(run_after_barrier, range(threads)))
     finally:
-        sys.setswitchinterval(before)
+        sys.setswitchinterval(interval)

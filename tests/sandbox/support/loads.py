@@ -1,4 +1,4 @@
-"""What the tests of loads share."""
+"""Helpers for tests of the lead loader."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OPTIONS = {
 
 
 def post_load(api: Any, campaign: Row, step: str, **sent: Any) -> requests.Response:
-    """Send a step of a load: ``direct``, ``preview`` or ``process``."""
+    """Send a load request: ``direct``, ``preview`` or ``process``."""
     path = f"{api.root}/campaigns/{campaign['campaignId']}/leadLoader/{step}"
     response: requests.Response = api.session.post(path, timeout=30, **sent)
     return response
@@ -34,12 +34,12 @@ def load(api: Any, campaign: Row, leads: list[Row], **options: object) -> Row:
 
 
 def lead(number: int, phone: str = "", **fields: object) -> Row:
-    """A lead whose number nobody in the seeded world has."""
+    """Return a lead whose phone number does not occur in the seed data."""
     return {"externId": f"T-{number}", "leadPhone": phone or f"41555{number:05d}", **fields}
 
 
 def counters(result: Row) -> tuple[int, ...]:
-    """Supplied, accepted, converted, inserted, removed as duplicates, on do-not-call."""
+    """Return supplied, accepted, converted, inserted, deleted and do-not-call counts of a result."""
     names = (
         "leadsSupplied",
         "leadsAccepted",
@@ -52,7 +52,7 @@ def counters(result: Row) -> tuple[int, ...]:
 
 
 def find_lead(api: Any, extern_id: str) -> Row:
-    """The one lead of an external id."""
+    """Return the only lead with an external id."""
     (row,) = api.search(externIds=[extern_id])
     found: Row = row
     return found

@@ -1,8 +1,9 @@
-"""Reads the sandbox's page over plain HTTP, for the tests of it."""
+"""Helpers that read the dashboard over plain HTTP."""
 
 from __future__ import annotations
 
 from html.parser import HTMLParser
+from typing import Any
 
 import requests
 
@@ -10,7 +11,7 @@ from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxSe
 
 
 class Text(HTMLParser):
-    """The text of a page, part by part: an element with an id begins one."""
+    """Text of a page by the id of the enclosing element."""
 
     _VOID = frozenset({"meta", "link", "img", "input", "br", "rect"})
 
@@ -35,13 +36,13 @@ class Text(HTMLParser):
             self.parts[part] = f"{self.parts.get(part, '')} {' '.join(data.split())}".strip()
 
 
-def page_text(sandbox: SandboxServer, **query: object) -> dict[str, str]:
-    """The text of the page by part."""
-    answer = requests.get(sandbox.url, params=query, timeout=20)
-    assert answer.status_code == 200
-    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
-    return Text(answer.text).parts
+def page_text(sandbox: SandboxServer, **query: Any) -> dict[str, str]:
+    """Return the text of the dashboard by element id."""
+    response = requests.get(sandbox.url, params=query, timeout=20)
+    assert response.status_code == 200
+    assert response.headers["Content-Type"] == "text/html; charset=utf-8"
+    return Text(response.text).parts
 
 
-def post(sandbox: SandboxServer, what: str, **form: object) -> requests.Response:
-    return requests.post(f"{sandbox.url}/sandbox/page/{what}", data=form, timeout=20)
+def post(sandbox: SandboxServer, path: str, **form: Any) -> requests.Response:
+    return requests.post(f"{sandbox.url}/sandbox/page/{path}", data=form, timeout=20)

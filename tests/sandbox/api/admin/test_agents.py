@@ -242,7 +242,10 @@ def test_integration_paths_return_same_agents(
     path = f"agentGroups/{groups[0]['agentGroupId']}/agents"
     integration_agents = get_integration(sandbox, f"50810001/{path}", **bearer).json()
     for integration_agent, agent in zip(integration_agents, api.get(path).json(), strict=True):
-        assert (integration_agent["agentId"], integration_agent["userName"]) == (agent["agentId"], agent["username"])
+        assert (integration_agent["agentId"], integration_agent["userName"]) == (
+            agent["agentId"],
+            agent["username"],
+        )
         assert integration_agent["agentGroupId"] == groups[0]["agentGroupId"]
     assert get_integration(sandbox, "50810009/agentGroups", **bearer).status_code == 403
     assert get_integration(sandbox, "50810001/agentGroups/1/agents", **bearer).status_code == 404

@@ -1,33 +1,16 @@
-"""Making, changing and removing dial groups and campaigns."""
+"""Campaigns, lists and dispositions: create, replace, delete and read."""
 
 from __future__ import annotations
 
-import sqlite3
+import collections
 from typing import Any
 
 import pytest
 
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
-from airflow_provider_engagevoice.sandbox.settings import Settings
-from tests.sandbox.support.admin import rejected_values, send
+from tests.sandbox.support.admin import put, rejected_values, send
 
 Row = dict[str, Any]
-
-
-def put(api: Any, path: str, body: object) -> Row:
-    response = send(api, "PUT", path, body)
-    assert response.status_code == 200, response.text
-    changed: Row = response.json()
-    return changed
-
-
-@pytest.fixture
-def group(api: Any) -> Row:
-    """A new dial group."""
-    response = send(api, "POST", "dialGroups", {"dialGroupName": "Trial"})
-    assert response.status_code == 201
-    made: Row = response.json()
-    return made
 
 
 @pytest.fixture
@@ -35,27 +18,25 @@ def campaign(api: Any, group: Row) -> Row:
     """A new campaign in a new dial group."""
     response = send(api, "POST", f"dialGroups/{group['dialGroupId']}/campaigns", {"campaignName": "First"})
     assert response.status_code == 201
-    made: Row = response.json()
-    return made
+    created: Row = response.json()
+    return created
 
 
 @pytest.fixture
 def campaign_path(group: Row, campaign: Row) -> str:
-    """Where the new campaign is."""
+    """Return the path of the new campaign."""
     return f"dialGroups/{group['dialGroupId']}/campaigns/{campaign['campaignId']}"
 
 
 @pytest.fixture
 def spring_path(spring: Row) -> str:
-    """Where the campaign "Spring Renewals" is."""
+    """Return the path of the campaign "Spring Renewals"."""
     return f"dialGroups/{spring['dialGroupId']}/campaigns/{spring['campaignId']}"
-
-
 
 
 def test_create_campaign_requires_only_name(api: Any, group: Row, campaign: Row, campaign_path: str) -> None:
     assert campaign["dialGroup"] == {"id": group["dialGroupId"], "description": "Trial"}
-    # Inactive until told otherwise: the guide shows the box as unchecked.
+    # Inactive by default: the guide shows an unchecked box.
     assert campaign["isActive"] == 0
     assert campaign["dncScrubOption"] == "INTERNAL_ONLY"
     assert campaign["startDate"] is None
@@ -68,8 +49,8 @@ def test_new_campaign_accepts_moved_leads(
     api: Any, campaign: Row, campaign_path: str, leads: list[Row]
 ) -> None:
     target = {"CAMPAIGN_ID": campaign["campaignId"], "LIST_ID": 0, "LIST_NAME": "Trial"}
-    ways = {"CREATE_COPY_SETTING": "false", "DUPLICATE_ACTION_SETTING": "MOVE"}
-    assert api.act("MOVE_TO_CAMPAIGN", {"leadIds": [leads[0]["leadId"]]}, **target, **ways)["success"]
+    options = {"CREATE_COPY_SETTING": "false", "DUPLICATE_ACTION_SETTING": "MOVE"}
+    assert api.act("MOVE_TO_CAMPAIGN", {"leadIds": [leads[0]["leadId"]]}, **target, **options)["success"]
     assert api.lead(leads[0]["leadId"])["campaignName"] == "First"
     assert [row["listDesc"] for row in api.get(f"{campaign_path}/lists").json()] == ["Trial"]
 
@@ -94,8 +75,8 @@ def test_create_campaign_returns_all_sent_fields(api: Any, group: Row) -> None:
         "somethingNew": {"nested": [1, None, "x"]},
     }
     path = f"dialGroups/{group['dialGroupId']}/campaigns"
-    made = send(api, "POST", path, body).json()
-    shown = api.get(f"{path}/{made['campaignId']}").json()
+    created = send(api, "POST", path, body).json()
+    shown = api.get(f"{path}/{created['campaignId']}").json()
     assert {name: shown[name] for name in body} == body
 
 
@@ -135,23 +116,21 @@ def test_replace_resets_missing_fields(api: Any, campaign_path: str, group: Row)
 
 
 def test_replace_ignores_ids_and_read_only_fields(api: Any, campaign: Row, campaign_path: str) -> None:
-    odd = {"campaignId": 1, "dialGroup": {"id": 1}, "groupId": 1, "permissions": ["READ"]}
-    assert put(api, campaign_path, {**campaign, **odd}) == campaign
-
-
+    ignored = {"campaignId": 1, "dialGroup": {"id": 1}, "groupId": 1, "permissions": ["READ"]}
+    assert put(api, campaign_path, {**campaign, **ignored}) == campaign
 
 
 def test_replace_campaign_calling_configuration_is_fixed(api: Any, campaign: Row, campaign_path: str) -> None:
     assert campaign["callingConfiguration"] == "SIMPLE"
     response = send(api, "PUT", campaign_path, {**campaign, "callingConfiguration": "STRATEGIC"})
     assert rejected_values(response) == ["callingConfiguration"]
-    made = send(
+    created = send(
         api,
         "POST",
         campaign_path.rpartition("/")[0],
         {"campaignName": "S", "callingConfiguration": "STRATEGIC"},
     ).json()
-    path = campaign_path.rpartition("/")[0] + f"/{made['campaignId']}"
+    path = campaign_path.rpartition("/")[0] + f"/{created['campaignId']}"
     assert put(api, path, {"campaignName": "S"})["callingConfiguration"] == "STRATEGIC"
 
 
@@ -174,18 +153,14 @@ def test_replace_campaign_calling_configuration_is_fixed(api: Any, campaign: Row
     ],
     ids=str,
 )
-def test_campaign_invalid_value_returns_400(api: Any, campaign_path: str, body: Row, names: list[str]) -> None:
+def test_campaign_invalid_value_returns_400(
+    api: Any, campaign_path: str, body: Row, names: list[str]
+) -> None:
     before = api.get(campaign_path).json()
     campaigns = campaign_path.rpartition("/")[0]
     for method, path in (("POST", campaigns), ("PUT", campaign_path)):
         assert sorted(rejected_values(send(api, method, path, body))) == sorted(names)
     assert api.get(campaigns).json() == [before]
-
-
-
-
-
-
 
 
 @pytest.mark.assumption(53)
@@ -201,14 +176,10 @@ def test_delete_campaign_deletes_its_leads(api: Any, sandbox: SandboxServer, spr
     assert send(api, "DELETE", spring_path).status_code == 404
 
 
-
-
-
-
-
-
 @pytest.mark.assumption(48)
-def test_write_campaign_of_other_account_returns_404(api: Any, spring_path: str, sandbox: SandboxServer) -> None:
+def test_write_campaign_of_other_account_returns_404(
+    api: Any, spring_path: str, sandbox: SandboxServer
+) -> None:
     before = api.get(spring_path).json()
     api.account = "50810002"
     group_path = spring_path.partition("/campaigns")[0]
@@ -220,8 +191,6 @@ def test_write_campaign_of_other_account_returns_404(api: Any, spring_path: str,
     assert send(api, "POST", "dialGroups", {"dialGroupName": "x"}).status_code == 403
     api.account = "50810001"
     assert api.get(spring_path).json() == before
-
-
 
 
 def test_campaigns_support_paging(api: Any, spring: Row) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
-from tests.sandbox.support.admin import put, rejected_values, send
+from tests.sandbox.support.admin import all_campaigns, put, rejected_values, send
 
 Row = dict[str, Any]
 
@@ -102,8 +103,8 @@ def test_delete_dial_group_leaves_no_orphans(tmp_path: Any, api_of: Any) -> None
 
 def test_dial_group_ids_are_not_reused(api: Any, group: Row) -> None:
     send(api, "DELETE", f"dialGroups/{group['dialGroupId']}")
-    again = send(api, "POST", "dialGroups", {"dialGroupName": "Trial"}).json()
-    assert again["dialGroupId"] > group["dialGroupId"]
+    recreated = send(api, "POST", "dialGroups", {"dialGroupName": "Trial"}).json()
+    assert recreated["dialGroupId"] > group["dialGroupId"]
 
 
 def test_include_permissions_returns_permissions(api: Any) -> None:
@@ -136,10 +137,10 @@ def test_assigned_agents_are_active_agents(api: Any, spring: dict[str, Any]) -> 
         agent for group in groups for agent in api.get(f"agentGroups/{group['agentGroupId']}/agents").json()
     ]
     assert len(agents) == 8
-    gone = [agent["agentId"] for agent in agents if not agent["active"]]
+    inactive = [agent["agentId"] for agent in agents if not agent["active"]]
     assigned = api.get(f"dialGroups/{spring['dialGroupId']}/assignedAgents").json()
-    assert {agent["agentId"] for agent in assigned} == {agent["agentId"] for agent in agents} - set(gone)
-    assert len(gone) == 1
+    assert {agent["agentId"] for agent in assigned} == {agent["agentId"] for agent in agents} - set(inactive)
+    assert len(inactive) == 1
 
 
 def test_dial_groups_support_paging(api: Any) -> None:
@@ -150,3 +151,10 @@ def test_dial_groups_support_paging(api: Any) -> None:
 def test_legacy_root_returns_same_data(api: Any, sandbox: SandboxServer) -> None:
     url = f"{sandbox.url}/api/v1/admin/accounts/50810001/dialGroups"
     assert api.session.get(url, timeout=20).json() == api.get("dialGroups").json()
+
+
+def test_is_active_is_int_for_campaigns_bool_for_groups(api: Any) -> None:
+    campaigns = all_campaigns(api)
+    assert all(type(row["isActive"]) is int for row in campaigns)
+    assert all(row["group"]["isActive"] is True for row in campaigns)
+    assert sum(row["isActive"] == 0 for row in campaigns) == 2

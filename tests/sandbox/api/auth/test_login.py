@@ -95,7 +95,9 @@ def test_platform_token_malformed_basic_header_returns_401(sandbox: SandboxServe
         ({"grant_type": "refresh_token", "refresh_token": "made-up"}, "invalid_grant"),
     ],
 )
-def test_platform_token_wrong_grant_returns_400(sandbox: SandboxServer, form: dict[str, str], error: str) -> None:
+def test_platform_token_wrong_grant_returns_400(
+    sandbox: SandboxServer, form: dict[str, str], error: str
+) -> None:
     response = post(sandbox, "/restapi/oauth/token", auth=CLIENT, data=form)
     assert response.status_code == 400
     assert response.json()["error"] == error
@@ -120,7 +122,9 @@ def test_platform_refresh_token_is_single_use(sandbox: SandboxServer) -> None:
     assert again.status_code == 400
     assert again.json()["error"] == "invalid_grant"
     assert again.json()["errors"][0]["errorCode"] == "OAU-210"
-    third = request_platform_token(sandbox, grant_type="refresh_token", refresh_token=second.json()["refresh_token"])
+    third = request_platform_token(
+        sandbox, grant_type="refresh_token", refresh_token=second.json()["refresh_token"]
+    )
     assert third.status_code == 200
 
 
@@ -315,7 +319,9 @@ def test_expired_and_revoked_tokens_return_different_401(sandbox: SandboxServer)
     assert bearer(sandbox, tokens["accessToken"]).text == "Jwt is expired"
     sandbox.revoke_tokens()
     assert_unauthorized(bearer(sandbox, tokens["accessToken"]))
-    assert_unauthorized(post(sandbox, "/api/auth/token/refresh", data={"refresh_token": tokens["refreshToken"]}))
+    assert_unauthorized(
+        post(sandbox, "/api/auth/token/refresh", data={"refresh_token": tokens["refreshToken"]})
+    )
 
 
 def test_expire_tokens_keeps_later_tokens_valid(sandbox: SandboxServer) -> None:

@@ -166,10 +166,18 @@ def test_email_leads_changes_no_lead(sandbox: SandboxServer, api: Any, leads: li
 
 
 @pytest.mark.assumption(32)
-def test_callback_leads_agent_sets_callback(sandbox: SandboxServer, api: Any, leads: list[Row], agent: Row) -> None:
+def test_callback_leads_agent_sets_callback(
+    sandbox: SandboxServer, api: Any, leads: list[Row], agent: Row
+) -> None:
     due = "2027-07-24T16:00:00.000+0000"
     params = {"ACTION_TYPE": "AGENT", "RESERVATION_AGENT_ID": str(agent["agentId"]), "CALLBACK_DATE": due}
-    assert action_counts(api.act("CALLBACK_LEADS", by_ids(leads), **params)) == (True, len(leads), 0, 0, False)
+    assert action_counts(api.act("CALLBACK_LEADS", by_ids(leads), **params)) == (
+        True,
+        len(leads),
+        0,
+        0,
+        False,
+    )
     for old, new in zip(leads, reload_leads(sandbox, leads), strict=True):
         assert (new["leadState"], new["nextDialTime"]) == ("AGENT-CALLBACK", due)
         assert new["pendingAgentName"] == f"{agent['firstName']} {agent['lastName']}"
@@ -189,7 +197,9 @@ def test_callback_leads_without_date_is_due_now(
 
 @pytest.mark.parametrize(("kind", "state"), [("CANCEL", "CALLBACK-CANCELLED"), ("RESET", "READY")])
 @pytest.mark.assumption(19, 32)
-def test_callback_leads_cancel_and_reset(sandbox: SandboxServer, api: Any, leads: list[Row], kind: str, state: str) -> None:
+def test_callback_leads_cancel_and_reset(
+    sandbox: SandboxServer, api: Any, leads: list[Row], kind: str, state: str
+) -> None:
     waiting = in_state(leads, "AGENT-CALLBACK", "CALLBACK", "PENDING-CALLBACK")
     result = api.act("CALLBACK_LEADS", by_ids(waiting), ACTION_TYPE=kind)
     assert action_counts(result) == (True, len(waiting), 0, len(waiting), False)
@@ -200,10 +210,18 @@ def test_callback_leads_cancel_and_reset(sandbox: SandboxServer, api: Any, leads
 
 
 @pytest.mark.assumption(33)
-def test_agent_reservation_sets_and_clears_agent(sandbox: SandboxServer, api: Any, leads: list[Row], agent: Row) -> None:
+def test_agent_reservation_sets_and_clears_agent(
+    sandbox: SandboxServer, api: Any, leads: list[Row], agent: Row
+) -> None:
     due = "2027-01-02T03:04:05.000+0000"
     params = {"RESERVATION_AGENT_ID": agent["agentId"], "CALLBACK_DTS": due}
-    assert action_counts(api.act("AGENT_RESERVATION", by_ids(leads), **params)) == (True, len(leads), 0, 0, False)
+    assert action_counts(api.act("AGENT_RESERVATION", by_ids(leads), **params)) == (
+        True,
+        len(leads),
+        0,
+        0,
+        False,
+    )
     for old, new in zip(leads, reload_leads(sandbox, leads), strict=True):
         assert new["pendingAgentName"] == f"{agent['firstName']} {agent['lastName']}"
         assert (new["leadState"], new["nextDialTime"]) == (old["leadState"], due)
@@ -230,9 +248,7 @@ def test_action_dates_follow_clock(sandbox: SandboxServer, api: Any, leads: list
 
 
 @pytest.mark.assumption(22)
-def test_ready_leads_on_dnc_are_not_dialed(
-    sandbox: SandboxServer, api: Any, leads: list[Row]
-) -> None:
+def test_ready_leads_on_dnc_are_not_dialed(sandbox: SandboxServer, api: Any, leads: list[Row]) -> None:
     forbidden = in_state(leads, "DO-NOT-CALL")
     assert api.act("READY_LEADS", by_ids(forbidden))["leadUpdateCount"] == len(forbidden)
     sandbox.fault("dialer", operation="lead_search", leads=2000)

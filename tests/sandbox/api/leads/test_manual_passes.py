@@ -7,7 +7,16 @@ from typing import Any
 import pytest
 
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
-from tests.sandbox.support.leads import MANUAL, Row, reload_leads, by_ids, in_state, is_recent, move_params, action_counts
+from tests.sandbox.support.leads import (
+    MANUAL,
+    Row,
+    reload_leads,
+    by_ids,
+    in_state,
+    is_recent,
+    move_params,
+    action_counts,
+)
 
 
 @pytest.mark.parametrize(
@@ -20,7 +29,9 @@ from tests.sandbox.support.leads import MANUAL, Row, reload_leads, by_ids, in_st
     ],
 )
 @pytest.mark.assumption(30)
-def test_manual_leads_adds_pass_and_sets_state(sandbox: SandboxServer, api: Any, leads: list[Row], changes: Row, state: str) -> None:
+def test_manual_leads_adds_pass_and_sets_state(
+    sandbox: SandboxServer, api: Any, leads: list[Row], changes: Row, state: str
+) -> None:
     params = {**MANUAL, "PASS_DELAY": "90", **changes}
     result = api.act("MANUAL_LEADS", by_ids(leads), **params)
     assert action_counts(result) == (True, len(leads), 0, 0, False)
@@ -34,7 +45,9 @@ def test_manual_leads_adds_pass_and_sets_state(sandbox: SandboxServer, api: Any,
 
 
 @pytest.mark.assumption(30)
-def test_manual_leads_repeated_adds_pass_each_time(sandbox: SandboxServer, api: Any, leads: list[Row]) -> None:
+def test_manual_leads_repeated_adds_pass_each_time(
+    sandbox: SandboxServer, api: Any, leads: list[Row]
+) -> None:
     for _ in range(2):
         api.act("MANUAL_LEADS", by_ids(leads[:1]), **MANUAL)
     assert reload_leads(sandbox, leads[:1])[0]["leadPasses"] == leads[0]["leadPasses"] + 2
@@ -61,13 +74,13 @@ def test_manual_leads_copy_and_original_count_once_each(
     both = [lead for lead in sandbox.leads() if lead["externId"] == leads[0]["externId"]]
     result = api.act("MANUAL_LEADS", by_ids(both), **{**MANUAL, "MERGE_ORIGINAL": True})
     assert result["leadUpdateCount"] == len(both) > 1
-    assert [row["leadPasses"] for row in reload_leads(sandbox, both)] == [row["leadPasses"] + 1 for row in both]
+    assert [row["leadPasses"] for row in reload_leads(sandbox, both)] == [
+        row["leadPasses"] + 1 for row in both
+    ]
 
 
 @pytest.mark.assumption(31)
-def test_manual_leads_at_max_passes_stays_ready(
-    sandbox: SandboxServer, api: Any, leads: list[Row]
-) -> None:
+def test_manual_leads_at_max_passes_stays_ready(sandbox: SandboxServer, api: Any, leads: list[Row]) -> None:
     (spent,) = in_state(leads, "MAX-DIAL-LIMIT")[:1]
     api.act("MANUAL_LEADS", by_ids([spent]), **MANUAL)
     (row,) = reload_leads(sandbox, [spent])

@@ -76,9 +76,13 @@ def test_copy_creates_copies(sandbox: SandboxServer, api: Any, leads: list[Row],
 
 
 @pytest.mark.assumption(26)
-def test_transition_copies_and_marks_originals(sandbox: SandboxServer, api: Any, leads: list[Row], summer: Row) -> None:
+def test_transition_copies_and_marks_originals(
+    sandbox: SandboxServer, api: Any, leads: list[Row], summer: Row
+) -> None:
     newest = sandbox.leads()[-1]["leadId"]
-    result = api.act("MOVE_TO_CAMPAIGN", by_ids(leads), **move_params(summer, CREATE_COPY_SETTING="transition"))
+    result = api.act(
+        "MOVE_TO_CAMPAIGN", by_ids(leads), **move_params(summer, CREATE_COPY_SETTING="transition")
+    )
     assert action_counts(result) == (True, len(leads), 0, 0, False)
     originals = reload_leads(sandbox, leads)
     assert {(row["leadState"], row["campaignName"]) for row in originals} == {
@@ -90,7 +94,9 @@ def test_transition_copies_and_marks_originals(sandbox: SandboxServer, api: Any,
 
 
 @pytest.mark.assumption(29)
-def test_move_ignore_excludes_duplicates_in_list(sandbox: SandboxServer, api: Any, leads: list[Row], summer: Row) -> None:
+def test_move_ignore_excludes_duplicates_in_list(
+    sandbox: SandboxServer, api: Any, leads: list[Row], summer: Row
+) -> None:
     copies = move_params(summer, CREATE_COPY_SETTING="true")
     api.act("MOVE_TO_CAMPAIGN", by_ids(leads[:3]), **copies)
     target = lists_of(api, summer)[-1]["listId"]
@@ -121,9 +127,7 @@ def test_move_within_same_list(api: Any, leads: list[Row], spring: Row) -> None:
 
 
 @pytest.mark.assumption(29)
-def test_copy_ignore_excludes_copies_of_own_list(
-    api: Any, sandbox: SandboxServer
-) -> None:
+def test_copy_ignore_excludes_copies_of_own_list(api: Any, sandbox: SandboxServer) -> None:
     leads = sandbox.leads("Spring Renewals")[:3]
     place = sandbox.campaign("Spring Renewals")
     for lead in leads:

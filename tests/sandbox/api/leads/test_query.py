@@ -131,9 +131,7 @@ def test_agent_criteria_select_by_agent(api: Any, account_leads: list[dict[str, 
     assert ids(api.search(pendingAgentId=str(agent["agentId"]))) == pending
 
 
-def test_orphaned_leads_belong_to_inactive_agents(
-    api: Any, account_leads: list[dict[str, Any]]
-) -> None:
+def test_orphaned_leads_belong_to_inactive_agents(api: Any, account_leads: list[dict[str, Any]]) -> None:
     agents = [
         agent
         for group in api.get("agentGroups").json()

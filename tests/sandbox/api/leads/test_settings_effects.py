@@ -7,7 +7,15 @@ from typing import Any
 import pytest
 
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
-from tests.sandbox.support.leads import MANUAL, Row, reload_leads, by_ids, in_state, move_params, action_counts
+from tests.sandbox.support.leads import (
+    MANUAL,
+    Row,
+    reload_leads,
+    by_ids,
+    in_state,
+    move_params,
+    action_counts,
+)
 
 
 def assert_rejected(response: Any, name: str = "") -> None:
@@ -52,7 +60,9 @@ def test_strict_criteria_accepts_honoured_campaign_id(sandbox: SandboxServer, ap
     ids=str,
 )
 @pytest.mark.ringcx_sandbox(text_match="part", row_cap=2000)
-def test_text_match_part_finds_partial_text(sandbox: SandboxServer, api: Any, criteria: Row, column: str, part: str) -> None:
+def test_text_match_part_finds_partial_text(
+    sandbox: SandboxServer, api: Any, criteria: Row, column: str, part: str
+) -> None:
     everybody = api.search()
     expected = [row["leadId"] for row in everybody if part in (row[column] or "").lower()]
     assert len(expected) < len(everybody)
@@ -129,7 +139,9 @@ def test_copy_passes_reset_resets_copies(
     api.act("MOVE_TO_CAMPAIGN", by_ids(called), **move_params(summer, CREATE_COPY_SETTING=setting))
     copies = select_copies(sandbox, called)
     assert [(row["leadState"], row["leadPasses"]) for row in copies] == [("READY", 0)] * len(called)
-    assert [row["leadPasses"] for row in reload_leads(sandbox, called)] == [row["leadPasses"] for row in called]
+    assert [row["leadPasses"] for row in reload_leads(sandbox, called)] == [
+        row["leadPasses"] for row in called
+    ]
 
 
 @pytest.mark.assumption(26)
@@ -137,7 +149,9 @@ def test_copy_passes_reset_resets_copies(
 def test_transition_marks_copy_marks_copies(
     sandbox: SandboxServer, api: Any, leads: list[Row], summer: Row
 ) -> None:
-    result = api.act("MOVE_TO_CAMPAIGN", by_ids(leads), **move_params(summer, CREATE_COPY_SETTING="TRANSITION"))
+    result = api.act(
+        "MOVE_TO_CAMPAIGN", by_ids(leads), **move_params(summer, CREATE_COPY_SETTING="TRANSITION")
+    )
     assert action_counts(result) == (True, len(leads), 0, 0, False)
     assert reload_leads(sandbox, leads) == leads
     copies = select_copies(sandbox, leads)
@@ -161,7 +175,10 @@ def test_dialer_holds_excludes_leads(
     assert {row["campaignId"] for row in held} == {ready[0]["campaignId"]}
     # Whoever asks until nothing is left gets there.
     assert api.act(action, by_ids(held), **params)[count] == 3
-    assert not [row for row in reload_leads(sandbox, ready) if row["leadState"] in ("READY", "PENDING")] or params
+    assert (
+        not [row for row in reload_leads(sandbox, ready) if row["leadState"] in ("READY", "PENDING")]
+        or params
+    )
 
 
 @pytest.mark.assumption(21)

@@ -189,7 +189,9 @@ def test_update_number_of_other_campaign_is_accepted(api: Any, sandbox: SandboxS
 
 
 def test_update_same_number_is_not_a_duplicate(api: Any, lead: Row, spring: Row) -> None:
-    api.act("MOVE_TO_CAMPAIGN", {"leadIds": [lead["leadId"]]}, **move_params(spring, CREATE_COPY_SETTING="true"))
+    api.act(
+        "MOVE_TO_CAMPAIGN", {"leadIds": [lead["leadId"]]}, **move_params(spring, CREATE_COPY_SETTING="true")
+    )
     body = {"leadPhone": lead["leadPhone"], "auxData3": "new"}
     assert update(api, "PATCH", lead, body, duplicateHandling="REMOVE_ALL_EXISTING")["auxData3"] == "new"
 

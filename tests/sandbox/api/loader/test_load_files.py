@@ -358,7 +358,10 @@ def test_excel_file_is_loaded(api: Any, spring: Row) -> None:
     ]
     mappings = {"LEAD_PHONE": 0, "EXTERN_ID": 1, "FIRST_NAME": 3}
     assert process(api, spring, shown["transactionId"], pageColumnMappings=mappings).status_code == 202
-    assert (find_lead(api, "17")["leadPhone"], find_lead(api, "17")["firstName"]) == ("4155500001", "Ada & Bea")
+    assert (find_lead(api, "17")["leadPhone"], find_lead(api, "17")["firstName"]) == (
+        "4155500001",
+        "Ada & Bea",
+    )
 
 
 def test_values_of_all_kinds_are_texts(api: Any, spring: Row) -> None:

@@ -248,7 +248,9 @@ def test_persona_numbers_find_their_lead(api: Any, spring: Row) -> None:
     several = lead(2, "4155500001|4155500002", personaPhoneConfig=personas)
     result = load(api, spring, [lead(1, personaPhoneConfig=personas), several])
     assert result["leadsInserted"] == 1
-    assert result["rejectedRows"][0]["message"] == "leadPhone must be one number if personaPhoneConfig is given"
+    assert (
+        result["rejectedRows"][0]["message"] == "leadPhone must be one number if personaPhoneConfig is given"
+    )
     assert [row["externId"] for row in api.search(leadPhoneNumbers=["4155500008"])] == ["T-1"]
 
 
@@ -308,7 +310,11 @@ def test_immediate_leads_are_called_first_and_the_latest_of_them_before(
     sandbox.fault("dialer", operation="accounts", leads=1)
     sandbox.fault("dialer", operation="lists", leads=2)
     api.session.get(f"{sandbox.url}/voice/api/v1/admin/accounts", timeout=20)
-    assert [find_lead(api, f"T-{number}")["leadState"] for number in (1, 2, 3)] == ["READY", "PENDING", "READY"]
+    assert [find_lead(api, f"T-{number}")["leadState"] for number in (1, 2, 3)] == [
+        "READY",
+        "PENDING",
+        "READY",
+    ]
     lists_of(api, spring)
     assert find_lead(api, "T-1")["leadState"] == "PENDING"
     # The other one is the oldest lead of all that may be called, as ever.
