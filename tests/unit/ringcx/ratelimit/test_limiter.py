@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
@@ -161,6 +162,56 @@ def test_acquire_logs_no_credential(frozen_clock: FrozenClock, caplog: pytest.Lo
         limiter.acquire(limit)
     assert "token_exchange (5 requests in 60 s): 50 s left" in caplog.text
     assert "an-app" not in caplog.text
+
+
+@dataclass
+class RecordingObserver:
+    """Records the calls of an attempt's observer, of which ``on_attempt`` takes time.
+
+    :param clock: the clock.
+    :param durations: the duration of each ``on_attempt``, in seconds.
+    :param calls: the calls so far.
+    """
+
+    clock: FrozenClock
+    durations: Iterator[float]
+    calls: list[str] = field(default_factory=list)
+
+    def on_attempt(self) -> None:
+        self.calls.append("on_attempt")
+        self.clock.sleep(next(self.durations))
+
+    def on_not_applied(self) -> None:
+        self.calls.append("on_not_applied")
+
+
+@pytest.mark.parametrize("duration", [0.0, 0.5], ids=["at-once", "within-half-the-margin"])
+def test_acquire_observer_within_tolerance_keeps_slot(frozen_clock: FrozenClock, duration: float) -> None:
+    observer = RecordingObserver(frozen_clock, iter([duration]))
+    limit = RateLimit("key", "lead_action", (RateWindow(1, 5.0),))
+    assert RateLimiter(margin=2.0).acquire(limit, observer=observer) == 0.0
+    assert frozen_clock.pauses == [duration]
+    assert observer.calls == ["on_attempt"]
+
+
+def test_acquire_slow_observer_misses_slot_and_gets_another(frozen_clock: FrozenClock) -> None:
+    """Later reservations rely on each request being sent at most half a margin after its slot.
+
+    A request that waits for seconds is not in flight. Before the second slot the observer is notified
+    earlier, by as much as the first call took.
+    """
+    observer = RecordingObserver(frozen_clock, iter([1.1, 1.1]))
+    limit = RateLimit("key", "lead_action", (RateWindow(1, 5.0),))
+    assert RateLimiter(margin=2.0).acquire(limit, observer=observer) == pytest.approx(5.9)
+    assert frozen_clock.pauses == pytest.approx([1.1, 4.8, 1.1])
+    assert observer.calls == ["on_attempt", "on_not_applied", "on_attempt"]
+
+
+def test_acquire_notifies_observer_shortly_before_slot(frozen_clock: FrozenClock) -> None:
+    limiter, limit = RateLimiter(margin=0.0), RateLimit("key", "lead_action", (RateWindow(1, 10.0),))
+    limiter.acquire(limit)
+    limiter.acquire(limit, observer=RecordingObserver(frozen_clock, iter([0.0])))
+    assert frozen_clock.pauses == [9.75, 0.0, 0.25]
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
