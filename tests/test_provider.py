@@ -1,4 +1,4 @@
-"""The installed package as Airflow sees it: what it discovers, and what its own commands print."""
+"""The installed package in Airflow: provider discovery and output of Airflow's commands."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def _discoverable() -> bool:
 
 pytestmark = pytest.mark.skipif(
     not _discoverable(),
-    reason=f"Airflow finds providers by their installed packages: pip install -e . ({PACKAGE})",
+    reason=f"Airflow discovers installed packages only; run pip install -e . ({PACKAGE})",
 )
 
 
-def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run Python in a process of its own, with all warnings shown."""
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run Python in a separate process that shows all warnings."""
     return subprocess.run(
-        [sys.executable, "-W", "default", *words],
+        [sys.executable, "-W", "default", *arguments],
         env={**os.environ, "COLUMNS": "200", **environment},
         capture_output=True,
         text=True,
@@ -47,9 +47,9 @@ def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def complaints(text: str) -> list[str]:
-    """Give the lines of a log that warn of this package, or come from it."""
-    for folder in (sys.prefix, str(ROOT)):  # whose names say nothing
+def problems(text: str) -> list[str]:
+    """Return the lines of a log that are warnings or errors about this package."""
+    for folder in (sys.prefix, str(ROOT)):  # paths that contain the package's name
         text = text.replace(folder, "")
     return [
         line
@@ -75,7 +75,7 @@ except ImportError:  # Airflow 2
         "hidden": behaviour["hidden_fields"],
         "secret": {name.removeprefix(prefix): widget.is_sensitive for name, widget in widgets.items()},
     }
-else:  # Before anything else, as in the API server: Airflow 3.1 imports the hook for the form.
+else:  # First, as in the API server: Airflow 3.1 imports the hook for the form.
     (meta,) = (meta for meta in HookMetaService.hook_meta_data() if meta.connection_type == "engagevoice")
     fields = (meta.standard_fields.model_dump() if meta.standard_fields else {}).items()
     extra = (meta.extra_fields or {}).items()
@@ -95,10 +95,10 @@ print("FOUND" + json.dumps({
 """
 
 
-def test_airflow_discovers_the_connection_type_and_its_form(airflow_home: Path) -> None:
+def test_airflow_discovers_connection_type_and_form(airflow_home: Path) -> None:
     done = run("-c", _DISCOVER)
     assert done.returncode == 0, done.stderr
-    assert complaints(done.stdout + done.stderr) == []
+    assert problems(done.stdout + done.stderr) == []
     found = json.loads(done.stdout.rpartition("FOUND")[2])
     form = found.pop("form")
     assert found == {
@@ -106,7 +106,7 @@ def test_airflow_discovers_the_connection_type_and_its_form(airflow_home: Path) 
         "hook": [f"{MODULES}.hooks.engagevoice.EngageVoiceHook", HOOK_NAME, "engagevoice_conn_id"],
         "testable": True,
     }
-    if AIRFLOW.startswith("3.0."):  # whose core shows no provider's fields where FAB is not installed
+    if AIRFLOW.startswith("3.0."):  # which shows no extra fields if FAB is not installed
         assert form["secret"] == {}
         return
     assert form == {
@@ -117,10 +117,10 @@ def test_airflow_discovers_the_connection_type_and_its_form(airflow_home: Path) 
     assert form["secret"]["jwt_token"]
 
 
-def test_airflow_providers_get(airflow_home: Path) -> None:
+def test_airflow_providers_get_lists_the_modules(airflow_home: Path) -> None:
     done = run("-m", "airflow", "providers", "get", PACKAGE, "--full", "--output", "json")
     assert done.returncode == 0, done.stderr
-    assert complaints(done.stderr) == []
+    assert problems(done.stderr) == []
     (shown,) = json.loads(done.stdout[done.stdout.index("[{") :])
     assert shown["package-name"] == PACKAGE
     assert shown["connection-types"][0]["connection-type"] == "engagevoice"
@@ -134,21 +134,21 @@ def test_airflow_providers_get(airflow_home: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "printed"),
+    ("changes", "printed"),
     [
         ({}, "Connection success!"),
         (
             {"password": "wrong-secret/77+"},
-            "Connection failed! RingCentral refused the sign-in; check the connection's login (client id), "
+            "Connection failed! RingCentral rejected the sign-in; check the connection's login (client id), "
             "password (client secret) and extra jwt_token",
         ),
     ],
-    ids=["good", "wrong-secret"],
+    ids=["valid", "wrong-secret"],
 )
-def test_airflow_connections_test(
-    ringcx_sandbox: SandboxServer, issued_tokens: list[str], wrong: dict[str, object], printed: str
+def test_airflow_connections_test_prints_the_result(
+    ringcx_sandbox: SandboxServer, issued_tokens: list[str], changes: dict[str, object], printed: str
 ) -> None:
-    connection = {**ringcx_sandbox.connection, **wrong}
+    connection = {**ringcx_sandbox.connection, **changes}
     done = run(
         *("-m", "airflow", "connections", "test", "engagevoice_default"),
         AIRFLOW_CONN_ENGAGEVOICE_DEFAULT=json.dumps(connection),
@@ -156,9 +156,9 @@ def test_airflow_connections_test(
     )
     text = done.stdout + done.stderr
     assert printed in " ".join(done.stdout.split())
-    # Airflow 2.11 ends with 0 where the test fails, too.
-    assert done.returncode == 0 or wrong
-    assert complaints(done.stderr) == []
-    assert bool(issued_tokens) is not bool(wrong)
+    # Airflow 2.11 exits with 0 even if the test fails.
+    assert done.returncode == 0 or changes
+    assert problems(done.stderr) == []
+    assert bool(issued_tokens) is not bool(changes)
     for secret in (connection["password"], "sandbox-jwt", *issued_tokens):
         assert secret not in text

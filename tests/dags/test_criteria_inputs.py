@@ -6,12 +6,14 @@ import json
 
 import pytest
 
-from airflow_provider_engagevoice.sandbox.http.endpoint import ApiRequest
+from airflow_provider_engagevoice.sandbox.http.request import ApiRequest
 from airflow_provider_engagevoice.sandbox.settings import Settings
 from tests.dags.lead_tracker import LeadTracker, both_modes
 from tests.support.dag_runs import run_tasks
 
-# ruff: noqa: F821  (run_tasks defines the names used in functions that build DAGs)
+# run_tasks defines the names that functions which build DAGs use.
+# ruff: noqa: F821
+# mypy: disable-error-code="name-defined"
 
 
 @pytest.fixture

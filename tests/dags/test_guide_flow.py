@@ -224,7 +224,7 @@ def test_move_settings(ringcx_sandbox, logged):
     assert failed == {"no_such_list", "other_account", "contradiction"}
     text = logged()
     assert "has no list 'Nowhere'" in text
-    assert f"select from campaigns [1], not from campaign {source['campaignId']}" in text
+    assert f"Campaign {source['campaignId']} is not among the campaigns of the criteria: [1]" in text
 
 
 @pytest.mark.parametrize("name", [path.stem for path in sorted(EXAMPLES.glob("*.py"))])

@@ -8,7 +8,9 @@ import pytest
 
 from tests.support.dag_runs import run_tasks
 
-# ruff: noqa: F821  (run_tasks defines the names used in functions that build DAGs)
+# run_tasks defines the names that functions which build DAGs use.
+# ruff: noqa: F821
+# mypy: disable-error-code="name-defined"
 
 PERSONAL_DATA = ["Grünwald-Quast", "+15550042424", "CRM-4711-X"]
 

@@ -76,7 +76,7 @@ class Selection:
         named = self.body.get("campaignIds")
         if named is not None and campaign_id not in named:
             raise InvalidCriteria(
-                f"The criteria select from campaigns {named}, not from campaign {campaign_id}"
+                f"Campaign {campaign_id} is not among the campaigns of the criteria: {named}"
             )
         return Selection({**self.body, "campaignId": campaign_id, "campaignIds": [campaign_id]})
 

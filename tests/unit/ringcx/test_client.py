@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from airflow_provider_engagevoice.ringcx.client import base_url
@@ -43,8 +45,8 @@ pytestmark = pytest.mark.usefixtures("clock", "isolated_store")
         ("http://localhost:443", {}, "http://localhost:443"),
     ],
 )
-def test_base_url_normalizes_valid_hosts(host: str | None, options: dict[str, object], expected: str) -> None:
-    assert base_url(host, **options) == expected  # type: ignore[arg-type]
+def test_base_url_normalizes_valid_hosts(host: str | None, options: dict[str, Any], expected: str) -> None:
+    assert base_url(host, **options) == expected
 
 
 @pytest.mark.parametrize(
@@ -59,7 +61,7 @@ def test_base_url_normalizes_valid_hosts(host: str | None, options: dict[str, ob
         ("http://0.0.0.0:8787", {}),
     ],
 )
-def test_base_url_rejects_plain_http_to_another_machine(host: str, options: dict[str, str]) -> None:
+def test_base_url_rejects_plain_http_to_another_machine(host: str, options: dict[str, Any]) -> None:
     with pytest.raises(InvalidParameter, match="Plain http would show the credentials"):
         base_url(host, **options)
 
@@ -94,7 +96,7 @@ def test_base_url_rejects_plain_http_to_another_machine(host: str, options: dict
         ("https://ringcx.ringcentral.com:70000", {}),
     ],
 )
-def test_base_url_rejects_invalid_host_without_showing_it(host: str, options: dict[str, int]) -> None:
+def test_base_url_rejects_invalid_host_without_showing_it(host: str, options: dict[str, Any]) -> None:
     with pytest.raises(InvalidParameter, match=r"host|port") as caught:
         base_url(host, **options)
     assert "hidden-word" not in str(caught.value)

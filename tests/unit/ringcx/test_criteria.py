@@ -24,7 +24,7 @@ def test_criteria_field_set_to_none_selects_nothing():
 
 def test_criteria_reject_unknown_fields():
     with pytest.raises(TypeError):
-        LeadSearchCriteria(externIds=["A"])
+        LeadSearchCriteria(externIds=["A"])  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize(

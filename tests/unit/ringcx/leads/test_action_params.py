@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import Any
 
 import pytest
 
@@ -28,7 +29,7 @@ MOVE = {
     "CREATE_COPY_SETTING": "false",
     "DUPLICATE_ACTION_SETTING": "MOVE",
 }
-COMPLETE = {
+COMPLETE: dict[str, dict[str, Any]] = {
     "MANUAL_LEADS": MANUAL,
     "EMAIL_LEADS": {"EMAIL_TO": "a@example.com"},
     "CALLBACK_LEADS": {"ACTION_TYPE": "AGENT", "RESERVATION_AGENT_ID": 9},
