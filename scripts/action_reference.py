@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from airflow_provider_engagevoice.ringcx.spec.lead_actions import ACTIONS, Action, Kind, Parameter
+from airflow_provider_engagevoice.ringcx.spec.lead_actions import ACTIONS, Action, Parameter, ParameterKind
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "lead-actions.md"
 
@@ -37,18 +37,18 @@ they are taken as UTC.
 """
 
 VALUES = {
-    Kind.ID: "id",
-    Kind.MINUTES: "whole number of minutes",
-    Kind.BOOLEAN: "true or false",
-    Kind.TEXT: "text",
-    Kind.MOMENT: "date and time",
-    Kind.ADDRESSES: "mail addresses",
+    ParameterKind.ID: "id",
+    ParameterKind.MINUTES: "whole number of minutes",
+    ParameterKind.BOOLEAN: "true or false",
+    ParameterKind.TEXT: "text",
+    ParameterKind.DATETIME: "date and time",
+    ParameterKind.ADDRESSES: "mail addresses",
 }
 
 
 def page() -> str:
     """Make the page."""
-    actions = "".join(f"| `{a.name}` | {a.help} | {_repeat(a)} |\n" for a in ACTIONS.values())
+    actions = "".join(f"| `{a.name}` | {a.description} | {_repeat(a)} |\n" for a in ACTIONS.values())
     rows = "".join(_row(action, p) for action in ACTIONS.values() for p in action.parameters)
     return HEAD + actions + PARAMETERS + rows + FOOT
 
@@ -74,7 +74,7 @@ def _row(action: Action, parameter: Parameter) -> str:
     needed = "yes" if parameter.required else "no"
     if parameter.only_with:
         needed += f", only with `{parameter.only_with[0]}` {parameter.only_with[1]}"
-    return f"| `{action.name}` | `{parameter.name}` | {value} | {needed} | {parameter.help} |\n"
+    return f"| `{action.name}` | `{parameter.name}` | {value} | {needed} | {parameter.description} |\n"
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from typing import Any
 
 import jinja2
 import jinja2.nativetypes
@@ -26,7 +27,7 @@ from airflow_provider_engagevoice.ringcx.leads.action_params import (
 )
 from airflow_provider_engagevoice.ringcx.leads.selection import build_selection, validate_authored
 from airflow_provider_engagevoice.ringcx.spec.lead_actions import ACTIONS
-from airflow_provider_engagevoice.templating import RedactedCriteria
+from airflow_provider_engagevoice.templating import RedactedCriteria, unwrap
 from tests.unit.ringcx.leads.criteria_strategies import (
     ANY,
     CAMPAIGNS,
@@ -119,7 +120,9 @@ def templated(draw):
     keys = draw(
         st.lists(st.sampled_from(sorted(VALUES.keys() - {"firstName"})), unique=True, min_size=1, max_size=4)
     )
-    authored, variables, intended = {}, {}, {}
+    authored: dict[str, Any] = {}
+    variables: dict[str, Any] = {}
+    intended: dict[str, Criterion] = {}
     for key in keys:
         values = draw(st.lists(VALUES[key], min_size=1, max_size=3))
         intended[key] = Criterion(None, True, values[:1] if key in SINGLES else values, True)
@@ -148,7 +151,7 @@ def test_rendered_templates_select_exactly_the_intended_leads(native, drawn):
     )
     operator.render_template_fields(variables, ENVIRONMENTS[native])
     selection = build_selection(
-        operator.search_criteria.value, runtime_keys=runtime_keys(authored), account_wide=True
+        unwrap(operator.search_criteria), runtime_keys=runtime_keys(authored), account_wide=True
     )
     if any(entry.meaning is NO_LEAD for entry in intended.values()):
         assert selection.empty_reason
@@ -164,7 +167,7 @@ def test_text_without_template_is_rendered_unchanged(text):
         )
         operator.search_criteria = {"externIds": [text]}
         operator.render_template_fields({}, environment)
-        assert operator.search_criteria.value == {"externIds": [text]}
+        assert unwrap(operator.search_criteria) == {"externIds": [text]}
 
 
 # Arbitrary values
