@@ -145,8 +145,8 @@ def _prepare(spec: dict[str, Any], number: int) -> None:
             name: tuple(RateWindow(*one) for one in windows) for name, windows in spec["limits"].items()
         }
         operations.LIMITS = {**operations.LIMITS, **changed}
-    if "clocks" in spec:
-        _shift_clocks(spec["clocks"][number % len(spec["clocks"])])
+    if "clock_shifts" in spec:
+        _shift_clocks(spec["clock_shifts"][number % len(spec["clock_shifts"])])
 
 
 def _run(spec: dict[str, Any], number: int) -> None:

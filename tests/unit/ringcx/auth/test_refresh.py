@@ -1,13 +1,15 @@
-"""The life of a token: signed in once for all, renewed ahead of its end and once when refused."""
+"""Tests of expiring tokens: shared sign-ins, refresh ahead of expiry, rejected tokens and credentials."""
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from airflow_provider_engagevoice.ringcx.auth.refresh import RefreshingAuthenticator
 from airflow_provider_engagevoice.ringcx.client import RingCXClient
 from airflow_provider_engagevoice.ringcx.exceptions import (
     AuthenticationError,
@@ -16,6 +18,7 @@ from airflow_provider_engagevoice.ringcx.exceptions import (
     TransientError,
 )
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
+from tests.support.cancellation import cancel_soon, run_cancelled
 from tests.support.clients import (
     ACTIONS_PATH,
     DIAL_GROUPS,
@@ -35,8 +38,8 @@ THREADS = 8
 GROUPS = "/dialGroups"
 
 
-def hold_until_all_are_there(sandbox: SandboxServer) -> None:
-    """Answer no read before every thread has sent its first one."""
+def synchronize_threads(sandbox: SandboxServer) -> None:
+    """Respond to no read until each thread has sent its first one."""
     barrier = threading.Barrier(THREADS, timeout=20)
     sandbox.fault("meanwhile", work=barrier.wait, operation="dial_groups", times=THREADS)
 
@@ -46,7 +49,10 @@ def read(client: RingCXClient) -> Any:
 
 
 def in_threads(work: Callable[[], object]) -> None:
-    """Run the work in several threads at once; fail if it fails in any."""
+    """Run work in several threads at the same time.
+
+    :raises AssertionError: if it fails in any of them.
+    """
     failed: list[BaseException] = []
 
     def run() -> None:
@@ -69,7 +75,7 @@ def test_clients_of_one_credential_share_one_sign_in(ringcx_sandbox: SandboxServ
     assert request_paths(ringcx_sandbox) == [GRANT, EXCHANGE, GROUPS, GROUPS, GROUPS]
 
 
-def test_another_credential_has_a_token_of_its_own(ringcx_sandbox: SandboxServer) -> None:
+def test_another_credential_has_a_separate_token(ringcx_sandbox: SandboxServer) -> None:
     read(make_client(ringcx_sandbox.url))
     with pytest.raises(AuthenticationError):
         read(make_client(ringcx_sandbox.url, client_secret="other"))
@@ -81,7 +87,7 @@ def test_threads_that_start_together_sign_in_once(ringcx_sandbox: SandboxServer)
 
 
 @pytest.mark.parametrize("method", ["ringcentral", "engage"])
-def test_a_token_is_refreshed_a_minute_before_its_end(
+def test_token_is_refreshed_a_minute_before_expiry(
     ringcx_sandbox: SandboxServer, clock: FakeClock, method: str
 ) -> None:
     client = make_client(ringcx_sandbox.url, method)
@@ -90,7 +96,7 @@ def test_a_token_is_refreshed_a_minute_before_its_end(
     clock.offset += 235
     read(client)
     assert request_paths(ringcx_sandbox)[signed_in:] == [GROUPS]
-    # The sandbox takes each refresh token once: the second renewal shows that both were replaced.
+    # Refresh tokens are single-use: the second refresh shows that both tokens were replaced.
     for _ in range(2):
         clock.offset += 241
         read(client)
@@ -98,7 +104,7 @@ def test_a_token_is_refreshed_a_minute_before_its_end(
     assert {request.status for request in ringcx_sandbox.requests} == {200}
 
 
-def test_a_legacy_token_is_replaced_after_an_hour_by_signing_in_again(
+def test_legacy_token_is_replaced_by_sign_in_after_an_hour(
     ringcx_sandbox: SandboxServer, clock: FakeClock
 ) -> None:
     client = make_client(ringcx_sandbox.url, "legacy")
@@ -112,7 +118,7 @@ def test_a_legacy_token_is_replaced_after_an_hour_by_signing_in_again(
     assert [request.path for request in ringcx_sandbox.requests] == [login, groups, groups, login, groups]
 
 
-REFUSED = [
+REJECTIONS = [
     {"status": 401, "body": "Bad credentials", "content_type": "text/plain"},
     {"status": 400, "body": {"generalMessage": "Unknown"}},
     {"status": 404},
@@ -121,19 +127,19 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize("refusal", REFUSED, ids=["401", "400", "404", "web-page", "no-token"])
-def test_a_refused_refresh_becomes_one_new_sign_in(
-    ringcx_sandbox: SandboxServer, clock: FakeClock, refusal: Any
+@pytest.mark.parametrize("rejection", REJECTIONS, ids=["401", "400", "404", "web-page", "no-token"])
+def test_rejected_refresh_leads_to_one_sign_in(
+    ringcx_sandbox: SandboxServer, clock: FakeClock, rejection: Any
 ) -> None:
     client = make_client(ringcx_sandbox.url)
     read(client)
     clock.offset += 250
-    ringcx_sandbox.fault("answer", **refusal, operation="token_refresh")
+    ringcx_sandbox.fault("answer", **rejection, operation="token_refresh")
     read(client)
     assert request_paths(ringcx_sandbox) == [GRANT, EXCHANGE, GROUPS, REFRESH, GRANT, EXCHANGE, GROUPS]
 
 
-def test_an_expired_token_is_renewed_once_and_the_request_repeated(ringcx_sandbox: SandboxServer) -> None:
+def test_expired_token_is_refreshed_and_request_retried(ringcx_sandbox: SandboxServer) -> None:
     client = make_client(ringcx_sandbox.url)
     before = read(client)
     ringcx_sandbox.expire_tokens()
@@ -142,7 +148,7 @@ def test_an_expired_token_is_renewed_once_and_the_request_repeated(ringcx_sandbo
     assert ringcx_sandbox.requests[3].status == 401
 
 
-def test_a_revoked_token_is_replaced_by_a_new_sign_in(ringcx_sandbox: SandboxServer) -> None:
+def test_revoked_token_is_replaced_by_sign_in(ringcx_sandbox: SandboxServer) -> None:
     client = make_client(ringcx_sandbox.url)
     before = read(client)
     ringcx_sandbox.revoke_tokens()
@@ -151,20 +157,18 @@ def test_a_revoked_token_is_replaced_by_a_new_sign_in(ringcx_sandbox: SandboxSer
 
 
 @pytest.mark.parametrize("method", ["engage", "legacy"])
-def test_every_token_that_can_be_renewed_survives_being_revoked(
-    ringcx_sandbox: SandboxServer, method: str
-) -> None:
+def test_revoked_token_is_replaced_in_each_scheme(ringcx_sandbox: SandboxServer, method: str) -> None:
     client = make_client(ringcx_sandbox.url, method)
     before = read(client)
     ringcx_sandbox.revoke_tokens()
     assert read(client) == before
 
 
-def test_threads_that_meet_an_expired_token_renew_it_once(ringcx_sandbox: SandboxServer) -> None:
+def test_threads_with_expired_token_refresh_it_once(ringcx_sandbox: SandboxServer) -> None:
     client = make_client(ringcx_sandbox.url)
     read(client)
     ringcx_sandbox.expire_tokens()
-    hold_until_all_are_there(ringcx_sandbox)
+    synchronize_threads(ringcx_sandbox)
     in_threads(lambda: read(client))
     seen = request_paths(ringcx_sandbox)[3:]
     assert seen.count(REFRESH) == 1
@@ -172,15 +176,15 @@ def test_threads_that_meet_an_expired_token_renew_it_once(ringcx_sandbox: Sandbo
     assert seen.count(EXCHANGE) == 0
 
 
-def test_threads_with_clients_of_their_own_renew_once_too(ringcx_sandbox: SandboxServer) -> None:
+def test_threads_with_separate_clients_refresh_once(ringcx_sandbox: SandboxServer) -> None:
     read(make_client(ringcx_sandbox.url))
     ringcx_sandbox.expire_tokens()
-    hold_until_all_are_there(ringcx_sandbox)
+    synchronize_threads(ringcx_sandbox)
     in_threads(lambda: read(make_client(ringcx_sandbox.url)))
     assert request_paths(ringcx_sandbox).count(REFRESH) == 1
 
 
-def test_a_new_token_that_is_refused_too_ends_it(ringcx_sandbox: SandboxServer) -> None:
+def test_second_401_is_permanent_error(ringcx_sandbox: SandboxServer) -> None:
     client = make_client(ringcx_sandbox.url)
     ringcx_sandbox.fault(
         "answer",
@@ -196,7 +200,7 @@ def test_a_new_token_that_is_refused_too_ends_it(ringcx_sandbox: SandboxServer) 
     assert request_paths(ringcx_sandbox) == [GRANT, EXCHANGE, GROUPS, REFRESH, GROUPS]
 
 
-def test_credentials_withdrawn_meanwhile_end_it(ringcx_sandbox: SandboxServer) -> None:
+def test_disabled_credential_is_permanent_error(ringcx_sandbox: SandboxServer) -> None:
     client = make_client(ringcx_sandbox.url)
     read(client)
     ringcx_sandbox.revoke_tokens()
@@ -207,20 +211,18 @@ def test_credentials_withdrawn_meanwhile_end_it(ringcx_sandbox: SandboxServer) -
     assert request_paths(ringcx_sandbox)[3:] == [GROUPS, REFRESH, GRANT]
 
 
-def test_an_action_on_an_expired_token_is_done_exactly_once(
-    ringcx_sandbox: SandboxServer, ids: list[int]
-) -> None:
+def test_action_with_expired_token_is_applied_once(ringcx_sandbox: SandboxServer, ids: list[int]) -> None:
     client = make_client(ringcx_sandbox.url)
     passes = {lead["leadId"]: lead["leadPasses"] for lead in ringcx_sandbox.leads("Spring Renewals")}
     original = client.authenticator.headers
 
     def headers(transport: Any) -> Any:
-        given = original(transport)
+        current = original(transport)
         if any(
             request.query.get("count") for request in ringcx_sandbox.requests
         ) and not count_action_requests(ringcx_sandbox):
             ringcx_sandbox.expire_tokens()
-        return given
+        return current
 
     client.authenticator.headers = headers  # type: ignore[method-assign]
     done = perform_action(client, "MANUAL_LEADS", {"leadIds": ids[:2]})
@@ -229,7 +231,7 @@ def test_an_action_on_an_expired_token_is_done_exactly_once(
     assert {key for key in passes if after[key] == passes[key] + 1} == set(ids[:2])
 
 
-def test_the_permanent_token_is_not_signed_in_for(ringcx_sandbox: SandboxServer) -> None:
+def test_permanent_token_is_used_without_sign_in(ringcx_sandbox: SandboxServer) -> None:
     client = make_client(ringcx_sandbox.url, "api_token")
     ringcx_sandbox.fault(
         "answer", status=401, body="No", content_type="text/plain", operation="dial_groups", at=[2]
@@ -241,10 +243,8 @@ def test_the_permanent_token_is_not_signed_in_for(ringcx_sandbox: SandboxServer)
 
 
 @pytest.mark.parametrize("signed_in", [True, False])
-def test_an_action_that_could_not_be_signed_in_for_was_not_sent(
-    ringcx_sandbox: SandboxServer, signed_in: bool
-) -> None:
-    """Only the sign-in failed, so Airflow may try again even what must not be done twice."""
+def test_failed_sign_in_before_action_is_transient(ringcx_sandbox: SandboxServer, signed_in: bool) -> None:
+    """Only the sign-in failed, so Airflow may retry even actions that are not idempotent."""
     client = make_client(ringcx_sandbox.url)
     if signed_in:
         read(client)
@@ -255,3 +255,68 @@ def test_an_action_that_could_not_be_signed_in_for_was_not_sent(
         client.request("PUT", ACTIONS_PATH, {"leadAction": "RESET_LEADS"}, {})
     assert isinstance(caught.value, TransientError)
     assert {request.status for request in ringcx_sandbox.requests if request.path == ACTIONS_PATH} <= {401}
+
+
+@pytest.mark.parametrize(("seconds", "lines"), [(9.0, 0), (12.0, 1), (80.0, 1), (200.0, 3)])
+def test_wait_for_another_tasks_sign_in_is_logged_once(
+    limited_ringcx: SandboxServer,
+    caplog: pytest.LogCaptureFixture,
+    clock: FakeClock,
+    seconds: float,
+    lines: int,
+) -> None:
+    """The other task waits for a slot, for example, which only its own log contains."""
+    caplog.set_level(logging.DEBUG)
+    client = make_client(limited_ringcx.url)
+    locks = lock_sign_in(client)
+
+    def release_later() -> None:
+        if clock.offset > seconds:
+            for release in locks:
+                release()
+            locks.clear()
+
+    clock.on_pause = release_later
+    client.request("GET", DIAL_GROUPS)
+    waits = [line for line in caplog.messages if "another task to sign in" in line]
+    assert waits == ["Waiting for another task to sign in: at most 80 s left"] * lines
+    assert "sandbox-" not in "".join(caplog.messages)
+
+
+def test_stuck_sign_in_of_another_task_is_not_waited_for(
+    limited_ringcx: SandboxServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = make_client(limited_ringcx.url)
+    lock_sign_in(client)
+    client.request("GET", DIAL_GROUPS)
+    stuck = [line for line in caplog.messages if "no longer waiting" in line]
+    assert stuck == ["Another task has been signing in for 90 s; no longer waiting for it"] * 3
+    assert request_paths(limited_ringcx) == [GRANT, EXCHANGE, GROUPS]
+
+
+def test_wait_for_another_threads_sign_in_is_cancelled(limited_ringcx: SandboxServer) -> None:
+    first, second = make_client(limited_ringcx.url), make_client(limited_ringcx.url)
+    is_signing_in, finish = threading.Event(), threading.Event()
+    limited_ringcx.fault(
+        "meanwhile",
+        work=lambda: (is_signing_in.set(), finish.wait(60)),
+        operation="token_exchange",
+    )
+    signing_in = threading.Thread(target=lambda: read(first))
+    signing_in.start()
+    assert is_signing_in.wait(20)
+    cancel_soon(second.cancel_token.cancel)
+    # The first client is still signing in.
+    run_cancelled(lambda: read(second))
+    assert signing_in.is_alive()
+    finish.set()
+    signing_in.join(20)
+    assert not signing_in.is_alive()
+
+
+def lock_sign_in(client: RingCXClient) -> list[Callable[[], object]]:
+    """Hold the locks for signing in, as another task does; return the functions that release them."""
+    authenticator = client.authenticator
+    assert isinstance(authenticator, RefreshingAuthenticator)
+    cache = authenticator._token_cache(authenticator._token_slot())
+    return [release for turn in range(3) if (release := cache.acquire_lock(turn)) is not None]

@@ -1,4 +1,4 @@
-"""The four ways to sign in: what is sent where, and what a user reads when a credential is wrong."""
+"""Tests of the authentication schemes: their requests, errors for wrong credentials, and masking."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from airflow_provider_engagevoice.ringcx.exceptions import (
 )
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from tests.support.clients import DIAL_GROUPS, EXCHANGE, GRANT, FakeClock, make_client
-from tests.support.raw_server import raw_answer, raw_server
+from tests.support.raw_server import raw_response, raw_server
 
 pytestmark = pytest.mark.usefixtures("clock", "isolated_store")
 
@@ -32,9 +32,7 @@ METHODS = ["ringcentral", "api_token", "engage", "legacy"]
         ("legacy", ["/api/v1/auth/login", DIAL_GROUPS.removeprefix("/voice")]),
     ],
 )
-def test_each_way_signs_in_once_and_reads(
-    ringcx_sandbox: SandboxServer, method: str, expected: list[str]
-) -> None:
+def test_scheme_signs_in_once(ringcx_sandbox: SandboxServer, method: str, expected: list[str]) -> None:
     client = make_client(ringcx_sandbox.url, method)
     assert len(client.request("GET", DIAL_GROUPS)) == len(client.request("GET", DIAL_GROUPS)) == 4
     assert [request.path for request in ringcx_sandbox.requests] == [*expected, expected[-1]]
@@ -50,18 +48,18 @@ def test_each_way_signs_in_once_and_reads(
         ("legacy", b"X-Auth-Token: a-token"),
     ],
 )
-def test_each_way_shows_its_token_in_one_header(method: str, header: bytes) -> None:
-    issued = raw_answer({"access_token": "platform", "accessToken": "a-token", "authToken": "a-token"})
+def test_scheme_sends_token_in_one_header(method: str, header: bytes) -> None:
+    issued = raw_response({"access_token": "platform", "accessToken": "a-token", "authToken": "a-token"})
     with raw_server(lambda number, request: issued) as server:
         make_client(server.url, method).request("GET", DIAL_GROUPS)
     lines = server.received[-1].split(b"\r\n")
-    shown = [line for line in lines if line.startswith((b"Authorization", b"X-Auth-Token"))]
-    assert shown == [header]
+    sent = [line for line in lines if line.startswith((b"Authorization", b"X-Auth-Token"))]
+    assert sent == [header]
     assert b"Accept: application/json" in lines
 
 
-def test_ringcentral_sends_what_the_guide_prints() -> None:
-    issued = raw_answer({"access_token": "platform", "accessToken": "a-token"})
+def test_ringcentral_sign_in_matches_the_guide() -> None:
+    issued = raw_response({"access_token": "platform", "accessToken": "a-token"})
     with raw_server(lambda number, request: issued) as server:
         make_client(server.url).request("GET", DIAL_GROUPS)
     grant, exchange, _ = server.received
@@ -73,7 +71,7 @@ def test_ringcentral_sends_what_the_guide_prints() -> None:
 
 
 @pytest.mark.parametrize("portal", ["portal.vacd.biz", "portal.virtualacd.biz"])
-def test_legacy_portals_are_known_by_name(portal: str) -> None:
+def test_legacy_portal_is_detected_by_host(portal: str) -> None:
     client = make_client(f"https://{portal}", "api_token")
     assert client.legacy
     assert not make_client("https://ringcx.ringcentral.com", "api_token").legacy
@@ -93,7 +91,7 @@ def test_legacy_portals_are_known_by_name(portal: str) -> None:
         ("api_token", {"token": "other"}, 401, "check the connection's password"),
     ],
 )
-def test_a_wrong_credential_fails_after_one_request_and_says_what_to_check(
+def test_wrong_credential_fails_once_and_names_what_to_check(
     ringcx_sandbox: SandboxServer, method: str, wrong: dict[str, str], status: int, advice: str
 ) -> None:
     client = make_client(ringcx_sandbox.url, method, **wrong)
@@ -106,15 +104,15 @@ def test_a_wrong_credential_fails_after_one_request_and_says_what_to_check(
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404])
-def test_a_ringcentral_user_without_ringcx_is_told_so(ringcx_sandbox: SandboxServer, status: int) -> None:
-    said = {"generalMessage": "No such RingCX user"}
-    ringcx_sandbox.fault("answer", status=status, body=said, operation="token_exchange", chance=1)
+def test_ringcentral_user_without_ringcx_role_is_rejected(ringcx_sandbox: SandboxServer, status: int) -> None:
+    body = {"generalMessage": "No such RingCX user"}
+    ringcx_sandbox.fault("answer", status=status, body=body, operation="token_exchange", chance=1)
     with pytest.raises(AuthenticationError, match=r"RingCX role .* ReadAccounts .*No such RingCX user"):
         make_client(ringcx_sandbox.url).request("GET", DIAL_GROUPS)
     assert [request.path for request in ringcx_sandbox.requests] == [GRANT, EXCHANGE]
 
 
-def test_a_refused_sign_in_is_tried_again_after_half_a_minute(
+def test_rejected_sign_in_is_retried_after_half_a_minute(
     ringcx_sandbox: SandboxServer, clock: FakeClock
 ) -> None:
     ringcx_sandbox.fault(
@@ -130,7 +128,7 @@ def test_a_refused_sign_in_is_tried_again_after_half_a_minute(
 
 
 @pytest.mark.parametrize("method", ["ringcentral", "engage", "legacy"])
-def test_a_credential_that_was_put_right_is_tried_at_once(ringcx_sandbox: SandboxServer, method: str) -> None:
+def test_corrected_credential_is_used_at_once(ringcx_sandbox: SandboxServer, method: str) -> None:
     wrong = {"client_secret": "mistyped"} if method == "ringcentral" else {"password": "mistyped"}
     with pytest.raises(AuthenticationError):
         make_client(ringcx_sandbox.url, method, **wrong).request("GET", DIAL_GROUPS)
@@ -138,13 +136,13 @@ def test_a_credential_that_was_put_right_is_tried_at_once(ringcx_sandbox: Sandbo
 
 
 @pytest.mark.parametrize("body", [{}, [], '"text"', None, {"accessToken": ""}, {"accessToken": 7}])
-def test_a_sign_in_without_token_is_an_error(ringcx_sandbox: SandboxServer, body: object) -> None:
+def test_sign_in_response_without_token_is_an_error(ringcx_sandbox: SandboxServer, body: object) -> None:
     ringcx_sandbox.fault("answer", body=body, operation="token_exchange")
-    with pytest.raises(UnexpectedResponse, match="without accessToken"):
+    with pytest.raises(UnexpectedResponse, match="The response to the sign-in lacks accessToken"):
         make_client(ringcx_sandbox.url).request("GET", DIAL_GROUPS)
 
 
-def test_a_limited_exchange_is_waited_for(ringcx_sandbox: SandboxServer) -> None:
+def test_rate_limited_exchange_is_retried(ringcx_sandbox: SandboxServer) -> None:
     ringcx_sandbox.fault("rate_limited", retry_after=None, operation="token_exchange", times=2)
     assert make_client(ringcx_sandbox.url).request("GET", DIAL_GROUPS)
     assert [request.path for request in ringcx_sandbox.requests] == [
@@ -156,7 +154,7 @@ def test_a_limited_exchange_is_waited_for(ringcx_sandbox: SandboxServer) -> None
     ]
 
 
-def test_an_exchange_that_stays_limited_is_no_wrong_credential(ringcx_sandbox: SandboxServer) -> None:
+def test_exchange_that_stays_rate_limited_is_transient(ringcx_sandbox: SandboxServer) -> None:
     ringcx_sandbox.fault("rate_limited", retry_after=None, operation="token_exchange", chance=1)
     with pytest.raises(RateLimited) as caught:
         make_client(ringcx_sandbox.url).request("GET", DIAL_GROUPS)
@@ -171,34 +169,36 @@ def test_an_exchange_that_stays_limited_is_no_wrong_credential(ringcx_sandbox: S
         ("ringcentral", {"client_secret": "pasted-secret\u2026"}),
     ],
 )
-def test_a_credential_that_no_header_can_carry_is_an_error_and_not_an_outage(
+def test_credential_not_allowed_in_header_is_invalid(
     ringcx_sandbox: SandboxServer, method: str, wrong: dict[str, str]
 ) -> None:
-    with pytest.raises(InvalidParameter, match="credentials hold a character") as caught:
+    with pytest.raises(
+        InvalidParameter, match="credentials contain a character that HTTP headers do not allow"
+    ) as caught:
         make_client(ringcx_sandbox.url, method, **wrong).request("GET", DIAL_GROUPS)
     assert "pasted" not in str(caught.value)
     assert ringcx_sandbox.requests == []
 
 
-def test_secrets_are_named_to_be_masked_before_they_are_used(ringcx_sandbox: SandboxServer) -> None:
+def test_secrets_are_masked_before_use(ringcx_sandbox: SandboxServer) -> None:
     tokens = {"accessToken": "new-access", "refreshToken": "new-refresh"}
-    given = {
+    responses = {
         "platform_token": {"access_token": "platform-token"},
         "token_exchange": tokens,
         "admin_login": tokens,
         "legacy_login": {"authToken": "legacy-token"},
     }
-    told: list[str] = []
+    masked: list[str] = []
     for method in METHODS:
         seen: list[str] = []
-        for operation, body in given.items():
+        for operation, body in responses.items():
             ringcx_sandbox.fault("answer", body=body, operation=operation)
         client = make_client(ringcx_sandbox.url, method)
         client.authenticator.mask = seen.append
         client.authenticator.headers(client.transport)
-        told += [json.dumps([method, *seen])]
+        masked += [json.dumps([method, *seen])]
         ringcx_sandbox.clear_faults()
-    assert told == [
+    assert masked == [
         '["ringcentral", "sandbox-secret", "sandbox-jwt", "platform-token", "new-access", "new-refresh"]',
         '["api_token", "sandbox-token"]',
         '["engage", "sandbox-password", "sandbox-password", "new-access", "new-refresh"]',
@@ -206,7 +206,7 @@ def test_secrets_are_named_to_be_masked_before_they_are_used(ringcx_sandbox: San
     ]
 
 
-def test_a_password_is_masked_as_it_stands_in_the_address(ringcx_sandbox: SandboxServer) -> None:
+def test_password_is_masked_in_its_url_encoding(ringcx_sandbox: SandboxServer) -> None:
     seen: list[str] = []
     client = make_client(ringcx_sandbox.url, "engage", password="pass word+&/ü")
     client.authenticator.mask = seen.append
