@@ -1,4 +1,4 @@
-"""What must not be done twice is not, whatever happens to the answer; and what was done is reported."""
+"""At-most-once actions in DAG runs: copies, mails and moves whose responses are lost or delayed."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ MOVE = {
 
 
 @pytest.fixture(autouse=True)
-def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http, "_INITIAL_BACKOFF", 0.001)
 
 
-def acts(sandbox: SandboxServer) -> int:
+def count_actions(sandbox: SandboxServer) -> int:
     return sum(request.path.endswith(ACTIONS) for request in sandbox.requests)
 
 
@@ -42,17 +42,17 @@ def copy_leads():
     )
 
 
-def test_a_copy_is_made_once_even_where_its_list_cannot_be_read_afterwards(ringcx_sandbox, logged):
+def test_retry_after_unreadable_list_does_not_repeat_copy(ringcx_sandbox, logged):
     ringcx_sandbox.fault("status", status=503, operation="lists", skip=1, times=5)
     run = run_tasks(copy_leads)
-    # The retry finds the copy noted as made, so that only its list is left to be looked up.
+    # The checkpoint says that the copy was made, so the retry only looks up its list.
     assert run.states() == {"copy": "success"}
     assert run.attempts("copy") == 2
-    assert acts(ringcx_sandbox) == 1
+    assert count_actions(ringcx_sandbox) == 1
     assert run.xcom("copy")["list_id"] is not None
 
 
-def mail_in_time(campaign):
+def mail_with_timeout(campaign):
     EmailLeadsOperator(  # noqa: F821
         task_id="mail",
         search_criteria={"campaignIds": [campaign]},
@@ -62,16 +62,16 @@ def mail_in_time(campaign):
     )
 
 
-def test_a_mail_goes_out_once_even_where_the_task_times_out_meanwhile(ringcx_sandbox, logged):
+def test_mail_is_sent_once_if_task_times_out(ringcx_sandbox, logged):
     ringcx_sandbox.fault("slow", delay=4, when="after", operation="lead_action")
     try:
-        run_tasks(mail_in_time, campaign=ringcx_sandbox.campaign("Spring Renewals")["campaignId"])
+        run_tasks(mail_with_timeout, campaign=ringcx_sandbox.campaign("Spring Renewals")["campaignId"])
     finally:
-        assert acts(ringcx_sandbox) <= 1
-    assert "must not be sent twice" in logged()
+        assert count_actions(ringcx_sandbox) <= 1
+    assert "may have been applied and is not safe to retry" in logged()
 
 
-def mail_from_a_task(guarded):
+def mail_from_taskflow(guarded):
     @task(retries=1)  # noqa: F821
     def mail(guarded):
         from contextlib import nullcontext
@@ -86,15 +86,15 @@ def mail_from_a_task(guarded):
     mail(guarded)
 
 
-def test_a_task_of_ones_own_can_fail_without_retry(ringcx_sandbox):
+def test_custom_task_fails_without_retry_if_guarded(ringcx_sandbox):
     ringcx_sandbox.fault("drop", when="after", operation="lead_action")
-    run = run_tasks(mail_from_a_task, guarded=True)
+    run = run_tasks(mail_from_taskflow, guarded=True)
     assert run.states() == {"mail": "failed"}
     assert len(ringcx_sandbox.outbox) == 1
 
 
-def test_a_lost_move_is_not_taken_for_done_because_of_an_older_list_of_its_name(ringcx_sandbox):
-    hook, other = EngageVoiceHook(), EngageVoiceHook()
+def test_lost_move_ignores_older_list_with_same_name(ringcx_sandbox):
+    hook, other_hook = EngageVoiceHook(), EngageVoiceHook()
     spring = ringcx_sandbox.campaign("Spring Renewals")["campaignId"]
     params = {**MOVE, "CAMPAIGN_ID": ringcx_sandbox.campaign("Summer Win-Back")["campaignId"]}
     hook.perform_lead_action("MOVE_TO_CAMPAIGN", {"campaignIds": [spring], "leadStates": ["READY"]}, params)
@@ -102,7 +102,7 @@ def test_a_lost_move_is_not_taken_for_done_because_of_an_older_list_of_its_name(
     assert hook.count_leads(paused) > 0
 
     def cancel():
-        other.perform_lead_action("CANCEL_LEADS", paused)
+        other_hook.perform_lead_action("CANCEL_LEADS", paused)
 
     ringcx_sandbox.fault("meanwhile", work=cancel, operation="lead_action")
     ringcx_sandbox.fault("drop", operation="lead_action")
@@ -110,63 +110,63 @@ def test_a_lost_move_is_not_taken_for_done_because_of_an_older_list_of_its_name(
         hook.perform_lead_action("MOVE_TO_CAMPAIGN", paused, params)
 
 
-def moves_by_odd_names():
+def moves_with_unusual_arguments():
     @task  # noqa: F821
     def batch():
         return 2026
 
     source = CampaignLookupSensor(task_id="source", campaign_name="Spring Renewals")  # noqa: F821
     target = CampaignLookupSensor(task_id="target", campaign_name="Summer Win-Back")  # noqa: F821
-    whole = MoveLeadsOperator(  # noqa: F821
-        task_id="number_as_name",
+    to_new_list = MoveLeadsOperator(  # noqa: F821
+        task_id="number_as_list_name",
         source_campaign=source.output,
         target_campaign=target.output,
         new_list_name=batch(),
         search_criteria={"leadStates": ["READY"]},
     )
-    again = MoveLeadsOperator(  # noqa: F821
-        task_id="list_named_by_digits",
+    to_existing_list = MoveLeadsOperator(  # noqa: F821
+        task_id="list_name_of_digits",
         source_campaign=source.output,
         target_campaign=target.output,
         target_list="2026",
         search_criteria={"leadStates": ["PAUSED"]},
     )
-    no_list = MoveLeadsOperator(  # noqa: F821
-        task_id="no_list",
+    wrong_list = MoveLeadsOperator(  # noqa: F821
+        task_id="wrong_list",
         source_campaign=source.output,
         target_campaign=target.output,
         target_list=target.output,
         search_criteria={},
     )
-    wrong = MoveLeadsOperator(  # noqa: F821
-        task_id="no_campaign",
+    wrong_campaign = MoveLeadsOperator(  # noqa: F821
+        task_id="wrong_campaign",
         source_campaign=source.output,
         target_campaign=["Summer Win-Back"],
         search_criteria={},
         retries=1,
     )
-    whole >> again >> [no_list, wrong]
+    to_new_list >> to_existing_list >> [wrong_list, wrong_campaign]
 
 
-def test_names_made_of_digits_and_whole_campaigns_are_understood(ringcx_sandbox, logged):
-    run = run_tasks(moves_by_odd_names)
+def test_move_accepts_names_of_digits_and_sensor_results(ringcx_sandbox, logged):
+    run = run_tasks(moves_with_unusual_arguments)
     states = run.states()
-    assert states.pop("no_campaign") == "failed"
-    assert states.pop("no_list") == "failed"
+    assert states.pop("wrong_campaign") == "failed"
+    assert states.pop("wrong_list") == "failed"
     assert set(states.values()) == {"success"}
-    moved, more = run.xcom("number_as_name"), run.xcom("list_named_by_digits")
-    assert moved["list_name"] == "2026"
-    assert moved["list_id"] == more["list_id"] is not None
-    listed = [lead for lead in ringcx_sandbox.leads("Summer Win-Back") if lead["listId"] == moved["list_id"]]
-    assert len(listed) == moved["leads_updated"] + more["leads_updated"]
-    assert run.attempts("no_campaign") == 1
+    first, second = run.xcom("number_as_list_name"), run.xcom("list_name_of_digits")
+    assert first["list_name"] == "2026"
+    assert first["list_id"] == second["list_id"] is not None
+    listed = [lead for lead in ringcx_sandbox.leads("Summer Win-Back") if lead["listId"] == first["list_id"]]
+    assert len(listed) == first["leads_updated"] + second["leads_updated"]
+    assert run.attempts("wrong_campaign") == 1
     text = logged()
     assert "target_campaign must be a name or an id, not a list" in text
     assert "target_list must be a name or an id, not a dict" in text
 
 
-def test_the_log_says_what_was_done(ringcx_sandbox, logged):
-    run_tasks(moves_by_odd_names)
+def test_move_logs_criteria_result_and_target(ringcx_sandbox, logged):
+    run_tasks(moves_with_unusual_arguments)
     text = logged()
     assert "leadStates READY" in text
     assert "leads updated, 0 deleted, in 1 requests" in text
@@ -174,12 +174,12 @@ def test_the_log_says_what_was_done(ringcx_sandbox, logged):
     assert "Found campaign 'Spring Renewals': id " in text
 
 
-def waits_for_a_misspelt_name():
+def wait_for_misspelt_name():
     CampaignLookupSensor(  # noqa: F821
         task_id="wait", campaign_name="Spring Renewal", poke_interval=0.01, timeout=0.05
     )
 
 
-def test_a_misspelt_campaign_name_is_answered_with_the_nearest_while_the_sensor_waits(ringcx_sandbox, logged):
-    run_tasks(waits_for_a_misspelt_name)
+def test_sensor_logs_nearest_names_while_waiting(ringcx_sandbox, logged):
+    run_tasks(wait_for_misspelt_name)
     assert "the nearest names are 'Spring Renewals'" in logged()

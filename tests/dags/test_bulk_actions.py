@@ -1,13 +1,14 @@
-"""Sources, reports, retries and kills of real tasks, on both Airflows."""
+"""Bulk actions in DAG runs: id files, reports, retries, kills and arguments."""
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 from pathlib import Path
 
 import pytest
-from airflow import __version__ as AIRFLOW
+from airflow import __version__ as airflow_version
 
 from airflow_provider_engagevoice.hooks.engagevoice import EngageVoiceHook
 from airflow_provider_engagevoice.operators.leads import EmailLeadsOperator, LeadActionOperator
@@ -17,16 +18,16 @@ from tests.support.dag_runs import run_tasks
 pytestmark = pytest.mark.usefixtures("airflow_db")
 
 
-def from_files(folder, campaign):
+def actions_from_id_files(folder, campaign):
     common = {"lead_action": "SUPPRESS_LEADS", "engagevoice_conn_id": "engagevoice_default"}
     LeadActionOperator(task_id="path", source=folder + "/{{ 'ids' }}.csv", source_column="crm", **common)
     LeadActionOperator(task_id="url", source="file://" + folder + "/ids.csv", source_column="crm", **common)
     LeadActionOperator(task_id="empty", source=folder + "/empty.txt", **common)
-    LeadActionOperator(task_id="left_out", source="{{ none }}", **common)
+    LeadActionOperator(task_id="none", source="{{ none }}", **common)
     LeadActionOperator(task_id="missing", source=folder + "/no.txt", retries=1, **common)
     LeadActionOperator(task_id="ids", source="{{ ['A-secret'] }}", **common)
     LeadActionOperator(
-        task_id="beside",
+        task_id="with_criteria",
         source=folder + "/ids.csv",
         source_column="crm",
         search_criteria={"campaignIds": [campaign]},
@@ -35,26 +36,26 @@ def from_files(folder, campaign):
     )
 
 
-def test_ids_come_from_files_and_never_show(ringcx_sandbox, logged, tmp_path: Path):
+def test_ids_from_files_are_used_but_not_logged(ringcx_sandbox, logged, tmp_path: Path):
     spring = ringcx_sandbox.leads("Spring Renewals")[:4]
     ids = [lead["externId"] for lead in spring]
     (tmp_path / "ids.csv").write_text("name,crm\n" + "".join(f"x,{name}\n" for name in [*ids, "A-secret"]))
     (tmp_path / "empty.txt").write_text("")
-    run = run_tasks(from_files, folder=str(tmp_path), campaign=spring[0]["campaignId"])
+    run = run_tasks(actions_from_id_files, folder=str(tmp_path), campaign=spring[0]["campaignId"])
     states = run.states()
-    assert [states[name] for name in ("path", "url", "beside")] == ["success"] * 3
-    assert [states[name] for name in ("empty", "left_out")] == ["skipped"] * 2
+    assert [states[name] for name in ("path", "url", "with_criteria")] == ["success"] * 3
+    assert [states[name] for name in ("empty", "none")] == ["skipped"] * 2
     assert [states[name] for name in ("missing", "ids")] == ["failed"] * 2
     assert run.attempts("missing") == 1
-    assert run.xcom("beside")["leads_updated"] == 4
-    assert run.xcom("beside")["ids_not_found"] == 1
-    assert "A-secret,not_found" in (tmp_path / "beside.csv").read_text()
+    assert run.xcom("with_criteria")["leads_updated"] == 4
+    assert run.xcom("with_criteria")["ids_not_found"] == 1
+    assert "A-secret,not_found" in (tmp_path / "with_criteria.csv").read_text()
     assert run.rendered_fields("path")["source"] == str(tmp_path / "ids.csv")
     assert run.rendered_fields("ids")["source"] == "***"
     assert "A-secret" not in logged()
 
 
-def rejected_once(ids, retries):
+def manual_leads(ids, retries):
     LeadActionOperator(
         task_id="act",
         lead_action="MANUAL_LEADS",
@@ -71,48 +72,51 @@ def rejected_once(ids, retries):
     )
 
 
-def ready(ringcx_sandbox, count):
-    rows = [lead for lead in ringcx_sandbox.leads("Spring Renewals") if lead["leadState"] == "READY"]
-    return rows[:count]
+def first_ready_leads(ringcx_sandbox, count):
+    leads = [lead for lead in ringcx_sandbox.leads("Spring Renewals") if lead["leadState"] == "READY"]
+    return leads[:count]
 
 
-def test_a_task_that_fails_in_the_middle_goes_on_there(ringcx_sandbox, logged):
-    rows = ready(ringcx_sandbox, 8)
+def added_passes(ringcx_sandbox, leads):
+    passes = {lead["leadId"]: lead["leadPasses"] for lead in ringcx_sandbox.leads()}
+    return [passes[lead["leadId"]] - lead["leadPasses"] for lead in leads]
+
+
+def test_retry_resumes_after_completed_chunks(ringcx_sandbox, logged):
+    leads = first_ready_leads(ringcx_sandbox, 8)
     ringcx_sandbox.fault("status", operation="lead_count", at=[3, 4, 5, 6, 7, 8], status=503)
-    run = run_tasks(rejected_once, ids=[lead["leadId"] for lead in rows], retries=2)
+    run = run_tasks(manual_leads, ids=[lead["leadId"] for lead in leads], retries=2)
     assert run.states() == {"act": "success"}
     assert run.attempts("act") == 2
-    now = {lead["leadId"]: lead["leadPasses"] for lead in ringcx_sandbox.leads()}
-    assert [now[lead["leadId"]] - lead["leadPasses"] for lead in rows] == [1] * 8
+    assert added_passes(ringcx_sandbox, leads) == [1] * 8
     assert run.xcom("act")["leads_updated"] == 8
-    assert "an earlier try did 2 of 4 requests" in logged()
+    assert "a previous attempt completed 2 of 4 chunks" in logged()
 
 
-def test_a_killed_task_ends_between_two_requests_and_pushes_what_it_did(ringcx_sandbox, logged):
-    rows = ready(ringcx_sandbox, 8)
-    before = signal.getsignal(signal.SIGTERM)
+def test_terminated_task_stops_between_chunks(ringcx_sandbox, logged):
+    leads = first_ready_leads(ringcx_sandbox, 8)
+    previous_handler = signal.getsignal(signal.SIGTERM)
     ringcx_sandbox.fault(
         "meanwhile", operation="lead_action", at=[3], work=lambda: os.kill(os.getpid(), signal.SIGTERM)
     )
     try:
-        run = run_tasks(rejected_once, ids=[lead["leadId"] for lead in rows], retries=0)
+        run = run_tasks(manual_leads, ids=[lead["leadId"] for lead in leads], retries=0)
     finally:
-        signal.signal(signal.SIGTERM, before)
-    now = {lead["leadId"]: lead["leadPasses"] for lead in ringcx_sandbox.leads()}
-    done = [now[lead["leadId"]] - lead["leadPasses"] for lead in rows]
-    # Airflow 2 itself breaks off the request that is under way, so nobody knows what that one did.
-    surely = 4 if AIRFLOW.startswith("2.") else 6
+        signal.signal(signal.SIGTERM, previous_handler)
+    passes = added_passes(ringcx_sandbox, leads)
+    # Airflow 2 interrupts the request that is in flight, so its outcome is unknown.
+    known = 4 if airflow_version.startswith("2.") else 6
     assert run.states() == {"act": "failed"}
-    assert (done[:surely], done[6:]) == ([1] * surely, [0] * 2)
-    assert run.xcom("act")["leads_updated"] == surely
+    assert (passes[:known], passes[6:]) == ([1] * known, [0] * 2)
+    assert run.xcom("act")["leads_updated"] == known
     assert run.xcom("act")["requests"] == 3
-    assert "MANUAL_LEADS ended after" in logged()
+    assert "MANUAL_LEADS stopped after" in logged()
 
 
 @pytest.mark.parametrize(
-    ("arguments", "error", "said"),
+    ("arguments", "error", "message"),
     [
-        ({}, InvalidParameter, "Give search_criteria, or source"),
+        ({}, InvalidParameter, "Pass search_criteria, source or both"),
         ({"source": "x.txt", "source_as": "ids"}, InvalidParameter, "source_as must be one of"),
         ({"source": "x.txt", "search_criteria": {"externIds": ["a"]}}, InvalidCriteria, "not in both"),
         ({"search_criteria": {"leadIds": [1]}, "on_rejected": "skip"}, InvalidParameter, "on_rejected"),
@@ -120,22 +124,24 @@ def test_a_killed_task_ends_between_two_requests_and_pushes_what_it_did(ringcx_s
     ],
     ids=["nothing", "source_as", "both", "on_rejected", "verify"],
 )
-def test_wrong_arguments_fail_when_the_dag_is_parsed(arguments, error, said):
-    with pytest.raises(error, match=said):
+def test_operator_with_invalid_arguments_fails_at_parse_time(arguments, error, message):
+    with pytest.raises(error, match=message):
         LeadActionOperator(task_id="act", lead_action="CANCEL_LEADS", **arguments)
 
 
-def test_what_cannot_be_verified_fails_when_the_dag_is_parsed():
-    with pytest.raises(InvalidParameter, match="verify: no search tells"):
+def test_verify_of_unverifiable_action_fails_at_parse_time():
+    with pytest.raises(
+        InvalidParameter, match="verify is not possible for EMAIL_LEADS: no search shows its effect"
+    ):
         EmailLeadsOperator(
             task_id="mail", search_criteria={"leadIds": [1]}, email_to="a@example.com", verify=True
         )
 
 
-def test_the_hook_takes_iterators_of_any_length(ringcx_sandbox):
+def test_hook_accepts_iterators_of_any_length(ringcx_sandbox):
     spring = ringcx_sandbox.leads("Spring Renewals")
     ids = [lead["externId"] for lead in spring]
-    many = (name for numbers in (ids, (f"none-{n}" for n in range(21_000))) for name in numbers)
+    many = itertools.chain(ids, (f"none-{n}" for n in range(21_000)))
     assert EngageVoiceHook().count_leads({"externIds": many}) >= len(spring)
     found = EngageVoiceHook().search_leads({"externIds": iter(ids[:3])})
     assert {lead["externId"] for lead in found} == set(ids[:3])

@@ -1,9 +1,12 @@
-"""The main job, in real Airflow: find two campaigns, move the leads, mail the list."""
+"""The example DAGs in real Airflow, moves with all settings, and the sandbox's connection."""
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("airflow_db")
 EXAMPLES = Path(__file__).parents[2] / "example_dags"
 
 
-def ids(leads: list[dict]) -> set[int]:
+def lead_ids(leads: list[dict]) -> set[int]:
     return {lead["leadId"] for lead in leads}
 
 
@@ -25,15 +28,17 @@ def run_example(name: str, **params):
         return run_dag_file(path, run_conf=params or None)
 
 
-def requests_to(sandbox: SandboxServer, ending: str) -> int:
+def count_requests(sandbox: SandboxServer, ending: str) -> int:
     return sum(request.path.endswith(ending) for request in sandbox.requests)
 
 
-def test_exactly_the_selected_leads_move_and_their_list_is_mailed(ringcx_sandbox):
-    ready = ids([lead for lead in ringcx_sandbox.leads("Spring Renewals") if lead["leadState"] == "READY"])
-    others = ids(ringcx_sandbox.leads()) - ready
+def test_guide_flow_moves_selected_leads_and_emails_their_list(ringcx_sandbox):
+    ready = lead_ids(
+        [lead for lead in ringcx_sandbox.leads("Spring Renewals") if lead["leadState"] == "READY"]
+    )
+    others = lead_ids(ringcx_sandbox.leads()) - ready
     target = ringcx_sandbox.campaign("Summer Win-Back")
-    elsewhere = {
+    other_campaigns = {
         lead["leadId"]: lead["campaignId"] for lead in ringcx_sandbox.leads() if lead["leadId"] in others
     }
 
@@ -44,7 +49,7 @@ def test_exactly_the_selected_leads_move_and_their_list_is_mailed(ringcx_sandbox
     after = {lead["leadId"]: lead for lead in ringcx_sandbox.leads()}
     assert {i for i in after if after[i]["listId"] == moved["list_id"]} == ready
     assert {after[i]["campaignId"] for i in ready} == {target["campaignId"]}
-    assert {i: after[i]["campaignId"] for i in others} == elsewhere
+    assert {i: after[i]["campaignId"] for i in others} == other_campaigns
     assert [set(mail["lead_ids"]) for mail in ringcx_sandbox.outbox] == [ready]
     assert moved == {
         "lead_action": "MOVE_TO_CAMPAIGN",
@@ -62,15 +67,15 @@ def test_exactly_the_selected_leads_move_and_their_list_is_mailed(ringcx_sandbox
     }
 
 
-def test_the_flow_signs_in_once_and_looks_up_with_one_request_each(ringcx_sandbox):
+def test_guide_flow_signs_in_once_and_sends_few_requests(ringcx_sandbox):
     run_example("move_and_email")
-    assert requests_to(ringcx_sandbox, "/login/rc/accesstoken") == 1
-    # One for each sensor and one for the move, which checks the ids it was given.
-    assert requests_to(ringcx_sandbox, "/dialGroups/withChildren") == 3
-    assert requests_to(ringcx_sandbox, "/campaignLeads/actions") == 2
+    assert count_requests(ringcx_sandbox, "/login/rc/accesstoken") == 1
+    # One for each sensor, and one for the move, which checks the campaign ids.
+    assert count_requests(ringcx_sandbox, "/dialGroups/withChildren") == 3
+    assert count_requests(ringcx_sandbox, "/campaignLeads/actions") == 2
 
 
-def test_a_second_run_finds_nothing_to_move_and_mails_nothing(ringcx_sandbox):
+def test_guide_flow_second_run_skips_email(ringcx_sandbox):
     run_example("move_and_email")
     run = run_example("move_and_email")
     assert run.state("move") == "success"
@@ -79,35 +84,35 @@ def test_a_second_run_finds_nothing_to_move_and_mails_nothing(ringcx_sandbox):
     assert len(ringcx_sandbox.outbox) == 1
 
 
-def test_after_a_crm_sync_each_person_gets_what_the_crm_says(ringcx_sandbox, tmp_path):
+def test_crm_sync_performs_actions_on_selected_leads(ringcx_sandbox, tmp_path):
     campaign = ringcx_sandbox.campaign("Spring Renewals")
     ready = [lead for lead in ringcx_sandbox.leads("Spring Renewals") if lead["leadState"] == "READY"]
-    renewed, unwilling, warm, away = ready[0:5], ready[5:8], ready[8:12], ready[12:15]
-    stopped = tmp_path / "stopped.txt"
-    stopped.write_text("".join(f"{lead['externId']}\n" for lead in away))
+    renewed, do_not_call, warm, stopped = ready[0:5], ready[5:8], ready[8:12], ready[12:15]
+    stopped_file = tmp_path / "stopped.txt"
+    stopped_file.write_text("".join(f"{lead['externId']}\n" for lead in stopped))
 
     run = run_example(
         "after_crm_sync",
         campaign_id=campaign["campaignId"],
         agent_id=agent_id(ringcx_sandbox),
         renewed=[lead["externId"] for lead in renewed],
-        do_not_call=[lead["externId"] for lead in unwilling],
+        do_not_call=[lead["externId"] for lead in do_not_call],
         warm=[lead["externId"] for lead in warm],
-        stopped=str(stopped),
+        stopped=str(stopped_file),
     )
 
     assert set(run.states().values()) == {"success"}
     after = {lead["leadId"]: lead for lead in ringcx_sandbox.leads()}
-    assert {after[i]["leadState"] for i in ids(renewed)} == {"CANCELLED"}
-    assert all(after[i]["suppressed"] for i in ids(unwilling))
-    assert all(after[i]["pendingAgentName"] for i in ids(warm))
-    assert {after[i]["leadState"] for i in ids(away)} == {"PAUSED"}
-    untouched = ids(ready) - ids(renewed + unwilling + warm + away)
+    assert {after[i]["leadState"] for i in lead_ids(renewed)} == {"CANCELLED"}
+    assert all(after[i]["suppressed"] for i in lead_ids(do_not_call))
+    assert all(after[i]["pendingAgentName"] for i in lead_ids(warm))
+    assert {after[i]["leadState"] for i in lead_ids(stopped)} == {"PAUSED"}
+    unselected = lead_ids(ready) - lead_ids(renewed + do_not_call + warm + stopped)
     before = {lead["leadId"]: lead for lead in ready}
-    assert all(after[i] == before[i] for i in untouched)
+    assert all(after[i] == before[i] for i in unselected)
 
 
-def test_an_empty_crm_sync_touches_nobody(ringcx_sandbox):
+def test_crm_sync_with_empty_lists_changes_no_leads(ringcx_sandbox):
     before = ringcx_sandbox.leads()
     run = run_example("after_crm_sync", campaign_id=ringcx_sandbox.campaign("Spring Renewals")["campaignId"])
     states = run.states()
@@ -117,10 +122,10 @@ def test_an_empty_crm_sync_touches_nobody(ringcx_sandbox):
     assert ringcx_sandbox.requests == []
 
 
-def test_mapping_over_campaigns_pauses_what_is_ready_in_each(ringcx_sandbox):
-    named = {"Spring Renewals", "Summer Win-Back"}
+def test_mapped_campaigns_pauses_ready_leads_of_each(ringcx_sandbox):
+    names = {"Spring Renewals", "Summer Win-Back"}
     ready = {lead["leadId"] for lead in ringcx_sandbox.leads() if lead["leadState"] == "READY"}
-    chosen = {lead["leadId"] for lead in ringcx_sandbox.leads() if lead["campaignName"] in named} & ready
+    selected = {lead["leadId"] for lead in ringcx_sandbox.leads() if lead["campaignName"] in names} & ready
 
     run = run_example("mapped_campaigns")
 
@@ -131,8 +136,8 @@ def test_mapping_over_campaigns_pauses_what_is_ready_in_each(ringcx_sandbox):
         "pause[1]": "success",
     }
     after = {lead["leadId"]: lead["leadState"] for lead in ringcx_sandbox.leads()}
-    assert {after[i] for i in chosen} == {"PAUSED"}
-    assert {after[i] for i in ready - chosen} == {"READY"}
+    assert {after[i] for i in selected} == {"PAUSED"}
+    assert {after[i] for i in ready - selected} == {"READY"}
 
 
 def agent_id(sandbox: SandboxServer) -> int:
@@ -141,23 +146,23 @@ def agent_id(sandbox: SandboxServer) -> int:
     return next(EngageVoiceHook().get_conn().campaigns.agents())["agentId"]
 
 
-def move_with_settings(source, target, first, second):
+def moves_with_settings(source, target, list_name, list_id):
     MoveLeadsOperator(  # noqa: F821
         task_id="to_named_list",
         source_campaign=source,
         target_campaign=target,
-        target_list=first,
+        target_list=list_name,
         search_criteria={"leadStates": ["READY"]},
         copy=True,
     )
     MoveLeadsOperator(  # noqa: F821
         task_id="to_list_id",
         target_campaign=target,
-        target_list=second,
+        target_list=list_id,
         search_criteria={"campaignIds": [source], "leadStates": ["PAUSED"]},
     )
     MoveLeadsOperator(  # noqa: F821
-        task_id="no_such_list",
+        task_id="unknown_list",
         target_campaign=target,
         target_list="Nowhere",
         search_criteria={"campaignIds": [source]},
@@ -170,20 +175,20 @@ def move_with_settings(source, target, first, second):
         search_criteria={},
     )
     MoveLeadsOperator(  # noqa: F821
-        task_id="named_by_airflow",
+        task_id="generated_list_name",
         source_campaign=source,
         target_campaign=target,
         search_criteria={"leadStates": ["CANCELLED"]},
         copy="TRANSITION",
     )
     MoveLeadsOperator(  # noqa: F821
-        task_id="contradiction",
+        task_id="contradictory_criteria",
         source_campaign=source,
         target_campaign=target,
         search_criteria={"campaignIds": [1]},
     )
     MoveLeadsOperator(  # noqa: F821
-        task_id="only_a_look",
+        task_id="dry_run",
         source_campaign=source,
         target_campaign=target,
         search_criteria={},
@@ -191,17 +196,17 @@ def move_with_settings(source, target, first, second):
     )
 
 
-def test_move_settings(ringcx_sandbox, logged):
+def test_moves_with_settings_have_expected_effects(ringcx_sandbox, logged):
     source = ringcx_sandbox.campaign("Spring Renewals")
     lists = sorted({(lead["listId"], lead["listDesc"]) for lead in ringcx_sandbox.leads("Summer Win-Back")})
     before = {lead["leadId"]: lead for lead in ringcx_sandbox.leads()}
 
     run = run_tasks(
-        move_with_settings,
+        moves_with_settings,
         source=source["campaignId"],
         target="Summer Win-Back",
-        first=lists[0][1],
-        second=lists[1][0],
+        list_name=lists[0][1],
+        list_id=lists[1][0],
     )
 
     after = {lead["leadId"]: lead for lead in ringcx_sandbox.leads()}
@@ -216,23 +221,19 @@ def test_move_settings(ringcx_sandbox, logged):
     assert all(after[i]["campaignId"] == source["campaignId"] for i in of_state("READY"))
     assert {after[i]["listId"] for i in of_state("PAUSED")} == {lists[1][0]}
     assert {after[i]["leadState"] for i in of_state("CANCELLED")} == {"TRANSITIONED"}
-    made_up = run.xcom("named_by_airflow")["list_name"]
-    assert made_up.startswith(f"{run.dag_run.dag_id}.named_by_airflow ")
-    assert run.xcom("only_a_look")["leads_matched"] > 0
-    assert run.xcom("only_a_look")["list_id"] is None
+    generated = run.xcom("generated_list_name")["list_name"]
+    assert generated.startswith(f"{run.dag_run.dag_id}.generated_list_name ")
+    assert run.xcom("dry_run")["leads_matched"] > 0
+    assert run.xcom("dry_run")["list_id"] is None
     failed = {name for name, state in run.states().items() if state == "failed"}
-    assert failed == {"no_such_list", "other_account", "contradiction"}
+    assert failed == {"unknown_list", "other_account", "contradictory_criteria"}
     text = logged()
     assert "has no list 'Nowhere'" in text
     assert f"Campaign {source['campaignId']} is not among the campaigns of the criteria: [1]" in text
 
 
 @pytest.mark.parametrize("name", [path.stem for path in sorted(EXAMPLES.glob("*.py"))])
-def test_the_examples_parse_without_a_warning_of_ours(name, airflow_db, tmp_path):
-    import os
-    import subprocess
-    import sys
-
+def test_example_parses_without_warnings_of_this_package(name, airflow_db, tmp_path):
     shutil.copy(EXAMPLES / f"{name}.py", tmp_path)
     code = (
         "import warnings, runpy, sys; import airflow.models; "
@@ -240,19 +241,20 @@ def test_the_examples_parse_without_a_warning_of_ours(name, airflow_db, tmp_path
         "warnings.filterwarnings('error', module='__main__'); "
         "runpy.run_path(sys.argv[1], run_name='__main__')"
     )
-    done = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path / f"{name}.py")],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
+    assert completed.returncode == 0, completed.stderr
 
 
-def test_the_sandbox_connection_is_json_that_airflow_takes(ringcx_sandbox):
+def test_sandbox_connection_can_be_loaded_by_airflow(ringcx_sandbox):
     from airflow.models.connection import Connection
 
-    taken = Connection.from_json(json.dumps(ringcx_sandbox.connection))
-    assert (taken.conn_type, taken.host, taken.login) == ("engagevoice", ringcx_sandbox.url, "sandbox-client")
-    assert taken.extra_dejson == ringcx_sandbox.connection["extra"]
+    loaded = Connection.from_json(json.dumps(ringcx_sandbox.connection))
+    assert (loaded.conn_type, loaded.login) == ("engagevoice", "sandbox-client")
+    assert loaded.host == ringcx_sandbox.url
+    assert loaded.extra_dejson == ringcx_sandbox.connection["extra"]

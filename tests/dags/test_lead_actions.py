@@ -1,4 +1,4 @@
-"""The 13 lead actions in DAG runs, and what a wrong or missing parameter does."""
+"""The 13 lead actions in DAG runs, and operators with missing or invalid parameters."""
 
 from __future__ import annotations
 
@@ -45,29 +45,34 @@ PARAMS: dict[str, dict] = {
 }
 
 
-def one_task_per_action(campaign, chosen, params):
-    for action, lead_ids in chosen.items():
+def one_task_per_action(campaign, lead_ids, params):
+    for action, ids in lead_ids.items():
         LeadActionOperator(
             task_id=action,
             lead_action=action,
-            search_criteria={"campaignId": campaign, "leadIds": lead_ids},
+            search_criteria={"campaignId": campaign, "leadIds": ids},
             action_params=params.get(action),
         )
 
 
 @pytest.fixture
-def world(ringcx_sandbox):
-    """The campaign that is acted on, three leads of it for each action, and an agent's id."""
+def campaign_id(ringcx_sandbox):
+    return ringcx_sandbox.campaign("Spring Renewals")["campaignId"]
+
+
+@pytest.fixture
+def lead_ids(ringcx_sandbox):
+    """Three ids of READY leads of "Spring Renewals" for each action."""
+    ready = [
+        lead["leadId"] for lead in ringcx_sandbox.leads("Spring Renewals") if lead["leadState"] == "READY"
+    ]
+    return {action: ready[3 * i : 3 * i + 3] for i, action in enumerate(ACTIONS)}
+
+
+def test_each_action_has_its_documented_effect(ringcx_sandbox, campaign_id, lead_ids):
     from airflow_provider_engagevoice.hooks.engagevoice import EngageVoiceHook
 
-    ready = [lead for lead in ringcx_sandbox.leads("Spring Renewals") if lead["leadState"] == "READY"]
-    chosen = {name: [lead["leadId"] for lead in ready[3 * i : 3 * i + 3]] for i, name in enumerate(ACTIONS)}
     agent = next(EngageVoiceHook().get_conn().campaigns.agents())["agentId"]
-    return ringcx_sandbox.campaign("Spring Renewals")["campaignId"], chosen, agent
-
-
-def test_every_action_does_what_it_is_for(ringcx_sandbox, world):
-    campaign, chosen, agent = world
     target = ringcx_sandbox.campaign("Summer Win-Back")["campaignId"]
     params = {
         **PARAMS,
@@ -77,13 +82,13 @@ def test_every_action_does_what_it_is_for(ringcx_sandbox, world):
     }
     before = {lead["leadId"]: lead for lead in ringcx_sandbox.leads()}
 
-    run = run_tasks(one_task_per_action, campaign=campaign, chosen=chosen, params=params)
+    run = run_tasks(one_task_per_action, campaign=campaign_id, lead_ids=lead_ids, params=params)
 
     assert run.states() == dict.fromkeys(ACTIONS, "success")
     after = {lead["leadId"]: lead for lead in ringcx_sandbox.leads()}
 
     def leads(action):
-        return [after[i] for i in chosen[action] if i in after]
+        return [after[i] for i in lead_ids[action] if i in after]
 
     def values(action, key):
         return {lead[key] for lead in leads(action)}
@@ -97,9 +102,9 @@ def test_every_action_does_what_it_is_for(ringcx_sandbox, world):
     assert values("SUPPRESS_LEADS", "suppressed") == {True}
     assert values("UNSUPPRESS_LEADS", "suppressed") == {False}
     assert values("MANUAL_LEADS", "agentDispostion") == {"Callback requested"}
-    assert all(after[i]["leadPasses"] == before[i]["leadPasses"] + 1 for i in chosen["MANUAL_LEADS"])
+    assert all(after[i]["leadPasses"] == before[i]["leadPasses"] + 1 for i in lead_ids["MANUAL_LEADS"])
     assert [(mail["to"], set(mail["lead_ids"])) for mail in ringcx_sandbox.outbox] == [
-        (["a@example.com", "b@example.com"], set(chosen["EMAIL_LEADS"]))
+        (["a@example.com", "b@example.com"], set(lead_ids["EMAIL_LEADS"]))
     ]
     assert values("CALLBACK_LEADS", "leadState") == {"AGENT-CALLBACK"}
     assert values("CALLBACK_LEADS", "nextDialTime") == {"2026-12-01T09:00:00.000+0000"}
@@ -107,11 +112,11 @@ def test_every_action_does_what_it_is_for(ringcx_sandbox, world):
     assert values("MOVE_TO_CAMPAIGN", "listDesc") == {"New Leads List"}
     assert None not in values("AGENT_RESERVATION", "pendingAgentName")
     assert run.xcom("DIALER_REFRESH")["dialer_refreshed"] is True
-    touched = {i for lead_ids in chosen.values() for i in lead_ids}
-    assert all(after[i] == before[i] for i in before.keys() - touched)
+    selected = {i for ids in lead_ids.values() for i in ids}
+    assert all(after[i] == before[i] for i in before.keys() - selected)
 
 
-def build(action, params):
+def make_operator(action, params):
     return LeadActionOperator(
         task_id="act", lead_action=action, search_criteria={"campaignIds": [1]}, action_params=params
     )
@@ -126,14 +131,14 @@ def build(action, params):
         if parameter.required
     ],
 )
-def test_a_missing_parameter_fails_when_the_dag_is_parsed(action, missing):
+def test_missing_parameter_fails_at_parse_time(action, missing):
     params = {name: value for name, value in PARAMS[action].items() if name != missing}
     with pytest.raises(InvalidParameter, match=rf"{action} needs {missing}"):
-        build(action, params)
+        make_operator(action, params)
 
 
 @pytest.mark.parametrize(
-    ("action", "wrong", "value"),
+    ("action", "parameter", "value"),
     [
         ("MANUAL_LEADS", "REQUEUE", "perhaps"),
         ("MANUAL_LEADS", "PASS_DELAY", -1),
@@ -151,23 +156,25 @@ def test_a_missing_parameter_fails_when_the_dag_is_parsed(action, missing):
         ("DIALER_REFRESH", "force_dialer_cache_refresh", "1"),
     ],
 )
-def test_a_wrong_parameter_fails_when_the_dag_is_parsed(action, wrong, value):
-    with pytest.raises(InvalidParameter, match=wrong):
-        build(action, {**PARAMS[action], wrong: value})
+def test_invalid_parameter_fails_at_parse_time(action, parameter, value):
+    with pytest.raises(InvalidParameter, match=parameter):
+        make_operator(action, {**PARAMS[action], parameter: value})
 
 
-def test_unknown_actions_and_parameters_fail_with_the_nearest_name():
+def test_unknown_names_fail_at_parse_time_with_suggestion():
     with pytest.raises(InvalidParameter, match="did you mean CANCEL_LEADS"):
-        build("CANCEL_LEAD", None)
+        make_operator("CANCEL_LEAD", None)
     with pytest.raises(InvalidParameter, match="did you mean EMAIL_TO"):
-        build("EMAIL_LEADS", {"EMAILTO": "a@example.com"})
+        make_operator("EMAIL_LEADS", {"EMAILTO": "a@example.com"})
     with pytest.raises(InvalidParameter, match="CANCEL_LEADS has no parameter 'REASON'"):
-        build("CANCEL_LEADS", {"REASON": "x"})
+        make_operator("CANCEL_LEADS", {"REASON": "x"})
 
 
-def test_a_list_made_without_a_name_is_refused():
+def test_move_into_new_list_without_name_fails_at_parse_time():
     with pytest.raises(InvalidParameter, match="LIST_NAME"):
-        build("MOVE_TO_CAMPAIGN", {name: value for name, value in MOVE.items() if name != "LIST_NAME"})
+        make_operator(
+            "MOVE_TO_CAMPAIGN", {name: value for name, value in MOVE.items() if name != "LIST_NAME"}
+        )
 
 
 @pytest.mark.parametrize(
@@ -181,7 +188,7 @@ def test_a_list_made_without_a_name_is_refused():
         ("chunk_size", 0),
     ],
 )
-def test_wrong_settings_fail_when_the_dag_is_parsed(setting, value):
+def test_invalid_setting_fails_at_parse_time(setting, value):
     with pytest.raises(InvalidParameter, match=setting):
         LeadActionOperator(
             task_id="act",
@@ -192,7 +199,7 @@ def test_wrong_settings_fail_when_the_dag_is_parsed(setting, value):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "named"),
+    ("arguments", "message"),
     [
         ({"copy": "yes"}, "copy"),
         ({"copy": 1}, "copy"),
@@ -200,51 +207,51 @@ def test_wrong_settings_fail_when_the_dag_is_parsed(setting, value):
         ({"target_list": "a", "new_list_name": "b"}, "target_list or new_list_name"),
     ],
 )
-def test_wrong_settings_of_a_move_fail_when_the_dag_is_parsed(arguments, named):
-    with pytest.raises(InvalidParameter, match=named):
+def test_invalid_setting_of_move_fails_at_parse_time(arguments, message):
+    with pytest.raises(InvalidParameter, match=message):
         MoveLeadsOperator(
             task_id="move", search_criteria={"campaignIds": [1]}, target_campaign=2, **arguments
         )
 
 
-def test_a_mail_address_that_is_none_fails_when_the_dag_is_parsed():
+def test_invalid_email_address_fails_at_parse_time():
     with pytest.raises(InvalidParameter, match="address 2 of 2"):
         EmailLeadsOperator(
             task_id="mail", search_criteria={"campaignIds": [1]}, email_to=["a@example.com", "b"]
         )
 
 
-def parameters_that_templates_fill(campaign, lead_ids):
+def actions_with_templated_parameters(campaign, lead_ids):
     @task(multiple_outputs=True)  # noqa: F821
-    def chosen():
+    def upstream():
         return {"params": {"ACTION_TYPE": "AGENT"}}
 
-    made = chosen()
+    result = upstream()
     criteria = {"campaignIds": [campaign], "leadIds": lead_ids}
     for name, action, params in [
-        ("missing_agent", "CALLBACK_LEADS", made["params"]),
+        ("missing_agent", "CALLBACK_LEADS", result["params"]),
         ("empty_agent", "AGENT_RESERVATION", {"RESERVATION_AGENT_ID": "{{ None }}"}),
         ("no_address", "EMAIL_LEADS", {"EMAIL_TO": "{{ '' }}"}),
         ("unknown_action", "{{ 'CANCEL' }}", None),
-        ("fine", "{{ 'PAUSE_LEADS' }}", "{{ {} }}"),
+        ("valid", "{{ 'PAUSE_LEADS' }}", "{{ {} }}"),
     ]:
-        act = LeadActionOperator(
+        operator = LeadActionOperator(
             task_id=name, lead_action=action, search_criteria=criteria, action_params=params, retries=3
         )
-        made >> act
+        result >> operator
 
 
 @pytest.mark.parametrize("native", [False, True])
-def test_what_templates_leave_wrong_fails_the_task_once_and_changes_nothing(
-    ringcx_sandbox, world, logged, native
-):
-    campaign, chosen, _ = world
+def test_invalid_rendered_parameters_fail_task_once(ringcx_sandbox, campaign_id, lead_ids, logged, native):
     run = run_tasks(
-        parameters_that_templates_fill, campaign=campaign, lead_ids=chosen["PAUSE_LEADS"], native=native
+        actions_with_templated_parameters,
+        campaign=campaign_id,
+        lead_ids=lead_ids["PAUSE_LEADS"],
+        native=native,
     )
     states = run.states()
-    assert states.pop("fine") == "success"
-    assert states.pop("chosen") == "success"
+    assert states.pop("valid") == "success"
+    assert states.pop("upstream") == "success"
     assert set(states.values()) == {"failed"}
     assert {run.attempts(name) for name in states} == {1}
     text = logged()
@@ -255,32 +262,32 @@ def test_what_templates_leave_wrong_fails_the_task_once_and_changes_nothing(
     assert ringcx_sandbox.outbox == []
 
 
-def bounded(campaign):
+def bounded_actions(campaign):
     criteria = {"campaignIds": [campaign], "leadStates": ["READY"]}
     common = {"lead_action": "DELETE_LEADS", "search_criteria": criteria, "retries": 2}
     LeadActionOperator(task_id="too_many", max_leads=5, **common)
-    LeadActionOperator(task_id="dry", dry_run=True, **common)
+    LeadActionOperator(task_id="dry_run", dry_run=True, **common)
     LeadActionOperator(
-        task_id="none_match",
+        task_id="no_match",
         lead_action="DELETE_LEADS",
         search_criteria={"campaignIds": [campaign], "externIds": ["no such"]},
     )
 
 
-def test_bounds_keep_leads_alive(ringcx_sandbox, logged):
+def test_max_leads_and_dry_run_change_no_leads(ringcx_sandbox, campaign_id, logged):
     before = ringcx_sandbox.leads()
-    run = run_tasks(bounded, campaign=ringcx_sandbox.campaign("Spring Renewals")["campaignId"])
-    assert run.states() == {"too_many": "failed", "dry": "success", "none_match": "success"}
+    run = run_tasks(bounded_actions, campaign=campaign_id)
+    assert run.states() == {"too_many": "failed", "dry_run": "success", "no_match": "success"}
     assert run.attempts("too_many") == 1
     assert "more than max_leads=5; nothing was changed" in logged()
-    assert run.xcom("dry")["leads_matched"] > 5
-    assert run.xcom("dry")["leads_deleted"] == 0
-    assert run.xcom("none_match")["requests"] == 0
+    assert run.xcom("dry_run")["leads_matched"] > 5
+    assert run.xcom("dry_run")["leads_deleted"] == 0
+    assert run.xcom("no_match")["requests"] == 0
     assert ringcx_sandbox.leads() == before
 
 
-def test_a_moment_may_be_a_datetime():
-    build(
+def test_callback_date_accepts_datetime():
+    make_operator(
         "CALLBACK_LEADS",
         {**PARAMS["CALLBACK_LEADS"], "CALLBACK_DATE": datetime(2026, 12, 1, tzinfo=timezone.utc)},
     )

@@ -1,4 +1,4 @@
-"""Signing in from DAG runs: every way, tokens that end, credentials that are wrong, and what logs show."""
+"""Authentication in DAG runs: all methods, expired tokens, wrong credentials, and secrets in logs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def set_connection(monkeypatch, connection, name="DEFAULT"):
     monkeypatch.setenv(f"AIRFLOW_CONN_ENGAGEVOICE_{name}", json.dumps(connection))
 
 
-def pause(campaign, conn_ids=("engagevoice_default",)):
+def pause_leads(campaign, conn_ids=("engagevoice_default",)):
     for conn_id in conn_ids:
         LeadActionOperator(  # noqa: F821
             task_id=conn_id,
@@ -33,21 +33,21 @@ def pause(campaign, conn_ids=("engagevoice_default",)):
         )
 
 
-def test_every_sign_in_works_in_a_dag_run(ringcx_sandbox, monkeypatch):
+def test_each_authentication_method_works(ringcx_sandbox, monkeypatch):
     methods = ("ringcentral", "api_token", "engage", "legacy")
     for method in methods:
         set_connection(monkeypatch, ringcx_sandbox.connection_for(method), method.upper())
     conn_ids = tuple(f"engagevoice_{method}" for method in methods)
     run = run_tasks(
-        pause, campaign=ringcx_sandbox.campaign("Spring Renewals")["campaignId"], conn_ids=conn_ids
+        pause_leads, campaign=ringcx_sandbox.campaign("Spring Renewals")["campaignId"], conn_ids=conn_ids
     )
     assert run.states() == dict.fromkeys(conn_ids, "success")
 
 
-@pytest.mark.parametrize("ending", ["expire_tokens", "revoke_tokens"])
-def test_a_token_that_ends_before_the_act_is_replaced_and_the_act_done_once(ringcx_sandbox, ending):
-    ringcx_sandbox.fault("meanwhile", work=getattr(ringcx_sandbox, ending), operation="lead_action")
-    run = run_tasks(pause, campaign=ringcx_sandbox.campaign("Spring Renewals")["campaignId"])
+@pytest.mark.parametrize("invalidate", ["expire_tokens", "revoke_tokens"])
+def test_invalid_token_is_replaced_and_action_applied_once(ringcx_sandbox, invalidate):
+    ringcx_sandbox.fault("meanwhile", work=getattr(ringcx_sandbox, invalidate), operation="lead_action")
+    run = run_tasks(pause_leads, campaign=ringcx_sandbox.campaign("Spring Renewals")["campaignId"])
     assert run.states() == {"engagevoice_default": "success"}
     assert [r.status for r in ringcx_sandbox.requests if r.path.endswith(ACTIONS)] == [401, 200]
     assert {lead["leadState"] for lead in ringcx_sandbox.leads("Spring Renewals")} & {"READY"} == set()
@@ -63,14 +63,12 @@ def test_a_token_that_ends_before_the_act_is_replaced_and_the_act_done_once(ring
         ("legacy", {"login": "wrong-user"}, "check the connection's login and password"),
     ],
 )
-def test_wrong_credentials_fail_once_and_say_what_to_check(
-    ringcx_sandbox, monkeypatch, logged, method, wrong, advice
-):
-    right = ringcx_sandbox.connection_for(method)
-    extra = {**right["extra"], **wrong.get("extra", {})}
-    set_connection(monkeypatch, {**right, **wrong, "extra": extra})
+def test_wrong_credentials_fail_once_with_advice(ringcx_sandbox, monkeypatch, logged, method, wrong, advice):
+    correct = ringcx_sandbox.connection_for(method)
+    extra = {**correct["extra"], **wrong.get("extra", {})}
+    set_connection(monkeypatch, {**correct, **wrong, "extra": extra})
     before = ringcx_sandbox.leads()
-    run = run_tasks(pause, campaign=ringcx_sandbox.campaign("Spring Renewals")["campaignId"])
+    run = run_tasks(pause_leads, campaign=ringcx_sandbox.campaign("Spring Renewals")["campaignId"])
     assert run.states() == {"engagevoice_default": "failed"}
     assert run.attempts("engagevoice_default") == 1
     assert advice in logged()
@@ -78,23 +76,23 @@ def test_wrong_credentials_fail_once_and_say_what_to_check(
     assert ringcx_sandbox.leads() == before
 
 
-def test_a_service_that_is_away_is_tried_again_by_airflow(ringcx_sandbox, monkeypatch):
+def test_unreachable_service_is_retried_by_airflow(ringcx_sandbox, monkeypatch):
     from airflow_provider_engagevoice.ringcx.transport import http
 
     monkeypatch.setattr(http, "_INITIAL_BACKOFF", 0.001)
     campaign = ringcx_sandbox.campaign("Spring Renewals")["campaignId"]
-    with raw_server(lambda number, request: None, listening=False) as away:
-        set_connection(monkeypatch, {**ringcx_sandbox.connection_for("api_token"), "host": away.url})
-        run = run_tasks(pause, campaign=campaign)
+    with raw_server(lambda number, request: None, listening=False) as server:
+        set_connection(monkeypatch, {**ringcx_sandbox.connection_for("api_token"), "host": server.url})
+        run = run_tasks(pause_leads, campaign=campaign)
     assert run.states() == {"engagevoice_default": "failed"}
     assert run.attempts("engagevoice_default") == 4
 
 
 @pytest.mark.ringcx_sandbox(size=500)
-def test_no_log_line_of_a_dag_run_shows_a_secret_or_a_lead(ringcx_sandbox, issued_tokens, tmp_path):
+def test_logs_contain_no_secrets_or_lead_data(ringcx_sandbox, issued_tokens, tmp_path):
     root = Path(__file__).parents[2]
     ringcx_sandbox.fault("meanwhile", work=ringcx_sandbox.expire_tokens, operation="lead_action")
-    done = subprocess.run(
+    completed = subprocess.run(
         [
             sys.executable,
             str(root / "scripts" / "run_dag.py"),
@@ -112,8 +110,8 @@ def test_no_log_line_of_a_dag_run_shows_a_secret_or_a_lead(ringcx_sandbox, issue
     )
     phones = {lead["leadPhone"] for lead in ringcx_sandbox.leads()}
     extern_ids = {lead["externId"] for lead in ringcx_sandbox.leads()}
-    assert json.loads((tmp_path / "result.json").read_text())["state"] == "success", done.stderr
-    text = done.stdout + done.stderr
+    assert json.loads((tmp_path / "result.json").read_text())["state"] == "success", completed.stderr
+    text = completed.stdout + completed.stderr
     text += "".join(
         path.read_text(errors="replace") for path in (tmp_path / "logs").rglob("*") if path.is_file()
     )
