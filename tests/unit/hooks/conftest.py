@@ -1,4 +1,4 @@
-"""Hooks on a sandbox, with a client's time that does not pass."""
+"""Fixtures for tests of the hook: connections to a sandbox, and Airflow's secrets masker."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ Connect = Callable[..., EngageVoiceHook]
 
 @pytest.fixture
 def connect(ringcx_sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch) -> Connect:
-    """Make a hook on a connection to the sandbox that differs in some fields and extras."""
+    """Return a function that makes a hook with a connection to the sandbox.
+
+    Its arguments are the authentication method, and extras and fields that replace those of the sandbox's
+    connection.
+    """
 
     def make(method: str = "ringcentral", extra: dict[str, Any] | None = None, **fields: Any) -> Any:
         connection = {**ringcx_sandbox.connection_for(method), **fields}
@@ -30,7 +34,7 @@ def connect(ringcx_sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch) -> C
 
 @pytest.fixture(autouse=True)
 def masker(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Airflow's masking, with nothing in it that another test has had masked."""
+    """Airflow's secrets masker, without the secrets of other tests."""
     try:
         from airflow.sdk._shared.secrets_masker import _secrets_masker
     except ImportError:

@@ -1,4 +1,4 @@
-"""The connection form: the same fields on every Airflow, and no secret in plain sight."""
+"""Tests of the connection form: the same fields on every Airflow version, and secrets as passwords."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ pytestmark = pytest.mark.usefixtures("clock", "isolated_store")
 INFO = get_provider_info()
 (CONNECTION_TYPE,) = INFO["connection-types"]
 FIELDS = CONNECTION_TYPE["conn-fields"]
-#: Fields that may hold a secret. The store's address does where Redis has a password.
-SECRET = {"jwt_token", "rate_limit_store", "rate_limit_password"}
-#: Airflow itself knows only those whose names say it; the hook masks the others when it reads them.
-SECRET_BY_NAME = {"jwt_token", "rate_limit_password"}
+#: Fields that may contain a secret. The URL of the store may contain the password of Redis.
+SECRET_FIELDS = {"jwt_token", "rate_limit_store", "rate_limit_password"}
+#: Fields that Airflow masks because of their names; the hook masks the others when it reads them.
+MASKED_BY_NAME = {"jwt_token", "rate_limit_password"}
 
-#: Airflow 3 builds its form in the browser, from the provider info; only Airflow 2 asks for widgets.
-with_widgets = pytest.mark.skipif(not version.startswith("2."), reason="Airflow 2 only")
+#: Airflow 3 builds the form in the browser, from the provider info; only Airflow 2 uses the widgets.
+needs_widgets = pytest.mark.skipif(not version.startswith("2."), reason="Airflow 2 only")
 
 
-def schema_of(name: str) -> dict[str, Any]:
-    """Read a schema that this Airflow ships."""
+def read_schema(name: str) -> dict[str, Any]:
+    """Return a schema that this version of Airflow contains; skip the test if it contains none."""
     path = Path(airflow.__file__).parent / name
     if not path.exists():
-        pytest.skip(f"this Airflow ships no {name}")
+        pytest.skip(f"this version of Airflow contains no {name}")
     schema: dict[str, Any] = json.loads(path.read_text())
     return schema
 
@@ -42,18 +42,17 @@ def validate(value: object, schema: dict[str, Any]) -> None:
     jsonschema.validate(value, schema)
 
 
-@with_widgets
-def test_both_forms_have_the_same_fields() -> None:
+@needs_widgets
+def test_form_widgets_match_provider_info() -> None:
     widgets = EngageVoiceHook.get_connection_form_widgets()
     assert list(widgets) == list(FIELDS)
-    shown = {name: (field.args, field.kwargs) for name, field in widgets.items()}
-    for name, (args, kwargs) in shown.items():
-        assert args == (FIELDS[name]["label"],)
-        assert kwargs["description"] == FIELDS[name]["description"]
+    for name, field in widgets.items():
+        assert field.args == (FIELDS[name]["label"],)
+        assert field.kwargs["description"] == FIELDS[name]["description"]
 
 
-@with_widgets
-def test_secret_fields_are_password_fields_before_airflow_3() -> None:
+@needs_widgets
+def test_form_widgets_of_secrets_are_password_fields() -> None:
     from flask_appbuilder.fieldwidgets import BS3PasswordFieldWidget
     from wtforms import PasswordField
 
@@ -62,11 +61,11 @@ def test_secret_fields_are_password_fields_before_airflow_3() -> None:
     by_widget = {
         name for name, field in widgets.items() if isinstance(field.kwargs["widget"], BS3PasswordFieldWidget)
     }
-    assert by_class == by_widget == SECRET
+    assert by_class == by_widget == SECRET_FIELDS
 
 
-@with_widgets
-def test_the_form_can_be_shown_and_left_empty() -> None:
+@needs_widgets
+def test_form_widgets_can_be_rendered_and_left_empty() -> None:
     from wtforms import Form
 
     form_class = type("ConnectionForm", (Form,), EngageVoiceHook.get_connection_form_widgets())
@@ -77,11 +76,13 @@ def test_the_form_can_be_shown_and_left_empty() -> None:
     assert form_class(data={"timeout": 5}).timeout.data == 5
 
 
-def test_secret_fields_are_password_fields_from_airflow_3_on() -> None:
-    assert {name for name, field in FIELDS.items() if field["schema"].get("format") == "password"} == SECRET
+def test_provider_info_secrets_are_password_fields() -> None:
+    assert {
+        name for name, field in FIELDS.items() if field["schema"].get("format") == "password"
+    } == SECRET_FIELDS
 
 
-def test_airflow_masks_the_secret_extras_by_their_name() -> None:
+def test_airflow_masks_secret_extras_by_name() -> None:
     try:
         from airflow.sdk.execution_time.secrets_masker import should_hide_value_for_key
     except ImportError:
@@ -89,30 +90,30 @@ def test_airflow_masks_the_secret_extras_by_their_name() -> None:
             from airflow.sdk._shared.secrets_masker import should_hide_value_for_key
         except ImportError:
             from airflow.utils.log.secrets_masker import should_hide_value_for_key
-    assert {name for name in FIELDS if should_hide_value_for_key(name)} == SECRET_BY_NAME
+    assert {name for name in FIELDS if should_hide_value_for_key(name)} == MASKED_BY_NAME
 
 
-def test_every_extra_of_the_form_may_be_left_out() -> None:
+def test_provider_info_every_extra_is_optional() -> None:
     assert all("null" in field["schema"]["type"] for field in FIELDS.values())
 
 
-def test_provider_info_is_what_airflow_expects() -> None:
-    validate(INFO, schema_of("provider_info.schema.json"))
+def test_provider_info_matches_airflow_schema() -> None:
+    validate(INFO, read_schema("provider_info.schema.json"))
 
 
-def test_the_connection_type_is_what_airflow_expects() -> None:
-    schema = schema_of("provider.yaml.schema.json")
+def test_connection_type_matches_airflow_schema() -> None:
+    schema = read_schema("provider.yaml.schema.json")
     validate(INFO["connection-types"], schema["properties"]["connection-types"])
 
 
-def test_the_labels_are_what_airflow_expects_and_the_same_on_both() -> None:
+def test_ui_field_behaviour_matches_schema_and_provider_info() -> None:
     behaviour = EngageVoiceHook.get_ui_field_behaviour()
-    validate(behaviour, schema_of("customized_form_field_behaviours.schema.json"))
-    described = CONNECTION_TYPE["ui-field-behaviour"]
-    assert {name.replace("-", "_"): value for name, value in described.items()} == behaviour
+    validate(behaviour, read_schema("customized_form_field_behaviours.schema.json"))
+    declared = CONNECTION_TYPE["ui-field-behaviour"]
+    assert {name.replace("-", "_"): value for name, value in declared.items()} == behaviour
 
 
-def test_all_that_provider_info_names_can_be_imported() -> None:
+def test_provider_info_names_importable_modules() -> None:
     from importlib import import_module
 
     for kind in ("hooks", "operators", "sensors", "triggers"):

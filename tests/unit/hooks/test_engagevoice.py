@@ -1,4 +1,4 @@
-"""What the hook offers beside the operators: any other endpoint, searching, counting, acting."""
+"""Tests of the hook: requests, searches, lead actions, cancellation and the connection test."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_engagevoice import __version__
+from airflow_provider_engagevoice.hooks.engagevoice import EngageVoiceHook
 from airflow_provider_engagevoice.ringcx.exceptions import (
     InvalidCriteria,
     InvalidParameter,
@@ -21,6 +23,7 @@ from tests.unit.hooks.conftest import Connect
 pytestmark = pytest.mark.usefixtures("clock", "isolated_store")
 
 ROOT = "/voice/api/v1/admin/accounts/50810001"
+AUTH_METHODS = ["ringcentral", "api_token", "engage", "legacy"]
 
 
 @pytest.mark.parametrize(
@@ -32,7 +35,7 @@ ROOT = "/voice/api/v1/admin/accounts/50810001"
     ],
 )
 @pytest.mark.parametrize("method", ["ringcentral", "legacy"])
-def test_any_path_of_the_guide_may_be_asked_for(
+def test_request_accepts_every_form_of_a_path(
     ringcx_sandbox: SandboxServer, connect: Connect, path: str, method: str
 ) -> None:
     groups = connect(method).request("GET", path)
@@ -41,11 +44,11 @@ def test_any_path_of_the_guide_may_be_asked_for(
     assert ringcx_sandbox.requests[-1].path == f"{prefix}/api/v1/admin/accounts/50810001/agentGroups"
 
 
-def test_query_and_body_are_passed_on(ringcx_sandbox: SandboxServer, connect: Connect) -> None:
+def test_request_sends_query_and_body(ringcx_sandbox: SandboxServer, connect: Connect) -> None:
     campaign = ringcx_sandbox.campaign("Spring Renewals")["campaignId"]
     path = "/api/v1/admin/accounts/{accountId}/campaignLeads/leadSearch"
-    found = connect().request("post", path, {"count": "true"}, {"campaignIds": [campaign]})
-    assert found == len(ringcx_sandbox.leads("Spring Renewals"))
+    count = connect().request("post", path, {"count": "true"}, {"campaignIds": [campaign]})
+    assert count == len(ringcx_sandbox.leads("Spring Renewals"))
 
 
 @pytest.mark.parametrize(
@@ -60,16 +63,14 @@ def test_query_and_body_are_passed_on(ringcx_sandbox: SandboxServer, connect: Co
         "",
     ],
 )
-def test_another_host_a_query_or_a_way_up_is_refused(
-    ringcx_sandbox: SandboxServer, connect: Connect, path: str
-) -> None:
+def test_request_invalid_path_raises(ringcx_sandbox: SandboxServer, connect: Connect, path: str) -> None:
     with pytest.raises(InvalidParameter, match="path must begin with / and have no host, query"):
         connect().request("GET", path)
     assert ringcx_sandbox.requests == []
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
-def test_only_a_get_is_sent_again_where_its_fate_is_unknown(connect: Connect, method: str) -> None:
+def test_request_only_get_is_retried_if_outcome_is_unknown(connect: Connect, method: str) -> None:
     with raw_server(lambda number, request: raw_response({}, "503 Service Unavailable")) as server:
         with pytest.raises(OutcomeUnknown):
             connect("api_token", host=server.url).request(method, f"{ROOT}/agentGroups")
@@ -80,52 +81,50 @@ def test_only_a_get_is_sent_again_where_its_fate_is_unknown(connect: Connect, me
 
 
 @pytest.mark.parametrize("body", [{}, [], "text", None])
-def test_an_answer_is_given_as_it_is(connect: Connect, ringcx_sandbox: SandboxServer, body: Any) -> None:
+def test_request_returns_body_unchanged(connect: Connect, ringcx_sandbox: SandboxServer, body: Any) -> None:
     kind = "text/plain" if body == "text" else "application/json"
     sent = "" if body is None else body
     ringcx_sandbox.fault("answer", body=sent, content_type=kind, operation="agent_groups")
     assert connect().request("GET", f"{ROOT}/agentGroups") == body
 
 
-def test_leads_are_searched_counted_and_acted_on_by_criteria(
-    ringcx_sandbox: SandboxServer, connect: Connect
-) -> None:
+def test_hook_searches_counts_and_acts_by_criteria(ringcx_sandbox: SandboxServer, connect: Connect) -> None:
     hook = connect()
     campaign = hook.find_campaign("Spring Renewals")["campaign_id"]
     criteria = {"campaignIds": [campaign], "leadStates": ["READY"]}
-    found = [row["leadId"] for row in hook.search_leads(criteria)]
-    expected = [
+    found_ids = [row["leadId"] for row in hook.search_leads(criteria)]
+    expected_ids = [
         lead["leadId"] for lead in ringcx_sandbox.leads("Spring Renewals") if lead["leadState"] == "READY"
     ]
-    assert found == expected
-    assert hook.count_leads(criteria) == len(expected)
-    done = hook.perform_lead_action("PAUSE_LEADS", criteria, max_leads=len(expected))
-    assert (done["leads_matched"], done["leads_updated"]) == (len(expected), len(expected))
+    assert found_ids == expected_ids
+    assert hook.count_leads(criteria) == len(expected_ids)
+    result = hook.perform_lead_action("PAUSE_LEADS", criteria, max_leads=len(expected_ids))
+    assert (result["leads_matched"], result["leads_updated"]) == (len(expected_ids), len(expected_ids))
     assert hook.count_leads(criteria) == 0
 
 
 @pytest.mark.parametrize(
-    "bounds", [{"max_leads": -1}, {"max_leads": True}, {"chunk_size": 0}, {"chunk_size": "9"}]
+    "options", [{"max_leads": -1}, {"max_leads": True}, {"chunk_size": 0}, {"chunk_size": "9"}]
 )
-def test_bounds_that_are_none_are_refused_before_anything_is_sent(
-    ringcx_sandbox: SandboxServer, connect: Connect, bounds: dict[str, Any]
+def test_perform_lead_action_invalid_option_sends_nothing(
+    ringcx_sandbox: SandboxServer, connect: Connect, options: dict[str, Any]
 ) -> None:
     with pytest.raises(InvalidParameter, match="must be a whole number"):
-        connect().perform_lead_action("PAUSE_LEADS", {"leadIds": [1]}, **bounds)
+        connect().perform_lead_action("PAUSE_LEADS", {"leadIds": [1]}, **options)
     assert ringcx_sandbox.requests == []
 
 
 @pytest.mark.parametrize("account", [50810002, "50810002"])
-def test_an_account_may_be_a_number(ringcx_sandbox: SandboxServer, connect: Connect, account: Any) -> None:
-    """A template rendered as native code gives a number."""
+def test_account_id_may_be_a_number(ringcx_sandbox: SandboxServer, connect: Connect, account: Any) -> None:
+    """A template that is rendered to native types returns a number."""
     hook = connect()
     lead = ringcx_sandbox.leads("Solar Consultations")[0]["leadId"]
     assert hook.find_campaign("Solar Consultations", account_id=account)["account_id"] == "50810002"
     assert hook.count_leads({"leadIds": [lead]}, account_id=account) == 1
-    done = hook.perform_lead_action("SUPPRESS_LEADS", {"leadIds": [lead]}, account_id=account)
-    assert (done["account_id"], done["leads_updated"]) == ("50810002", 1)
-    done = hook.perform_lead_action("SUPPRESS_LEADS", {"leadIds": []}, account_id=account)
-    assert (done["account_id"], done["requests"]) == ("50810002", 0)
+    result = hook.perform_lead_action("SUPPRESS_LEADS", {"leadIds": [lead]}, account_id=account)
+    assert (result["account_id"], result["leads_updated"]) == ("50810002", 1)
+    result = hook.perform_lead_action("SUPPRESS_LEADS", {"leadIds": []}, account_id=account)
+    assert (result["account_id"], result["requests"]) == ("50810002", 0)
 
 
 @pytest.mark.parametrize("has_client", [False, True])
@@ -159,3 +158,99 @@ def test_criteria_are_validated_before_the_account_is_looked_up(
     assert hook.count_leads({"externIds": []}) == 0
     assert list(hook.search_leads({"externIds": []})) == []
     assert ringcx_sandbox.requests == []
+
+
+def test_hook_without_conn_id_uses_default_connection(ringcx_sandbox: SandboxServer) -> None:
+    assert EngageVoiceHook().find_campaign("Spring Renewals")["account_id"] == "50810001"
+
+
+def test_hook_reads_connection_once_and_only_when_needed(
+    ringcx_sandbox: SandboxServer, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: list[str] = []
+    original = EngageVoiceHook.get_connection
+
+    def read_connection(conn_id: str) -> Any:
+        reads.append(conn_id)
+        return original(conn_id)
+
+    monkeypatch.setattr(EngageVoiceHook, "get_connection", staticmethod(read_connection))
+    hook = connect()
+    assert (reads, ringcx_sandbox.requests) == ([], [])
+    client = hook.get_conn()
+    assert (reads, ringcx_sandbox.requests) == (["ringcx_test"], [])
+    hook.find_campaign("Spring Renewals")
+    assert hook.get_conn() is client
+    assert reads == ["ringcx_test"]
+
+
+def test_hook_sends_user_agent_over_one_tcp_connection(
+    ringcx_sandbox: SandboxServer, connect: Connect
+) -> None:
+    from airflow.version import version
+
+    hook = connect()
+    hook.find_campaign("Spring Renewals")
+    lead = ringcx_sandbox.leads("Spring Renewals")[0]["leadId"]
+    hook.perform_lead_action("SUPPRESS_LEADS", {"leadIds": [lead]})
+    assert len(list(hook.search_leads({"leadIds": [lead]}))) == 1
+    agents = {request.user_agent for request in ringcx_sandbox.requests}
+    assert agents == {f"airflow-provider-engagevoice/{__version__} (apache-airflow/{version})"}
+    assert len({request.client_port for request in ringcx_sandbox.requests}) == 1
+
+
+def test_hooks_of_one_connection_share_one_sign_in(ringcx_sandbox: SandboxServer, connect: Connect) -> None:
+    for _ in range(3):
+        connect().find_campaign("Spring Renewals")
+    assert sum("accesstoken" in request.path for request in ringcx_sandbox.requests) == 1
+
+
+@pytest.mark.parametrize("method", AUTH_METHODS)
+def test_test_connection_lists_the_accounts(
+    ringcx_sandbox: SandboxServer, connect: Connect, method: str
+) -> None:
+    assert connect(method).test_connection() == (
+        True,
+        f"Signed in to {ringcx_sandbox.url}; sub-accounts: 50810001 (Harbor Outreach Memberships), "
+        "50810002 (Harbor Outreach Home Services)",
+    )
+    assert len(ringcx_sandbox.requests) <= 3
+    assert ringcx_sandbox.requests[-1].method == "GET"
+
+
+def test_test_connection_unknown_account_fails(ringcx_sandbox: SandboxServer, connect: Connect) -> None:
+    succeeded, message = connect(extra={"account_id": "50810003"}).test_connection()
+    assert not succeeded
+    assert (
+        f"Signed in to {ringcx_sandbox.url}, but account_id 50810003 is not among: 50810001 (Harbor"
+        in message
+    )
+
+
+@pytest.mark.parametrize("method", AUTH_METHODS)
+def test_test_connection_wrong_credentials_fail(
+    ringcx_sandbox: SandboxServer, connect: Connect, method: str
+) -> None:
+    succeeded, message = connect(method, password="other-word").test_connection()
+    assert not succeeded
+    assert "check the connection's" in message
+    assert "other-word" not in message
+    assert len(ringcx_sandbox.requests) == 1
+
+
+def test_test_connection_unreachable_host_fails(connect: Connect) -> None:
+    with raw_server(lambda number, request: None, listening=False) as server:
+        succeeded, message = connect("api_token", host=server.url).test_connection()
+    assert not succeeded
+    assert message.startswith("No response from 127.0.0.1:")
+    assert "GET /voice/api/v1/admin/accounts (NewConnectionError)" in message
+
+
+def test_test_connection_web_page_means_wrong_host(ringcx_sandbox: SandboxServer, connect: Connect) -> None:
+    ringcx_sandbox.fault("html", operation="accounts")
+    succeeded, message = connect("api_token").test_connection()
+    assert not succeeded
+    assert message == (
+        "RingCX returned a web page instead of JSON; check the connection's host "
+        "(request: GET /voice/api/v1/admin/accounts)"
+    )
