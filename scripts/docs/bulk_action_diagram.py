@@ -12,8 +12,8 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "bulk-action.svg"
 PARTICIPANTS = ("Operator", "Bulk runner", "Checkpoint store", "Rate limiter", "RingCX")
 _TASK, _RUNNER, _STORE, _LIMITER, _RINGCX = range(len(PARTICIPANTS))
 
-_FIRST, _GAP, _WIDTH = 90, 190, 940
-_BOX = (130, 34)
+_FIRST, _GAP, _WIDTH = 66, 138, 684
+_BOX = (124, 34)
 _ROW = 40
 
 
@@ -46,9 +46,9 @@ class Frame:
 STEPS: tuple[Message | Frame, ...] = (
     Message(_TASK, _TASK, "render templates, build the selection"),
     Message(_TASK, _STORE, "open the checkpoint"),
-    Message(_TASK, _RUNNER, "run: action, selection, options"),
+    Message(_TASK, _RUNNER, "run the action"),
     Message(_RUNNER, _STORE, "load the checkpoint"),
-    Message(_STORE, _RUNNER, "none, or where to resume", reply=True),
+    Message(_STORE, _RUNNER, "resume point, if any", reply=True),
     Frame("for each chunk of ids"),
     Message(_RUNNER, _RINGCX, "count the leads (unless counted already)"),
     Message(_RINGCX, _RUNNER, "number; if 0, the chunk is done", reply=True),
@@ -56,8 +56,8 @@ STEPS: tuple[Message | Frame, ...] = (
     Message(_LIMITER, _RUNNER, "wait until the slot", reply=True),
     Message(_RUNNER, _STORE, "save: chunk in flight"),
     Message(_RUNNER, _RINGCX, "PUT campaignLeads/actions"),
-    Message(_RINGCX, _RUNNER, "result, or a failure that the retry policy classifies", reply=True),
-    Message(_RUNNER, _STORE, "save: chunk done, or rejected"),
+    Message(_RINGCX, _RUNNER, "result, or a failure for the retry policy", reply=True),
+    Message(_RUNNER, _STORE, "save: chunk done"),
     Frame(),
     Message(_RUNNER, _RINGCX, "verify: count leads not in the expected state"),
     Message(_RUNNER, _STORE, "save: finished"),
@@ -66,7 +66,7 @@ STEPS: tuple[Message | Frame, ...] = (
 )
 
 _STYLE = """
-  text { font: 13px system-ui, sans-serif; fill: #1f2933; }
+  text { font: 12.5px system-ui, sans-serif; fill: #1f2933; }
   .name { font-weight: 600; text-anchor: middle; }
   .box { fill: #eef2ff; stroke: #4f5bd5; rx: 5; }
   .life { stroke: #9aa5b1; stroke-dasharray: 4 4; }
@@ -117,11 +117,11 @@ def _steps() -> Iterator[str]:
             yield from _message(step, y)
         elif step.label:
             top = y
-            yield f'<text class="label" x="{_x(_RUNNER) - 68}" y="{y + 4}">{escape(step.label)}</text>'
+            yield f'<text class="label" x="{_x(_RUNNER) - 56}" y="{y + 4}">{escape(step.label)}</text>'
         else:
-            x = _x(_RUNNER) - 80
+            x = _x(_RUNNER) - 64
             yield (
-                f'<rect class="frame" x="{x}" y="{top - 18}" width="{_x(_RINGCX) + 50 - x}" '
+                f'<rect class="frame" x="{x}" y="{top - 18}" width="{_x(_RINGCX) + 40 - x}" '
                 f'height="{y - top + 10}"/>'
             )
 
@@ -130,12 +130,12 @@ def _message(step: Message, y: int) -> Iterator[str]:
     start, end = _x(step.source), _x(step.target)
     text = escape(step.text)
     if start == end:
-        yield f'<rect class="note" x="{start - 80}" y="{y - 16}" width="270" height="28"/>'
-        yield f'<text x="{start - 70}" y="{y + 3}">{text}</text>'
+        yield f'<rect class="note" x="{start - 62}" y="{y - 16}" width="240" height="28"/>'
+        yield f'<text x="{start - 54}" y="{y + 3}">{text}</text>'
         return
     kind = "arrow reply" if step.reply else "arrow"
     sign = 1 if end > start else -1
-    yield f'<text x="{min(start, end) + 10}" y="{y - 5}">{text}</text>'
+    yield f'<text x="{min(start, end) + 9}" y="{y - 6}">{text}</text>'
     yield f'<path class="{kind}" d="M{start + 2 * sign},{y} L{end - 3 * sign},{y}" marker-end="url(#tip)"/>'
 
 
