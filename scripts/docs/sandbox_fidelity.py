@@ -47,7 +47,7 @@ Each setting is an option of the command (`--page-base 1`), an environment varia
 (`ENGAGEVOICE_SANDBOX_PAGE_BASE=1`), and an argument of `Settings` and of the marker
 `@pytest.mark.ringcx_sandbox(page_base=1)`. The command line takes precedence over the environment.
 
-| setting | default | values | meaning |
+| setting | meaning | default | values |
 |---|---|---|---|
 """
 
@@ -70,7 +70,7 @@ def assumptions() -> str:
 def settings() -> str:
     """Return the rows of the table of settings."""
     return "".join(
-        f"| `{each.name}` | `{_shown(each.default)}` | {_values(each)} | {each.metadata['help']} |\n"
+        f"| `{each.name}` | {each.metadata['help']} | `{_shown(each.default)}` | {_values(each)} |\n"
         for each in fields(Settings)
     )
 

@@ -32,10 +32,11 @@ the output of another task. Unknown keys, values of the wrong type and unknown s
 
 ## Keys
 
-There are {len(KINDS)}. The last column says what an empty value means if you write it in the DAG by hand.
+There are {len(KINDS)}. *Field* is the name in `LeadSearchCriteria`. The last column says what an empty
+value means if you write it in the DAG by hand.
 
-| key | `LeadSearchCriteria` field | value | meaning | empty literal |
-|---|---|---|---|---|
+| key | field | meaning | empty literal |
+|---|---|---|---|
 """
 
 RULES = """
@@ -70,7 +71,7 @@ An empty value is an empty list, `None`, an empty string, or a template that ren
 
 _EMPTY = {
     Role.IDENTITY: "selects nothing",
-    Role.CAMPAIGN: "rejected, unless `campaignId` names a campaign or `account_wide=True`",
+    Role.CAMPAIGN: "rejected, unless `campaignId` or `account_wide` is given",
     Role.LIST: "any",
     Role.FILTER: "any",
 }
@@ -81,7 +82,7 @@ def page() -> str:
     meanings = _meanings()
     fields = {each.metadata["key"]: name for name, each in LeadSearchCriteria.__dataclass_fields__.items()}
     rows = "".join(
-        f"| `{key}` | `{fields[key]}` | {kind.value} | {meanings[fields[key]]} | {_empty(key)} |\n"
+        f"| `{key}` | `{fields[key]}` | {meanings[fields[key]]} ({kind.value}) | {_empty(key)} |\n"
         for key, kind in KINDS.items()
     )
     return HEAD + rows + RULES + _words()
