@@ -26,9 +26,7 @@ class Failure(Enum):
     """The ways in which a request can fail, by what they say of it."""
 
     UNREACHED = Known(("no connection",), "Not sent: not applied.", maybe_done=False, passing=True)
-    LIMITED = Known(
-        ("429",), "Rate limited: not applied.", maybe_done=False, passing=True
-    )
+    LIMITED = Known(("429",), "Rate limited: not applied.", maybe_done=False, passing=True)
     LOST = Known(
         ("dropped", "cut off", "time-out"),
         "Sent completely or in part, without a complete response: may have been applied.",
