@@ -66,12 +66,12 @@ class LeadSearchCriteria(dict[str, Any]):
     Names and types are those of the contract's ``CampaignLeadSearchCriteria``.
 
     :param campaign_ids: campaigns (list of int).
-    :param campaign_id: one more campaign (int). The guide's samples send it, no schema knows it.
+    :param campaign_id: one more campaign (int); in RingCentral's samples, but in no schema.
     :param list_ids: loaded lists (list of int); together with a campaign.
     :param lead_ids: RingCX's own lead ids (list of int).
     :param extern_ids: your ids (list of str). One external id may match several leads.
     :param lead_phone_numbers: phone numbers (list of str).
-    :param lead_states: states such as ``READY`` (list of str, see ``vocabulary.LEAD_STATES``).
+    :param lead_states: states such as ``READY`` (list of str).
     :param system_dispositions: outcome of the last call (list of str).
     :param agent_dispositions: what the agent chose (list of str); together with a campaign.
     :param physical_states: two-letter states (list of str).
@@ -92,14 +92,13 @@ class LeadSearchCriteria(dict[str, Any]):
     :param aux_data5: (str)
     :param pending_agent_id: agent the lead is reserved for (int).
     :param agent_id: agent of the last call (int).
-    :param orphaned_leads_only: (bool)
+    :param orphaned_leads_only: only orphaned leads (bool).
     :param suppressed: ``ONLY_SUPPRESSED``, ``ONLY_UNSUPPRESSED`` or ``ALL``.
-    :param loaded_dts_start: loaded at or after this moment (datetime or ISO text; UTC where it names
-        no zone).
-    :param loaded_dts_end: loaded at or before this moment.
-    :param next_dial_time_criteria: ``{"operator": "LESS_THAN", "value": moment}``.
-    :param last_pass_time_criteria: ``{"operator": "GREATER_THAN", "value": moment}``.
-    :param lead_passes_criteria: ``{"operator": "EQUALS", "value": 3}``.
+    :param loaded_dts_start: loaded at or after this time (datetime or ISO text; UTC if it has no zone).
+    :param loaded_dts_end: loaded at or before this time.
+    :param next_dial_time_criteria: next dial time, as ``{"operator": "LESS_THAN", "value": ...}``.
+    :param last_pass_time_criteria: time of the last pass, as ``{"operator": "GREATER_THAN", "value": ...}``.
+    :param lead_passes_criteria: number of passes, as ``{"operator": "EQUALS", "value": 3}``.
     """
 
     campaign_ids: Any = _criterion("campaignIds", Kind.IDS, Role.CAMPAIGN)

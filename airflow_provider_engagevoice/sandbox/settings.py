@@ -40,17 +40,17 @@ class Settings:
     """
 
     seed: int = _switch(
-        1, "which world; the same seed and size give the same one", least=-(10**18), most=10**18
+        1, "which data is generated; the same seed and size give the same data", least=-(10**18), most=10**18
     )
-    size: int = _switch(10_000, "how many leads the world starts with", most=10_000_000)
+    size: int = _switch(10_000, "number of leads at the start", most=10_000_000)
     limits: str = _switch(
-        "documented", "keep the documented limits of requests, or none", among=("documented", "off")
+        "documented", "enforce the documented rate limits, or none", among=("documented", "off")
     )
-    latency: float = _switch(0.0, "seconds that every answer takes longer", most=60)
+    latency: float = _switch(0.0, "seconds added to every response", most=60)
     page_base: int = _switch(0, "number of the first page of a search", most=1)
-    row_cap: int = _switch(5000, "most rows that one search returns", least=1)
-    id_cap: int = _switch(0, "most ids in one list of criteria, more is 400; 0 for no such cap")
-    strict_criteria: bool = _switch(False, "criteria without any filter are 400")
+    row_cap: int = _switch(5000, "largest number of rows that one search returns", least=1)
+    id_cap: int = _switch(0, "largest number of ids in one list of criteria, more return 400; 0 for no bound")
+    strict_criteria: bool = _switch(False, "criteria without any filter return 400")
     honour_campaign_id: bool = _switch(False, "a campaignId beside campaignIds narrows the search")
     text_match: str = _switch(
         "whole",
@@ -58,15 +58,15 @@ class Settings:
         among=("whole", "part"),
     )
     strict_params: bool = _switch(
-        False, "a missing or wrong parameter of an action is 400, not a failure with 200"
+        False, "a missing or wrong parameter of an action returns 400, not a failure with 200"
     )
-    strict_reservation: bool = _switch(False, "AGENT_RESERVATION needs CALLBACK_DTS, too")
+    strict_reservation: bool = _switch(False, "AGENT_RESERVATION requires CALLBACK_DTS")
     dialer_holds: int = _switch(
         0,
         "READY leads that the dialer has just taken when they are cancelled, paused, deleted or moved",
     )
     copy_passes: str = _switch(
-        "keep", "copies of leads keep state and passes, or start anew", among=("keep", "reset")
+        "keep", "copies of leads keep state and passes, or start with new ones", among=("keep", "reset")
     )
     transition_marks: str = _switch(
         "original", "which lead a transition marks as TRANSITIONED", among=("original", "copy")
@@ -78,14 +78,14 @@ class Settings:
         "leads scrubbed at load are left out, or loaded as DO-NOT-CALL",
         among=("leave_out", "insert"),
     )
-    visibility_delay: float = _switch(0.0, "seconds until a search shows what has changed", most=3600)
+    visibility_delay: float = _switch(0.0, "seconds until a search shows changes", most=3600)
     patch_state: bool = _switch(False, "an update of a lead may change leadState")
     token_lifetime: float = _switch(300.0, "seconds a Bearer token lives", least=0.001)
     refresh_lifetime: float = _switch(3600.0, "seconds a RingCX refresh token lives", least=0.001)
-    retry_after: bool = _switch(True, "an answer 429 says by Retry-After when to try again")
-    rate_headers: bool = _switch(False, "answers carry the X-Rate-Limit headers of RingCentral's platform")
-    rate_penalty: bool = _switch(False, "requests refused with 429 count towards the limit, too")
-    html_fallback: bool = _switch(True, "unknown paths outside the API answer 200 with a web page")
+    retry_after: bool = _switch(True, "429 responses have Retry-After")
+    rate_headers: bool = _switch(False, "responses have the X-Rate-Limit headers of RingCentral's platform")
+    rate_penalty: bool = _switch(False, "requests rejected with 429 count towards the limit")
+    html_fallback: bool = _switch(True, "unknown paths outside the API return 200 with a web page")
 
     def __post_init__(self) -> None:
         """Refuse values that no sandbox could act on."""

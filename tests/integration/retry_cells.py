@@ -1,4 +1,4 @@
-"""The cells of docs/repeats.md: every action, every way to fail, before and after the request took effect."""
+"""The cells of docs/retry-semantics.md: every action and failure, before and after it was applied."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from airflow_provider_engagevoice.ringcx.transport.retry import FailureKind
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from tests.support.clients import PARAMS, ROOT, client_of, move_to
 
-TABLE = runpy.run_path(str(Path(__file__).resolve().parents[2] / "scripts" / "repeat_table.py"))
+TABLE = runpy.run_path(str(Path(__file__).resolve().parents[2] / "scripts" / "docs" / "retry_matrix.py"))
 
 #: Seconds after which a client gives a silent server up; the sandbox reads a request in far less.
 SHORT = 0.25
@@ -59,7 +59,7 @@ _PREPARED: Mapping[tuple[str, str], tuple[str, dict[str, Any]]] = {
 class Cell:
     """One cell of the table, at one moment.
 
-    :param variant: the action, as ``scripts/repeat_table.py`` has it.
+    :param variant: the action, as ``scripts/docs/retry_matrix.py`` has it.
     :param way: how the request fails.
     :param failure: what that says.
     :param moment: ``before`` or ``after`` the request took effect.

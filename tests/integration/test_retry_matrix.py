@@ -1,4 +1,4 @@
-"""Promise 2, an action is never repeated by guesswork: every cell of docs/repeats.md."""
+"""Promise 2, an action is never repeated by guesswork: every cell of docs/retry-semantics.md."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def test_what_happens_is_what_the_table_says(
     outcome = attempt(world, cell, clock, task_ends)
 
     done = cell.moment == "after"
-    again = cell.word == "again"
+    again = cell.word == "retry"
     assert world.sent(AGENT) == (2 if again and cell.failure is not FailureKind.NOT_SENT else 1)
     assert len(clock.pauses) == again
     if again and done:
@@ -138,32 +138,32 @@ def test_what_happens_is_what_the_table_says(
         assert outcome["leads_matched"] == 3
         return
     assert world.look() == (expected.once if done or again else expected.untouched)
-    if again or (cell.word == "looked up" and done):
+    if again or (cell.word == "reconcile" and done):
         assert outcome == expected.summary
-    elif cell.word == "fails":
+    elif cell.word == "fail":
         assert type(outcome) is ERRORS[cell.way]
         assert not isinstance(outcome, TransientError)
     else:
         assert type(outcome) is OutcomeUnknown
         assert isinstance(outcome, PermanentError)
-        assert ("3 of 3 leads are still in the source" in str(outcome)) == (cell.word == "looked up")
+        assert ("3 of 3 leads are still in the source" in str(outcome)) == (cell.word == "reconcile")
 
 
 #: What is promised for each way to fail: of an action that may be repeated, of one that must not, and of a
 #: move into a new list.
 PROMISED = {
-    "no connection": ("again", "again", "again"),
-    "429": ("again", "again", "again"),
-    "dropped": ("again", "unknown", "looked up"),
-    "cut off": ("again", "unknown", "looked up"),
-    "time-out": ("again", "unknown", "looked up"),
-    "5xx or 408": ("again", "unknown", "looked up"),
-    "web page": ("fails", "unknown", "looked up"),
-    "broken JSON": ("fails", "unknown", "looked up"),
-    "other JSON": ("fails", "unknown", "looked up"),
-    "other 4xx": ("fails", "fails", "fails"),
-    "`success: false`": ("fails", "fails", "fails"),
-    "end of the task": ("fails", "unknown", "looked up"),
+    "no connection": ("retry", "retry", "retry"),
+    "429": ("retry", "retry", "retry"),
+    "dropped": ("retry", "unknown", "reconcile"),
+    "cut off": ("retry", "unknown", "reconcile"),
+    "time-out": ("retry", "unknown", "reconcile"),
+    "5xx or 408": ("retry", "unknown", "reconcile"),
+    "web page": ("fail", "unknown", "reconcile"),
+    "broken JSON": ("fail", "unknown", "reconcile"),
+    "other JSON": ("fail", "unknown", "reconcile"),
+    "other 4xx": ("fail", "fail", "fail"),
+    "`success: false`": ("fail", "fail", "fail"),
+    "end of the task": ("fail", "unknown", "reconcile"),
 }
 
 

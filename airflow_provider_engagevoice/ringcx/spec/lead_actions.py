@@ -126,33 +126,33 @@ _TABLE = (
     ),
     Action(
         "CANCEL_LEADS",
-        "Sets the state to CANCELLED; the state before is lost.",
+        "Sets the state to CANCELLED; the previous state is lost.",
         success=SuccessCriterion(state="CANCELLED"),
     ),
     Action(
         "PAUSE_LEADS",
-        "Sets the state to PAUSED; the state before is lost.",
+        "Sets the state to PAUSED; the previous state is lost.",
         success=SuccessCriterion(state="PAUSED"),
     ),
     Action(
         "READY_LEADS",
-        "Sets the state to READY; pass count and next dial time stay.",
+        "Sets the state to READY; pass count and next dial time are kept.",
         retry_safe=False,
         success=SuccessCriterion(state="READY", also_accept=HELD),
     ),
     Action(
         "DELETE_LEADS",
-        "Removes the leads for good; the records of their calls stay.",
+        "Deletes the leads; the records of their calls are kept.",
         success=SuccessCriterion(),
     ),
     Action(
         "SUPPRESS_LEADS",
-        "Stops dialling while the state stays.",
+        "Stops dialling; the state is kept.",
         success=SuccessCriterion(remaining_filter="ONLY_UNSUPPRESSED"),
     ),
     Action(
         "UNSUPPRESS_LEADS",
-        "Lets suppressed leads be dialled again.",
+        "Allows dialling suppressed leads again.",
         success=SuccessCriterion(remaining_filter="ONLY_SUPPRESSED"),
     ),
     Action(
@@ -179,7 +179,7 @@ _TABLE = (
     ),
     Action(
         "EMAIL_LEADS",
-        "Mails a link to a ZIP of the selected leads; the link lives 24 hours.",
+        "E-mails a link to a ZIP file of the selected leads; the link is valid for 24 hours.",
         (Parameter("EMAIL_TO", Kind.ADDRESSES, "Address, or several separated by commas.", required=True),),
         retry_safe=False,
         chunkable=False,
@@ -199,7 +199,7 @@ _TABLE = (
             Parameter(
                 _AGENT,
                 Kind.ID,
-                "Agent who is to call back.",
+                "Agent who calls back.",
                 required=True,
                 only_with=("ACTION_TYPE", "AGENT"),
             ),
@@ -221,7 +221,7 @@ _TABLE = (
             Parameter(
                 "LIST_NAME",
                 Kind.TEXT,
-                "Name of the new list. What RingCX does without is unknown, so this package insists on it.",
+                "Name of the new list. RingCX's behaviour without it is unknown, so it is required here.",
                 only_with=("LIST_ID", NEW_LIST),
             ),
             Parameter(
@@ -234,7 +234,7 @@ _TABLE = (
             Parameter(
                 "DUPLICATE_ACTION_SETTING",
                 Kind.CHOICE,
-                "MOVE lets duplicates into the target list, IGNORE leaves such leads where they are.",
+                "MOVE moves duplicates into the target list, IGNORE leaves them in place.",
                 required=True,
                 choices=("MOVE", "IGNORE"),
             ),
@@ -255,13 +255,13 @@ _TABLE = (
             Parameter(_AGENT, Kind.ID, "Agent, 0 to clear the reservation.", required=True),
             # Observed at run time by one public program: RingCX refuses the action without it, though
             # the guide does not name it. The client fills in the present moment.
-            Parameter("CALLBACK_DTS", Kind.MOMENT, "When the agent is to call; now where left out."),
+            Parameter("CALLBACK_DTS", Kind.MOMENT, "When the agent calls; now if omitted."),
         ),
     ),
     Action(
         "DIALER_REFRESH",
-        "Refreshes the dialer's lead cache of the campaigns in the criteria.",
-        (Parameter("force_dialer_cache_refresh", Kind.BOOLEAN, "Refresh even where nothing changed."),),
+        "Refreshes the dialer's lead cache for the campaigns in the criteria.",
+        (Parameter("force_dialer_cache_refresh", Kind.BOOLEAN, "Refresh even if nothing changed."),),
         needs_leads=False,
         chunkable=False,
     ),

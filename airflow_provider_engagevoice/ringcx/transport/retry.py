@@ -25,42 +25,37 @@ class FailureTraits:
 class FailureKind(Enum):
     """The ways in which a request can fail, by what they say of it."""
 
-    NOT_SENT = FailureTraits(
-        ("no connection",), "It never left: surely not done.", maybe_done=False, passing=True
-    )
-    RATE_LIMITED = FailureTraits(
-        ("429",), "RingCX turned it away for the time being: surely not done.", maybe_done=False, passing=True
-    )
+    NOT_SENT = FailureTraits(("no connection",), "Not sent: not applied.", maybe_done=False, passing=True)
+    RATE_LIMITED = FailureTraits(("429",), "Rate limited: not applied.", maybe_done=False, passing=True)
     NO_RESPONSE = FailureTraits(
         ("dropped", "cut off", "time-out"),
-        "It was sent, or part of it, and no whole answer came: it may have been done.",
+        "Sent completely or in part, without a complete response: may have been applied.",
         maybe_done=True,
         passing=True,
     )
     SERVER_ERROR = FailureTraits(
         ("5xx or 408",),
-        "RingCX failed somewhere on the way: it may have been done.",
+        "Server error: may have been applied.",
         maybe_done=True,
         passing=True,
     )
     INVALID_RESPONSE = FailureTraits(
         ("web page", "broken JSON", "other JSON"),
-        "It was answered with something that RingCX never promised: it may have been done, and another try "
-        "would be answered alike.",
+        "The response is not what RingCX documents: may have been applied. The next response would be the "
+        "same.",
         maybe_done=True,
         passing=False,
     )
     REJECTED = FailureTraits(
         ("other 4xx", "`success: false`"),
-        "RingCX refused it for what it is: not done, and another try would be refused alike. (A 401 is not "
-        "counted: the token is renewed once and the request sent again.)",
+        "Rejected by RingCX: not applied. The next attempt would be rejected as well.",
         maybe_done=False,
         passing=False,
     )
     INTERRUPTED = FailureTraits(
         ("end of the task",),
-        "The task came to its end while it waited, as by Airflow's time limit: it may have been done, and "
-        "there is no time for another try.",
+        "The task ended while the request was in flight, for example by a timeout of Airflow: may have been "
+        "applied. No time is left for another attempt.",
         maybe_done=True,
         passing=False,
     )
