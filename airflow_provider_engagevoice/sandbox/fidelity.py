@@ -45,7 +45,7 @@ _D, _P, _A = Sure.DOCUMENTS, Sure.PROGRAMS, Sure.ASSUMED
 
 CHOICES = (
     Choice(1, "Criteria without a filter", "match the whole sub-account", _P, ("strict_criteria",)),
-    Choice(2, "`campaignId` beside `campaignIds`", "is ignored", _P, ("honour_campaign_id",)),
+    Choice(2, "`campaignId` together with `campaignIds`", "is ignored", _P, ("honour_campaign_id",)),
     Choice(3, "First page of a search", "0; a negative page is 400", _A, ("page_base",)),
     Choice(
         4,

@@ -51,7 +51,7 @@ class Settings:
     row_cap: int = _switch(5000, "largest number of rows that one search returns", least=1)
     id_cap: int = _switch(0, "largest number of ids in one list of criteria, more return 400; 0 for no bound")
     strict_criteria: bool = _switch(False, "criteria without any filter return 400")
-    honour_campaign_id: bool = _switch(False, "a campaignId beside campaignIds narrows the search")
+    honour_campaign_id: bool = _switch(False, "a campaignId together with campaignIds narrows the search")
     text_match: str = _switch(
         "whole",
         "text filters such as lastName match the whole value, or a part of it",
@@ -80,8 +80,8 @@ class Settings:
     )
     visibility_delay: float = _switch(0.0, "seconds until a search shows changes", most=3600)
     patch_state: bool = _switch(False, "an update of a lead may change leadState")
-    token_lifetime: float = _switch(300.0, "seconds a Bearer token lives", least=0.001)
-    refresh_lifetime: float = _switch(3600.0, "seconds a RingCX refresh token lives", least=0.001)
+    token_lifetime: float = _switch(300.0, "lifetime of a Bearer token, in seconds", least=0.001)
+    refresh_lifetime: float = _switch(3600.0, "lifetime of a RingCX refresh token, in seconds", least=0.001)
     retry_after: bool = _switch(True, "429 responses have Retry-After")
     rate_headers: bool = _switch(False, "responses have the X-Rate-Limit headers of RingCentral's platform")
     rate_penalty: bool = _switch(False, "requests rejected with 429 count towards the limit")

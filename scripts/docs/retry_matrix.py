@@ -32,7 +32,7 @@ OUTCOMES = """
 
 | outcome | if the failed request was not applied | if it was applied |
 |---|---|---|
-| **retry** | The request is sent again and is applied. | The request is sent again. \
+| **retry** | The request is retried and is applied. | The request is retried. \
 Applying the action twice has the same effect as applying it once. |
 | **unknown** | The task fails once with `OutcomeUnknown`; Airflow does not retry it. Nothing was applied. | \
 The same. The action was applied once. |
@@ -49,7 +49,7 @@ RingCX would respond in the same way. If the task itself ended, the error is Air
 A move can be reconciled only if the criteria name the campaigns that the leads come from (as
 `source_campaign` does) and the target is none of them. Otherwise read *unknown* for *reconcile*.
 
-A 401 is not in this table: the client refreshes the token once and sends the request again.
+A 401 is not in this table: the client refreshes the token once and retries the request.
 
 ## Matrix
 

@@ -30,7 +30,7 @@ them. Many can be changed by a setting, so that you can test a DAG against both 
 
 The last column says how well founded each one is:
 
-- *documents*: RingCentral's guide or contract says so.
+- *documents*: stated by RingCentral's guide or contract.
 - *programs*: seen in public programs that run against RingCX.
 - *assumed*: no source decides it. The most likely behaviour, or the one that is safest to test against.
 

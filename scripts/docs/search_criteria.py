@@ -96,7 +96,7 @@ def _meanings() -> dict[str, str]:
 
 
 def _plain(text: str) -> str:
-    """Return a docstring's text as Markdown, without the type, which has a column of its own."""
+    """Return a docstring's text as Markdown, without the type, which the page adds."""
     text = re.sub(r" ?\((list of|str|int|bool)[^()]*(\([^()]*\))?[^()]*\)", "", text)
     text = text.replace("``", "`").strip(" .;")
     return text[:1].upper() + text[1:] if text else "Value of this field of the lead"
