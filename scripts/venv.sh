@@ -1,12 +1,11 @@
 #!/bin/sh
 # venv.sh AIRFLOW_VERSION [PYTHON [EXTRA]]
 #
-# Makes .venv/airflow-AIRFLOW_VERSION hold that Airflow, this package (editable) and
-# its sandbox and development tools, as pinned in constraints/; with EXTRA, this extra of
-# the package as well, once the rest is there. Needs only Python and pip. Where all is
-# there already it does nothing, in some hundredths of a second. It installs again when
-# pyproject.toml, the constraints, PYTHON or the path of the repository changed, and
-# after an installation that was broken off.
+# Installs Airflow, this package (editable), its sandbox and its development tools into
+# .venv/airflow-AIRFLOW_VERSION, with the releases pinned in constraints/. With EXTRA, also
+# installs this extra of the package. Needs only Python and pip. If everything is installed, it
+# exits within some hundredths of a second. It installs again if pyproject.toml, the constraints,
+# PYTHON or the path of the repository has changed, or if the last installation did not finish.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -26,15 +25,15 @@ if [ ! -f "$input" ] || [ ! -f "$constraints" ]; then
     for file in constraints/airflow-*.txt; do
         known="${known:+$known, }$(basename "$file" .txt | sed 's/^airflow-//')"
     done
-    fail "There are no constraints for Airflow $airflow. There are for: $known." \
-        "For another one write $input like its neighbours, then run 'make constraints'."
+    fail "No constraints for Airflow $airflow; use one of $known." \
+        "To add a version, write $input like the existing files and run 'make constraints'."
 fi
 pythons=$(sed -n 's/^# python: *//p' "$input")
 
-# --- Which Python ------------------------------------------------------------
-# Which interpreter is behind the command $1. Nothing, and status 1, if it does not start,
-# if this Airflow does not support it, or if it cannot make virtual environments. (It must
-# be run: a version manager puts names on the PATH that stand for nothing.)
+# --- Find a Python -----------------------------------------------------------
+# Prints the installation prefix and version of the interpreter $1. Returns 1 if it does not start,
+# if this Airflow does not support it, or if it cannot create virtual environments. (The interpreter
+# is run because version managers put commands on the PATH for versions that are not installed.)
 interpreter() {
     "$1" -c '
 import ensurepip, sys, venv
@@ -45,18 +44,18 @@ print(sys.base_prefix, version) if version in sys.argv[1:] else sys.exit(1)
 
 if [ -n "$python" ]; then
     interpreter "$python" >/dev/null || fail \
-        "PYTHON=$python will not do: $("$python" --version 2>&1 | head -n 1)." \
-        "Airflow $airflow needs one of Python $pythons, with its modules venv and ensurepip" \
+        "PYTHON=$python cannot be used: $("$python" --version 2>&1 | head -n 1)." \
+        "Airflow $airflow needs one of Python $pythons, with the modules venv and ensurepip" \
         "(Debian, Ubuntu: apt install python3-venv)."
 fi
 
-# --- Is all there already ----------------------------------------------------
+# --- Check the existing installation -----------------------------------------
 venv=.venv/airflow-$airflow
 bin=$venv/bin/python
 stamp=$venv/installed
 mark=$stamp${extra:+-$extra}
 
-usable=no # is there a venv that pip can bring up to date
+usable=no # whether there is a virtual environment that pip can update
 if [ -f "$stamp" ] && [ "$(sed -n 2p "$stamp")" = "$(pwd)" ] && "$bin" -c 'import pip' 2>/dev/null; then
     if [ -z "$python" ] || [ "$(interpreter "$python")" = "$(interpreter "$bin")" ]; then
         usable=yes
@@ -76,27 +75,27 @@ if [ $usable = no ] && [ -z "$python" ]; then
         fi
     done
     [ -n "$python" ] || fail \
-        "Airflow $airflow needs one of Python $pythons, with its modules venv and ensurepip, and there" \
-        "is none on the PATH. Install one (Debian, Ubuntu: apt install python3 python3-venv), or name" \
-        "one: make ... PYTHON=/path/to/python3."
+        "No supported Python on the PATH: Airflow $airflow needs one of Python $pythons, with the" \
+        "modules venv and ensurepip. Install one (Debian, Ubuntu: apt install python3 python3-venv)," \
+        "or pass its path: make ... PYTHON=/path/to/python3."
 fi
 
 log=.venv/airflow-$airflow.log
 run() {
     "$@" >>"$log" 2>&1 </dev/null || {
         cat "$log" >&2
-        fail "" "The installation into $venv failed. All that it printed stands above."
+        fail "" "The installation into $venv failed; its output is above."
     }
 }
 
 mkdir -p .venv
 : >"$log"
 if [ $usable = no ]; then
-    echo "Installing Airflow $airflow and this package into $venv: a minute or two, once."
+    echo "Installing Airflow $airflow and this package into $venv (a minute or two) ..."
     rm -rf "$venv"
     run "$python" -m venv "$venv"
 else
-    echo "Bringing $venv up to date: some seconds."
+    echo "Updating $venv (a few seconds) ..."
     rm -f "$mark"
 fi
 run "$bin" -m pip --disable-pip-version-check --no-input install --progress-bar off \

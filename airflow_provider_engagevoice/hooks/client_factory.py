@@ -1,4 +1,4 @@
-"""An Airflow connection turned into a client: loaded when a task first needs one."""
+"""Builds a RingCX client from an Airflow connection."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from airflow_provider_engagevoice.version_compat import Connection
 
 
-def client_of(connection: Connection) -> RingCXClient:
-    """Make a client of a connection.
+def build_client(connection: Connection) -> RingCXClient:
+    """Return a client for a connection. Sends no request.
 
     :param connection: the connection.
     :return: the client.
-    :raises InvalidParameter: where the connection lacks something, or has something wrong; names it.
+    :raises InvalidParameter: if the connection lacks a field or has an invalid one.
     """
     extra = connection.extra_dejson
     schema = connection.schema if connection.schema in ("http", "https") else None
@@ -47,15 +47,15 @@ def client_of(connection: Connection) -> RingCXClient:
         transport.timeout = (min(transport.timeout[0], timeout), timeout)
     method = str(extra.get("auth_method") or AUTH_METHODS[0])
     account_id = str(extra.get("account_id") or "").strip()
-    authenticator = _sign_in(method, host, connection, extra)
+    authenticator = _authenticator(method, host, connection, extra)
     authenticator.mask = mask_secret
     authenticator.store = _open_store(extra)
     transport.limiter = RateLimiter(authenticator.store, **_limits(extra))
     return RingCXClient(host, authenticator, transport, account_id or None, legacy=method == "legacy")
 
 
-def _sign_in(method: str, host: str, connection: Connection, extra: Mapping[str, Any]) -> Authenticator:
-    def need(**fields: str | None) -> list[str]:
+def _authenticator(method: str, host: str, connection: Connection, extra: Mapping[str, Any]) -> Authenticator:
+    def require(**fields: str | None) -> list[str]:
         missing = [name for name, value in fields.items() if not value]
         if missing:
             raise InvalidParameter(
@@ -65,22 +65,22 @@ def _sign_in(method: str, host: str, connection: Connection, extra: Mapping[str,
 
     login, password = connection.login, connection.password
     if method == "ringcentral":
-        client_id, secret, jwt = need(login=login, password=password, jwt_token=extra.get("jwt_token"))
+        client_id, secret, jwt = require(login=login, password=password, jwt_token=extra.get("jwt_token"))
         rc_host = extra.get("rc_host")
         return RingCentralJwtAuth(
             host, client_id, secret, jwt, **({"rc_host": base_url(str(rc_host))} if rc_host else {})
         )
     if method == "api_token":
-        return ApiTokenAuth(*need(password=password))
+        return ApiTokenAuth(*require(password=password))
     if method == "engage":
         return EngageUserAuth(
-            host, *need(login=login, password=password, platform_id=extra.get("platform_id"))
+            host, *require(login=login, password=password, platform_id=extra.get("platform_id"))
         )
     if method == "legacy":
-        return LegacyPortalAuth(host, *need(login=login, password=password))
+        return LegacyPortalAuth(host, *require(login=login, password=password))
     raise InvalidParameter(
-        f"Connection {connection.conn_id!r}: auth_method {method!r} is none of {', '.join(AUTH_METHODS)}"
-        + did_you_mean(method, AUTH_METHODS)
+        f"Connection {connection.conn_id!r}: auth_method must be one of {', '.join(AUTH_METHODS)}, "
+        f"not {method!r}" + did_you_mean(method, AUTH_METHODS)
     )
 
 
@@ -93,27 +93,27 @@ def _open_store(extra: Mapping[str, Any]) -> StateStore:
 
 
 def _with_password(store: str, password: str) -> str:
-    """Put the password into an address of Redis; other stores have none."""
+    """Return a Redis URL with the password; other stores have none."""
     if not store.startswith(REDIS):
         return store
     scheme, _, rest = store.partition("://")
-    # Up to the path or the query, which may hold an @ of their own.
+    # Up to the path or the query, which may contain an @.
     place = re.split(r"[/?#]", rest, maxsplit=1)[0]
     user, _, server = place.rpartition("@")
     name, _, own = user.partition(":")
     if own:
         raise InvalidParameter(
-            "The connection's rate_limit_store has a password already: take it out there, or leave "
+            "The connection's rate_limit_store already contains a password: remove it there, or leave "
             "rate_limit_password empty"
         )
     return f"{scheme}://{name}:{quote(password, safe='')}@{server}{rest.removeprefix(place)}"
 
 
 def _secrets_in(store: str) -> set[str]:
-    """Find the passwords in an address of Redis, as they stand there and as they are meant."""
+    """Return the passwords in a Redis URL, as written and unquoted."""
     if "://" not in store:
         return set()
-    # By hand: what cannot be parsed may hold a password, too.
+    # Not with urlsplit: a URL that cannot be parsed may contain a password, too.
     user, at, _ = store.partition("://")[2].rpartition("@")
     _, _, query = store.partition("?")
     written = {user.partition(":")[2] if at else ""}
@@ -123,7 +123,7 @@ def _secrets_in(store: str) -> set[str]:
 
 def _limits(extra: Mapping[str, Any]) -> dict[str, float]:
     chosen = {
-        "pad": _seconds("limit_pad", extra.get("limit_pad"), most=60.0),
+        "margin": _seconds("limit_pad", extra.get("limit_pad"), most=60.0),
         "timeout": _seconds("limit_timeout", extra.get("limit_timeout"), most=86_400.0),
     }
     return {name: value for name, value in chosen.items() if value is not None}

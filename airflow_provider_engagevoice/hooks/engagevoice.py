@@ -1,4 +1,4 @@
-"""The hook: an Airflow connection turned into a ready RingCX client."""
+"""Airflow hook for RingCX."""
 
 from __future__ import annotations
 
@@ -27,14 +27,16 @@ if TYPE_CHECKING:
     from airflow_provider_engagevoice.ringcx.leads.id_file import IdFile
     from airflow_provider_engagevoice.ringcx.leads.selection import Selection
 
+__all__ = ["EngageVoiceHook", "no_retry_on_permanent_errors"]
+
 
 class EngageVoiceHook(BaseHook):
-    """Talk to RingCentral RingCX (formerly Engage Voice) with an Airflow connection.
+    """Interact with RingCentral RingCX (formerly Engage Voice) through an Airflow connection.
 
-    All tasks of a host, or of all hosts that name the same Redis server in ``rate_limit_store``, share
-    RingCX's limits and one token; the requests of one hook share one TCP connection.
+    All tasks of a host share RingCX's rate limits and one access token; so do all hosts whose connection
+    names the same Redis server in ``rate_limit_store``. The requests of one hook share one TCP connection.
 
-    :param engagevoice_conn_id: id of a connection of type ``engagevoice``.
+    :param engagevoice_conn_id: id of a connection of type ``engagevoice``; default ``engagevoice_default``.
     """
 
     conn_name_attr = "engagevoice_conn_id"
@@ -46,11 +48,13 @@ class EngageVoiceHook(BaseHook):
         super().__init__()
         self.engagevoice_conn_id = engagevoice_conn_id
         self._client: RingCXClient | None = None
-        self._stopped = False
+        self._cancelled = False
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
-        """Give the connection form's extra fields to Airflow before 3.2; newer ones read the provider info.
+        """Return the extra fields of the connection form, for Airflow before 3.2.
+
+        Newer versions read the provider info instead.
 
         :return: a widget for each field.
         """
@@ -78,7 +82,7 @@ class EngageVoiceHook(BaseHook):
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
-        """Tell Airflow before 3.2 how to label the form's standard fields.
+        """Return the labels of the connection form's standard fields, for Airflow before 3.2.
 
         :return: hidden fields, labels and placeholders.
         """
@@ -89,28 +93,28 @@ class EngageVoiceHook(BaseHook):
         }
 
     def get_conn(self) -> RingCXClient:
-        """Give the client; made once per hook.
+        """Return the client, created on the first call.
 
-        :return: the client. It signs in when it sends its first request.
-        :raises InvalidParameter: where the connection lacks something; names it.
+        :return: the client. It signs in before its first request.
+        :raises InvalidParameter: if the connection lacks a field or has an invalid one.
         """
         if self._client is None:
-            from airflow_provider_engagevoice.hooks.client_factory import client_of
+            from airflow_provider_engagevoice.hooks.client_factory import build_client
 
-            self._client = client_of(self.get_connection(self.engagevoice_conn_id))
-            if self._stopped:
-                self._client.stop.set()
+            self._client = build_client(self.get_connection(self.engagevoice_conn_id))
+            if self._cancelled:
+                self._client.cancel_token.cancel()
         return self._client
 
-    def stop(self) -> None:
-        """Let what the hook is doing end soon: nothing more is sent, and a wait for limits ends at once.
+    def cancel(self) -> None:
+        """Cancel the running call: send no further requests and interrupt rate-limit waits.
 
-        A request that is under way is answered first. For a task that is to end; called from another
-        thread, or from a signal's handler. What was being done raises ``Cancelled``.
+        A request in flight is completed first. The call raises ``Cancelled``. This method may be called from
+        another thread or from a signal handler.
         """
-        self._stopped = True
+        self._cancelled = True
         if self._client is not None:
-            self._client.stop.set()
+            self._client.cancel_token.cancel()
 
     def perform_lead_action(
         self,
@@ -130,49 +134,51 @@ class EngageVoiceHook(BaseHook):
         report: str | PathLike[str] | None = None,
         verify: bool = False,
     ) -> ActionResult:
-        """Do a lead action.
+        """Perform a lead action.
 
         :param lead_action: one of RingCX's 13 actions, such as ``CANCEL_LEADS``.
-        :param search_criteria: which leads, with RingCX's keys or as ``LeadSearchCriteria``. Whatever
-            is empty in them selects nothing: leave a key out to mean "any". Lists of ids may be of any
-            length, and iterators. With a source they may be left out.
+        :param search_criteria: which leads, with RingCX's keys or as ``LeadSearchCriteria``. An empty value
+            selects nothing; leave a key out to mean "any". Lists of ids may have any length and may be
+            iterators. Optional if there is a ``source``.
         :param action_params: the action's ``paramMap``; default none.
-        :param source: file of ids: a path, an object storage URL or an ``ObjectStoragePath``. One id a line
+        :param source: file of ids: a path, an object storage URL or an ``ObjectStoragePath``. One id per line
             (``.txt`` or no suffix), ``.csv``, ``.jsonl``, ``.ndjson`` (each also as ``.gz``) or ``.parquet``.
-            The first line of a ``.csv`` names its columns and is no id; a file without such a line must be a
-            ``.txt``.
-        :param source_column: its column, as the first line of a ``.csv`` names it; default the only one.
+            The first line of a ``.csv`` is its header; a file without a header must be a ``.txt``.
+        :param source_column: column of the ids, as in the header of the ``.csv``; default the only one.
         :param source_as: ``"externIds"`` (default), ``"leadIds"`` or ``"leadPhoneNumbers"``.
         :param account_id: sub-account; default the connection's, else the only one.
-        :param dry_run: count the leads and do nothing; default False.
-        :param max_leads: refuse to act on more leads; default no bound.
-        :param account_wide: allow criteria that name no campaign, list, lead, external id or phone.
-        :param chunk_size: most ids in one request; default 500.
-        :param on_rejected: where RingCX rejects a request: ``"fail"`` (default) ends there, ``"continue"``
-            does the others and fails then, ``"ignore"`` does the others.
-        :param report: private CSV file, ``id,outcome``, of ids that were rejected or not found; default none.
-        :param verify: count afterwards what is not in the state that the action gives, repeat the act for it
-            where that is safe, and fail where some is left after 5 rounds; default False.
+        :param dry_run: only count the leads; default False.
+        :param max_leads: fail if more leads match; default None, no limit.
+        :param account_wide: allow criteria that name no campaign, list, lead, external id or phone number;
+            default False.
+        :param chunk_size: maximum number of ids in one request; default 500.
+        :param on_rejected: what to do if RingCX rejects a request: ``"fail"`` (default) stops there,
+            ``"continue"`` sends the remaining requests and fails at the end, ``"ignore"`` sends the remaining
+            requests.
+        :param report: path of a private CSV file, ``id,outcome``, of ids that were rejected or matched no
+            lead; default None, no report.
+        :param verify: count afterwards which leads are not in the expected state, retry the action for them
+            if it is retry-safe, and fail if any remain after 5 checks; default False.
         :return: counts: ``lead_action, dry_run, leads_matched, leads_updated, leads_deleted,
             redials_deleted, dialer_refreshed, requests, account_id``; ``ids_rejected`` unless
-            ``on_rejected`` is ``"fail"``, ``ids_not_found`` with a report.
-        :raises InvalidCriteria: where the criteria could select something else than meant.
-        :raises InvalidParameter: where a parameter is missing or wrong.
-        :raises TooManyLeads: where more leads match than ``max_leads``.
-        :raises OutcomeUnknown: where an action that must not be repeated may have been done.
-        :raises EngageVoiceError: for all else that can go wrong.
+            ``on_rejected`` is ``"fail"``, ``ids_not_found`` if there is a report.
+        :raises InvalidCriteria: if the criteria are wrong or could select more leads than intended.
+        :raises InvalidParameter: if a parameter is missing or wrong.
+        :raises TooManyLeads: if more leads match than ``max_leads``.
+        :raises OutcomeUnknown: if an action that is not retry-safe may have been applied.
+        :raises EngageVoiceError: for any other failure.
         """
         from airflow_provider_engagevoice.ringcx.bulk.action import BulkAction, empty_result
         from airflow_provider_engagevoice.ringcx.bulk.options import validate_options
 
         validate_options(max_leads, chunk_size, on_rejected)
-        ids = None
+        id_file = None
         if source is not None:
             from airflow_provider_engagevoice.ringcx.leads.id_file import open_id_file
 
-            ids = open_id_file(storage_path(source), source_column, source_as)
-        selection = self._selection(search_criteria, account_wide, ids)
-        act = BulkAction.of(
+            id_file = open_id_file(storage_path(source), source_column, source_as)
+        selection = self._selection(search_criteria, account_wide, id_file)
+        action = BulkAction.create(
             lead_action,
             selection,
             action_params,
@@ -183,10 +189,10 @@ class EngageVoiceHook(BaseHook):
             report=report,
             verify=verify,
         )
-        if selection.empty:
+        if selection.empty_reason:
             account = str(account_id or self.get_conn().account_id or "")
-            return empty_result(act.action.name, account, dry_run=dry_run)
-        return self.get_conn().lead_actions(account_id).execute(act)
+            return empty_result(action.name, account, dry_run=dry_run)
+        return self.get_conn().lead_actions(account_id).execute(action)
 
     def search_leads(
         self,
@@ -195,21 +201,22 @@ class EngageVoiceHook(BaseHook):
         account_id: str | None = None,
         account_wide: bool = False,
     ) -> Iterator[dict[str, Any]]:
-        """Give every lead that matches exactly once, page by page.
+        """Iterate over the leads that match, each exactly once, page by page.
 
         :param search_criteria: as for :meth:`perform_lead_action`.
         :param account_id: sub-account; default the connection's, else the only one.
-        :param account_wide: allow criteria that name no campaign, list, lead, external id or phone.
-        :return: RingCX's own rows: ``leadId``, ``externId``, ``leadState`` and so on. They are personal
-            data: keep them out of logs and XCom.
-        :raises InvalidCriteria: where the criteria could select something else than meant.
+        :param account_wide: allow criteria that name no campaign, list, lead, external id or phone number;
+            default False.
+        :return: rows as RingCX returns them: ``leadId``, ``externId``, ``leadState`` and so on. They are
+            personal data: keep them out of logs and XCom.
+        :raises InvalidCriteria: if the criteria are wrong or could select more leads than intended.
         """
         selection = self._selection(search_criteria, account_wide)
-        if selection.empty:
+        if selection.empty_reason:
             return iter(())
         leads = self.get_conn().leads(account_id)
-        parts = selection.chunks(CHUNK_SIZE, disjoint=True)
-        return chain.from_iterable(leads.search(part) for part in parts)
+        chunks = selection.chunks(CHUNK_SIZE, disjoint=True)
+        return chain.from_iterable(leads.search(chunk) for chunk in chunks)
 
     def count_leads(
         self,
@@ -218,34 +225,34 @@ class EngageVoiceHook(BaseHook):
         account_id: str | None = None,
         account_wide: bool = False,
     ) -> int:
-        """Count the leads that match, without fetching them.
+        """Return the number of leads that match, without fetching them.
 
         :param search_criteria: as for :meth:`perform_lead_action`.
         :param account_id: sub-account; default the connection's, else the only one.
-        :param account_wide: allow criteria that name no campaign, list, lead, external id or phone.
-        :return: their number.
-        :raises InvalidCriteria: where the criteria could select something else than meant.
+        :param account_wide: allow criteria that name no campaign, list, lead, external id or phone number;
+            default False.
+        :return: the number of leads.
+        :raises InvalidCriteria: if the criteria are wrong or could select more leads than intended.
         """
         selection = self._selection(search_criteria, account_wide)
-        if selection.empty:
+        if selection.empty_reason:
             return 0
         leads = self.get_conn().leads(account_id)
-        return sum(leads.count(part) for part in selection.chunks(CHUNK_SIZE, disjoint=True))
+        return sum(leads.count(chunk) for chunk in selection.chunks(CHUNK_SIZE, disjoint=True))
 
     def find_campaign(
         self, campaign: str | int, *, account_id: str | None = None, dial_group_name: str | None = None
     ) -> Campaign:
-        """Find a campaign by its exact name, or by id.
+        """Return a campaign by its exact name or its id.
 
-        Costs one request per account, and one more where neither this call nor the connection names
-        the account.
+        Sends one request per account, and one more if neither this call nor the connection names an account.
 
         :param campaign: name or id.
-        :param account_id: look in this sub-account only; default the connection's, else all.
-        :param dial_group_name: look in dial groups of this exact name only.
+        :param account_id: search this sub-account only; default the connection's, else all.
+        :param dial_group_name: search dial groups of this exact name only; default all.
         :return: ``account_id, dial_group_id, dial_group_name, campaign_id, campaign_name, is_active``.
-        :raises CampaignNotFound: where there is none; names the nearest names.
-        :raises CampaignAmbiguous: where there are several; lists them.
+        :raises CampaignNotFound: if there is none; the message lists the nearest names.
+        :raises CampaignAmbiguous: if there are several; the message lists them.
         """
         return self.get_conn().campaigns.find(
             campaign, account_id=account_id, dial_group_name=dial_group_name
@@ -254,33 +261,34 @@ class EngageVoiceHook(BaseHook):
     def request(
         self, method: str, path: str, params: Mapping[str, Any] | None = None, json: Any = None
     ) -> Any:
-        """Send a request to any other RingCX endpoint, with the same sign-in and errors.
+        """Send a request to any other RingCX endpoint, with the same authentication, limits and errors.
 
-        :param method: HTTP method. Only GET is sent again where its fate is unknown.
+        :param method: HTTP method. Only GET is retried if its outcome is unknown.
         :param path: path as in RingCX's guide, such as
-            ``/voice/api/v1/admin/accounts/{accountId}/agentGroups``; ``{accountId}`` becomes the default
-            sub-account.
-        :param params: query; default none.
-        :param json: body; default none.
-        :return: the JSON value of the answer, text, or None.
+            ``/voice/api/v1/admin/accounts/{accountId}/agentGroups``; ``{accountId}`` is replaced by the
+            default sub-account.
+        :param params: query parameters; default none.
+        :param json: JSON body; default none.
+        :return: the JSON value of the response, text, or None.
         :raises EngageVoiceError: of the class for what went wrong.
         """
         return self.get_conn().request(method, path, params, json)
 
     def test_connection(self) -> tuple[bool, str]:
-        """Sign in and list the accounts that answer; changes nothing.
+        """Sign in and list the accounts that the user can access; changes nothing.
 
-        :return: whether it works, and a sentence that says what was found or what is wrong.
+        :return: whether the connection works, and a message.
         """
         try:
             client = self.get_conn()
-            seen = client.campaigns.accounts()
+            accounts = client.campaigns.accounts()
         except EngageVoiceError as error:
             return False, str(error)
         names = (
-            ", ".join(f"{account['account_id']} ({account['account_name']})" for account in seen) or "none"
+            ", ".join(f"{account['account_id']} ({account['account_name']})" for account in accounts)
+            or "none"
         )
-        if client.account_id and client.account_id not in [account["account_id"] for account in seen]:
+        if client.account_id and client.account_id not in [account["account_id"] for account in accounts]:
             return (
                 False,
                 f"Signed in to {client.host}, but account_id {client.account_id} is not among: {names}",
@@ -288,28 +296,29 @@ class EngageVoiceHook(BaseHook):
         return True, f"Signed in to {client.host}; sub-accounts: {names}"
 
     def _selection(
-        self, search_criteria: Mapping[str, Any] | str | Any, account_wide: bool, source: IdFile | None = None
+        self,
+        search_criteria: Mapping[str, Any] | str | Any,
+        account_wide: bool,
+        source: IdFile | None = None,
     ) -> Selection:
-        from airflow_provider_engagevoice.ringcx.leads.selection import select
+        from airflow_provider_engagevoice.ringcx.leads.selection import build_selection
 
-        selection = select(search_criteria, account_wide=account_wide, source=source)
-        if selection.empty:
-            self.log.warning("Nothing is selected: %s; leave a key out to mean any", selection.empty)
+        selection = build_selection(search_criteria, account_wide=account_wide, source=source)
+        if selection.empty_reason:
+            self.log.warning("Nothing selected: %s. Leave a key out to mean any", selection.empty_reason)
         return selection
 
 
 @contextmanager
 def no_retry_on_permanent_errors() -> Iterator[None]:
-    """Turn errors that no retry can mend into Airflow's failure without retry.
+    """Fail the task without a retry if a retry cannot help.
 
-    The operators and the sensor do so by themselves. Put it around the hook's calls in a task of your
-    own that has retries: after ``OutcomeUnknown``, say, a retry could do an action twice.
+    The operators and the sensor do this already. Use it around calls of the hook in a ``@task`` that has
+    retries: for example, a retry after ``OutcomeUnknown`` could apply an action twice.
 
-    :raises AirflowFailException: in place of an error that says it is not retryable.
+    :raises AirflowFailException: in place of a ``PermanentError``.
     """
     try:
         yield
-    except EngageVoiceError as error:
-        if not isinstance(error, PermanentError):
-            raise
+    except PermanentError as error:
         raise AirflowFailException(f"{type(error).__name__}: {error}") from None

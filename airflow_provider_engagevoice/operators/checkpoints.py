@@ -1,4 +1,4 @@
-"""Where a task keeps its progress between its tries."""
+"""Checkpoint stores of Airflow tasks: the task state store, or the shared store of the connection."""
 
 from __future__ import annotations
 
@@ -25,147 +25,148 @@ _WEEK = 7 * 86_400.0
 
 
 class TaskStateCheckpointStore(CheckpointStore):
-    """Progress in Airflow's task state store, which every worker sees. Airflow 3.3 and newer.
+    """Checkpoint in Airflow's task state store, which all workers share. Airflow 3.3 and newer.
 
-    Nothing found there means that nothing has been begun: each request is noted before it is sent.
+    If there is no checkpoint, no request was sent: a checkpoint is saved before each request.
 
     :param store: the task's state store.
-    :param retried: as for :class:`CheckpointStore`.
+    :param is_retry: as for :class:`CheckpointStore`.
     """
 
-    def __init__(self, store: Any, retried: bool = False) -> None:
-        super().__init__(retried)
+    def __init__(self, store: Any, is_retry: bool = False) -> None:
+        super().__init__(is_retry)
         self._store = store
 
-    def read(self) -> Mapping[str, Any] | None:
-        kept = self._store.get(_KEY)
-        return json.loads(kept) if kept else None
+    def load(self) -> Mapping[str, Any] | None:
+        saved = self._store.get(_KEY)
+        return json.loads(saved) if saved else None
 
-    def write(self, record: Mapping[str, Any]) -> None:
+    def save(self, checkpoint: Mapping[str, Any]) -> None:
         try:
-            self._store.set(_KEY, json.dumps(record))
+            self._store.set(_KEY, json.dumps(checkpoint))
         except Exception as error:
             raise ServiceUnavailable(
-                "The task's progress cannot be written to Airflow's task state store "
-                f"({type(error).__name__})"
+                f"Cannot save the checkpoint in Airflow's task state store ({type(error).__name__})"
             ) from error
 
 
 class SharedCheckpointStore(CheckpointStore):
-    """Progress where limits and tokens are shared: on this host, or in Redis. For older Airflow.
+    """Checkpoint in the store of the connection: files of this host, or Redis. For Airflow before 3.3.
 
-    It may not be found again: another host runs the next try and no Redis is shared, or it is gone; the host
-    was started anew; a week has passed. So a try notes first of all that it has begun nothing. What the next
-    try finds:
+    A checkpoint may be missing although an earlier attempt sent requests: that attempt ran on another host
+    without a shared Redis, the host was restarted, or a week has passed. Therefore each attempt first saves
+    that it has started. The next attempt finds:
 
-    - That note: the try before it failed at sign-in, say. It starts.
-    - Nothing, or what an older try than the one before it has noted: the try before it ran elsewhere, or
-      ended before it could note anything (a template that cannot be rendered, an unknown connection, a
-      worker that died). Nobody knows, so an action that must not be repeated is refused; a person may clear
-      the task.
-    - The first try after a person cleared the task is not refused: to clear it is to say that it is to
-      run. Where it finds progress that is not finished, it goes on after it; otherwise it starts afresh.
+    - This mark only: the previous attempt failed before its first request, for example at sign-in. The
+      action starts.
+    - Nothing, or the checkpoint of an attempt before the previous one: the previous attempt ran elsewhere, or
+      ended before it could save anything (a template that cannot be rendered, an unknown connection, a
+      worker that died). An action that is not retry-safe is refused; a person can clear the task.
+    - The first attempt after a person cleared the task is never refused, because clearing it means that it is
+      to run. It resumes from an unfinished checkpoint and otherwise starts from the beginning.
 
-    :param share: the share.
-    :param task: names the task instance.
-    :param number: of the try.
-    :param retried: as for :class:`CheckpointStore`.
+    :param store: the store.
+    :param task: identifies the task instance.
+    :param attempt: number of the attempt.
+    :param is_retry: as for :class:`CheckpointStore`.
     """
 
-    complete = False
+    absence_means_not_started = False
 
-    def __init__(self, store: StateStore, task: str, number: int, retried: bool = False) -> None:
-        super().__init__(retried)
-        self._number = number
-        self._noted_by = 0
-        steps = [step for step in store.backends if not isinstance(step, MemoryStore)]
-        self._stores = dict(enumerate(steps))
+    def __init__(self, store: StateStore, task: str, attempt: int, is_retry: bool = False) -> None:
+        super().__init__(is_retry)
+        self._attempt = attempt
+        self._saved_by = 0
+        backends = [backend for backend in store.backends if not isinstance(backend, MemoryStore)]
+        self._backends = dict(enumerate(backends))
         self._key = f"progress {hashlib.sha256(task.encode()).hexdigest()}"
-        self._written = 0
+        self._revision = 0
         self._holders: set[int] = set()
 
     @property
-    def keeps(self) -> bool:
+    def is_durable(self) -> bool:
         return bool(self._holders)
 
-    def read(self) -> Mapping[str, Any] | None:
+    def load(self) -> Mapping[str, Any] | None:
         newest: Mapping[str, Any] | None = None
-        for index, store in list(self._stores.items()):
+        for index, backend in list(self._backends.items()):
             try:
-                found = store.get(self._key)
-                kept = json.loads(found[0]) if found else None
+                found = backend.get(self._key)
+                saved = json.loads(found[0]) if found else None
             except StoreUnavailable:
-                self._leave(index)
+                self._drop(index)
                 continue
             except ValueError:
                 continue
-            if kept is None:
+            if saved is None:
                 continue
             self._holders.add(index)
-            number, written = kept.get("try", 0), kept.get("written", 0)
-            if (number, written) >= (self._noted_by, self._written):
-                newest, self._noted_by, self._written = kept["record"], number, written
-        outdated = self.retried and self._noted_by < self._number - 1
-        return None if outdated else newest
+            attempt, revision = saved.get("attempt", 0), saved.get("revision", 0)
+            if (attempt, revision) >= (self._saved_by, self._revision):
+                newest, self._saved_by, self._revision = saved["checkpoint"], attempt, revision
+        stale = self.is_retry and self._saved_by < self._attempt - 1
+        return None if stale else newest
 
-    def write(self, record: Mapping[str, Any]) -> None:
-        self._written += 1
-        self._noted_by = self._number
-        content = json.dumps({"try": self._number, "written": self._written, "record": record}).encode()
-        outdated = []
-        for index, store in list(self._stores.items()):
+    def save(self, checkpoint: Mapping[str, Any]) -> None:
+        self._revision += 1
+        self._saved_by = self._attempt
+        content = json.dumps(
+            {"attempt": self._attempt, "revision": self._revision, "checkpoint": checkpoint}
+        ).encode()
+        stale = []
+        for index, backend in list(self._backends.items()):
             try:
-                store.set(self._key, content, _WEEK)
+                backend.set(self._key, content, _WEEK)
                 self._holders.add(index)
             except StoreUnavailable as failure:
                 if index in self._holders:
-                    outdated.append(f"{store.name} any more ({failure})")
-                self._leave(index)
-        if outdated:
-            # What stands there would be taken for the truth by the next try. But what could be written is
-            # written, so that a next try which finds that knows of the last request.
-            raise ServiceUnavailable(f"The task's progress cannot be written to {outdated[0]}")
+                    stale.append(f"{backend.name} ({failure})")
+                self._drop(index)
+        if stale:
+            # A stale checkpoint would mislead the next attempt. The other backends have the new one, so an
+            # attempt that finds theirs knows of the last request.
+            raise ServiceUnavailable(f"Cannot save the checkpoint in {stale[0]}")
 
-    def open(self) -> None:
-        kept = self.read()
-        if (kept is None and not self.retried) or (kept is not None and self._is_over(kept)):
-            self.write({})
+    def mark_started(self) -> None:
+        saved = self.load()
+        if (saved is None and not self.is_retry) or (saved is not None and self._is_superseded(saved)):
+            self.save({})
             if not self._holders:
-                log.warning("The task's progress cannot be kept for a retry: nothing here can be written")
-        elif kept is not None and self._noted_by < self._number:
-            # This try is here: the next one need not ask what it did.
-            self.write(kept)
+                log.warning("No writable checkpoint store; a retry of this task cannot resume")
+        elif saved is not None and self._saved_by < self._attempt:
+            # The next attempt must not take this one for an attempt that left no checkpoint.
+            self.save(saved)
 
-    def _leave(self, index: int) -> None:
-        """Do without a share for the rest of the try: one that does not answer would hold up every note."""
+    def _drop(self, index: int) -> None:
+        """Stop using a backend for this attempt: one that does not respond would delay every checkpoint."""
         if index not in self._holders:
-            del self._stores[index]
+            del self._backends[index]
 
-    def _is_over(self, kept: Mapping[str, Any]) -> bool:
-        return bool(kept.get("finished")) and not self.retried
+    def _is_superseded(self, saved: Mapping[str, Any]) -> bool:
+        return bool(saved.get("finished")) and not self.is_retry
 
 
 def checkpoint_store_for(context: Context, state_store: StateStore) -> CheckpointStore:
-    """Choose where a task keeps its progress.
+    """Return the checkpoint store of a task.
 
     :param context: the task's context.
-    :param state_store: where its connection shares limits and tokens.
-    :return: the journal.
+    :param state_store: the store of the task's connection.
+    :return: Airflow's task state store if there is one, else the store of the connection.
     """
     ti: Any = context["ti"]
-    retried = _is_retried(ti, context)
-    store = context.get("task_state_store")
-    if store is not None:
-        return TaskStateCheckpointStore(store, retried)
-    # Two installations of Airflow may share a Redis server, and have tasks and runs of the same names.
-    home = conf.get("api", "base_url", fallback="") or conf.get("webserver", "base_url", fallback="")
-    task = "\0".join([home, ti.dag_id, ti.task_id, ti.run_id, str(ti.map_index)])
-    return SharedCheckpointStore(state_store, task, int(ti.try_number), retried)
+    is_retry = _is_retry(ti, context)
+    task_state_store = context.get("task_state_store")
+    if task_state_store is not None:
+        return TaskStateCheckpointStore(task_state_store, is_retry)
+    # Several Airflow deployments can share a Redis server and have DAGs, tasks and runs of the same names.
+    deployment = conf.get("api", "base_url", fallback="") or conf.get("webserver", "base_url", fallback="")
+    task = "\0".join([deployment, ti.dag_id, ti.task_id, ti.run_id, str(ti.map_index)])
+    return SharedCheckpointStore(state_store, task, int(ti.try_number), is_retry)
 
 
-def _is_retried(ti: Any, context: Context) -> bool:
-    """Tell whether Airflow itself runs the task again; clearing it begins another series of tries."""
+def _is_retry(ti: Any, context: Context) -> bool:
+    """Return whether Airflow runs the task again after a failure; clearing it starts a new series."""
     task: Any = context.get("task") or ti.task
-    most = getattr(ti, "max_tries", None)
-    first = 1 if most is None or most < 0 else most - (task.retries or 0) + 1
+    last = getattr(ti, "max_tries", None)
+    first = 1 if last is None or last < 0 else last - (task.retries or 0) + 1
     return bool(ti.try_number > max(first, 1))

@@ -1,6 +1,89 @@
-"""The RingCX client: knows nothing of Airflow, usable from a notebook.
+"""Client for RingCX. It does not depend on Airflow and can be used in a notebook.
 
-Facts about the service carry their source: *guide* is RingCentral's Lead Actions and Lead Search
-guides, *contract* its published OpenAPI document, *observed* what public programs that run against
-the service show.
+The names in ``__all__`` are the public API, with :mod:`.criteria`, :mod:`.exceptions` and :mod:`.spec`; all
+other modules are internal. Submodules are imported when a name is first used.
+
+Docstrings name the source of each fact about the service: *guide* is RingCentral's Lead Actions and Lead
+Search guides, *contract* its published OpenAPI document, *observed* the behaviour of public programs that use
+the service.
 """
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow_provider_engagevoice.ringcx.bulk.action import ActionResult
+    from airflow_provider_engagevoice.ringcx.campaigns import Account, Campaign, LeadList
+    from airflow_provider_engagevoice.ringcx.client import RingCXClient
+    from airflow_provider_engagevoice.ringcx.criteria import LeadSearchCriteria
+    from airflow_provider_engagevoice.ringcx.exceptions import (
+        AccessDenied,
+        ActionRejected,
+        AuthenticationError,
+        CampaignAmbiguous,
+        CampaignNotFound,
+        Cancelled,
+        EngageVoiceError,
+        InvalidCriteria,
+        InvalidParameter,
+        InvalidRequest,
+        NotFound,
+        OutcomeUnknown,
+        PermanentError,
+        RateLimited,
+        ServiceUnavailable,
+        TooManyLeads,
+        TransientError,
+        UnexpectedResponse,
+        VerificationFailed,
+    )
+
+__all__ = [
+    "AccessDenied",
+    "Account",
+    "ActionRejected",
+    "ActionResult",
+    "AuthenticationError",
+    "Campaign",
+    "CampaignAmbiguous",
+    "CampaignNotFound",
+    "Cancelled",
+    "EngageVoiceError",
+    "InvalidCriteria",
+    "InvalidParameter",
+    "InvalidRequest",
+    "LeadList",
+    "LeadSearchCriteria",
+    "NotFound",
+    "OutcomeUnknown",
+    "PermanentError",
+    "RateLimited",
+    "RingCXClient",
+    "ServiceUnavailable",
+    "TooManyLeads",
+    "TransientError",
+    "UnexpectedResponse",
+    "VerificationFailed",
+]
+
+#: Module of each public name; all others are in ``exceptions``.
+_MODULES = {
+    "Account": "campaigns",
+    "ActionResult": "bulk.action",
+    "Campaign": "campaigns",
+    "LeadList": "campaigns",
+    "LeadSearchCriteria": "criteria",
+    "RingCXClient": "client",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES.get(name, 'exceptions')}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,80 +1,84 @@
-"""A wish to end soon, at which everything that waits looks."""
+"""Cooperative cancellation token and fork-safe thread lock."""
 
 from __future__ import annotations
 
 import os
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from airflow_provider_engagevoice.ringcx.exceptions import Cancelled
 
 POLL_INTERVAL = 0.25
-"""Seconds between two looks of whoever waits."""
+"""Poll interval of cancellable waits, in seconds."""
+
+LOG_WAIT_AFTER = 10.0
+"""Seconds after which a wait is logged."""
 
 
 class CancelToken:
-    """A wish that work ends soon. May be wished in a signal's handler, or in another thread.
+    """Cancellation token, checked by every blocking wait.
 
-    No :class:`threading.Event`: a handler that sets one while its own thread waits for it never returns.
+    It can be cancelled from another thread and from a signal handler. It is not a :class:`threading.Event`:
+    a handler that sets an event while its own thread waits for that event deadlocks.
     """
 
     def __init__(self) -> None:
-        self._wished = False
+        self._cancelled = False
 
-    def set(self) -> None:
-        """Wish it."""
-        self._wished = True
+    def cancel(self) -> None:
+        """Request cancellation."""
+        self._cancelled = True
 
-    def is_set(self) -> bool:
-        """Tell whether it is wished."""
-        return self._wished
+    def is_cancelled(self) -> bool:
+        """Return whether cancellation was requested."""
+        return self._cancelled
 
-    def check(self) -> None:
-        """Go on, unless the end is wished.
+    def raise_if_cancelled(self) -> None:
+        """Raise if cancellation was requested.
 
-        :raises Stopped: where it is.
+        :raises Cancelled: if it was.
         """
-        if self._wished:
-            raise Cancelled("Stopped, as asked, before the next request was sent")
+        if self._cancelled:
+            raise Cancelled("Cancelled before the next request was sent")
 
     def sleep(self, seconds: float) -> None:
-        """Sleep, unless the end is wished.
+        """Sleep until the time has passed or cancellation is requested.
 
         :param seconds: how long.
-        :raises Stopped: where it is, at most a quarter of a second later.
+        :raises Cancelled: if cancellation is requested, at most ``POLL_INTERVAL`` later.
         """
         if seconds > 0:
-            wait_until(seconds, self.is_set)
-        self.check()
+            wait_until(seconds, self.is_cancelled)
+        self.raise_if_cancelled()
 
 
-def wait_until(seconds: float, over: Callable[[], bool]) -> None:
-    """Sleep until it is over.
+def wait_until(timeout: float, condition: Callable[[], bool]) -> None:
+    """Sleep until a condition holds or the timeout has passed.
 
-    :param seconds: how long at most.
-    :param over: tells whether to end before.
+    :param timeout: seconds to sleep at most.
+    :param condition: polled every ``POLL_INTERVAL``.
     """
-    ends = time.monotonic() + seconds
-    while not over() and (left := ends - time.monotonic()) > 0:
+    deadline = time.monotonic() + timeout
+    while not condition() and (left := deadline - time.monotonic()) > 0:
         time.sleep(min(left, POLL_INTERVAL))
 
 
 class ForkSafeLock:
-    """A lock between threads that a forked process finds free: its holder is not there to release it."""
+    """Thread lock that is reset in a forked child, where the owning thread does not exist."""
 
     def __init__(self) -> None:
-        self._renew()
+        self._lock = threading.Lock()
+        _fork_safe_locks.add(self)
 
     @contextmanager
     def held(self, check: Callable[[], object] = bool) -> Iterator[None]:
         """Hold the lock.
 
-        :param check: called now and then while waiting; raises to break the waiting off.
+        :param check: called every ``POLL_INTERVAL`` while waiting; an exception that it raises ends the wait.
         """
-        if self._process != os.getpid():
-            self._renew()
         lock = self._lock
         while not lock.acquire(timeout=POLL_INTERVAL):
             check()
@@ -83,10 +87,18 @@ class ForkSafeLock:
         finally:
             lock.release()
 
-    def _renew(self) -> None:
-        self._process = os.getpid()
+    def _reset(self) -> None:
         self._lock = threading.Lock()
 
 
-#: Seconds after which a wait is told in the log, and then told again.
-LOG_WAIT_AFTER = 10.0
+_fork_safe_locks: weakref.WeakSet[ForkSafeLock] = weakref.WeakSet()
+
+
+def _reset_locks() -> None:
+    for lock in _fork_safe_locks:
+        lock._reset()
+
+
+# Not on Windows, which has no fork.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_reset_locks)

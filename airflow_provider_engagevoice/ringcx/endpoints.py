@@ -10,16 +10,19 @@ from airflow_provider_engagevoice.ringcx.exceptions import (
 )
 
 RequestFn = Callable[..., Any]
+"""Sends a request; has the signature of ``RingCXClient.request``."""
 
 
 def account_path(account_id: str | int) -> str:
-    """Write the path that everything of a sub-account is below.
+    """Return the path of a sub-account, under which all its resources are.
 
     :param account_id: the sub-account.
     :return: the path.
-    :raises InvalidParameter: where it is no such id.
+    :raises InvalidParameter: if it is not a valid sub-account id.
     """
     text = str(account_id)
     if not text.isascii() or not text.isalnum():
-        raise InvalidParameter(f"account_id {text!r} is no RingCX sub-account id")
+        raise InvalidParameter(
+            f"account_id {text!r} is not a RingCX sub-account id, which consists of letters and digits"
+        )
     return f"/api/v1/admin/accounts/{text}"

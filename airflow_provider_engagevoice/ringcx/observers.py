@@ -1,4 +1,4 @@
-"""Who is told of the tries of a request."""
+"""Observer interface for request attempts."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from typing import Protocol
 
 
 class AttemptObserver(Protocol):
-    """Is told of the tries of a request, so that somebody knows of it even where this process dies."""
+    """Is called around each attempt of a request, so that a record of it can outlive this process."""
 
     def on_attempt(self) -> None:
-        """Just before a try, when its moment within the limits is there; where it raises, nothing is sent."""
+        """Handle an attempt that is about to be sent: its rate-limit slot is due.
+
+        If this raises, nothing is sent.
+        """
 
     def on_not_applied(self) -> None:
-        """The try has surely done nothing. Another one may follow, after a pause."""
+        """Handle an attempt that was certainly not applied. Another attempt may follow after a pause."""

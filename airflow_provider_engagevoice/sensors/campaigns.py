@@ -1,4 +1,4 @@
-"""Sensors that wait for campaigns."""
+"""Sensors for campaigns."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from airflow_provider_engagevoice.ringcx.exceptions import (
     PermanentError,
     ServiceUnavailable,
 )
-from airflow_provider_engagevoice.templating import TypePreservingTemplatesMixin, given
+from airflow_provider_engagevoice.templating import TypePreservingTemplatesMixin, require_rendered
 from airflow_provider_engagevoice.version_compat import (
     AirflowFailException,
     AirflowSensorTimeout,
@@ -27,28 +27,30 @@ from airflow_provider_engagevoice.version_compat import (
 if TYPE_CHECKING:
     from airflow_provider_engagevoice.version_compat import Context
 
-#: Failures in a row that may pass before the wait is given up.
+__all__ = ["CampaignLookupSensor"]
+
+#: Consecutive transient failures that are tolerated.
 _TOLERATED_FAILURES = 5
-#: The trigger ends the wait itself; Airflow's own bound is this much later.
+#: The trigger ends the wait itself; Airflow's own timeout of the deferral is this much later.
 _GRACE = timedelta(minutes=2)
 
 
 class CampaignLookupSensor(TypePreservingTemplatesMixin, BaseSensorOperator):
-    """Wait until a campaign exists, and hand its ids to the next task.
+    """Wait until a campaign exists and return it.
 
-    Each look costs one request per account. Failures that may pass (RingCX not reached, busy) are
-    survived, up to five in a row, with growing pauses (in ``reschedule`` mode, where each look is a process
-    of its own, any number, with a doubled pause); what waiting cannot mend (wrong credentials,
-    missing rights, two campaigns of the name) fails the task at once and without retry, even with
-    ``soft_fail``, which skips the task when the time is up.
+    Each check sends one request per account. Up to five consecutive transient failures (RingCX unreachable
+    or busy) are tolerated, with growing pauses; in ``reschedule`` mode, in which each check is a new process,
+    any number of them, with a doubled pause. Permanent errors (wrong credentials, missing rights, two
+    campaigns of the same name) fail the task at once and without a retry, also with ``soft_fail``, which
+    skips the task only after the timeout.
 
     The XCom is the campaign: ``account_id, dial_group_id, dial_group_name, campaign_id, campaign_name,
     is_active``.
 
     :param campaign_name: exact name (templated).
-    :param account_id: look in this sub-account only (templated); default the connection's, else all.
-    :param dial_group_name: look in dial groups of this exact name only (templated); default all.
-    :param active_only: wait until the campaign is active, too; default False.
+    :param account_id: search this sub-account only (templated); default the connection's, else all.
+    :param dial_group_name: search dial groups of this exact name only (templated); default all.
+    :param active_only: wait until the campaign is also active; default False.
     :param deferrable: wait in the triggerer; default Airflow's ``[operators] default_deferrable``.
     :param engagevoice_conn_id: connection (templated); default ``engagevoice_default``.
     """
@@ -78,21 +80,21 @@ class CampaignLookupSensor(TypePreservingTemplatesMixin, BaseSensorOperator):
         self._hook: EngageVoiceHook | None = None
 
     def poke(self, context: Context) -> PokeReturnValue:
-        """Look for the campaign once.
+        """Check once whether the campaign exists.
 
         :param context: the task's context.
-        :return: done, with the campaign; or not yet.
-        :raises EngageVoiceError: where waiting cannot help, or after five failures in a row.
+        :return: whether it exists, with the campaign as XCom value.
+        :raises EngageVoiceError: if the error is permanent, or after five consecutive transient failures.
         """
         if self._hook is None:
-            self._hook = EngageVoiceHook(given(self, "engagevoice_conn_id"))
+            self._hook = EngageVoiceHook(require_rendered(self, "engagevoice_conn_id"))
         try:
-            campaign = self._hook.get_conn().campaigns.find_if_exists(**self._wanted())
+            campaign = self._hook.get_conn().campaigns.find_if_exists(**self._query())
         except EngageVoiceError as error:
             self._failures += 1
             if isinstance(error, PermanentError) or self._failures > _TOLERATED_FAILURES:
                 raise
-            self.log.warning("Look-up %d in a row failed: %s", self._failures, error)
+            self.log.warning("Check failed (%d in a row): %s", self._failures, error)
             return PokeReturnValue(is_done=False)
         self._failures = 0
         if campaign is not None:
@@ -100,29 +102,29 @@ class CampaignLookupSensor(TypePreservingTemplatesMixin, BaseSensorOperator):
         return PokeReturnValue(is_done=campaign is not None, xcom_value=campaign)
 
     def execute(self, context: Context) -> Any:
-        """Wait for the campaign; where deferrable, look once and let the triggerer wait.
+        """Wait for the campaign; if deferrable, check once and defer to the triggerer.
 
         :param context: the task's context.
         :return: the campaign.
-        :raises AirflowFailException: where waiting cannot help.
+        :raises AirflowFailException: if the error is permanent.
         """
         with no_retry_on_permanent_errors():
             if not self.deferrable:
                 return super().execute(context)
             found = self.poke(context)
             if not found.is_done:
-                self._wait_in_triggerer()
+                self._defer()
             return found.xcom_value
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
-        """Go on when the trigger has ended the wait.
+        """Complete the task after the trigger's event.
 
         :param context: the task's context.
-        :param event: what the trigger says.
+        :param event: payload of the event.
         :return: the campaign.
-        :raises AirflowSensorTimeout: where the time is up.
-        :raises AirflowFailException: where waiting cannot help.
-        :raises ServiceUnavailable: after too many failures in a row.
+        :raises AirflowSensorTimeout: if the campaign did not appear before the timeout.
+        :raises AirflowFailException: if the error is permanent.
+        :raises ServiceUnavailable: after too many consecutive transient failures.
         """
         status = event.get("status")
         if status == "found":
@@ -133,15 +135,15 @@ class CampaignLookupSensor(TypePreservingTemplatesMixin, BaseSensorOperator):
                 f"Campaign {self.campaign_name!r} did not appear within {self.timeout:g} s"
             )
         message = event.get("message") or f"The trigger ended with {status!r}"
-        # "hopeless": from a trigger that was deferred by a development version.
+        # "hopeless" is the name that development versions used.
         if status in ("permanent_error", "hopeless"):
             raise AirflowFailException(message)
         raise ServiceUnavailable(message)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Resume after the wait, without ``soft_fail`` turning every failure into a skip.
+        """Resume after the deferral, so that ``soft_fail`` does not turn a permanent error into a skip.
 
-        :param next_method: name of the method to go on with.
+        :param next_method: name of the method to resume with.
         :param next_kwargs: its arguments.
         :param context: the task's context.
         :return: the campaign.
@@ -157,9 +159,9 @@ class CampaignLookupSensor(TypePreservingTemplatesMixin, BaseSensorOperator):
         interval: float = super()._get_next_poke_interval(*args, **kwargs)
         if not self._failures:
             return interval
-        from airflow_provider_engagevoice.triggers.campaigns import LONGEST_PAUSE
+        from airflow_provider_engagevoice.triggers.campaigns import MAX_PAUSE
 
-        return min(interval * 2**self._failures, max(LONGEST_PAUSE, interval))
+        return min(interval * 2**self._failures, max(MAX_PAUSE, interval))
 
     def _log_found(self, campaign: Mapping[str, Any]) -> None:
         self.log.info(
@@ -170,26 +172,26 @@ class CampaignLookupSensor(TypePreservingTemplatesMixin, BaseSensorOperator):
             campaign["account_id"],
         )
 
-    def _wanted(self) -> dict[str, Any]:
-        name = given(self, "campaign_name")
+    def _query(self) -> dict[str, Any]:
+        name = require_rendered(self, "campaign_name")
         if not isinstance(name, str):
             raise InvalidParameter(f"campaign_name must be text, not {type(name).__name__}")
         return {
             "name": name,
-            "account_id": given(self, "account_id"),
-            "dial_group_name": given(self, "dial_group_name"),
+            "account_id": require_rendered(self, "account_id"),
+            "dial_group_name": require_rendered(self, "dial_group_name"),
             "active_only": self.active_only,
         }
 
-    def _wait_in_triggerer(self) -> None:
+    def _defer(self) -> None:
         from airflow_provider_engagevoice.triggers.campaigns import CampaignLookupTrigger
 
-        wanted = self._wanted()
-        self.log.info("The triggerer looks every %g s, for at most %g s", self.poke_interval, self.timeout)
+        query = self._query()
+        self.log.info("Deferring: checking every %g s, timeout %g s", self.poke_interval, self.timeout)
         self.defer(
             trigger=CampaignLookupTrigger(
-                campaign_name=wanted.pop("name"),
-                **wanted,
+                campaign_name=query.pop("name"),
+                **query,
                 engagevoice_conn_id=self.engagevoice_conn_id,
                 poke_interval=self.poke_interval,
                 end_time=time.time() + self.timeout,

@@ -1,4 +1,4 @@
-"""The waiting half of the campaign sensor."""
+"""Triggers for campaigns."""
 
 from __future__ import annotations
 
@@ -17,26 +17,28 @@ if TYPE_CHECKING:
     from airflow_provider_engagevoice.hooks.engagevoice import EngageVoiceHook
     from airflow_provider_engagevoice.ringcx.campaigns import Campaign
 
-#: Seconds that the pause grows to after failures.
-LONGEST_PAUSE = 600.0
+__all__ = ["CampaignLookupTrigger"]
 
-#: Threads of our own: in the event loop's few, slow answers would hold up other triggers' look-ups.
-_THREADS = ThreadPoolExecutor(16, "ringcx-look-up")
+#: Maximum seconds between two checks after failures.
+MAX_PAUSE = 600.0
+
+#: Not the event loop's own few threads, in which slow responses would delay other triggers.
+_THREADS = ThreadPoolExecutor(16, "ringcx-campaign-check")
 
 
 class CampaignLookupTrigger(BaseTrigger):
-    """Look for a campaign until it is there or the time is up. Only reads.
+    """Wait until a campaign exists. Only reads.
 
-    Requests run in threads, so that the triggerer's event loop never waits for one.
+    Requests run in threads, so that they never block the triggerer's event loop.
 
     :param campaign_name: exact name.
-    :param account_id: look in this sub-account only; None for the connection's, else all.
-    :param dial_group_name: look in dial groups of this exact name only; None for all.
-    :param active_only: wait until the campaign is active, too.
+    :param account_id: search this sub-account only; None for the connection's, else all.
+    :param dial_group_name: search dial groups of this exact name only; None for all.
+    :param active_only: wait until the campaign is also active.
     :param engagevoice_conn_id: connection.
-    :param poke_interval: seconds between two looks.
-    :param end_time: when to give up, in seconds since 1970.
-    :param tolerated_failures: failures in a row that may pass before the wait is given up.
+    :param poke_interval: seconds between two checks.
+    :param end_time: end of the wait, in seconds since 1970.
+    :param tolerated_failures: number of consecutive transient failures that are tolerated.
     """
 
     def __init__(
@@ -61,7 +63,7 @@ class CampaignLookupTrigger(BaseTrigger):
         self.tolerated_failures = tolerated_failures
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Give Airflow what it needs to make this trigger again.
+        """Return what Airflow needs to recreate the trigger.
 
         :return: path of the class, and its arguments.
         """
@@ -80,7 +82,7 @@ class CampaignLookupTrigger(BaseTrigger):
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Wait.
+        """Wait for the campaign.
 
         :return: one event with ``status``: ``found`` (with ``campaign``), ``timeout``, ``permanent_error`` or
             ``failed`` (both with ``message``).
@@ -92,16 +94,16 @@ class CampaignLookupTrigger(BaseTrigger):
             async for event in self._events(hook):
                 yield event
         finally:
-            # A look-up that waits for RingCX's limits must not outlive the trigger.
-            hook.stop()
+            # A check that waits for a rate limit must not outlive the trigger.
+            hook.cancel()
 
     async def _events(self, hook: EngageVoiceHook) -> AsyncIterator[TriggerEvent]:
         failures = 0
         while True:
-            # The campaign may have come in the last interval, so look before the clock does.
+            # Check once more at the end: the campaign may have appeared during the last interval.
             await asyncio.sleep(min(self._pause(failures), max(self.end_time - time.time(), 0.0)))
             try:
-                campaign = await self._look(hook)
+                campaign = await self._check(hook)
                 failures = 0
             except EngageVoiceError as error:
                 failures += 1
@@ -109,7 +111,7 @@ class CampaignLookupTrigger(BaseTrigger):
                     status = "permanent_error" if isinstance(error, PermanentError) else "failed"
                     yield TriggerEvent({"status": status, "message": f"{type(error).__name__}: {error}"})
                     return
-                self.log.warning("Look-up %d in a row failed: %s", failures, error)
+                self.log.warning("Check failed (%d in a row): %s", failures, error)
                 campaign = None
             if campaign is not None:
                 yield TriggerEvent({"status": "found", "campaign": dict(campaign)})
@@ -118,13 +120,13 @@ class CampaignLookupTrigger(BaseTrigger):
                 yield TriggerEvent({"status": "timeout"})
                 return
 
-    async def _look(self, hook: EngageVoiceHook) -> Campaign | None:
-        # asgiref's threads can read an Airflow connection while this loop runs; asyncio's cannot.
+    async def _check(self, hook: EngageVoiceHook) -> Campaign | None:
+        # asgiref's threads can read an Airflow connection while the event loop runs; asyncio's cannot.
         from asgiref.sync import sync_to_async
 
-        return await sync_to_async(self._look_now, thread_sensitive=False, executor=_THREADS)(hook)
+        return await sync_to_async(self._find, thread_sensitive=False, executor=_THREADS)(hook)
 
-    def _look_now(self, hook: EngageVoiceHook) -> Campaign | None:
+    def _find(self, hook: EngageVoiceHook) -> Campaign | None:
         return hook.get_conn().campaigns.find_if_exists(
             self.campaign_name,
             account_id=self.account_id,
@@ -135,5 +137,5 @@ class CampaignLookupTrigger(BaseTrigger):
     def _pause(self, failures: int) -> float:
         if not failures:
             return self.poke_interval
-        longest = max(LONGEST_PAUSE, self.poke_interval)
-        return min(self.poke_interval * 2**failures, longest) * random.uniform(0.75, 1.25)
+        maximum = max(MAX_PAUSE, self.poke_interval)
+        return min(self.poke_interval * 2**failures, maximum) * random.uniform(0.75, 1.25)

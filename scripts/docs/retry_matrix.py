@@ -82,7 +82,7 @@ class Variant:
 
     def word(self, failure: FailureKind) -> str:
         """Return the outcome of a failure of this kind, in one word."""
-        decision = failure.then(self.action.is_retry_safe(self.params))
+        decision = failure.decide(self.action.is_retry_safe(self.params))
         if decision is RetryDecision.OUTCOME_UNKNOWN and self.action.is_reconcilable(self.params):
             return "reconcile"
         return {
@@ -111,7 +111,7 @@ def columns() -> Iterator[tuple[str, FailureKind]]:
 def page() -> str:
     """Return the page as Markdown."""
     kinds = "".join(
-        f"| {', '.join(f.value.ways)} | {f.value.help} | {_yes(f.maybe_done)} | {_yes(f.value.passing)} |\n"
+        f"| {', '.join(f.value.ways)} | {f.value.description} | {_yes(f.maybe_applied)} | {_yes(f.value.is_transient)} |\n"
         for f in FailureKind
     )
     head = [["action", *(way for way, _ in columns())], ["---"] * (1 + sum(1 for _ in columns()))]

@@ -85,7 +85,7 @@ def cells() -> Iterator[Cell]:
     """Give all cells, in the order of the table."""
     for variant in TABLE["variants"]():
         for way, failure in TABLE["columns"]():
-            for moment in ("before", "after") if failure.maybe_done else ("before",):
+            for moment in ("before", "after") if failure.maybe_applied else ("before",):
                 yield Cell(variant, way, failure, moment)
 
 

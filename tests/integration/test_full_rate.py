@@ -11,7 +11,7 @@ import pytest
 from airflow_provider_engagevoice.ringcx.spec.rate_limits import LIMITS, RateWindow
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.sandbox.state import rate_limiter as kept
-from tests.support.clients import client_of
+from tests.support.clients import make_client
 from tests.support.processes import run
 from tests.support.workers import COUNT
 
@@ -67,7 +67,7 @@ def test_someone_elses_requests_are_given_way_to(
     over = threading.Event()
 
     def foreign() -> None:
-        client = client_of(limited_ringcx.url, "api_token")
+        client = make_client(limited_ringcx.url, "api_token")
         while not over.wait(0.25):
             client.request("POST", COUNT, {"count": "true"}, {"campaignIds": [1]}, retry_safe=True)
 

@@ -16,7 +16,7 @@ import pytest
 
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from tests.support.attempts import Ended, Tries
-from tests.support.clients import PARAMS, acted, move_to
+from tests.support.clients import PARAMS, count_action_requests, move_params
 from tests.support.processes import RedisServer, redis_server, until
 
 Rows = list[dict[str, Any]]
@@ -74,7 +74,7 @@ class Task:
             retried=retried,
             dies=dies,
             action="MANUAL_LEADS" if manual else "MOVE_TO_CAMPAIGN",
-            params=PARAMS["MANUAL_LEADS"] if manual else move_to(summer, copy=copy),
+            params=PARAMS["MANUAL_LEADS"] if manual else move_params(summer, copy=copy),
             criteria={"campaignIds": [spring["campaignId"]], "leadIds": self.ids},
             chunk_size=SIZE,
         )
@@ -98,14 +98,14 @@ class Task:
         arrived = collections.Counter(lead["externId"] for lead in moved)
         return [arrived[lead["externId"]] for lead in self.leads]
 
-    def acted(self) -> int:
+    def count_action_requests(self) -> int:
         """Tell how many requests to act have reached RingCX."""
-        return acted(self.ringcx)
+        return count_action_requests(self.ringcx)
 
 
 @pytest.fixture
-def task(ringcx: SandboxServer, ready: Rows, tries: Tries, tmp_path: Path) -> Task:
-    return Task(tries, ringcx, ready[: CHUNKS * SIZE], tmp_path)
+def task(ringcx: SandboxServer, ready_leads: Rows, tries: Tries, tmp_path: Path) -> Task:
+    return Task(tries, ringcx, ready_leads[: CHUNKS * SIZE], tmp_path)
 
 
 KINDS = ["copy", "manual", "move"]

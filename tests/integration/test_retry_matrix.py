@@ -32,7 +32,7 @@ from tests.integration.retry_cells import (
     forward,
     wait_for,
 )
-from tests.support.clients import Clock, client_of
+from tests.support.clients import FakeClock, make_client
 from tests.support.raw_server import raw_server
 
 pytestmark = pytest.mark.usefixtures("clock")
@@ -83,7 +83,7 @@ def task_ends() -> Iterator[Callable[[], object]]:
     signal.signal(signal.SIGUSR1, before)
 
 
-def attempt(world: World, cell: Cell, clock: Clock, task_ends: Callable[[], object]) -> Any:
+def attempt(world: World, cell: Cell, clock: FakeClock, task_ends: Callable[[], object]) -> Any:
     """Do the action while its request fails in the cell's way; give the summary or the error."""
     server = world.server
     params = world.params(cell.variant)
@@ -93,7 +93,7 @@ def attempt(world: World, cell: Cell, clock: Clock, task_ends: Callable[[], obje
         server.fault(**FAULTS[cell.way], when=cell.moment, operation="lead_action")
     with raw_server(lambda number, request: forward(server, request), listening=False) as closed:
         refused = cell.failure is FailureKind.NOT_SENT
-        client = client_of(closed.url if refused else server.url, "api_token")
+        client = make_client(closed.url if refused else server.url, "api_token")
         client.transport.user_agent = AGENT
         if cell.way == "time-out":
             client.transport.timeout = (20.0, SHORT)
@@ -119,7 +119,7 @@ def attempt(world: World, cell: Cell, clock: Clock, task_ends: Callable[[], obje
 
 @pytest.mark.parametrize("cell", cells(), ids=str)
 def test_what_happens_is_what_the_table_says(
-    cell_server: SandboxServer, clock: Clock, task_ends: Callable[[], object], cell: Cell
+    cell_server: SandboxServer, clock: FakeClock, task_ends: Callable[[], object], cell: Cell
 ) -> None:
     expected = expected_of(cell_server, cell.variant)
     world = World(cell_server)

@@ -1,4 +1,4 @@
-"""What the client's tests are made of: clients, paths and a clock that moves at once."""
+"""Helpers for tests of the client: factories, request paths, counters and a fake clock."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ GRANT = "/restapi/oauth/token"
 EXCHANGE = "/api/auth/login/rc/accesstoken"
 REFRESH = "/api/auth/token/refresh"
 
-#: What the tests of repeats do, by name: what may be sent again, and what must not (a move by ids alone
-#: cannot be looked up). All actions are in tests/integration.
-REPEATABLE = ["read", "CANCEL_LEADS"]
-ONCE = ["MANUAL_LEADS", "MOVE"]
-ACTING = REPEATABLE[1:] + ONCE
-PLACES = {"read": "/dialGroups"}
+# Requests of the retry tests, by name. MOVE selects leads by id only, so that it cannot be reconciled. The
+# complete matrix of actions and failures is tests/integration/test_retry_matrix.py.
+RETRY_SAFE = ["read", "CANCEL_LEADS"]
+NOT_RETRY_SAFE = ["MANUAL_LEADS", "MOVE"]
+LEAD_ACTIONS = RETRY_SAFE[1:] + NOT_RETRY_SAFE
+_PATH_ENDINGS = {"read": "/dialGroups"}
 
 Fault = dict[str, Any]
 """Arguments of :meth:`SandboxServer.fault`."""
@@ -53,26 +53,36 @@ PARAMS: dict[str, dict[str, Any]] = {
 
 
 @dataclass
-class Clock:
-    """Stands in for the module ``time``: sleeping takes no time, and is noted."""
+class FakeClock:
+    """Replacement for the module ``time`` whose ``sleep`` advances the clock without waiting.
+
+    :param pauses: the durations passed to ``sleep``, in seconds.
+    :param offset: seconds by which the clock is ahead of the real one.
+    :param on_pause: called after each ``sleep``.
+    """
 
     pauses: list[float] = field(default_factory=list)
-    moved: float = 0.0
+    offset: float = 0.0
     on_pause: Callable[[], object] = field(default=lambda: None)
 
     def monotonic(self) -> float:
-        return time.monotonic() + self.moved
+        return time.monotonic() + self.offset
 
     def sleep(self, seconds: float) -> None:
         self.pauses.append(seconds)
-        self.moved += seconds
+        self.offset += seconds
         self.on_pause()
 
 
-def authenticator(url: str, method: str = "ringcentral", **changes: str) -> Authenticator:
-    """Sign in with the sandbox's words, or with others."""
+def make_authenticator(url: str, method: str = "ringcentral", **changes: str) -> Authenticator:
+    """Return an authenticator with the sandbox's credentials.
+
+    :param url: the sandbox's URL.
+    :param method: the authentication method, as in the connection.
+    :param changes: credentials that replace the sandbox's.
+    """
     user = {"username": "sandbox-user", "password": "sandbox-password"}
-    ways: dict[str, tuple[type[Any], dict[str, str]]] = {
+    schemes: dict[str, tuple[type[Any], dict[str, str]]] = {
         "ringcentral": (
             RingCentralJwtAuth,
             {
@@ -87,29 +97,37 @@ def authenticator(url: str, method: str = "ringcentral", **changes: str) -> Auth
         "engage": (EngageUserAuth, {"host": url, "platform_id": "sandbox-platform", **user}),
         "legacy": (LegacyPortalAuth, {"host": url, **user}),
     }
-    kind, fields = ways[method]
-    way: Authenticator = kind(**{**fields, **changes})
-    return way
+    scheme, fields = schemes[method]
+    authenticator: Authenticator = scheme(**{**fields, **changes})
+    return authenticator
 
 
-def client_of(
+def make_client(
     url: str,
     method: str = "ringcentral",
     *,
     account_id: str | None = ACCOUNT,
     timeout: float = 20.0,
-    patience: float = 300.0,
+    retry_timeout: float = 300.0,
     **changes: str,
 ) -> RingCXClient:
-    """Make a client as the hook does."""
-    transport = HttpTransport("tests/1.0", (timeout, timeout), patience)
+    """Return a client that is configured as by the hook.
+
+    :param url: RingCX's URL.
+    :param method: the authentication method.
+    :param account_id: the sub-account; None for the only one that is accessible.
+    :param timeout: connect and read timeout in seconds.
+    :param retry_timeout: maximum time for the retries of one request in seconds.
+    :param changes: credentials that replace the sandbox's.
+    """
+    transport = HttpTransport("tests/1.0", (timeout, timeout), retry_timeout)
     return RingCXClient(
-        url, authenticator(url, method, **changes), transport, account_id, legacy=method == "legacy"
+        url, make_authenticator(url, method, **changes), transport, account_id, legacy=method == "legacy"
     )
 
 
-def move_to(campaign: dict[str, Any], list_id: int = 0, copy: str = "false") -> dict[str, Any]:
-    """Write the parameters of a move; by default into a new list."""
+def move_params(campaign: dict[str, Any], list_id: int = 0, copy: str = "false") -> dict[str, Any]:
+    """Return the parameters of a move into a list; by default into a new one."""
     return {
         "CAMPAIGN_ID": campaign["campaignId"],
         "LIST_ID": list_id,
@@ -119,34 +137,35 @@ def move_to(campaign: dict[str, Any], list_id: int = 0, copy: str = "false") -> 
     }
 
 
-def act(
+def perform_action(
     client: RingCXClient,
     name: str,
     criteria: dict[str, Any],
     params: dict[str, Any] | None = None,
     **more: Any,
 ) -> ActionResult:
-    """Do an action as the hook does, with criteria that are known to be good."""
-    chosen = PARAMS.get(name, {}) if params is None else params
-    return client.lead_actions().execute(BulkAction(ACTIONS[name], Selection(criteria), chosen, **more))
+    """Perform a lead action without the hook's validation of criteria and parameters."""
+    action_params = PARAMS.get(name, {}) if params is None else params
+    action = BulkAction(ACTIONS[name], Selection(criteria), action_params, **more)
+    return client.lead_actions().execute(action)
 
 
-def paths(server: SandboxServer) -> list[str]:
-    """The paths asked for so far, below the account's."""
+def request_paths(server: SandboxServer) -> list[str]:
+    """Return the paths of all requests so far, relative to the account's."""
     return [request.path.removeprefix(ROOT) for request in server.requests]
 
 
-def acted(server: SandboxServer) -> int:
-    """How many requests to act have reached the server."""
+def count_action_requests(server: SandboxServer) -> int:
+    """Return the number of lead action requests that the server has received."""
     return sum(request.path.endswith("/campaignLeads/actions") for request in server.requests)
 
 
-def operation_of(name: str) -> str:
-    """What the sandbox calls a request of one of these kinds."""
+def sandbox_operation(name: str) -> str:
+    """Return the sandbox's name of the operation for a request of the retry tests."""
     return "dial_groups" if name == "read" else "lead_action"
 
 
-def reached(server: SandboxServer, name: str) -> int:
-    """How many requests of one of these kinds have reached the server."""
-    place = PLACES.get(name, ACTIONS_PATH)
-    return sum(request.path.endswith(place) for request in server.requests)
+def count_requests(server: SandboxServer, name: str) -> int:
+    """Return the number of requests of one kind of the retry tests that the server has received."""
+    ending = _PATH_ENDINGS.get(name, ACTIONS_PATH)
+    return sum(request.path.endswith(ending) for request in server.requests)

@@ -1,4 +1,4 @@
-"""Fixtures shared by all test folders."""
+"""Fixtures shared by all test folders: sandboxes, stores, clocks and leads."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from airflow_provider_engagevoice.ringcx.client import RingCXClient
 from airflow_provider_engagevoice.ringcx.storage.memory import MemoryStore
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
-from tests.support.clients import DIAL_GROUPS, Clock, act, move_to
+from tests.support.clients import DIAL_GROUPS, FakeClock, move_params, perform_action
 from tests.support.processes import RedisServer, redis_server
 
 
 @pytest.fixture(scope="session")
-def _one_redis() -> Iterator[RedisServer]:
+def _redis_of_session() -> Iterator[RedisServer]:
     with redis_server() as server:
         yield server
 
 
 @pytest.fixture
-def redis(_one_redis: RedisServer) -> RedisServer:
-    """A Redis server with nothing in it, for tests that leave it running."""
-    _one_redis.client().flushall()
-    return _one_redis
+def redis(_redis_of_session: RedisServer) -> RedisServer:
+    """An empty Redis server for tests that do not stop it."""
+    _redis_of_session.client().flushall()
+    return _redis_of_session
 
 
 @pytest.fixture(params=["host", "redis"])
 def store(request: pytest.FixtureRequest) -> str:
-    """Each store that several processes share."""
+    """URL of a store that processes share; runs the test once for each kind of store."""
     if request.param == "redis":
         return str(request.getfixturevalue("redis").url)
     return "host"
@@ -39,39 +39,40 @@ def store(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def limited_ringcx() -> Iterator[SandboxServer]:
-    """A RingCX that keeps the documented limits."""
+    """A sandbox with the documented rate limits."""
     with SandboxServer(Settings(size=100, limits="documented")) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def bulk_server() -> Iterator[SandboxServer]:
+    """A sandbox without rate limits that is shared by all tests; use ``ringcx``, which resets it."""
     with SandboxServer(Settings(size=1000, limits="off")) as server:
         yield server
 
 
 @pytest.fixture
 def ringcx(bulk_server: SandboxServer) -> SandboxServer:
-    """A sandbox as new, without limits, so that no test waits for them."""
+    """A freshly reset sandbox without rate limits."""
     bulk_server.reset()
     return bulk_server
 
 
 @pytest.fixture
-def ready(ringcx: SandboxServer) -> list[dict[str, Any]]:
-    """Leads of "Spring Renewals" that are READY."""
+def ready_leads(ringcx: SandboxServer) -> list[dict[str, Any]]:
+    """The READY leads of "Spring Renewals"."""
     return [lead for lead in ringcx.leads("Spring Renewals") if lead["leadState"] == "READY"]
 
 
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The pauses between rounds, none of which is waited for."""
-    seen: list[float] = []
+    """Durations of the client's waits in seconds; the client does not actually wait."""
+    recorded: list[float] = []
     monkeypatch.setattr(
         "airflow_provider_engagevoice.ringcx.concurrency.wait_until",
-        lambda seconds, over: seen.append(seconds),
+        lambda seconds, over: recorded.append(seconds),
     )
-    return seen
+    return recorded
 
 
 _TIMED_MODULES = (
@@ -86,9 +87,9 @@ _TIMED_MODULES = (
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """The client's time. Nothing in it really sleeps."""
-    clock = Clock()
+def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
+    """The clock of the client, which advances without waiting."""
+    clock = FakeClock()
     for module in _TIMED_MODULES:
         monkeypatch.setattr(f"airflow_provider_engagevoice.ringcx.{module}.time", clock)
     monkeypatch.setattr(
@@ -99,8 +100,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 @pytest.fixture
-def new_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test finds the tokens of another."""
+def isolated_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give authenticators an empty store, so that no test uses the tokens of another."""
     monkeypatch.setattr(Authenticator, "store", MemoryStore())
 
 
@@ -118,22 +119,25 @@ def summer(ringcx_sandbox: SandboxServer) -> dict[str, Any]:
 
 @pytest.fixture
 def ids(ringcx_sandbox: SandboxServer) -> list[int]:
-    """Leads of "Spring Renewals" that no agent is talking to, so that every action applies to them."""
+    """Ids of READY leads of "Spring Renewals": no agent is connected to them, so every action applies."""
     return [
         lead["leadId"] for lead in ringcx_sandbox.leads("Spring Renewals") if lead["leadState"] == "READY"
     ]
 
 
 @pytest.fixture
-def do(
+def perform(
     ringcx_sandbox: SandboxServer, ids: list[int], summer: dict[str, Any]
 ) -> Callable[[str, RingCXClient], Any]:
-    """Do something by name: read, or act on three leads, which a move selects by id alone."""
+    """Return a function that sends a request of the retry tests by its name.
 
-    def run(name: str, client: RingCXClient) -> Any:
+    ``read`` lists the dial groups. Any other name performs a lead action on three leads, selected by id only.
+    """
+
+    def send(name: str, client: RingCXClient) -> Any:
         if name == "read":
             return client.request("GET", DIAL_GROUPS)
-        params = move_to(summer) if name == "MOVE" else None
-        return act(client, "MOVE_TO_CAMPAIGN" if params else name, {"leadIds": ids[:3]}, params)
+        params = move_params(summer) if name == "MOVE" else None
+        return perform_action(client, "MOVE_TO_CAMPAIGN" if params else name, {"leadIds": ids[:3]}, params)
 
-    return run
+    return send

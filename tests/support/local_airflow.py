@@ -1,4 +1,4 @@
-"""A real Airflow with LocalExecutor: API server, scheduler and DAG processor, each a process of its own."""
+"""A real Airflow with LocalExecutor: API server, scheduler and DAG processor as separate processes."""
 
 from __future__ import annotations
 
@@ -9,52 +9,49 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.append(str(ROOT / "scripts"))
-
-from airflow_cluster.airflow import Cluster  # noqa: E402
-from airflow_cluster.airflow_programs import environment_of, migrate, start_airflow  # noqa: E402
-from airflow_cluster.processes import Programs, wait_until  # noqa: E402
-from airflow_cluster.services import free_port  # noqa: E402
+from tests.system.cluster.airflow_cluster import Cluster
+from tests.system.cluster.components import airflow_environment, migrate_database, start_components
+from tests.system.cluster.services import free_port
+from tests.system.cluster.supervisor import Supervisor, wait_until_ready
 
 _SETTINGS = {
     "CORE__EXECUTOR": "LocalExecutor",
     "CORE__PARALLELISM": "6",
     "CORE__MAX_ACTIVE_TASKS_PER_DAG": "100",
-    # Seconds until a next try is seen to; by default one.
+    # Pause of the scheduler's loop in seconds, which delays each retry; the default is 1.
     "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",
-    # Seconds until it is sure to be seen that a task's process has ended; by default five.
+    # Seconds until the end of a task's process is detected at the latest; the default is 5.
     "WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
 }
 
 
 @contextlib.contextmanager
-def local_airflow(folder: Path, dags: Path, variables: Mapping[str, str]) -> Iterator[Cluster]:
-    """Start it; at the end of the ``with`` block nothing of it runs any more.
+def local_airflow(folder: Path, dags_folder: Path, variables: Mapping[str, str]) -> Iterator[Cluster]:
+    """Start an Airflow with LocalExecutor; kill its processes on exit from the ``with`` block.
 
-    :param folder: where its home and its logs go.
-    :param dags: the folder of its DAG files.
-    :param variables: more for the environment of its programs and tasks.
-    :return: the Airflow, once it is well.
+    :param folder: folder for its AIRFLOW_HOME and its logs.
+    :param dags_folder: folder with its DAG files.
+    :param variables: further environment variables for its components and tasks.
+    :return: the Airflow, once it is healthy.
     """
     home, logs = folder / "airflow", folder / "programs"
-    for place in (home, logs):
-        place.mkdir()
+    for subfolder in (home, logs):
+        subfolder.mkdir()
     port, password = free_port(), secrets.token_hex(16)
-    environment = environment_of(home, dags, port, password, _SETTINGS) | dict(variables)
+    environment = airflow_environment(home, dags_folder, port, password, _SETTINGS) | dict(variables)
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
-    migrate(environment, logs)
-    with Programs(logs) as programs:
-        started = start_airflow(programs, environment, port)
-        airflow = Cluster(programs, home, [], f"http://127.0.0.1:{port}", ("admin", password))
+    migrate_database(environment, logs)
+    with Supervisor(logs) as supervisor:
+        components = start_components(supervisor, environment, port)
+        airflow = Cluster(supervisor, home, [], f"http://127.0.0.1:{port}", ("admin", password))
         try:
-            wait_until("Airflow", airflow.healthy, programs, 120)
+            wait_until_ready("Airflow", airflow.is_healthy, supervisor, 120)
             yield airflow
         except BaseException:
-            # pytest shows it. The scheduler's log has those of the tasks in it.
-            print(*(f"--- {program.name}\n{program.last_lines(40)}" for program in started), sep="\n")
+            # For pytest's captured output; the scheduler's log includes the logs of the tasks.
+            print(*(f"--- {program.name}\n{program.log_tail(40)}" for program in components), sep="\n")
             raise
         finally:
-            # Nobody needs what it would tidy up for some seconds.
-            for program in started:
+            # An orderly shutdown would take several seconds.
+            for program in components:
                 program.kill()

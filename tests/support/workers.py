@@ -42,7 +42,9 @@ def say(word: str) -> None:
 
 
 def make_client(spec: dict[str, Any]) -> RingCXClient:
-    sign_in = clients.authenticator(spec["url"], spec.get("method", "ringcentral"), **spec.get("changes", {}))
+    sign_in = clients.make_authenticator(
+        spec["url"], spec.get("method", "ringcentral"), **spec.get("changes", {})
+    )
     sign_in.store = registry.open_store(spec.get("store", "host"))
     transport = http.HttpTransport("workers/1.0", (20.0, 20.0))
     transport.limiter = RateLimiter(sign_in.store, **spec.get("limiter", {}))

@@ -10,34 +10,34 @@ from airflow_provider_engagevoice.ringcx.storage.memory import MemoryStore
 from airflow_provider_engagevoice.ringcx.transport.http import HttpTransport
 
 
-def _forget(secret: str) -> None:
+def _ignore(secret: str) -> None:
     """Do nothing with a secret: outside Airflow there is no log to mask."""
 
 
 class Authenticator(ABC):
-    """A way to prove to RingCX who asks.
+    """Base class for authentication schemes.
 
-    :param mask: told every secret the moment it is known, so that logs can hide it.
-    :param share: where tokens are shared; by default within the process.
+    :param mask: called with each secret before it is used, so that logs can mask it.
+    :param store: where tokens are shared; by default within the process.
     """
 
-    mask: Callable[[str], None] = staticmethod(_forget)
+    mask: Callable[[str], None] = staticmethod(_ignore)
     store: StateStore = MemoryStore()
 
     @abstractmethod
     def headers(self, transport: HttpTransport) -> Mapping[str, str]:
-        """Give the headers that prove it, signing in where needed.
+        """Return the authentication headers; sign in if necessary.
 
         :param transport: sends the sign-in.
         :return: header names and values.
-        :raises AuthenticationError: where the credentials are refused.
+        :raises AuthenticationError: if the credentials are rejected.
         """
 
     @abstractmethod
     def refresh(self, transport: HttpTransport, rejected: Mapping[str, str]) -> None:
-        """Replace headers that RingCX rejected, unless somebody else has done so.
+        """Replace headers that RingCX rejected, unless another thread or task has already replaced them.
 
         :param transport: sends the sign-in.
-        :param rejected: the headers that were answered with 401.
-        :raises AuthenticationError: where there is no way to replace them.
+        :param rejected: the headers of the request that got a 401.
+        :raises AuthenticationError: if they cannot be replaced.
         """

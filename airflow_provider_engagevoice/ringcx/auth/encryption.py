@@ -1,85 +1,72 @@
-"""Seals what is shared, so that only a holder of the credential can read it."""
+"""Encrypts shared values with a key derived from the credential."""
 
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
-_SALT = 16
-#: What this process has opened or closed lately: making a key from a password takes a quarter of a second.
-_REMEMBERED = 8
+_SALT_SIZE = 16
+#: Number of derived keys to cache: deriving one from a password takes a quarter of a second.
+_CACHED_KEYS = 8
 
 
 class DecryptionError(Exception):
-    """A value cannot be opened or sealed.
+    """A value cannot be decrypted or encrypted.
 
-    It was torn, changed, or sealed by another credential; or this Python lacks what makes the key.
+    The ciphertext is truncated, tampered with or from another credential, or no key derivation function is
+    available in this Python.
     """
 
 
 class TokenCipher(ABC):
-    """Seals values with a key made from a secret; each value has a salt of its own.
+    """Encrypts values with a key derived from a secret; each value has its own salt.
 
     :param secret: the parts of the secret.
     """
 
     def __init__(self, secret: Sequence[str]) -> None:
         self._secret = "\0".join(secret).encode()
-        self._opened: dict[bytes, bytes | None] = {}
+        self._key = functools.lru_cache(_CACHED_KEYS)(self._derive_key)
 
-    def close(self, value: bytes) -> bytes:
-        """Seal a value.
+    def encrypt(self, value: bytes) -> bytes:
+        """Encrypt a value.
 
         :param value: the value.
-        :return: salt and sealed value.
-        :raises Broken: where no key can be made.
+        :return: salt and ciphertext.
+        :raises DecryptionError: if no key can be derived.
         """
         from cryptography.fernet import Fernet
 
-        salt = os.urandom(_SALT)
-        sealed = salt + Fernet(self._key(salt)).encrypt(value)
-        self._remember(sealed, value)
-        return sealed
+        salt = os.urandom(_SALT_SIZE)
+        return salt + Fernet(self._key(salt)).encrypt(value)
 
-    def open(self, sealed: bytes) -> bytes:
-        """Open a sealed value.
+    def decrypt(self, encrypted: bytes) -> bytes:
+        """Decrypt a value.
 
-        :param sealed: what :meth:`close` returned.
+        :param encrypted: what :meth:`encrypt` returned.
         :return: the value.
-        :raises Broken: where it is not.
+        :raises DecryptionError: if it cannot be decrypted.
         """
-        if sealed not in self._opened:
-            self._remember(sealed, self._decrypt(sealed))
-        value = self._opened[sealed]
-        if value is None:
-            raise DecryptionError
-        return value
-
-    def _decrypt(self, sealed: bytes) -> bytes | None:
         from cryptography.fernet import Fernet, InvalidToken
 
         try:
-            return Fernet(self._key(sealed[:_SALT])).decrypt(sealed[_SALT:])
+            return Fernet(self._key(encrypted[:_SALT_SIZE])).decrypt(encrypted[_SALT_SIZE:])
         except InvalidToken:
-            return None
-
-    def _remember(self, sealed: bytes, value: bytes | None) -> None:
-        while len(self._opened) >= _REMEMBERED:
-            del self._opened[next(iter(self._opened))]
-        self._opened[sealed] = value
+            raise DecryptionError from None
 
     @abstractmethod
-    def _key(self, salt: bytes) -> bytes:
-        """Make the key for a salt: 32 bytes, in URL-safe base 64."""
+    def _derive_key(self, salt: bytes) -> bytes:
+        """Derive the key for a salt: 32 bytes, in URL-safe base 64."""
 
 
 class HkdfCipher(TokenCipher):
-    """For secrets that a machine made, which nobody can guess."""
+    """Cipher for machine-generated secrets, which cannot be guessed."""
 
-    def _key(self, salt: bytes) -> bytes:
+    def _derive_key(self, salt: bytes) -> bytes:
         from cryptography.hazmat.primitives.hashes import SHA256
         from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
@@ -88,12 +75,12 @@ class HkdfCipher(TokenCipher):
 
 
 class ScryptCipher(TokenCipher):
-    """For passwords that a person made: each guess costs a quarter of a second and 16 MiB."""
+    """Cipher for passwords chosen by people: each guess costs a quarter of a second and 16 MiB."""
 
-    def _key(self, salt: bytes) -> bytes:
+    def _derive_key(self, salt: bytes) -> bytes:
         try:
-            # The parameters are OWASP's for this much memory.
+            # OWASP's parameters for this amount of memory.
             key = hashlib.scrypt(self._secret, salt=salt, n=2**14, r=8, p=5, dklen=32)
-        except (AttributeError, ValueError):  # a Python or a policy without scrypt
+        except (AttributeError, ValueError):  # a Python build or a policy without scrypt
             raise DecryptionError from None
         return base64.urlsafe_b64encode(key)

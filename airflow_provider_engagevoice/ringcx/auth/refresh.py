@@ -1,4 +1,4 @@
-"""A token that ends: shared by all tasks, and renewed in time by one of them."""
+"""Expiring access tokens, shared between tasks and refreshed by one of them ahead of expiry."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ from airflow_provider_engagevoice.ringcx.transport.http import HttpTransport
 log = logging.getLogger(__name__)
 
 REJECTION_ERRORS = (AuthenticationError, AccessDenied, InvalidRequest, NotFound)
-"""How a sign-in is refused."""
+"""Errors that mean that a sign-in was rejected."""
 
-_FIRST_POLL = 0.02
-_LONGEST_POLL = 0.25
-#: Seconds after which somebody else's sign-in is taken for stuck. One that waits for its turn within the
+_INITIAL_POLL_INTERVAL = 0.02
+_MAX_POLL_INTERVAL = 0.25
+#: Seconds after which another task's sign-in is treated as stuck. A sign-in that waits for a slot within the
 #: limit of five a minute takes up to 60.
 _STUCK_AFTER = 90.0
-_TURNS = 3
+_MAX_TURNS = 3
 
 
 @dataclass
 class _TokenSlot:
-    """One credential's token in this process; its lock lets one thread work on it and the others wait."""
+    """A credential's token in this process. Its lock lets one thread obtain a token while the others wait."""
 
-    seal: TokenCipher
+    cipher: TokenCipher
     token: AccessToken | None = None
     lock: ForkSafeLock = field(default_factory=ForkSafeLock)
 
@@ -51,183 +51,200 @@ _TOKEN_SLOTS: dict[tuple[str, str], _TokenSlot] = {}
 
 
 class RefreshingAuthenticator(Authenticator):
-    """A sign-in whose token ends and is replaced in time.
+    """Base class for authentication schemes with expiring tokens, which are refreshed ahead of expiry.
 
-    :param seal: how its secret seals what is shared.
+    :param cipher: class of the cipher that encrypts shared tokens with the secret.
     """
 
-    seal: ClassVar[type[TokenCipher]] = ScryptCipher
+    cipher: ClassVar[type[TokenCipher]] = ScryptCipher
 
     @abstractmethod
     def _identity(self) -> tuple[str, ...]:
-        """Name the credential, with nothing in it that could be guessed from its hash."""
+        """Return what identifies the credential, without anything that could be guessed from its hash."""
 
     @abstractmethod
     def _secret(self) -> tuple[str, ...]:
-        """Give what only a holder of the credential knows."""
+        """Return what only a holder of the credential knows."""
 
     @abstractmethod
     def _sign_in(self, transport: HttpTransport) -> AccessToken:
-        """Get a first token from the credential."""
+        """Return a new token for the credential."""
 
-    def _refresh(self, transport: HttpTransport, refresh: str) -> AccessToken:
-        """Get the next token from the last one's refresh token, where the way to sign in has one."""
+    def _refresh(self, transport: HttpTransport, refresh_token: str) -> AccessToken:
+        """Return a new token for a refresh token, if the scheme has any; else sign in."""
         return self._sign_in(transport)
 
     @abstractmethod
-    def _as_headers(self, access: str) -> dict[str, str]:
-        """Write a token as headers."""
+    def _as_headers(self, token: str) -> dict[str, str]:
+        """Return the headers that carry a token."""
 
     def headers(self, transport: HttpTransport) -> Mapping[str, str]:
-        slot = self._slot()
-        with slot.lock.held(transport.stop.check):
-            vault = self._vault(slot)
-            slot.token = self._newer(slot.token, vault.load())
-            if slot.token is None or not slot.token.is_fresh:
-                slot.token = self._current(transport, vault, slot.token)
-            return self._as_headers(slot.token.access)
+        slot = self._token_slot()
+        with slot.lock.held(transport.cancel_token.raise_if_cancelled):
+            cache = self._token_cache(slot)
+            slot.token = self._newer(slot.token, cache.get())
+            if slot.token is None or slot.token.needs_refresh:
+                slot.token = self._refreshed(transport, cache, slot.token)
+            return self._as_headers(slot.token.value)
 
     def refresh(self, transport: HttpTransport, rejected: Mapping[str, str]) -> None:
-        slot = self._slot()
-        with slot.lock.held(transport.stop.check):
-            if slot.token is not None and self._as_headers(slot.token.access) == rejected:
-                slot.token = self._other_than(transport, self._vault(slot), slot.token)
+        slot = self._token_slot()
+        with slot.lock.held(transport.cancel_token.raise_if_cancelled):
+            if slot.token is not None and self._as_headers(slot.token.value) == rejected:
+                slot.token = self._other_than(transport, self._token_cache(slot), slot.token)
 
-    def _newer(self, mine: AccessToken | None, shared: AccessToken | None) -> AccessToken | None:
-        """Choose the token of another task where it is newer than one's own.
+    def _newer(self, local: AccessToken | None, cached: AccessToken | None) -> AccessToken | None:
+        """Return the cached token if it is valid and newer than the local one, else the local one.
 
-        So a token that was revoked is noticed by those that are waiting without being refused themselves.
+        So tasks detect that another task has replaced a revoked token before they get a 401 themselves.
         """
-        if shared is None or not shared.is_good:
-            return mine
-        if mine is not None and (mine.access == shared.access or mine.ends >= shared.ends):
-            return mine
-        return self._known(shared)
+        if cached is None or not cached.is_valid:
+            return local
+        if local is not None and (local.value == cached.value or local.expires_at >= cached.expires_at):
+            return local
+        return self._with_mask(cached)
 
-    def _current(self, transport: HttpTransport, vault: TokenCache, last: AccessToken | None) -> AccessToken:
-        """Get a token that is fresh; or go on with one that is still good while it cannot be had."""
-        release = vault.lock()
-        if release is None and last is not None and last.is_good:
-            return last
+    def _refreshed(
+        self, transport: HttpTransport, cache: TokenCache, current: AccessToken | None
+    ) -> AccessToken:
+        """Return a fresh token, or the current one while it is valid and cannot be refreshed."""
+        release = cache.acquire_lock()
+        if release is None and current is not None and current.is_valid:
+            return current
         try:
-            return self._replace(transport, vault, release, lambda token: token.is_fresh)
+            return self._obtain(transport, cache, release, lambda token: not token.needs_refresh)
         except (AuthenticationError, RateLimited, ServiceUnavailable) as error:
-            if last is None or not last.is_good:
+            if current is None or not current.is_valid:
                 raise
-            log.warning("The token cannot be renewed yet: %s", error)
-            return last
+            log.warning("Cannot refresh the token yet, using the current one: %s", error)
+            return current
 
-    def _other_than(self, transport: HttpTransport, vault: TokenCache, rejected: AccessToken) -> AccessToken:
-        """Get a token other than the one that was rejected."""
+    def _other_than(self, transport: HttpTransport, cache: TokenCache, rejected: AccessToken) -> AccessToken:
+        """Return a valid token other than the rejected one."""
 
-        def will_do(token: AccessToken) -> bool:
-            return token.access != rejected.access and token.is_good
+        def is_acceptable(token: AccessToken) -> bool:
+            return token.value != rejected.value and token.is_valid
 
-        return self._replace(transport, vault, vault.lock(), will_do)
+        return self._obtain(transport, cache, cache.acquire_lock(), is_acceptable)
 
-    def _replace(
+    def _obtain(
         self,
         transport: HttpTransport,
-        vault: TokenCache,
+        cache: TokenCache,
         release: Callable[[], object] | None,
-        will_do: Callable[[AccessToken], bool],
+        is_acceptable: Callable[[AccessToken], bool],
     ) -> AccessToken:
-        """Sign in, or wait for who does.
+        """Return a token of another task if it is acceptable, else refresh or sign in.
 
-        :param release: ends this task's turn to sign in; None where it is somebody else's.
-        :param will_do: tells whether somebody else's token is what is sought.
+        :param release: releases the lock for signing in; None if another task holds it.
+        :param is_acceptable: returns whether another task's token can be used.
         """
         if release is None:
-            found, release = self._watch(transport, vault, will_do)
-            if found is not None:
-                return found
+            token, release = self._wait_for_other_task(transport, cache, is_acceptable)
+            if token is not None:
+                return token
         try:
-            found = self._found(vault, will_do)
-            # Without the lock somebody else may be using what renews the token, and it can be used once.
-            return found or self._replaced(transport, vault, vault.load() if release is not None else None)
+            token = self._cached_token(cache, is_acceptable)
+            if token is not None:
+                return token
+            # Without the lock, another task may be using the single-use refresh token.
+            return self._new_token(transport, cache, cache.get() if release is not None else None)
         finally:
             if release is not None:
                 release()
 
-    def _watch(
-        self, transport: HttpTransport, vault: TokenCache, will_do: Callable[[AccessToken], bool]
+    def _wait_for_other_task(
+        self, transport: HttpTransport, cache: TokenCache, is_acceptable: Callable[[AccessToken], bool]
     ) -> tuple[AccessToken | None, Callable[[], object] | None]:
-        """Wait for the token of who is signing in, or to be the one who does."""
-        pause = _FIRST_POLL
-        for turn in range(_TURNS):
-            begun, told = time.monotonic(), False
-            while (waited := time.monotonic() - begun) < _STUCK_AFTER:
-                if waited > LOG_WAIT_AFTER and not told:
-                    told = True
+        """Wait until another task has signed in or its lock is free.
+
+        :return: its token, or the function that releases the lock; neither if it is stuck.
+        """
+        pause = _INITIAL_POLL_INTERVAL
+        for turn in range(_MAX_TURNS):
+            started_at, logged = time.monotonic(), False
+            while (waited := time.monotonic() - started_at) < _STUCK_AFTER:
+                if waited > LOG_WAIT_AFTER and not logged:
+                    logged = True
                     log.info(
-                        "Waiting for another task to sign in: %.0f s more at most", _STUCK_AFTER - waited
+                        "Waiting for another task to sign in: at most %.0f s left", _STUCK_AFTER - waited
                     )
-                transport.stop.sleep(pause)
-                pause = min(pause * 1.2, _LONGEST_POLL)
-                found = self._found(vault, will_do)
-                release = vault.lock(turn) if found is None else None
-                if found is not None or release is not None:
-                    return found, release
-            log.warning("Another task has been signing in for %.0f s; not waiting for it", _STUCK_AFTER)
+                transport.cancel_token.sleep(pause)
+                pause = min(pause * 1.2, _MAX_POLL_INTERVAL)
+                token = self._cached_token(cache, is_acceptable)
+                release = cache.acquire_lock(turn) if token is None else None
+                if token is not None or release is not None:
+                    return token, release
+            log.warning("Another task has been signing in for %.0f s; no longer waiting for it", _STUCK_AFTER)
         return None, None
 
-    def _found(self, vault: TokenCache, will_do: Callable[[AccessToken], bool]) -> AccessToken | None:
-        """Look for another task's token.
+    def _cached_token(
+        self, cache: TokenCache, is_acceptable: Callable[[AccessToken], bool]
+    ) -> AccessToken | None:
+        """Return another task's token, if it is acceptable.
 
-        :raises AuthenticationError: where another task has just been refused.
+        :raises AuthenticationError: if another task's sign-in has just been rejected.
         """
-        shared = vault.load()
-        if shared is not None and will_do(shared):
-            return self._known(shared)
-        refusal = vault.refusal()
-        if refusal is not None:
-            raise refusal
+        cached = cache.get()
+        if cached is not None and is_acceptable(cached):
+            return self._with_mask(cached)
+        rejection = cache.cached_rejection()
+        if rejection is not None:
+            raise rejection
         return None
 
-    def _replaced(self, transport: HttpTransport, vault: TokenCache, last: AccessToken | None) -> AccessToken:
-        """Sign in, and let the others know how it ended."""
+    def _new_token(
+        self, transport: HttpTransport, cache: TokenCache, previous: AccessToken | None
+    ) -> AccessToken:
+        """Refresh or sign in, and cache the result for the other tasks."""
         try:
-            token = self._next(transport, vault, last)
+            token = self._refresh_or_sign_in(transport, cache, previous)
         except AuthenticationError as error:
-            vault.save_refusal(error)
+            cache.cache_rejection(error)
             raise
-        vault.save(token)
+        cache.set(token)
         return token
 
-    def _next(self, transport: HttpTransport, vault: TokenCache, last: AccessToken | None) -> AccessToken:
-        if last is not None and last.refresh is not None:
-            vault.spend(last)
+    def _refresh_or_sign_in(
+        self, transport: HttpTransport, cache: TokenCache, previous: AccessToken | None
+    ) -> AccessToken:
+        if previous is not None and previous.refresh_token is not None:
+            cache.drop_refresh_token(previous)
             try:
-                return self._refresh(transport, last.refresh)
+                return self._refresh(transport, previous.refresh_token)
             except (*REJECTION_ERRORS, UnexpectedResponse, ServiceUnavailable) as error:
-                log.info("The token cannot be renewed (%s); signing in anew", error)
+                log.info("Token refresh failed (%s); signing in again", error)
         return self._sign_in(transport)
 
-    def _slot(self) -> _TokenSlot:
-        # Within the process, and only there, the secret is part of the name: with a wrong one nobody gets
-        # the token of the right one.
+    def _token_slot(self) -> _TokenSlot:
+        # Within the process, and only there, the secret is part of the key: a client with a wrong secret must
+        # not get the token of the right one.
         secret = hashlib.sha256("\0".join(self._secret()).encode()).hexdigest()
-        name = (self._key(), secret)
-        if name not in _TOKEN_SLOTS:
-            _TOKEN_SLOTS.setdefault(name, _TokenSlot(self.seal(self._secret())))
-        return _TOKEN_SLOTS[name]
+        key = (self._cache_key(), secret)
+        if key not in _TOKEN_SLOTS:
+            _TOKEN_SLOTS.setdefault(key, _TokenSlot(self.cipher(self._secret())))
+        return _TOKEN_SLOTS[key]
 
-    def _vault(self, slot: _TokenSlot) -> TokenCache:
-        return TokenCache(self.store, self._key(), slot.seal)
+    def _token_cache(self, slot: _TokenSlot) -> TokenCache:
+        return TokenCache(self.store, self._cache_key(), slot.cipher)
 
-    def _key(self) -> str:
+    def _cache_key(self) -> str:
         return hashlib.sha256("\0".join((type(self).__name__, *self._identity())).encode()).hexdigest()
 
-    def _known(self, token: AccessToken) -> AccessToken:
-        """Let logs hide a token that another task has got."""
-        self.mask(token.access)
-        if token.refresh is not None:
-            self.mask(token.refresh)
+    def _with_mask(self, token: AccessToken) -> AccessToken:
+        """Mask another task's token in logs, and return it."""
+        self.mask(token.value)
+        if token.refresh_token is not None:
+            self.mask(token.refresh_token)
         return token
 
-    def _masked(self, body: Any, key: str) -> str:
+    def _read_secret(self, body: Any, key: str) -> str:
+        """Return a secret from the response of a sign-in, masked in logs.
+
+        :raises UnexpectedResponse: if it is missing.
+        """
         value = body.get(key) if isinstance(body, dict) else None
         if not isinstance(value, str) or not value:
-            raise UnexpectedResponse(f"The sign-in was answered without {key}")
+            raise UnexpectedResponse(f"The response to the sign-in lacks {key}")
         self.mask(value)
         return value

@@ -1,4 +1,4 @@
-"""The ways to sign in to RingCX."""
+"""Authentication schemes of RingCX."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ from airflow_provider_engagevoice.ringcx.auth.token_cache import AccessToken
 from airflow_provider_engagevoice.ringcx.exceptions import AuthenticationError, EngageVoiceError
 from airflow_provider_engagevoice.ringcx.transport.http import ApiRequest, HttpTransport
 
-#: Source: guide, "RingCentral authentication": RingCX tokens live five minutes.
-_TOKEN_LIFE = 300.0
-#: A token is renewed this long before its end, so that it outlives the request it is sent with.
-_RENEW_AHEAD = 60.0
-#: Source: guide, "Legacy authentication": about one hour, longer while in use.
-_LEGACY_LIFE = 3600.0
+#: Lifetime of RingCX tokens, in seconds. Source: guide, "RingCentral authentication".
+_TOKEN_LIFETIME = 300.0
+#: Seconds before its expiry at which a token is refreshed, so that it does not expire during a request.
+_REFRESH_AHEAD = 60.0
+#: Lifetime of legacy tokens, in seconds. Source: guide, "Legacy authentication": about one hour, longer while
+#: in use.
+_LEGACY_TOKEN_LIFETIME = 3600.0
 
 
 @dataclass(repr=False)
@@ -33,61 +34,61 @@ class ApiTokenAuth(Authenticator):
     """
 
     token: str
-    _named: bool = field(default=False, init=False)
+    _is_masked: bool = field(default=False, init=False)
 
     def headers(self, transport: HttpTransport) -> Mapping[str, str]:
-        if not self._named:
-            # Once, not with every request: in a worker it costs a message to Airflow's supervisor.
+        if not self._is_masked:
+            # Once, not for each request: in a worker it costs a message to Airflow's supervisor.
             self.mask(self.token)
-            self._named = True
+            self._is_masked = True
         return {"X-Auth-Token": self.token}
 
     def refresh(self, transport: HttpTransport, rejected: Mapping[str, str]) -> None:
         raise AuthenticationError(
-            "RingCX refused the permanent API token; check the connection's password", status=401
+            "RingCX rejected the permanent API token; check the connection's password", status=401
         )
 
 
-class _Bearer(RefreshingAuthenticator):
-    """A sign-in that ends in RingCX's bearer token."""
+class _BearerAuthenticator(RefreshingAuthenticator):
+    """Base class for schemes that use RingCX's bearer token."""
 
     host: str
 
-    def _refresh(self, transport: HttpTransport, refresh: str) -> AccessToken:
-        # Source: guide, "RingCentral authentication": both tokens are replaced.
-        call = ApiRequest(
+    def _refresh(self, transport: HttpTransport, refresh_token: str) -> AccessToken:
+        # The response replaces both tokens. Source: guide, "RingCentral authentication".
+        request = ApiRequest(
             "POST",
             f"{self.host}/api/auth/token/refresh",
             True,
-            form={"refresh_token": refresh},
+            form={"refresh_token": refresh_token},
             single_use=True,
         )
-        return self._bearer(transport.send(call))
+        return self._parse_token(transport.send(request))
 
-    def _bearer(self, body: Any) -> AccessToken:
-        """Read RingCX's own token. Source: contract, ``AccessTokenUserDetails``."""
-        access = self._masked(body, "accessToken")
-        refresh = self._masked(body, "refreshToken") if body.get("refreshToken") else None
-        return AccessToken(access, time.monotonic() + _TOKEN_LIFE, _RENEW_AHEAD, refresh)
+    def _parse_token(self, body: Any) -> AccessToken:
+        """Return RingCX's token from a response. Source: contract, ``AccessTokenUserDetails``."""
+        value = self._read_secret(body, "accessToken")
+        refresh_token = self._read_secret(body, "refreshToken") if body.get("refreshToken") else None
+        return AccessToken(value, time.monotonic() + _TOKEN_LIFETIME, _REFRESH_AHEAD, refresh_token)
 
-    def _as_headers(self, access: str) -> dict[str, str]:
-        return {"Authorization": f"Bearer {access}"}
+    def _as_headers(self, token: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {token}"}
 
 
 @dataclass(repr=False)
-class RingCentralJwtAuth(_Bearer):
-    """A JWT of the RingCentral platform, exchanged for RingCX's token.
+class RingCentralJwtAuth(_BearerAuthenticator):
+    """JWT of the RingCentral platform, exchanged for RingCX's token.
 
     Source: guide, "RingCentral authentication".
 
-    :param host: RingCX, such as ``https://ringcx.ringcentral.com``.
-    :param client_id: of the RingCentral app.
-    :param client_secret: of the RingCentral app.
-    :param jwt: of the RingCentral user.
-    :param rc_host: the RingCentral platform.
+    :param host: URL of RingCX, such as ``https://ringcx.ringcentral.com``.
+    :param client_id: client id of the RingCentral app.
+    :param client_secret: client secret of the RingCentral app.
+    :param jwt: JWT of the RingCentral user.
+    :param rc_host: URL of the RingCentral platform.
     """
 
-    seal = HkdfCipher
+    cipher = HkdfCipher
 
     host: str
     client_id: str
@@ -96,7 +97,7 @@ class RingCentralJwtAuth(_Bearer):
     rc_host: str = "https://platform.ringcentral.com"
 
     def _identity(self) -> tuple[str, ...]:
-        # Secrets that a machine made cannot be guessed from the hash that they are part of.
+        # The secrets are machine-generated: they cannot be guessed from a hash.
         return (self.host, self.rc_host, self.client_id, self.client_secret, self.jwt)
 
     def _secret(self) -> tuple[str, ...]:
@@ -113,10 +114,10 @@ class RingCentralJwtAuth(_Bearer):
             basic=(self.client_id, self.client_secret),
         )
         try:
-            platform_token = self._masked(transport.send(grant), "access_token")
+            platform_token = self._read_secret(transport.send(grant), "access_token")
         except REJECTION_ERRORS as error:
-            raise _refused(
-                "RingCentral refused the sign-in; check the connection's login (client id), password "
+            raise _credentials_rejected(
+                "RingCentral rejected the sign-in; check the connection's login (client id), password "
                 "(client secret) and extra jwt_token",
                 error,
             ) from None
@@ -126,21 +127,21 @@ class RingCentralJwtAuth(_Bearer):
             True,
             params={"includeRefresh": "true"},
             form={"rcAccessToken": platform_token, "rcTokenType": "Bearer"},
-            # The limit is the app's, whichever of its users signs in.
+            # The limit applies to the app, whichever of its users signs in.
             rate_limit_scope=hashlib.sha256(f"{self.rc_host}\0{self.client_id}".encode()).hexdigest(),
         )
         try:
-            return self._bearer(transport.send(exchange))
+            return self._parse_token(transport.send(exchange))
         except REJECTION_ERRORS as error:
-            raise _refused(
-                "RingCX refused the RingCentral user; check that the user has a RingCX role and the app the "
+            raise _credentials_rejected(
+                "RingCX rejected the RingCentral user; check that the user has a RingCX role and the app the "
                 "ReadAccounts scope",
                 error,
             ) from None
 
 
-class _WithoutQuery(logging.Filter):
-    """Cuts the query off the addresses in a log record."""
+class _QueryRemover(logging.Filter):
+    """Log filter that removes the query from the URLs in a record."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if isinstance(record.args, tuple):
@@ -152,17 +153,17 @@ class _WithoutQuery(logging.Filter):
 
 
 _ENGAGE_PATH = "/api/auth/login/admin"
-_WITHOUT_QUERY = _WithoutQuery()
+_QUERY_REMOVER = _QueryRemover()
 
 
 @dataclass(repr=False)
-class EngageUserAuth(_Bearer):
+class EngageUserAuth(_BearerAuthenticator):
     """User name and password of a RingCX-native user. Source: contract, ``/api/auth/login/admin``.
 
-    :param host: RingCX.
+    :param host: URL of RingCX.
     :param username: the user.
     :param password: the user's password.
-    :param platform_id: the platform the user belongs to.
+    :param platform_id: the platform to which the user belongs.
     """
 
     host: str
@@ -177,22 +178,22 @@ class EngageUserAuth(_Bearer):
         return (self.password,)
 
     def _sign_in(self, transport: HttpTransport) -> AccessToken:
-        # RingCX takes the password in the query. urllib3 logs addresses at DEBUG, and not every log that
-        # Airflow writes goes through its masker.
-        logging.getLogger("urllib3.connectionpool").addFilter(_WITHOUT_QUERY)
+        # RingCX requires the password in the query. urllib3 logs URLs at DEBUG, and not all of Airflow's logs
+        # pass through its secrets masker.
+        logging.getLogger("urllib3.connectionpool").addFilter(_QUERY_REMOVER)
         self.mask(self.password)
         self.mask(quote_plus(self.password))
-        call = ApiRequest(
+        request = ApiRequest(
             "POST",
             f"{self.host}{_ENGAGE_PATH}",
             True,
             params={"username": self.username, "password": self.password, "platformId": self.platform_id},
         )
         try:
-            return self._bearer(transport.send(call))
+            return self._parse_token(transport.send(request))
         except REJECTION_ERRORS as error:
-            raise _refused(
-                "RingCX refused the sign-in; check the connection's login, password and extra platform_id",
+            raise _credentials_rejected(
+                "RingCX rejected the sign-in; check the connection's login, password and extra platform_id",
                 error,
             ) from None
 
@@ -201,7 +202,7 @@ class EngageUserAuth(_Bearer):
 class LegacyPortalAuth(RefreshingAuthenticator):
     """User name and password of a legacy portal. Source: guide, "Legacy authentication".
 
-    :param host: the portal, such as ``https://portal.vacd.biz``.
+    :param host: URL of the portal, such as ``https://portal.vacd.biz``.
     :param username: the user.
     :param password: the user's password.
     """
@@ -218,23 +219,23 @@ class LegacyPortalAuth(RefreshingAuthenticator):
 
     def _sign_in(self, transport: HttpTransport) -> AccessToken:
         self.mask(self.password)
-        call = ApiRequest(
+        request = ApiRequest(
             "POST",
             f"{self.host}/api/v1/auth/login",
             True,
             form={"username": self.username, "password": self.password},
         )
         try:
-            access = self._masked(transport.send(call), "authToken")
+            token = self._read_secret(transport.send(request), "authToken")
         except REJECTION_ERRORS as error:
-            raise _refused(
-                "The legacy portal refused the sign-in; check the connection's login and password", error
+            raise _credentials_rejected(
+                "The legacy portal rejected the sign-in; check the connection's login and password", error
             ) from None
-        return AccessToken(access, time.monotonic() + _LEGACY_LIFE, _RENEW_AHEAD)
+        return AccessToken(token, time.monotonic() + _LEGACY_TOKEN_LIFETIME, _REFRESH_AHEAD)
 
-    def _as_headers(self, access: str) -> dict[str, str]:
-        return {"X-Auth-Token": access}
+    def _as_headers(self, token: str) -> dict[str, str]:
+        return {"X-Auth-Token": token}
 
 
-def _refused(advice: str, error: EngageVoiceError) -> AuthenticationError:
+def _credentials_rejected(advice: str, error: EngageVoiceError) -> AuthenticationError:
     return AuthenticationError(f"{advice} ({error})", status=error.status, request=error.request)

@@ -1,4 +1,4 @@
-"""A token, and where it is kept for all tasks: sealed, in a share."""
+"""Access tokens and their encrypted cache, shared by all tasks of a credential."""
 
 from __future__ import annotations
 
@@ -13,129 +13,132 @@ from airflow_provider_engagevoice.ringcx.auth.encryption import DecryptionError,
 from airflow_provider_engagevoice.ringcx.exceptions import AuthenticationError
 from airflow_provider_engagevoice.ringcx.storage.base import StateStore
 
-#: A token that ends sooner than this is no good any more; who waits for another to renew it has so long.
-_LAST_SECONDS = 20.0
-#: A token that has ended is kept for so many seconds more, for what renews it.
-_RENEWABLE = 1800.0
-REFUSAL_LIFE = 30.0
-"""How long a refusal is remembered, so that many tasks do not use up the five sign-ins a minute on it."""
-#: Seconds that a lock outlives its holder in a share that cannot tell.
-_LOCK_LIFE = 15.0
+#: Minimum remaining lifetime of a usable token, in seconds; also bounds the wait for another task's refresh.
+_MIN_LIFETIME = 20.0
+#: Seconds for which an expired token is kept because of its refresh token.
+_REFRESHABLE_FOR = 1800.0
+REJECTION_LIFETIME = 30.0
+"""Seconds for which a rejection is cached, so that many tasks do not use up the five sign-ins a minute."""
+#: Seconds until a lock expires after its holder died, in a store that cannot detect that.
+_LOCK_LIFETIME = 15.0
 
 
 @dataclass(frozen=True, repr=False)
 class AccessToken:
-    """A token that ends.
+    """An expiring access token.
 
-    :param access: what requests carry.
-    :param ends: when it ends, on the monotonic clock.
-    :param renew_ahead: seconds before its end when it is best replaced.
-    :param refresh: what replaces it, once; None where only a new sign-in does.
+    :param value: the token that requests carry.
+    :param expires_at: when it expires, on the monotonic clock.
+    :param refresh_ahead: seconds before the expiry from which it should be refreshed.
+    :param refresh_token: single-use token to refresh it with; None if only a new sign-in can replace it.
     """
 
-    access: str
-    ends: float
-    renew_ahead: float
-    refresh: str | None = None
+    value: str
+    expires_at: float
+    refresh_ahead: float
+    refresh_token: str | None = None
 
     @property
-    def left(self) -> float:
-        """Seconds until it ends."""
-        return self.ends - time.monotonic()
+    def seconds_left(self) -> float:
+        """Seconds until it expires."""
+        return self.expires_at - time.monotonic()
 
     @property
-    def is_fresh(self) -> bool:
-        """It need not be replaced yet."""
-        return self.left > self.renew_ahead
+    def needs_refresh(self) -> bool:
+        """Whether it should be refreshed."""
+        return self.seconds_left <= self.refresh_ahead
 
     @property
-    def is_good(self) -> bool:
-        """It outlives a request."""
-        return self.left > min(_LAST_SECONDS, self.renew_ahead)
+    def is_valid(self) -> bool:
+        """Whether it is valid for long enough to send a request with it."""
+        return self.seconds_left > min(_MIN_LIFETIME, self.refresh_ahead)
 
 
 @dataclass(frozen=True, repr=False)
 class TokenCache:
-    """A credential's token in a share.
+    """Cache of a credential's token in a store.
 
-    :param share: the share.
-    :param key: what it is called there; tells nothing of the secret.
-    :param seal: opens and closes it.
+    :param store: the store.
+    :param key: name of the token in the store; reveals nothing about the secret.
+    :param cipher: encrypts the token.
     """
 
     store: StateStore
     key: str
-    seal: TokenCipher
+    cipher: TokenCipher
 
-    def load(self) -> AccessToken | None:
-        """Read the token.
+    def get(self) -> AccessToken | None:
+        """Return the token.
 
-        :return: the token, which may have ended; None where there is none that can be read.
+        :return: the token, which may have expired; None if there is none or it cannot be decrypted.
         """
-        found = self._open(self.key)
+        found = self._get(self.key)
         if found is None:
             return None
-        kept, left = found
+        fields, left = found
         try:
-            # Whatever became of the share's clock, no token lives longer than when it was new.
-            left = min(left - kept["after"], kept["life"])
-            return AccessToken(kept["access"], time.monotonic() + left, kept["renew_ahead"], kept["refresh"])
-        except (KeyError, TypeError):  # another version of this package wrote it
+            # Limited to the initial lifetime, in case the store's clock has changed.
+            left = min(left - fields["after"], fields["life"])
+            return AccessToken(
+                fields["access"], time.monotonic() + left, fields["renew_ahead"], fields["refresh"]
+            )
+        except (KeyError, TypeError):  # written by another version of this package
             return None
 
-    def save(self, token: AccessToken) -> None:
-        """Keep a token for the others."""
-        life = max(token.left, 0.0)
-        after = _RENEWABLE if token.refresh is not None else 0.0
-        kept = {
-            "access": token.access,
+    def set(self, token: AccessToken) -> None:
+        """Store a token for all tasks."""
+        life = max(token.seconds_left, 0.0)
+        after = _REFRESHABLE_FOR if token.refresh_token is not None else 0.0
+        fields = {
+            "access": token.value,
             "life": life,
             "after": after,
-            "renew_ahead": token.renew_ahead,
-            "refresh": token.refresh,
+            "renew_ahead": token.refresh_ahead,
+            "refresh": token.refresh_token,
         }
-        self._save(self.key, kept, life + after)
+        self._set(self.key, fields, life + after)
 
-    def spend(self, token: AccessToken) -> None:
-        """Take out what renews a token, so that nobody uses it twice, even if this process is killed."""
-        if token.left > 0:
-            self.save(AccessToken(token.access, token.ends, token.renew_ahead))
+    def drop_refresh_token(self, token: AccessToken) -> None:
+        """Remove a refresh token before its use, so that it is used once even if this task is killed."""
+        if token.seconds_left > 0:
+            self.set(AccessToken(token.value, token.expires_at, token.refresh_ahead))
         else:
             self.store.delete(self.key)
 
-    def refusal(self) -> AuthenticationError | None:
-        """Tell whether somebody has just been refused with this very credential."""
-        found = self._open(f"{self.key} refused")
+    def cached_rejection(self) -> AuthenticationError | None:
+        """Return the error if this credential was rejected in the last ``REJECTION_LIFETIME`` seconds."""
+        found = self._get(f"{self.key} refused")
         if found is None:
             return None
-        kept, left = found
+        fields, left = found
         return AuthenticationError(
-            f"{kept.get('refused')} (not tried again for {left:.0f} s)", status=kept.get("status")
+            f"{fields.get('refused')} (not retried for {left:.0f} s)", status=fields.get("status")
         )
 
-    def save_refusal(self, error: AuthenticationError) -> None:
-        """Let the others know that the credential is refused."""
-        self._save(f"{self.key} refused", {"refused": str(error), "status": error.status}, REFUSAL_LIFE)
+    def cache_rejection(self, error: AuthenticationError) -> None:
+        """Store the error of a sign-in whose credential was rejected, for all tasks."""
+        fields = {"refused": str(error), "status": error.status}
+        self._set(f"{self.key} refused", fields, REJECTION_LIFETIME)
 
-    def lock(self, turn: int = 0) -> Callable[[], object] | None:
-        """Be the one who signs in.
+    def acquire_lock(self, turn: int = 0) -> Callable[[], object] | None:
+        """Acquire the lock that allows one task to sign in.
 
-        :param turn: how many holders before have kept the lock for too long.
-        :return: what ends it; None where somebody else is the one.
+        :param turn: how many earlier holders have exceeded the time limit; each turn has its own lock.
+        :return: a function that releases the lock; None if another task holds it.
         """
-        return self.store.acquire_lock(f"{self.key} {turn}", _LOCK_LIFE)
+        return self.store.acquire_lock(f"{self.key} {turn}", _LOCK_LIFETIME)
 
-    def _open(self, key: str) -> tuple[dict[str, Any], float] | None:
+    def _get(self, key: str) -> tuple[dict[str, Any], float] | None:
         found = self.store.get(key)
         if found is None:
             return None
         try:
-            kept = json.loads(self.seal.open(found[0]))
+            fields = json.loads(self.cipher.decrypt(found[0]))
         except (DecryptionError, ValueError):
             return None
-        return (kept, found[1]) if isinstance(kept, dict) else None
+        return (fields, found[1]) if isinstance(fields, dict) else None
 
-    def _save(self, key: str, kept: Mapping[str, Any], lifetime: float) -> None:
-        # Where it cannot be sealed, it is kept within this process only.
+    def _set(self, key: str, fields: Mapping[str, Any], lifetime: float) -> None:
+        # If it cannot be encrypted, the token is used within this process only.
         with contextlib.suppress(DecryptionError):
-            self.store.set(key, self.seal.close(json.dumps(kept).encode()), lifetime)
+            self.store.set(key, self.cipher.encrypt(json.dumps(fields).encode()), lifetime)

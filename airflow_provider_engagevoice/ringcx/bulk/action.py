@@ -1,4 +1,4 @@
-"""A bulk action and its result."""
+"""Bulk action and its result."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
-from airflow_provider_engagevoice.ringcx.bulk.options import check_source, check_verifiable
+from airflow_provider_engagevoice.ringcx.bulk.options import check_move_verifiable, check_verifiable
 from airflow_provider_engagevoice.ringcx.campaigns import Campaign
 from airflow_provider_engagevoice.ringcx.criteria import CHUNK_SIZE
 from airflow_provider_engagevoice.ringcx.leads.action_params import find_action, parse_params, with_defaults
@@ -28,12 +28,13 @@ class _Counts(TypedDict):
 
 
 class ActionResult(_Counts, total=False):
-    """What an action did.
+    """Result of a bulk action.
 
-    Counts are RingCX's own (contract, ``LeadActionResult``), summed over requests. ``leads_matched`` is
-    counted before the act; ``requests`` are the requests that acted. A move adds ``campaign_id``,
-    ``list_id`` (None where no list was made) and ``list_name`` of its target. ``ids_rejected`` is there
-    where ``on_rejected`` is not ``"fail"``, ``ids_not_found`` where a report was asked for.
+    Counts are those that RingCX returns (contract, ``LeadActionResult``), summed over all requests.
+
+    ``leads_matched`` is counted before the action. ``requests`` counts the requests that changed leads or may
+    have. A move adds ``campaign_id``, ``list_id`` (None if no list was made) and ``list_name`` of its target.
+    ``ids_rejected`` is present unless ``on_rejected`` is ``"fail"``, ``ids_not_found`` if there is a report.
     """
 
     ids_rejected: int
@@ -45,23 +46,23 @@ class ActionResult(_Counts, total=False):
 
 @dataclass(frozen=True)
 class BulkAction:
-    """One action on one selection, checked and ready to be done.
+    """A lead action on a selection, with validated parameters and options.
 
-    :param action: the action.
+    :param spec: the action's row in the table of lead actions.
     :param selection: the leads.
-    :param params: the action's ``paramMap``.
-    :param dry_run: count the leads and do nothing.
-    :param max_leads: refuse to act on more leads than this; None for no bound.
-    :param chunk_size: most ids in one request.
-    :param target: the campaign of a move, where it has been looked up already.
-    :param on_rejected: where RingCX rejects a request: ``"fail"`` ends there, ``"continue"`` does the others
-        and fails then, ``"ignore"`` does the others.
-    :param report: file for the ids that were rejected or not found; None for none.
-    :param verify: look afterwards whether all is done, and repeat the act where it is not.
-    :param given: the parameters that were given, where more were filled in; None for ``params``.
+    :param params: the action's ``paramMap``, with defaults filled in.
+    :param dry_run: only count the leads.
+    :param max_leads: fail if more leads match; None for no limit.
+    :param chunk_size: maximum number of ids in one request.
+    :param target: target campaign of a move, if it is known already.
+    :param on_rejected: what to do if RingCX rejects a request: ``"fail"`` stops there, ``"continue"`` sends
+        the remaining requests and fails at the end, ``"ignore"`` sends the remaining requests.
+    :param report: path of the report of unprocessed ids; None for no report.
+    :param verify: count afterwards which leads are not in the expected state, and retry for those.
+    :param authored_params: the parameters without the defaults that were filled in; None if there are none.
     """
 
-    action: Action
+    spec: Action
     selection: Selection
     params: Mapping[str, Any]
     dry_run: bool = False
@@ -71,45 +72,61 @@ class BulkAction:
     on_rejected: str = "fail"
     report: str | os.PathLike[str] | None = None
     verify: bool = False
-    given: Mapping[str, Any] | None = None
+    authored_params: Mapping[str, Any] | None = None
 
     @classmethod
-    def of(cls, lead_action: object, selection: Selection, params: object, **bounds: Any) -> BulkAction:
-        """Check an action and its parameters.
+    def create(cls, lead_action: object, selection: Selection, params: object, **options: Any) -> BulkAction:
+        """Return a bulk action with validated parameters.
 
-        :param lead_action: the action's name.
+        :param lead_action: name of the action.
         :param selection: the leads.
-        :param params: the action's parameters, as rendered.
-        :param bounds: the other fields.
-        :return: the act.
-        :raises InvalidParameter: where the action is unknown, or a parameter missing or wrong, or it cannot
-            be verified.
+        :param params: parameters of the action, as rendered.
+        :param options: other fields of this class.
+        :return: the bulk action.
+        :raises InvalidParameter: if the action is unknown, a parameter is missing or wrong, or the action
+            cannot be verified.
         """
-        action = find_action(lead_action)
-        given = parse_params(action, params)
-        act = cls(action, selection, with_defaults(action, given), given=given, **bounds)
-        if act.verify:
-            check_verifiable(action, given)
-            if not selection.empty:
-                check_source(action, given, selection)
-        return act
+        spec = find_action(lead_action)
+        authored = parse_params(spec, params)
+        action = cls(spec, selection, with_defaults(spec, authored), authored_params=authored, **options)
+        if action.verify:
+            check_verifiable(spec, authored)
+            if not selection.empty_reason:
+                check_move_verifiable(spec, authored, selection)
+        return action
+
+    @property
+    def name(self) -> str:
+        """Name of the lead action, such as ``CANCEL_LEADS``."""
+        return self.spec.name
+
+    @property
+    def is_retry_safe(self) -> bool:
+        """Whether a request of this action may be sent again if its outcome is unknown."""
+        return self.spec.is_retry_safe(self.params)
+
+    @property
+    def generated_params(self) -> dict[str, Any]:
+        """The parameters that were filled in with defaults, such as the current time."""
+        authored = self.authored_params
+        return {name: value for name, value in self.params.items() if authored and name not in authored}
 
     def chunks(self) -> Chunks:
-        """Cut the selection into what one request takes.
+        """Split the selection into chunks of one request each.
 
-        :return: the parts; only one where doing the action to parts is not the same.
+        :return: the chunks; a single one if the action on chunks would differ from the action on the whole.
         """
-        size = self.chunk_size if self.action.chunkable else None
-        return self.selection.chunks(size, disjoint=not self.action.is_retry_safe(self.params))
+        size = self.chunk_size if self.spec.chunkable else None
+        return self.selection.chunks(size, disjoint=not self.is_retry_safe)
 
 
 def empty_result(lead_action: str, account_id: str, *, dry_run: bool) -> ActionResult:
-    """Make the summary of an action before it has done anything.
+    """Return the result of an action that has not sent a request.
 
-    :param lead_action: the action's name.
+    :param lead_action: name of the action.
     :param account_id: the sub-account.
-    :param dry_run: nothing will be done.
-    :return: the summary, all counts zero.
+    :param dry_run: whether the action only counts leads.
+    :return: the result, with all counts zero.
     """
     return ActionResult(
         lead_action=lead_action,

@@ -1,4 +1,4 @@
-"""What has been done of a chunked action, kept so that another try goes on instead of starting over."""
+"""Checkpoints of a bulk action: a retry of the task resumes from them."""
 
 from __future__ import annotations
 
@@ -16,164 +16,157 @@ from airflow_provider_engagevoice.ringcx.leads.selection import IDENTITIES, Chun
 
 log = logging.getLogger(__name__)
 
+#: Part of every fingerprint. Increase it if the fields of :class:`Checkpoint` change, so that a checkpoint
+#: of another version of the package is not resumed from.
+_VERSION = 2
+
 
 @dataclass
 class Checkpoint:
-    """How far an action has come. Between tries of a task it is kept in a :class:`CheckpointStore`.
+    """Progress of a bulk action, kept between attempts of a task in a :class:`CheckpointStore`.
 
-    It holds numbers of requests, never a lead's data: the same input gives the same requests.
+    It holds chunk numbers and counts, but no lead's data: the same input is split into the same chunks.
 
-    :param fingerprint: of all that the action is made of; another one is another action.
-    :param next: first request that has not been sent; those before it have an outcome.
-    :param again: requests among those that RingCX rejected, so that they may be sent again.
-    :param begun: a request that was sent, or was about to be, and whose outcome is not known.
-    :param matched: leads that one was for.
-    :param told: somebody is being told that its outcome is not known.
-    :param params: what the ``paramMap`` of the next request has besides what was given.
-    :param older: lists of a move's target before the move; None where it makes no list.
-    :param counts: the counts of the summary so far.
-    :param reported: bytes of the report about these requests.
-    :param finished: the action has been done.
+    :param fingerprint: fingerprint of the action and its input; a checkpoint of another input is not used.
+    :param next: first chunk that has not been sent; all chunks before it have an outcome.
+    :param rejected: chunks before it that RingCX rejected; a later attempt sends them again.
+    :param in_flight: chunk that was sent or about to be sent and whose outcome is not known yet.
+    :param matched: number of leads of the chunk in flight.
+    :param outcome_reported: ``OutcomeUnknown`` has been raised for the chunk in flight.
+    :param params: generated parameters, and the list id of a move into a new list once it is known.
+    :param previous_list_ids: lists of a move's target before the move; None if it makes no list.
+    :param counts: the result so far.
+    :param report_bytes: size of the report of these chunks.
+    :param finished: the action is complete.
     """
 
     fingerprint: str
     next: int = 0
-    again: list[int] = field(default_factory=list)
-    begun: int | None = None
+    rejected: list[int] = field(default_factory=list)
+    in_flight: int | None = None
     matched: int = 0
-    told: bool = False
+    outcome_reported: bool = False
     params: dict[str, Any] = field(default_factory=dict)
-    older: list[int] | None = None
+    previous_list_ids: list[int] | None = None
     counts: dict[str, Any] = field(default_factory=dict)
-    reported: int = 0
+    report_bytes: int = 0
     finished: bool = False
 
     @property
-    def done(self) -> int:
-        """How many requests have been done."""
-        return self.next - len(self.again)
+    def completed(self) -> int:
+        """Number of chunks that RingCX accepted."""
+        return self.next - len(self.rejected)
 
     @classmethod
-    def of(cls, kept: Mapping[str, Any]) -> Checkpoint:
-        """Read what was written."""
+    def from_json(cls, saved: Mapping[str, Any]) -> Checkpoint:
+        """Return the checkpoint that was saved; unknown fields are ignored."""
         known = {each.name for each in fields(cls)}
-        return cls(**{"fingerprint": "", **{name: kept[name] for name in known & kept.keys()}})
+        return cls(**{"fingerprint": "", **{name: saved[name] for name in known & saved.keys()}})
 
 
 class CheckpointStore(ABC):
-    """Keeps one small record of an action's progress from one try of a task to the next.
+    """Keeps the checkpoint of one task between its attempts.
 
-    :param retried: an earlier try of the task has failed, and this one follows it by itself. False for the
-        first try, and for the first one after a person cleared the task.
+    :param is_retry: Airflow runs the task again after a failure. False for the first attempt, and for the
+        first attempt after a person cleared the task.
     """
 
-    complete = True
-    """Where no record is found, nothing has been begun."""
+    absence_means_not_started = True
+    """If no checkpoint is found, no request has been sent."""
 
-    def __init__(self, retried: bool = False) -> None:
-        self.retried = retried
+    def __init__(self, is_retry: bool = False) -> None:
+        self.is_retry = is_retry
 
     @property
-    def keeps(self) -> bool:
-        """What is written outlives the try."""
+    def is_durable(self) -> bool:
+        """Whether a saved checkpoint outlives the attempt."""
         return True
 
     @abstractmethod
-    def read(self) -> Mapping[str, Any] | None:
-        """Give the record that was written last; None where there is none."""
+    def load(self) -> Mapping[str, Any] | None:
+        """Return the checkpoint that was saved last; None if there is none."""
 
     @abstractmethod
-    def write(self, record: Mapping[str, Any]) -> None:
-        """Keep a record in the place of the last one.
+    def save(self, checkpoint: Mapping[str, Any]) -> None:
+        """Replace the saved checkpoint.
 
-        :param record: a dict of JSON values, without any lead's data.
-        :raises ServiceUnavailable: where it cannot be kept, though the last one was; the last one would be
-            taken for the truth.
+        :param checkpoint: a dict of JSON values, without any lead's data.
+        :raises ServiceUnavailable: if it cannot be saved although an earlier one was: the stale checkpoint
+            would mislead the next attempt.
         """
 
-    def open(self) -> None:  # noqa: B027
-        """Note that nothing has been begun yet, where another try could not tell otherwise."""
+    def mark_started(self) -> None:  # noqa: B027
+        """Record that the attempt has started, if the next attempt could not tell otherwise."""
 
 
 class NullCheckpointStore(CheckpointStore):
-    """Keeps nothing: another try starts over."""
+    """Keeps nothing: the next attempt starts from the beginning."""
 
     @property
-    def keeps(self) -> bool:
+    def is_durable(self) -> bool:
         return False
 
-    def read(self) -> Mapping[str, Any] | None:
+    def load(self) -> Mapping[str, Any] | None:
         return None
 
-    def write(self, record: Mapping[str, Any]) -> None:
+    def save(self, checkpoint: Mapping[str, Any]) -> None:
         pass
 
 
-#: Part of every fingerprint: records of another version of the package are not gone on with.
-_VERSION = 1
+def action_fingerprint(action: BulkAction, chunks: Chunks, account_id: str) -> str:
+    """Return a digest of everything that determines the requests of an action.
 
-
-def action_fingerprint(act: BulkAction, chunks: Chunks, account_id: str) -> str:
-    """Make the fingerprint of all that an action is made of: the same one, the same requests.
-
-    :param act: the action.
-    :param parts: its requests.
+    :param action: the action.
+    :param chunks: its chunks.
     :param account_id: the sub-account.
-    :return: the fingerprint.
+    :return: the digest.
     """
-    body = act.selection.body
+    body = action.selection.body
     filters = {name: value for name, value in body.items() if name not in IDENTITIES}
     ids = {name: fingerprint(body[name]) for name in sorted(IDENTITIES & body.keys())}
-    params = act.params if act.given is None else act.given
-    made_of = [_VERSION, act.action.name, account_id, filters, ids, params, chunks.size]
-    return fingerprint([json.dumps(made_of, sort_keys=True, default=str)])
+    params = action.params if action.authored_params is None else action.authored_params
+    content = [_VERSION, action.name, account_id, filters, ids, params, chunks.size]
+    return fingerprint([json.dumps(content, sort_keys=True, default=str)])
 
 
-def generated_params(act: BulkAction) -> dict[str, Any]:
-    """Give the parameters that were not given but filled in, as with the present moment."""
-    given = act.given
-    return {name: value for name, value in act.params.items() if given and name not in given}
-
-
-def resume(
-    journal: CheckpointStore, act: BulkAction, requests: int, own: Callable[[], str]
+def load_checkpoint(
+    store: CheckpointStore, action: BulkAction, chunk_count: int, current_fingerprint: Callable[[], str]
 ) -> Checkpoint | None:
-    """Take over the record of an earlier try, if it was the same action.
+    """Return the checkpoint of an earlier attempt at the same action.
 
-    :param journal: where it may be.
-    :param act: the action.
-    :param requests: how many it has.
-    :param own: gives its fingerprint.
-    :return: the record to go on with; None to start afresh.
-    :raises OutcomeUnknown: where the journal may have been lost, and what the earlier try may have done must
-        not be done twice.
+    :param store: keeps the checkpoint.
+    :param action: the action.
+    :param chunk_count: number of its chunks.
+    :param current_fingerprint: returns the fingerprint of the action; called only if there is a checkpoint.
+    :return: the checkpoint to resume from; None to start from the beginning.
+    :raises OutcomeUnknown: if the checkpoint may be lost and the action is not retry-safe.
     """
-    kept = journal.read()
-    name = act.action.name
-    if kept is None:
-        if journal.retried and not journal.complete and not act.action.is_retry_safe(act.params):
+    saved = store.load()
+    if saved is None:
+        if store.is_retry and not store.absence_means_not_started and not action.is_retry_safe:
             raise OutcomeUnknown(
-                f"An earlier try of this task may have done some or all of the {requests} requests of "
-                f"{name}, which must not be done twice; what it did is not known here. Look at the leads; if "
-                "you clear the task, it does all that is not known here to be done"
+                "Check the leads before running the task again: a previous attempt may have completed some "
+                f"of the {chunk_count} chunks of {action.name}, and its checkpoint is not available here. "
+                f"{action.name} is not safe to retry, so nothing was sent. Clearing the task runs every "
+                "chunk whose outcome is not known here"
             )
         return None
-    record = Checkpoint.of(kept)
-    if not record.fingerprint or (record.finished and not journal.retried):
+    checkpoint = Checkpoint.from_json(saved)
+    if not checkpoint.fingerprint or (checkpoint.finished and not store.is_retry):
         return None
-    if record.fingerprint != own():
+    if checkpoint.fingerprint != current_fingerprint():
         log.warning(
-            "%s: the input has changed since the last try of this task; starting afresh (that try did %d "
-            "requests)",
-            name,
-            record.done,
+            "%s: the input changed since the last attempt, which completed %d chunks; starting from the "
+            "beginning",
+            action.name,
+            checkpoint.completed,
         )
         return None
     log.info(
-        "%s: an earlier try did %d of %d requests; %s",
-        name,
-        record.done,
-        requests,
-        "nothing is left to do" if record.finished else "going on with the others",
+        "%s: resuming; a previous attempt completed %d of %d chunks%s",
+        action.name,
+        checkpoint.completed,
+        chunk_count,
+        ", nothing is left to do" if checkpoint.finished else "",
     )
-    return record
+    return checkpoint

@@ -1,4 +1,4 @@
-"""Counting the leads of a request while the one before it is under way."""
+"""Lead counts of chunks, prefetched while the previous request is in flight."""
 
 from __future__ import annotations
 
@@ -18,77 +18,76 @@ from airflow_provider_engagevoice.ringcx.leads.selection import Chunks, Selectio
 if TYPE_CHECKING:
     from airflow_provider_engagevoice.ringcx.transport.http import HttpTransport
 
-#: A lead has one of these, so that it is in one request only, and none changes the count of another.
+#: A lead has only one of these, so it is in one chunk, and no chunk changes the count of another.
 _ONE_PER_LEAD = frozenset({"leadIds", "externIds"})
+
+#: Maximum seconds to wait for a prefetched count.
+_TIMEOUT = 10.0
 
 
 @dataclass
 class LeadCounter:
-    """Counts the leads of each request; of the next one already while the present one is under way.
+    """Counts the leads of each chunk, of the next one while the current request is in flight.
 
-    Where requests may follow each other at once, this saves a third of their time.
+    At full rate this saves a third of the time.
 
-    :param leads: counts.
-    :param parts: the requests.
-    :param stop: set where the task is to end.
-    :param beside: makes what counts ahead; None to count nothing ahead.
+    :param leads: counts leads.
+    :param chunks: the chunks.
+    :param cancel_token: cancels the wait for a count.
+    :param make_prefetcher: returns the prefetcher; None to prefetch nothing.
     """
 
     leads: LeadSearch
     chunks: Chunks
-    stop: CancelToken
-    beside: Callable[[], CountPrefetcher] | None = None
-    _beside: CountPrefetcher | None = field(default=None, init=False)
-    _ahead: dict[int, Future[int]] = field(default_factory=dict, init=False)
+    cancel_token: CancelToken
+    make_prefetcher: Callable[[], CountPrefetcher] | None = None
+    _prefetcher: CountPrefetcher | None = field(default=None, init=False)
+    _prefetched: dict[int, Future[int]] = field(default_factory=dict, init=False)
 
-    def of(self, index: int) -> int:
-        """Count the leads of a request, or give what was counted ahead.
+    def count(self, number: int) -> int:
+        """Return the number of leads of a chunk, prefetched or counted now.
 
-        :param index: the request.
-        :return: how many match.
+        :param number: number of the chunk.
+        :return: how many leads match.
         """
-        ahead = self._ahead.pop(index, None)
-        if ahead is not None:
-            while not wait((ahead,), POLL_INTERVAL).done:
-                self.stop.check()
+        prefetched = self._prefetched.pop(number, None)
+        if prefetched is not None:
+            while not wait((prefetched,), POLL_INTERVAL).done:
+                self.cancel_token.raise_if_cancelled()
             with suppress(EngageVoiceError):
-                return ahead.result()
-        return self.leads.count(self.chunks[index])
+                return prefetched.result()
+        return self.leads.count(self.chunks[number])
 
-    def begin(self, index: int | None) -> None:
-        """Begin to count the leads of a request, if no other one changes their number.
+    def prefetch(self, number: int | None) -> None:
+        """Start to count the leads of a chunk, unless another chunk can change their number.
 
-        :param index: the request; None for none.
+        :param number: number of the chunk; None for none.
         """
-        if index is None or index in self._ahead or self.beside is None:
+        if number is None or number in self._prefetched or self.make_prefetcher is None:
             return
         if self.chunks.key not in _ONE_PER_LEAD:
             return
-        # Counting ahead is no duty: what stands in its way is met, and told, where the number is needed.
+        # Prefetching is best-effort: errors surface when the count is used.
         with suppress(EngageVoiceError, RuntimeError):
-            self._beside = self._beside or self.beside()
-            self._ahead = {index: self._beside.count(self.chunks[index])}
+            self._prefetcher = self._prefetcher or self.make_prefetcher()
+            self._prefetched = {number: self._prefetcher.count(self.chunks[number])}
 
     def close(self) -> None:
-        """Count nothing ahead any more."""
-        if self._beside is not None:
-            self._beside.close()
-
-
-#: Most seconds for an answer: who waits longer for a count may as well ask again.
-_TIMEOUT = 10.0
+        """Cancel the prefetcher."""
+        if self._prefetcher is not None:
+            self._prefetcher.close()
 
 
 class BorrowedToken(Authenticator):
-    """A token that somebody else has got, and renews.
+    """Authenticator with headers that the client's own authenticator has made.
 
-    Masking a new one talks to Airflow's supervisor, which before Airflow 3.2 one thread only may do.
+    A new token must be masked, which talks to Airflow's supervisor; before Airflow 3.2 only one thread may.
     """
 
-    given: Mapping[str, str]
+    borrowed: Mapping[str, str]
 
     def headers(self, transport: HttpTransport) -> Mapping[str, str]:
-        return self.given
+        return self.borrowed
 
     def refresh(self, transport: HttpTransport, rejected: Mapping[str, str]) -> None:
         raise AuthenticationError("RingCX rejected the token")
@@ -96,18 +95,20 @@ class BorrowedToken(Authenticator):
 
 def background_transport(transport: HttpTransport) -> HttpTransport:
     """Return a transport with a connection of its own that sends each request once."""
-    connect, answer = transport.timeout
-    timeout = (min(connect, _TIMEOUT), min(answer, _TIMEOUT))
-    return replace(transport, timeout=timeout, patience=0.0, stop=CancelToken())
+    connect, read = transport.timeout
+    timeout = (min(connect, _TIMEOUT), min(read, _TIMEOUT))
+    return replace(transport, timeout=timeout, retry_timeout=0.0, cancel_token=CancelToken())
 
 
 @dataclass(frozen=True)
 class CountPrefetcher:
-    """Counts leads on a connection of its own. Requests are not retried; the caller counts again instead.
+    """Counts leads in a thread, on a connection of its own.
+
+    Requests are not retried; if one fails, the caller counts synchronously.
 
     :param leads: counts leads, through ``transport``.
     :param transport: from :func:`background_transport`.
-    :param borrow_token: called in the caller's thread before each count; gets the token of the client.
+    :param borrow_token: called in the caller's thread before each count, to get the client's token.
     """
 
     leads: LeadSearch
@@ -115,27 +116,27 @@ class CountPrefetcher:
     borrow_token: Callable[[], object]
 
     def count(self, selection: Selection) -> Future[int]:
-        """Begin to count leads.
+        """Start to count leads.
 
         :param selection: the leads.
-        :return: their number, once it is known.
-        :raises RuntimeError: where no thread can be started.
-        :raises EngageVoiceError: where there is no token.
+        :return: a future of their number.
+        :raises RuntimeError: if no thread can be started.
+        :raises EngageVoiceError: if there is no token.
         """
         self.borrow_token()
-        number = Future[int]()
+        future = Future[int]()
 
         def work() -> None:
             try:
-                number.set_result(self.leads.count(selection))
-            except BaseException as error:  # raised where the number is asked for
-                number.set_exception(error)
+                future.set_result(self.leads.count(selection))
+            except BaseException as error:  # raised again by the future
+                future.set_exception(error)
 
-        # No pool: its threads would keep a process from ending.
+        # Not a thread pool: its threads would keep the process from exiting.
         threading.Thread(target=work, name="ringcx-count", daemon=True).start()
-        return number
+        return future
 
     def close(self) -> None:
-        """Send nothing more."""
-        self.transport.stop.set()
+        """Cancel the requests in flight and close the connection."""
+        self.transport.cancel_token.cancel()
         self.transport.close()

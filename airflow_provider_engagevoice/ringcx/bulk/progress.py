@@ -1,4 +1,4 @@
-"""Tells in the log how far long work has come."""
+"""Progress of long bulk work in the log."""
 
 from __future__ import annotations
 
@@ -10,58 +10,59 @@ from airflow_provider_engagevoice.ringcx.leads.selection import Chunks
 
 log = logging.getLogger(__name__)
 
-_EVERY = 10.0
+#: Seconds between two progress lines.
+_INTERVAL = 10.0
 
 
 class ProgressLogger:
-    """The progress of an action over many ids.
+    """Logs the progress of work on many ids, at most every 10 seconds.
 
-    :param what: name of the action.
-    :param total: ids in all.
-    :param requests: requests that they take.
-    :param done: ids done before, by an earlier try of the task.
+    :param work: name of the work, such as the lead action.
+    :param total: number of ids.
+    :param chunk_count: number of chunks that they are split into.
+    :param done: number of ids that an earlier attempt of the task has processed.
     """
 
-    def __init__(self, what: str, total: int, requests: int, done: int = 0) -> None:
-        self._what = what
+    def __init__(self, work: str, total: int, chunk_count: int, done: int = 0) -> None:
+        self._work = work
         self._total = total
-        self._done = self._before = done
-        self._started = self._told = time.monotonic()
-        if requests > 1:
-            log.info("%s: %s ids in %s requests", what, f"{total:,}", f"{requests:,}")
+        self._done = self._done_before = done
+        self._started = self._last_logged = time.monotonic()
+        if chunk_count > 1:
+            log.info("%s: %s ids in %s chunks", work, f"{total:,}", f"{chunk_count:,}")
 
     def add(self, ids: int) -> None:
-        """Count ids as done, and tell at most every 10 seconds."""
+        """Count ids as processed, and log the progress if the last line is old enough."""
         self._done += ids
         now = time.monotonic()
-        if now - self._told >= _EVERY and self._done < self._total:
-            self._told = now
-            log.info("%s: %s", self._what, self._line(now))
+        if now - self._last_logged >= _INTERVAL and self._done < self._total:
+            self._last_logged = now
+            log.info("%s: %s", self._work, self._line(now))
 
     def _line(self, now: float) -> str:
-        rate = (self._done - self._before) / max(now - self._started, 0.001)
-        left = (self._total - self._done) / rate if rate else 0.0
+        rate = (self._done - self._done_before) / max(now - self._started, 0.001)
+        remaining = (self._total - self._done) / rate if rate else 0.0
         return (
             f"{self._done:,} of {self._total:,} ids, {self._done / self._total:.0%}, "
-            f"{rate:,.0f} a second, {_shown(left)} left"
+            f"{rate:,.0f} per second, {_format_duration(remaining)} left"
         )
 
 
-def each(what: str, chunks: Chunks, numbers: Collection[int]) -> Iterator[int]:
-    """Give numbers of requests, and tell how far they have come.
+def with_progress(work: str, chunks: Chunks, numbers: Collection[int]) -> Iterator[int]:
+    """Iterate over chunk numbers and log the progress.
 
-    :param what: what is done to them.
-    :param parts: all requests.
-    :param numbers: the numbers.
-    :return: the numbers, each to be worked on before the next one is asked for.
+    :param work: name of the work.
+    :param chunks: all chunks.
+    :param numbers: the chunk numbers.
+    :return: the numbers; a chunk counts as processed once the next number is requested.
     """
-    progress = ProgressLogger(what, sum(map(chunks.size_in, numbers)), len(numbers))
+    progress = ProgressLogger(work, sum(map(chunks.size_in, numbers)), len(numbers))
     for number in numbers:
         yield number
         progress.add(chunks.size_in(number))
 
 
-def _shown(seconds: float) -> str:
+def _format_duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:

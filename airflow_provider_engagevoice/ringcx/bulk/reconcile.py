@@ -1,4 +1,4 @@
-"""Looking up whether a move whose answer was lost has taken place."""
+"""Reconciliation of a move whose outcome is unknown."""
 
 from __future__ import annotations
 
@@ -18,71 +18,72 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class MoveReconciler:
-    """A request whose outcome nobody knows; that of a move into a new list can be looked up.
+    """Finds out whether an ambiguous request was applied, which is possible for moves into a new list.
 
     :param leads: counts leads.
-    :param action: the action.
-    :param part: the leads it was for.
+    :param spec: the action.
+    :param chunk: the leads of the request.
     :param params: its ``paramMap``.
-    :param matched: how many leads there were.
-    :param new_list: the list it was to make; None where it was no move into a new list.
+    :param matched: number of leads that matched before the request.
+    :param new_list: the list that the request was to make; None if it is not a move into a new list.
     """
 
     leads: LeadSearch
-    action: Action
+    spec: Action
     chunk: Selection
     params: Mapping[str, Any]
     matched: int
     new_list: NewListTracker | None
 
-    def is_undone(self) -> bool:
-        """Tell whether some leads have surely not been moved, so that a later try may move those.
+    def has_unmoved_leads(self) -> bool:
+        """Return whether some leads have certainly not been moved, so that a retry may move them.
 
-        :return: True where it moves all leads out of the campaigns they are selected from, and some are
-            still there. Moved ones are not selected again.
-        :raises EngageVoiceError: where it cannot be looked up.
+        :return: True if the request moves all leads out of the campaigns they are selected from, and some
+            are still there. Leads that were moved are not selected again.
+        :raises EngageVoiceError: if the leads cannot be counted.
         """
-        return self._leaves_its_source() and self.leads.count(self.chunk) > 0
+        return self._empties_its_source() and self.leads.count(self.chunk) > 0
 
-    def _leaves_its_source(self) -> bool:
+    def _empties_its_source(self) -> bool:
         sources = self.chunk.body.get("campaignIds", ())
         return bool(
             self.new_list is not None
             and sources
-            and self.action.is_reconcilable(self.params)
+            and self.spec.is_reconcilable(self.params)
             and self.params["CAMPAIGN_ID"] not in sources
         )
 
-    def settle(self, error: OutcomeUnknown) -> int:
-        """Look where the leads are.
+    def reconcile(self, error: OutcomeUnknown) -> int:
+        """Return how many leads an ambiguous request moved.
 
-        :param error: why nobody knows.
-        :return: how many leads were moved.
-        :raises OutcomeUnknown: where the leads cannot tell: the act is no move into a new list, or copies,
-            or the leads would not have left the campaigns they are selected from, or some are still there.
+        :param error: raised if the outcome stays unknown.
+        :return: the number of leads that were moved.
+        :raises OutcomeUnknown: if a count cannot tell: the request is not a move into a new list, or copies,
+            or moves within the campaigns that it selects from; or if some leads are still in the source.
         """
-        if self.new_list is None or not self._leaves_its_source():
+        if self.new_list is None or not self._empties_its_source():
             raise error
         try:
-            left = self.leads.count(self.chunk)
-            # Leads may also leave a selection by their state, so the new list has to show them.
-            arrived = 0 if left else self._arrived(self.new_list.fill(self.params))
+            unmoved = self.leads.count(self.chunk)
+            # Leads can leave a selection by a change of state as well, so the new list must show them.
+            moved = 0 if unmoved else self._count_in_list(self.new_list.resolve(self.params))
         except EngageVoiceError:
             raise error from None
-        if left or arrived < self.matched:
+        if unmoved or moved < self.matched:
             raise OutcomeUnknown(
-                f"{error} ({left} of {self.matched} leads are still in the source, {arrived} in the new "
+                f"{error} ({unmoved} of {self.matched} leads are still in the source, {moved} in the new "
                 "list)",
                 status=error.status,
                 request=error.request,
             ) from None
         log.warning(
-            "The answer to the move was lost, but all %d leads are in the new list: it was done", self.matched
+            "No response to the move, but all %d leads are in the new list: the move was applied",
+            self.matched,
         )
         return self.matched
 
-    def _arrived(self, params: Mapping[str, Any]) -> int:
-        """Count the leads in the list of a move; none where it made no list."""
+    def _count_in_list(self, params: Mapping[str, Any]) -> int:
+        """Return the number of leads in the list of a move; 0 if it made no list."""
         if is_new_list(params):
             return 0
         campaign = params["CAMPAIGN_ID"]

@@ -1,4 +1,4 @@
-"""One action being done, request by request: counted, sent, noted, so that it can be gone on with."""
+"""Runs a bulk action chunk by chunk and saves checkpoints, so that a retry can resume."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from airflow_provider_engagevoice.ringcx.bulk.checkpoint import (
     CheckpointStore,
     NullCheckpointStore,
     action_fingerprint,
-    generated_params,
-    resume,
+    load_checkpoint,
 )
 from airflow_provider_engagevoice.ringcx.bulk.prefetch import LeadCounter
 from airflow_provider_engagevoice.ringcx.bulk.progress import ProgressLogger
@@ -38,323 +37,341 @@ from airflow_provider_engagevoice.ringcx.observers import AttemptObserver
 
 log = logging.getLogger(__name__)
 
-#: How often a list that a move has made is looked for, and the seconds between.
-_LOOKS = 4
-_LOOK_PAUSE = 1.0
+#: How often the list that a move has made is looked for, and the pause in seconds between two look-ups.
+_LIST_LOOKUPS = 4
+_LIST_LOOKUP_PAUSE = 1.0
 
 
-class Send(Protocol):
-    """Sends one request of an action, and adds up its counts."""
+class SendChunk(Protocol):
+    """Sends one request of an action and adds its counts to the result."""
 
     def __call__(
         self, chunk: Selection, params: Mapping[str, Any], observer: AttemptObserver | None = None
     ) -> None:
-        """Send it.
+        """Send the request.
 
-        :param part: the leads.
+        :param chunk: the leads.
         :param params: the ``paramMap``.
-        :param watch: is told of each try.
+        :param observer: notified of each attempt.
         """
 
 
 @dataclass
 class BulkRunner:
-    """One action on its way through its requests.
+    """Runs one bulk action.
 
-    Every request is noted in the journal before it is sent and after its outcome is known. What another try
-    of the task finds there decides:
+    A checkpoint is saved before each request and after its outcome is known. An attempt of the task does what
+    the checkpoint of the previous attempt calls for:
 
-    - Nothing: nothing has been begun, or, where the journal may have been lost (``CheckpointStore.complete``) and
-      an earlier try failed, nobody knows; then only a repeatable action starts.
-    - Another fingerprint: the input has changed. It starts afresh.
-    - No request begun: it goes on with the first one that has no outcome, and with those rejected.
-    - A request begun: it is repeated where that is safe; a move out of its campaigns is looked up; any other
-      one ends the task with ``OutcomeUnknown``. Once somebody was told so and clears the task, that request
-      is left out, and the task goes on after it.
-    - Finished: where Airflow itself runs the task again, there is nothing left to do. Where a person cleared
-      the task, it starts afresh.
+    - No checkpoint: no request was sent, or the checkpoint may be lost
+      (``CheckpointStore.absence_means_not_started`` is False). In the second case a retry starts only if the
+      action is retry-safe.
+    - Another fingerprint: the input changed. The action starts from the beginning.
+    - No chunk in flight: the action resumes with the rejected chunks and the first chunk without an outcome.
+    - A chunk in flight: it is sent again if the action is retry-safe. A move that empties its source is
+      reconciled. For any other action the task ends with ``OutcomeUnknown``; if a person clears the task
+      after that error was raised, the chunk is skipped and the action resumes after it.
+    - Finished: a retry by Airflow has nothing left to do. If a person cleared the task, the action starts
+      from the beginning.
 
-    :param act: the action.
-    :param counting: its requests, and how many leads each is for.
+    :param action: the action.
+    :param counter: its chunks, and the number of leads of each.
     :param send: sends one request.
-    :param summary: what has been done; filled on the way.
-    :param make_list: gives the list that a move is to make, from the lists that were there before it (None:
-        those that are there now); itself None where it makes none.
-    :param journal: keeps the progress.
-    :param stop: set where the task is to end.
+    :param result: the result, updated while the action runs.
+    :param make_list: returns the tracker of the list that a move makes, from the lists that the target had
+        before (None: those it has now); None if the action makes no list.
+    :param checkpoints: keeps the checkpoint.
+    :param cancel_token: cancels the action between two requests.
     """
 
-    act: BulkAction
-    counting: LeadCounter
-    send: Send
-    summary: ActionResult
+    action: BulkAction
+    counter: LeadCounter
+    send: SendChunk
+    result: ActionResult
     make_list: Callable[[list[int] | None], NewListTracker] | None = None
-    journal: CheckpointStore = field(default_factory=NullCheckpointStore)
-    stop: CancelToken = field(default_factory=CancelToken)
+    checkpoints: CheckpointStore = field(default_factory=NullCheckpointStore)
+    cancel_token: CancelToken = field(default_factory=CancelToken)
     _new_list: NewListTracker | None = field(default=None, init=False)
     _report: UnprocessedIdsReport | None = field(default=None, init=False)
-    _print: str | None = field(default=None, init=False)
+    _fingerprint_cache: str | None = field(default=None, init=False)
 
-    def go(self) -> Mapping[str, Any]:
-        """Send all requests that are not done yet.
+    def run(self) -> Mapping[str, Any]:
+        """Send all chunks that have no outcome yet.
 
-        :return: the parameters of the last one, with the id of the list that a move has made.
-        :raises Stopped: where the task is to end; nothing is under way then.
+        :return: the parameters of the last request, with the id of the list that a move has made.
+        :raises Cancelled: if the task was cancelled; no request is in flight then.
         """
-        self.record = Checkpoint("")
+        self.checkpoint = Checkpoint("")
         try:
-            self._begin()
-            if not self.record.finished:
-                self._do_all()
+            self._start()
+            if not self.checkpoint.finished:
+                self._run_chunks()
         except EngageVoiceError as error:
-            raise self._outcome.error_from_response(error) from None
+            raise self._summary.to_error(error) from None
         except BaseException:
             # Airflow 2 stops a task by raising an exception in it.
-            log.error("%s", self._outcome.how_far())
+            log.error("%s", self._summary.describe())
             raise
         finally:
-            self.counting.close()
+            self.counter.close()
             self._close_report()
-        self._outcome.tell()
+        self._summary.log()
         return self._params
 
     @property
     def leads(self) -> LeadSearch:
-        """What counts and searches leads."""
-        return self.counting.leads
+        """Counts and searches leads."""
+        return self.counter.leads
 
     @property
     def _chunks(self) -> Chunks:
-        return self.counting.chunks
+        return self.counter.chunks
 
     @property
-    def _outcome(self) -> RunSummary:
-        return RunSummary(self.act, self._chunks, self.record, self.summary, self.journal.keeps)
+    def _summary(self) -> RunSummary:
+        return RunSummary(
+            self.action, self._chunks, self.checkpoint, self.result, self.checkpoints.is_durable
+        )
 
     @property
     def _params(self) -> Mapping[str, Any]:
         """The ``paramMap`` of the next request."""
-        return {**self.act.params, **self.record.params}
+        return {**self.action.params, **self.checkpoint.params}
 
-    def _begin(self) -> None:
-        """Start, or go on where an earlier try ended, if it was the same action."""
+    def _start(self) -> None:
+        """Start the action, or resume from the checkpoint of an earlier attempt."""
         if not self._resume():
-            self.record = Checkpoint(self._fingerprint(), params=generated_params(self.act))
+            self.checkpoint = Checkpoint(self._fingerprint(), params=self.action.generated_params)
             if self.make_list is not None:
                 self._new_list = self.make_list(None)
-                self.record.older = sorted(self._new_list.older)
-        if self.act.report is not None and not self.record.finished:
-            self.summary.setdefault("ids_not_found", 0)
-            name = self.record.fingerprint or self._fingerprint()
-            self._report = UnprocessedIdsReport(self.act.report, name, self.record.reported)
-            if not self._report.complete:
-                log.warning("The report of the earlier try is not here; it tells of the rest only")
-        if self.record.begun is not None:
-            self._settle_begun(self.record.begun)
-        if not self.record.finished:
-            self._fill_list()
+                self.checkpoint.previous_list_ids = sorted(self._new_list.previous_list_ids)
+        if self.action.report is not None and not self.checkpoint.finished:
+            self._open_report(self.action.report)
+        if self.checkpoint.in_flight is not None:
+            self._settle_in_flight(self.checkpoint.in_flight)
+        if not self.checkpoint.finished:
+            self._find_new_list()
 
-    def _do_all(self) -> None:
-        chunks, record = self._chunks, self.record
-        before = sum(map(chunks.size_in, record.again))
-        done = min(record.next * (chunks.size or 0), len(chunks.ids)) - before
-        progress = ProgressLogger(self.act.action.name, len(chunks.ids), len(chunks), done)
-        for index, following in self._todo():
-            self.stop.check()
-            self._attempt(index, following)
-            progress.add(chunks.size_in(index))
-        if self.act.on_rejected != "fail":
-            self.summary["ids_rejected"] = self._outcome.ids_rejected
-        if self.act.verify:
-            rejected = set(record.again)
-            verification = Verifier(self.act.action, self._params, self.leads, self._repeat, self.stop.sleep)
-            verification.go(chunks, [index for index in range(len(chunks)) if index not in rejected])
-        self._outcome.check_rejected()
-        self._note(finished=True)
+    def _resume(self) -> bool:
+        """Load the checkpoint of an earlier attempt; return whether there is one."""
+        checkpoint = load_checkpoint(self.checkpoints, self.action, len(self._chunks), self._fingerprint)
+        if checkpoint is None:
+            return False
+        self.checkpoint = checkpoint
+        self.result.update(checkpoint.counts)  # type: ignore[typeddict-item]
+        if self.make_list is not None and checkpoint.previous_list_ids is not None:
+            self._new_list = self.make_list(checkpoint.previous_list_ids)
+        return True
 
-    def _todo(self) -> Iterator[tuple[int, int | None]]:
-        """Give the number of each request that is not done yet, those rejected before first, and the next."""
-        numbers = [*self.record.again, *range(self.record.next, len(self._chunks))]
+    def _run_chunks(self) -> None:
+        chunks, checkpoint = self._chunks, self.checkpoint
+        done = min(checkpoint.next * (chunks.size or 0), len(chunks.ids))
+        done -= sum(map(chunks.size_in, checkpoint.rejected))
+        progress = ProgressLogger(self.action.name, len(chunks.ids), len(chunks), done)
+        for number, following in self._pending_chunks():
+            self.cancel_token.raise_if_cancelled()
+            self._process(number, following)
+            progress.add(chunks.size_in(number))
+        if self.action.on_rejected != "fail":
+            self.result["ids_rejected"] = self._summary.ids_rejected
+        if self.action.verify:
+            rejected = set(checkpoint.rejected)
+            accepted = [number for number in range(len(chunks)) if number not in rejected]
+            sleep = self.cancel_token.sleep
+            verifier = Verifier(self.action.spec, self._params, self.leads, self._resend, sleep)
+            verifier.run(chunks, accepted)
+        self._summary.raise_for_rejected()
+        self._save_checkpoint(finished=True)
+
+    def _pending_chunks(self) -> Iterator[tuple[int, int | None]]:
+        """Iterate over the chunks without an outcome, rejected ones first, each with its successor."""
+        numbers = [*self.checkpoint.rejected, *range(self.checkpoint.next, len(self._chunks))]
         return zip_longest(numbers, numbers[1:])
 
-    def _attempt(self, index: int, following: int | None) -> None:
-        """Do one request; where RingCX rejects it, that has changed nothing."""
+    def _process(self, number: int, following: int | None) -> None:
+        """Execute one chunk; if RingCX rejects it, nothing was changed."""
         try:
-            self._do(index, following)
+            self._execute_chunk(number, following)
         except (ActionRejected, InvalidRequest) as error:
-            again = self.record.again
-            self._ended(index, again=again if index in again else [*again, index])
-            if self.act.on_rejected == "fail":
+            rejected = self.checkpoint.rejected
+            self._complete(number, rejected=rejected if number in rejected else [*rejected, number])
+            if self.action.on_rejected == "fail":
                 raise
-            log.warning("Request %d of %d: %s", index + 1, len(self._chunks), error)
+            log.warning("Chunk %d of %d: %s", number + 1, len(self._chunks), error)
             return
-        self._fill_list()
+        self._find_new_list()
 
-    def _do(self, index: int, following: int | None) -> None:
-        """Count the leads of one request, send it, note how it ended."""
-        chunk = self._chunks[index]
-        matched = self.counting.of(index)
-        # Now, since afterwards leads that are deleted or moved could not be told from those never found.
-        missing = self._missing(index, chunk, matched)
-        if matched or not self.act.action.needs_leads:
+    def _execute_chunk(self, number: int, following: int | None) -> None:
+        """Count the leads of one chunk, send it, save its outcome."""
+        chunk = self._chunks[number]
+        matched = self.counter.count(number)
+        # Before the request: afterwards, deleted or moved leads cannot be told from ids that never matched.
+        unmatched = self._unmatched_ids(number, chunk, matched)
+        if matched or not self.action.spec.needs_leads:
             try:
-                self.send(chunk, self._params, _CheckpointObserver(self, index, matched, following))
+                self.send(chunk, self._params, _CheckpointObserver(self, number, matched, following))
             except OutcomeUnknown as error:
-                self.summary["leads_updated"] += self._settle(chunk, error)
+                self.result["leads_updated"] += self._reconcile(chunk, error)
             except EngageVoiceError:
-                # It surely changed nothing, or the error would say that nobody knows.
-                if self.record.begun is not None:
-                    self._note(begun=None)
+                # The request was not applied; otherwise the error would be OutcomeUnknown.
+                if self.checkpoint.in_flight is not None:
+                    self._save_checkpoint(in_flight=None)
                 raise
-        self.summary["leads_matched"] += matched
+        self.result["leads_matched"] += matched
         if self._report is not None:
-            self._report.add(missing, "not_found")
-            self.summary["ids_not_found"] += len(missing)
-        self._ended(index, again=[each for each in self.record.again if each != index])
+            self._report.add(unmatched, "not_found")
+            self.result["ids_not_found"] += len(unmatched)
+        self._complete(number, rejected=self._rejected_without(number))
 
-    def _settle(self, chunk: Selection, error: OutcomeUnknown) -> int:
-        """Look up what the request that was begun has done, or note that somebody is told of it."""
+    def _reconcile(self, chunk: Selection, error: OutcomeUnknown) -> int:
+        """Return how many leads the request in flight changed; raise if that stays unknown."""
         try:
-            return self._lost(chunk).settle(error)
+            return self._reconciler(chunk).reconcile(error)
         except OutcomeUnknown:
-            self._note(told=True)
+            self._save_checkpoint(outcome_reported=True)
             raise
 
-    def _ended(self, index: int, again: list[int]) -> None:
-        """Note that a request has an outcome."""
-        reported = self._report.size() if self._report is not None else 0
-        following = max(self.record.next, index + 1)
-        self._note(next=following, again=again, begun=None, told=False, reported=reported)
+    def _complete(self, number: int, rejected: list[int]) -> None:
+        """Save that a chunk has an outcome."""
+        self._save_checkpoint(
+            next=max(self.checkpoint.next, number + 1),
+            rejected=rejected,
+            in_flight=None,
+            outcome_reported=False,
+            report_bytes=self._report.size() if self._report is not None else 0,
+        )
 
-    def _missing(self, index: int, chunk: Selection, matched: int) -> list[Any]:
-        """Give the ids of a request that match no lead, where that is to be reported."""
+    def _rejected_without(self, number: int) -> list[int]:
+        return [each for each in self.checkpoint.rejected if each != number]
+
+    def _unmatched_ids(self, number: int, chunk: Selection, matched: int) -> list[Any]:
+        """Return the ids of a chunk that match no lead, if there is a report."""
         key = self._chunks.key
         if self._report is None or key is None:
             return []
-        return find_unmatched_ids(self.leads, chunk, key, self._chunks.ids_in(index), matched)
+        return find_unmatched_ids(self.leads, chunk, key, self._chunks.ids_in(number), matched)
 
-    def _repeat(self, chunk: Selection, params: Mapping[str, Any]) -> None:
-        """Send a request for leads that were not reached; where it is rejected, they are counted again."""
+    def _resend(self, chunk: Selection, params: Mapping[str, Any]) -> None:
+        """Send the leads again that verification found; if RingCX rejects them, they are counted again."""
         try:
             self.send(chunk, params)
         except (ActionRejected, InvalidRequest) as error:
-            if self.act.on_rejected == "fail":
+            if self.action.on_rejected == "fail":
                 raise
             log.warning("%s", error)
 
-    def _fill_list(self) -> None:
-        """Send the rest into the list that the first request made."""
-        if self._new_list is None or not is_new_list(self._params) or not self.summary["requests"]:
+    def _find_new_list(self) -> None:
+        """Make the following requests of a move use the list that the first one made."""
+        if self._new_list is None or not is_new_list(self._params) or not self.result["requests"]:
             return
-        for look in range(_LOOKS):
-            if self._look_for_list() or not self.summary["leads_updated"]:
+        for lookup in range(_LIST_LOOKUPS):
+            if self._use_new_list() or not self.result["leads_updated"]:
                 return
-            if self.record.next == len(self._chunks):
+            if self.checkpoint.next == len(self._chunks):
                 return
-            if look + 1 < _LOOKS:
-                self.stop.sleep(_LOOK_PAUSE)
-        # Another list would be made of each of the requests to come.
+            if lookup + 1 < _LIST_LOOKUPS:
+                self.cancel_token.sleep(_LIST_LOOKUP_PAUSE)
+        # Each of the following requests would make a list of its own.
         raise ServiceUnavailable(
-            f"{self.act.action.name}: RingCX does not show the list that the first request made"
+            f"{self.action.name}: RingCX does not show the list that the first request made"
         )
 
-    def _look_for_list(self) -> bool:
-        """Tell whether the list that a move makes is there; then the next requests go into it."""
-        filled = self._new_list.fill(self._params) if self._new_list is not None else self._params
-        if is_new_list(filled):
+    def _use_new_list(self) -> bool:
+        """Return whether the new list of a move exists; if so, the following requests use it."""
+        params = self._new_list.resolve(self._params) if self._new_list is not None else self._params
+        if is_new_list(params):
             return False
-        self.record.params["LIST_ID"] = filled["LIST_ID"]
+        self.checkpoint.params["LIST_ID"] = params["LIST_ID"]
         return True
+
+    def _open_report(self, path: Any) -> None:
+        self.result.setdefault("ids_not_found", 0)
+        name = self.checkpoint.fingerprint or self._fingerprint()
+        self._report = UnprocessedIdsReport(path, name, self.checkpoint.report_bytes)
+        if not self._report.complete:
+            log.warning("The report of the previous attempt is missing; the report covers this attempt only")
 
     def _close_report(self) -> None:
-        """Put the report in its place, with the ids that are rejected by now."""
+        """Finish the report, with the ids of the chunks that are rejected by now."""
         if self._report is None:
             return
-        for index in self.record.again:
-            self._report.add(self._chunks.ids_in(index), "rejected")
+        for number in self.checkpoint.rejected:
+            self._report.add(self._chunks.ids_in(number), "rejected")
         self._report.close()
 
-    def _lost(self, chunk: Selection) -> MoveReconciler:
+    def _reconciler(self, chunk: Selection) -> MoveReconciler:
         return MoveReconciler(
-            self.leads, self.act.action, chunk, self._params, self.record.matched, self._new_list
+            self.leads, self.action.spec, chunk, self._params, self.checkpoint.matched, self._new_list
         )
 
-    def _note(self, **changes: Any) -> None:
-        """Write down how far it has come."""
+    def _save_checkpoint(self, **changes: Any) -> None:
+        """Change fields of the checkpoint and save it."""
         for name, value in changes.items():
-            setattr(self.record, name, value)
-        self.record.counts = dict(self.summary)
-        self.journal.write(dict(vars(self.record)))
+            setattr(self.checkpoint, name, value)
+        self.checkpoint.counts = dict(self.result)
+        self.checkpoints.save(dict(vars(self.checkpoint)))
 
-    def _resume(self) -> bool:
-        """Take over the record of an earlier try; tell whether there is one of the same action."""
-        record = resume(self.journal, self.act, len(self._chunks), self._fingerprint)
-        if record is None:
-            return False
-        self.record = record
-        self.summary.update(record.counts)  # type: ignore[typeddict-item]
-        if self.make_list is not None and record.older is not None:
-            self._new_list = self.make_list(record.older)
-        return True
-
-    def _settle_begun(self, index: int) -> None:
-        """Decide about a request that an earlier try was broken off in."""
-        name, number, of = self.act.action.name, index + 1, len(self._chunks)
-        chunk = self._chunks[index]
-        # Where Airflow itself runs the task again, it died before it could tell anybody.
-        told = self.record.told and not self.journal.retried
-        repeatable = self.act.action.is_retry_safe(self._params)
-        if repeatable or (not told and self._lost(chunk).is_undone()):
+    def _settle_in_flight(self, number: int) -> None:
+        """Decide what to do about the chunk that was in flight when an earlier attempt ended."""
+        chunk = self._chunks[number]
+        # In a retry by Airflow the previous attempt died before a person could see its error.
+        reported = self.checkpoint.outcome_reported and not self.checkpoints.is_retry
+        retry_safe = self.action.spec.is_retry_safe(self._params)
+        if retry_safe or (not reported and self._reconciler(chunk).has_unmoved_leads()):
             if is_new_list(self._params):
-                self._look_for_list()
-            self.record.begun = None
+                self._use_new_list()
+            self.checkpoint.in_flight = None
             return
-        if told:
-            log.warning(
-                "%s: request %d of %d is left out, since nobody knows whether it was done", name, number, of
-            )
+        position = f"chunk {number + 1} of {len(self._chunks)}"
+        if reported:
+            log.warning("%s: skipping %s: its outcome is unknown", self.action.name, position)
         else:
-            # Its list, if it made one, is looked for from now on.
-            self.summary["requests"] += not self.record.told
-            self.summary["leads_updated"] += self._settle(
+            # The list that the request may have made is looked for from here on.
+            self.result["requests"] += not self.checkpoint.outcome_reported
+            self.result["leads_updated"] += self._reconcile(
                 chunk,
                 OutcomeUnknown(
-                    f"An earlier try of this task was broken off in request {number} of {of} of {name}, "
-                    "which may have been done and must not be done twice. Look at its leads, then run the "
-                    "task again: it goes on after that request"
+                    f"A previous attempt was interrupted in {position} of {self.action.name}, which may have "
+                    "been applied and is not safe to retry. Check its leads, then clear the task: it resumes "
+                    "after that chunk"
                 ),
             )
-        self.summary["leads_matched"] += self.record.matched
-        self._ended(index, again=[each for each in self.record.again if each != index])
+        self.result["leads_matched"] += self.checkpoint.matched
+        self._complete(number, rejected=self._rejected_without(number))
 
     def _fingerprint(self) -> str:
-        if self._print is None:
-            needed = not isinstance(self.journal, NullCheckpointStore) or self.act.report is not None
-            self._print = action_fingerprint(self.act, self._chunks, self.leads.account_id) if needed else ""
-        return self._print
+        if self._fingerprint_cache is None:
+            needed = not isinstance(self.checkpoints, NullCheckpointStore) or self.action.report is not None
+            self._fingerprint_cache = (
+                action_fingerprint(self.action, self._chunks, self.leads.account_id) if needed else ""
+            )
+        return self._fingerprint_cache
 
 
 @dataclass(frozen=True)
 class _CheckpointObserver:
-    """Notes the tries of one request.
+    """Saves a checkpoint for each attempt of one request.
 
-    :param run: what it is part of.
-    :param index: its number.
-    :param matched: how many leads it is for.
-    :param following: the request after it.
+    :param runner: runs the action.
+    :param number: number of the chunk.
+    :param matched: number of its leads.
+    :param following: number of the next chunk; None if it is the last.
     """
 
-    run: BulkRunner
-    index: int
+    runner: BulkRunner
+    number: int
     matched: int
     following: int | None
 
     def on_attempt(self) -> None:
-        """Note it, and count the next one. Not sooner: what only waits has surely done nothing."""
-        self.run._note(begun=self.index, matched=self.matched)
-        self.run.counting.begin(self.following)
+        """Save that the chunk is in flight, and start to count the leads of the next one.
+
+        Not earlier: a request that still waits for its slot has certainly not been applied.
+        """
+        self.runner._save_checkpoint(in_flight=self.number, matched=self.matched)
+        self.runner.counter.prefetch(self.following)
 
     def on_not_applied(self) -> None:
-        """Note that it is not under way."""
-        if self.run.record.begun is not None:
-            self.run._note(begun=None)
+        """Save that the chunk is not in flight."""
+        if self.runner.checkpoint.in_flight is not None:
+            self.runner._save_checkpoint(in_flight=None)

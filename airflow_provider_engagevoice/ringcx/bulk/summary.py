@@ -1,4 +1,4 @@
-"""What is said of an action at its end: in the log, and in the error that ends it."""
+"""Summary of a bulk run: its last log line and its error."""
 
 from __future__ import annotations
 
@@ -22,98 +22,99 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class RunSummary:
-    """How far an action has come.
+    """State of a bulk run at its end.
 
-    :param act: the action.
-    :param parts: its requests.
-    :param record: which of them are done.
-    :param summary: the counts.
-    :param kept: another try of the task goes on after this one.
+    :param action: the action.
+    :param chunks: its chunks.
+    :param checkpoint: which chunks are complete.
+    :param result: the counts.
+    :param can_resume: whether the next attempt of the task resumes from the checkpoint.
     """
 
-    act: BulkAction
+    action: BulkAction
     chunks: Chunks
-    record: Checkpoint
-    summary: ActionResult
-    kept: bool
+    checkpoint: Checkpoint
+    result: ActionResult
+    can_resume: bool
 
     @property
     def ids_rejected(self) -> int:
-        """How many ids the rejected requests have."""
-        return sum(map(self.chunks.size_in, self.record.again))
+        """Number of ids in rejected chunks."""
+        return sum(map(self.chunks.size_in, self.checkpoint.rejected))
 
-    def tell(self) -> None:
-        """Say in the log, in one line, what was done."""
+    def log(self) -> None:
+        """Log the result of a complete run in one line."""
         log.info(
             "%s: %d leads matched, %d leads updated, %d deleted, in %d requests%s",
-            self.act.action.name,
-            self.summary["leads_matched"],
-            self.summary["leads_updated"],
-            self.summary["leads_deleted"],
-            self.summary["requests"],
-            self._not_done(),
+            self.action.name,
+            self.result["leads_matched"],
+            self.result["leads_updated"],
+            self.result["leads_deleted"],
+            self.result["requests"],
+            self._unprocessed(),
         )
 
-    def how_far(self) -> str:
-        """Write how far it came where it ended half-way."""
+    def describe(self) -> str:
+        """Return a description of an interrupted run."""
         return (
-            f"{self.act.action.name} ended after {self.record.done} of {len(self.chunks)} requests: "
-            f"{self.summary['leads_updated']} leads updated, {self.summary['leads_deleted']} deleted"
-            f"{self._not_done()}"
+            f"{self.action.name} stopped after {self.checkpoint.completed} of {len(self.chunks)} chunks: "
+            f"{self.result['leads_updated']} leads updated, {self.result['leads_deleted']} deleted"
+            f"{self._unprocessed()}"
         )
 
-    def _not_done(self) -> str:
-        """Count what was rejected, and what was not found if somebody asked."""
-        requests = len(self.record.again)
-        said = f"; {requests} requests with {self.ids_rejected} ids rejected" if requests else ""
-        if "ids_not_found" in self.summary:
-            said += f"; {self.summary['ids_not_found']} ids not found"
-        return said
+    def _unprocessed(self) -> str:
+        """Return the counts of rejected and unmatched ids, or an empty text if there are none."""
+        rejected = len(self.checkpoint.rejected)
+        text = f"; {rejected} chunks with {self.ids_rejected} ids rejected" if rejected else ""
+        if "ids_not_found" in self.result:
+            text += f"; {self.result['ids_not_found']} ids not found"
+        return text
 
-    def check_rejected(self) -> None:
-        """End the task where it is to fail for requests that were rejected.
+    def raise_for_rejected(self) -> None:
+        """Raise if chunks were rejected and ``on_rejected`` is ``"continue"``.
 
-        :raises ActionRejected: where there are some.
+        :raises ActionRejected: if there are any.
         """
-        if self.record.again and self.act.on_rejected == "continue":
+        if self.checkpoint.rejected and self.action.on_rejected == "continue":
             raise ActionRejected(
-                f"RingCX rejected {len(self.record.again)} of {len(self.chunks)} requests of "
-                f"{self.act.action.name}, with {self.ids_rejected} ids, for the reasons in the log; the "
-                "others were done" + (". Run again, the task sends those only" if self.kept else ""),
+                f"RingCX rejected {len(self.checkpoint.rejected)} of {len(self.chunks)} chunks of "
+                f"{self.action.name}, with {self.ids_rejected} ids, for the reasons in the log; the other "
+                "chunks are complete"
+                + (". A retry sends the rejected chunks only" if self.can_resume else ""),
                 status=200,
             )
 
-    def error_from_response(self, error: EngageVoiceError) -> EngageVoiceError:
-        """Make the error of an act that came to its end half-way.
+    def to_error(self, error: EngageVoiceError) -> EngageVoiceError:
+        """Return the error to raise for an interrupted run, with the result so far.
 
-        :param error: what ended it.
-        :return: the error, with the summary; ``OutcomeUnknown`` where requests had been done that must not be
-            done twice, and no other try would go on after them.
+        :param error: what ended the run.
+        :return: the error; ``OutcomeUnknown`` if chunks of an action that is not retry-safe are complete and
+            a retry could not resume after them.
         """
-        done, of = self.record.done, len(self.chunks)
         if isinstance(error, Cancelled):
-            error = Cancelled(self.how_far())
-        error.result = dict(self.summary)
-        if not done:
+            error = Cancelled(self.describe())
+        error.result = dict(self.result)
+        if not self.checkpoint.completed:
             return error
-        log.error("%s", self.how_far())
-        if self.kept or self.act.action.is_retry_safe(self.act.params):
+        log.error("%s", self.describe())
+        if self.can_resume or self.action.is_retry_safe:
             return error
-        if isinstance(error, ActionRejected) and self.act.on_rejected != "fail":
+        if isinstance(error, ActionRejected) and self.action.on_rejected != "fail":
             return error
+        return self._without_retry(error)
+
+    def _without_retry(self, error: EngageVoiceError) -> EngageVoiceError:
+        """Return an error that keeps Airflow from sending complete chunks again."""
+        permanent: PermanentError
         if isinstance(error, VerificationFailed):
-            permanent = PermanentError(
-                f"{error}. {self.act.action.name} is not safe to retry, and no checkpoint is kept"
+            permanent = PermanentError(f"{error}. {self.action.name} is not safe to retry")
+        else:
+            advice = f", and {self.action.name} is not safe to retry; check the leads before running it again"
+            permanent = OutcomeUnknown(
+                f"{error}. {self.checkpoint.completed} of {len(self.chunks)} chunks are complete"
+                + ("" if isinstance(error, OutcomeUnknown) else advice),
+                status=error.status,
+                request=error.request,
             )
-            permanent.result = error.result
-            return permanent
-        name = self.act.action.name
-        advice = f", and {name} must not be done twice; look at the leads before running it again"
-        unknown = OutcomeUnknown(
-            f"{error}. {done} of {of} requests had been done before"
-            + ("" if isinstance(error, OutcomeUnknown) else advice),
-            status=error.status,
-            request=error.request,
-        )
-        unknown.result = error.result
-        return unknown
+        permanent.result = error.result
+        return permanent

@@ -1,4 +1,4 @@
-"""Looking whether an action has reached all its leads, and repeating it for those it has not."""
+"""Verification of a bulk action: counts the leads that are not in the expected state."""
 
 from __future__ import annotations
 
@@ -7,109 +7,115 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_engagevoice.ringcx.bulk.progress import each
+from airflow_provider_engagevoice.ringcx.bulk.progress import with_progress
 from airflow_provider_engagevoice.ringcx.exceptions import VerificationFailed
 from airflow_provider_engagevoice.ringcx.leads.search import LeadSearch
 from airflow_provider_engagevoice.ringcx.leads.selection import Chunks, Selection
 from airflow_provider_engagevoice.ringcx.spec.enums import LEAD_STATES
-from airflow_provider_engagevoice.ringcx.spec.lead_actions import HELD, Action, SuccessCriterion
+from airflow_provider_engagevoice.ringcx.spec.lead_actions import HELD_STATES, Action, SuccessCriterion
 
 log = logging.getLogger(__name__)
 
 ROUNDS = 5
-"""Most times that all is counted."""
+"""Maximum number of times that the leads are counted."""
 
 _FIRST_PAUSE = 2.0
 
 
-def remaining_selection(done: SuccessCriterion, selection: Selection, held: tuple[str, ...]) -> Selection:
-    """Select the leads of a selection that an action has not reached.
+def remaining_selection(
+    criterion: SuccessCriterion, selection: Selection, held: tuple[str, ...]
+) -> Selection:
+    """Return the leads of a selection that are not in the state an action should have given them.
 
-    A lead that the dialer took meanwhile is not READY any more, but is still meant where READY is.
+    A lead that the dialer took in the meantime is no longer READY, but still belongs to a selection of READY
+    leads.
 
-    :param done: how to tell.
+    :param criterion: the expected state or filter.
     :param selection: the leads that were acted on.
-    :param held: states in which the dialer may hold leads that were READY.
-    :return: what is left of it.
+    :param held: states that READY leads may be in while the dialer holds them.
+    :return: the remaining leads.
     """
     body = dict(selection.body)
     states = body.get("leadStates")
     if states and "READY" in states:
         states = list(dict.fromkeys([*states, *held]))
-    if done.state:
-        states = [state for state in states or LEAD_STATES if state not in (done.state, *done.also_accept)]
+    if criterion.state:
+        expected = (criterion.state, *criterion.also_accept)
+        states = [state for state in states or LEAD_STATES if state not in expected]
         if not states:
-            return Selection({}, f"all are {done.state}")
+            return Selection({}, f"all are {criterion.state}")
     if states:
         body["leadStates"] = states
-    if done.remaining_filter and body.get("suppressed", done.remaining_filter) not in (
-        done.remaining_filter,
-        "ALL",
-    ):
-        return Selection({}, "none was selected that it would change")
-    return Selection({**body, "suppressed": done.remaining_filter} if done.remaining_filter else body)
+    remaining = criterion.remaining_filter
+    if remaining and body.get("suppressed", remaining) not in (remaining, "ALL"):
+        return Selection({}, "the action changes none of the selected leads")
+    return Selection({**body, "suppressed": remaining} if remaining else body)
 
 
 @dataclass(frozen=True)
 class Verifier:
-    """The check that follows an act.
+    """Verifies an action after its last chunk.
 
-    :param action: the action.
+    :param spec: the action.
     :param params: its ``paramMap``.
     :param leads: counts leads.
-    :param send: sends one request.
-    :param sleep: waits, unless the task is to end.
+    :param send: sends one request of the action.
+    :param sleep: sleeps; raises if the task is cancelled.
     """
 
-    action: Action
+    spec: Action
     params: Mapping[str, Any]
     leads: LeadSearch
     send: Callable[[Selection, Mapping[str, Any]], None]
     sleep: Callable[[float], object]
 
-    def go(self, chunks: Chunks, done: Iterable[int]) -> None:
-        """Count what is left, and repeat the act for it where it may be repeated.
+    def run(self, chunks: Chunks, completed: Iterable[int]) -> None:
+        """Count the remaining leads, and retry the action for them if it is retry-safe.
 
-        :param parts: all requests.
-        :param done: numbers of those that were done.
-        :raises NotAllDone: where some leads are left after several rounds.
+        :param chunks: all chunks.
+        :param completed: numbers of the chunks that RingCX accepted.
+        :raises VerificationFailed: if leads remain after the last round.
         """
-        how = self.action.success
-        if how is None:
+        criterion = self.spec.success
+        if criterion is None:
             return
-        left = dict.fromkeys(done, 1)
-        repeatable = self.action.is_retry_safe(self.params)
+        remaining = dict.fromkeys(completed, 1)
+        retry_safe = self.spec.is_retry_safe(self.params)
         for number in range(1, ROUNDS + 1):
-            left = self._left(how, chunks, left)
-            if not left:
-                log.info("%s: verified, no lead is left", self.action.name)
+            remaining = self._count_remaining(criterion, chunks, remaining)
+            if not remaining:
+                log.info("%s: verified, all leads are in the expected state", self.spec.name)
                 return
             log.warning(
-                "%s: %d leads are not done yet (round %d of %d)%s",
-                self.action.name,
-                sum(left.values()),
+                "%s: %d leads are not in the expected state (check %d of %d)%s",
+                self.spec.name,
+                sum(remaining.values()),
                 number,
                 ROUNDS,
-                "" if number == ROUNDS else "; repeating" if repeatable else "; waiting",
+                "" if number == ROUNDS else "; retrying them" if retry_safe else "; waiting",
             )
             if number < ROUNDS:
-                if repeatable:
-                    self._repeat(how, chunks, left)
+                if retry_safe:
+                    self._retry(criterion, chunks, remaining)
                 self.sleep(_FIRST_PAUSE * 2 ** (number - 1))
         raise VerificationFailed(
-            f"{self.action.name}: {sum(left.values())} leads are still not in the state that it gives, after "
-            f"{ROUNDS} rounds; the dialer may hold them"
+            f"{self.spec.name}: {sum(remaining.values())} leads are still not in the expected state after "
+            f"{ROUNDS} checks; the dialer may hold them"
         )
 
-    def _left(self, how: SuccessCriterion, chunks: Chunks, among: Collection[int]) -> dict[int, int]:
-        """Count the leads that the requests with these numbers have not reached, where there are any."""
-        numbers = each(f"Verifying {self.action.name}", chunks, among)
-        left = {index: self.leads.count(remaining_selection(how, chunks[index], HELD)) for index in numbers}
-        return {index: count for index, count in left.items() if count}
+    def _count_remaining(
+        self, criterion: SuccessCriterion, chunks: Chunks, numbers: Collection[int]
+    ) -> dict[int, int]:
+        """Return the number of remaining leads of each chunk that has any."""
+        counts = {
+            number: self.leads.count(remaining_selection(criterion, chunks[number], HELD_STATES))
+            for number in with_progress(f"Verifying {self.spec.name}", chunks, numbers)
+        }
+        return {number: count for number, count in counts.items() if count}
 
-    def _repeat(self, how: SuccessCriterion, chunks: Chunks, left: Iterable[int]) -> None:
-        for index in left:
-            # Leads that are on a call are counted, but not touched unless they were meant.
-            chunk = remaining_selection(how, chunks[index], HELD[:1])
-            if not chunk.empty:
+    def _retry(self, criterion: SuccessCriterion, chunks: Chunks, numbers: Iterable[int]) -> None:
+        for number in numbers:
+            # Leads on a call are counted, but changed only if they were selected.
+            chunk = remaining_selection(criterion, chunks[number], HELD_STATES[:1])
+            if not chunk.empty_reason:
                 self.send(chunk, self.params)

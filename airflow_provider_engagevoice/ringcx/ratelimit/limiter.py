@@ -1,4 +1,4 @@
-"""Keeps RingCX's limits before RingCX has to: each request waits for a moment that the windows allow."""
+"""Client-side rate limiter: delays each request until all documented windows have capacity."""
 
 from __future__ import annotations
 
@@ -10,125 +10,129 @@ from dataclasses import dataclass, field
 from airflow_provider_engagevoice.ringcx.concurrency import LOG_WAIT_AFTER, CancelToken
 from airflow_provider_engagevoice.ringcx.exceptions import RateLimited
 from airflow_provider_engagevoice.ringcx.observers import AttemptObserver
-from airflow_provider_engagevoice.ringcx.ratelimit.operations import RateLimit, shown
+from airflow_provider_engagevoice.ringcx.ratelimit.operations import RateLimit, format_windows
 from airflow_provider_engagevoice.ringcx.storage.base import LimitExceeded, StateStore
 from airflow_provider_engagevoice.ringcx.storage.memory import MemoryStore
 
 log = logging.getLogger(__name__)
 
-PAD = 0.5
-"""Seconds that each window is taken longer. Requests reach RingCX sooner or later than they were sent; with
-half a second, none of 1,605 requests at full rate came too early on a network that delays up to 0.3 s."""
+WINDOW_MARGIN = 0.5
+"""Seconds added to the period of each window, since network delays vary. With half a second, none of 1,605
+requests at full rate was rejected on a network with delays of up to 0.3 s."""
 
 LIMIT_TIMEOUT = 900.0
-"""Most seconds that one request waits for its moment."""
+"""Longest wait of one request for its slot, in seconds."""
 
-_TELL_EVERY = 60.0
+#: A long wait is logged after ``LOG_WAIT_AFTER``, then at this interval, in seconds; rejections likewise.
+_LOG_INTERVAL = 60.0
 
-#: Seconds before its moment in which a request is noted as begun: what that takes as a rule, and not much
-#: more, since nobody knows the fate of a request that a task was killed with after that.
-_LEAD = 0.25
-#: Seconds that no pad is needed for.
-_LATE = 0.05
+#: Seconds before the slot at which the observer of an attempt is notified: the usual duration of that call,
+#: and not more, since the outcome of the request is unknown if the task is killed after it.
+_OBSERVER_LEAD = 0.25
+#: Lateness that is accepted with any margin, in seconds.
+_MIN_TOLERANCE = 0.05
 
 
 @dataclass
 class RateLimiter:
-    """Lets requests go at the moments that the limits allow, first come, first served.
+    """Sends requests at the slots that the limits allow, in the order in which they ask.
 
-    :param share: where the moments are booked.
-    :param pad: seconds that each window is taken longer.
-    :param timeout: most seconds that a request waits.
+    :param store: where slots are reserved.
+    :param margin: seconds added to the period of each window.
+    :param timeout: longest wait of a request, in seconds.
     """
 
     store: StateStore = field(default_factory=MemoryStore)
-    pad: float = PAD
+    margin: float = WINDOW_MARGIN
     timeout: float = LIMIT_TIMEOUT
-    #: How many requests of each operation RingCX refused this limiter.
-    refusals: Counter[str] = field(default_factory=Counter, init=False)
-    _told: dict[str, float] = field(default_factory=dict, init=False, repr=False)
+    #: Number of requests that RingCX rejected with 429, by operation.
+    rejections: Counter[str] = field(default_factory=Counter, init=False)
+    _next_log: dict[str, float] = field(default_factory=dict, init=False, repr=False)
 
-    def wait(
-        self, limit: RateLimit, stop: CancelToken | None = None, observer: AttemptObserver | None = None
+    def acquire(
+        self,
+        limit: RateLimit,
+        cancel_token: CancelToken | None = None,
+        observer: AttemptObserver | None = None,
     ) -> float:
-        """Wait for the request's moment.
+        """Reserve a slot for a request and wait for it.
 
-        A moment that was booked stays booked, even if the waiting is broken off: nobody gets it twice.
+        A reserved slot stays reserved even if the wait is cancelled.
 
         :param limit: what the request counts towards.
-        :param stop: breaks the waiting off; default nothing does.
-        :param watch: is told shortly before the moment; if that takes so long that the moment goes by,
-            another one is waited for.
+        :param cancel_token: cancels the wait; default None, the wait cannot be cancelled.
+        :param observer: notified shortly before the slot; if that takes so long that the slot is missed,
+            another one is reserved.
         :return: the seconds waited.
-        :raises RateLimited: where the moment is more than ``timeout`` seconds away; then none is booked.
-        :raises Stopped: where the waiting was broken off.
+        :raises RateLimited: if the slot is more than ``timeout`` seconds away; nothing is reserved then.
+        :raises Cancelled: if the wait was cancelled.
         """
-        stop = stop or CancelToken()
-        seconds = self._book(limit)
+        cancel_token = cancel_token or CancelToken()
+        seconds = self._reserve(limit)
         if observer is None:
-            self._sleep(seconds, limit, stop)
+            self._sleep(seconds, limit, cancel_token)
             return seconds
-        left, lead = seconds, _LEAD
+        left, lead = seconds, _OBSERVER_LEAD
         while True:
-            moment = time.monotonic() + left
-            self._sleep(left - lead, limit, stop)
-            told = time.monotonic()
+            slot = time.monotonic() + left
+            self._sleep(left - lead, limit, cancel_token)
+            notified_at = time.monotonic()
             observer.on_attempt()
-            left = moment - time.monotonic()
-            if -left > max(self.pad / 2, _LATE):
-                # Requests that booked later count on it that this one was on time.
-                left = self._book(limit)
+            left = slot - time.monotonic()
+            if -left > max(self.margin / 2, _MIN_TOLERANCE):
+                # Later reservations rely on this request being sent in its slot.
+                left = self._reserve(limit)
                 seconds += left
             if left <= lead:
-                self._sleep(left, limit, stop)
+                self._sleep(left, limit, cancel_token)
                 return seconds
             observer.on_not_applied()
-            lead = max(lead, time.monotonic() - told)
+            lead = max(lead, time.monotonic() - notified_at)
 
-    def refused(self, limit: RateLimit) -> None:
-        """Note that RingCX refused a request for its limit although its moment was waited for.
+    def record_rejection(self, limit: RateLimit) -> None:
+        """Count a request that RingCX rejected with 429 although it was sent in its slot.
 
-        That is told at most once a minute.
+        Logs a warning at most once a minute.
 
         :param limit: what the request counts towards.
         """
-        self.refusals[limit.operation] += 1
+        self.rejections[limit.operation] += 1
         now = time.monotonic()
-        if now < self._told.get(limit.key, now):
+        if now < self._next_log.get(limit.key, now):
             return
-        self._told[limit.key] = now + _TELL_EVERY
+        self._next_log[limit.key] = now + _LOG_INTERVAL
         log.warning(
-            "RingCX refused %s (429, %d so far) although its limit is kept here (%s): another program uses "
-            "it, too, or tasks that do not share %s. What is refused is tried again",
+            "429 for %s (%d so far) although this client is within the limit (%s): another client uses the "
+            "sub-account, or some tasks do not share %s. Retrying",
             limit.operation,
-            self.refusals[limit.operation],
-            shown(limit.windows),
+            self.rejections[limit.operation],
+            format_windows(limit.windows),
             self.store.name,
         )
 
-    def _book(self, limit: RateLimit) -> float:
-        """Book a moment; return the seconds until it."""
+    def _reserve(self, limit: RateLimit) -> float:
+        """Reserve a slot; return the seconds until it."""
         try:
-            return self.store.reserve_slot(limit.key, limit.windows, self.pad, self.timeout)
-        except LimitExceeded as full:
+            return self.store.reserve_slot(limit.key, limit.windows, self.margin, self.timeout)
+        except LimitExceeded as error:
             raise RateLimited(
-                f"RingCX's limit for {limit.operation} is taken by requests before this one for the next "
-                f"{full.wait:.0f} s, more than limit_timeout={self.timeout:g}",
+                f"Rate limit for {limit.operation}: the next free slot is in {error.wait:.0f} s, later than "
+                f"limit_timeout={self.timeout:g} s allows",
                 status=None,
-                retry_after=full.wait,
+                retry_after=error.wait,
             ) from None
 
-    def _sleep(self, seconds: float, limit: RateLimit, stop: CancelToken) -> None:
-        """Sleep, and say so now and then where it takes long."""
-        left, until_told = seconds, LOG_WAIT_AFTER
-        while left > until_told:
-            stop.sleep(until_told)
-            left -= until_told
+    def _sleep(self, seconds: float, limit: RateLimit, cancel_token: CancelToken) -> None:
+        """Sleep, and log long waits periodically."""
+        left, until_log = seconds, LOG_WAIT_AFTER
+        while left > until_log:
+            cancel_token.sleep(until_log)
+            left -= until_log
             log.info(
-                "Waiting for RingCX's limit of %s (%s): %.0f s more",
+                "Waiting for the rate limit of %s (%s): %.0f s left",
                 limit.operation,
-                shown(limit.windows),
+                format_windows(limit.windows),
                 left,
             )
-            until_told = _TELL_EVERY
-        stop.sleep(left)
+            until_log = _LOG_INTERVAL
+        cancel_token.sleep(left)

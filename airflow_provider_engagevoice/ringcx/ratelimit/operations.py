@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from airflow_provider_engagevoice.ringcx.spec.rate_limits import LIMITS, OTHER, RateWindow
+from airflow_provider_engagevoice.ringcx.spec.rate_limits import DEFAULT_LIMIT, LIMITS, RateWindow
 
-#: What method and path name an operation. Source of the paths: contract.
+#: Operation of a request, by method and path. Source of the paths: contract.
 _OPERATIONS = (
     ("POST", re.compile(r"/login/rc/accesstoken$"), "token_exchange"),
     ("POST", re.compile(r"/campaignLeads/leadSearch$"), "lead_search"),
@@ -23,22 +23,20 @@ _OPERATIONS = (
     ("POST", re.compile(r"/leadLoader/process$"), "process_load"),
 )
 
-
 _ACCOUNT = re.compile(r"/accounts/([^/]+)")
 
-
-#: These have no documented limit, and the clients sign in rarely: nothing to wait for.
+#: Sign-in paths without a documented limit. Clients sign in too rarely to need one.
 _UNLIMITED = re.compile(r"/restapi/|/api/auth/token/|/auth/login$|/login/admin$")
 
 
 @dataclass(frozen=True)
 class RateLimit:
-    """What one request counts towards.
+    """The rate limit that a request counts towards.
 
-    :param key: names the service, the sub-account and the operation; two requests with the same key count
-        towards the same windows.
+    :param key: identifies service, sub-account and operation; requests with the same key count towards the
+        same windows.
     :param operation: the operation.
-    :param windows: the windows.
+    :param windows: the windows, all of which must have capacity.
     """
 
     key: str
@@ -49,15 +47,15 @@ class RateLimit:
 def rate_limit_for(
     method: str, url: str, params: Mapping[str, Any] | None = None, rate_limit_scope: str = ""
 ) -> RateLimit | None:
-    """Tell what a request counts towards.
+    """Return the rate limit that a request counts towards.
 
-    Requests whose limit no document states share one window per sub-account.
+    Requests without a documented limit share one window per sub-account.
 
     :param method: HTTP method.
-    :param url: address without query.
+    :param url: URL without query.
     :param params: query.
-    :param whose: who asks, where the address names no sub-account.
-    :return: the limit; None where there is none to keep.
+    :param rate_limit_scope: identifies the caller, if the URL contains no sub-account.
+    :return: the limit; None if the request is not limited.
     """
     parts = urlsplit(url)
     if _UNLIMITED.search(parts.path):
@@ -67,17 +65,20 @@ def rate_limit_for(
     )
     if operation == "lead_search" and str((params or {}).get("count", "")).lower() == "true":
         operation = "lead_count"
-    windows = LIMITS.get(operation, OTHER)
+    windows = LIMITS.get(operation, DEFAULT_LIMIT)
     account = _ACCOUNT.search(parts.path)
-    # The windows are in the key: of two versions with other limits, each keeps its own.
-    spans = ",".join(f"{window.max_requests}/{window.period:g}" for window in windows)
+    # The key contains the windows, so that two versions with different limits do not share slots.
+    periods = ",".join(f"{window.max_requests}/{window.period:g}" for window in windows)
     return RateLimit(
-        f"{parts.netloc} {account[1] if account else rate_limit_scope} {operation} {spans}",
+        f"{parts.netloc} {account[1] if account else rate_limit_scope} {operation} {periods}",
         operation,
         windows,
     )
 
 
-def shown(windows: Sequence[RateWindow]) -> str:
-    """Write windows for a person."""
-    return " and ".join(f"{window.max_requests} requests in {window.period:g} s" for window in windows)
+def format_windows(windows: Sequence[RateWindow]) -> str:
+    """Return windows as text, such as ``30 requests in 10 s and 120 requests in 60 s``."""
+    return " and ".join(
+        f"{window.max_requests} request{'s' if window.max_requests != 1 else ''} in {window.period:g} s"
+        for window in windows
+    )

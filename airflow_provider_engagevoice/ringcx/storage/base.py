@@ -1,105 +1,104 @@
-"""What tasks of one host, or of many, hold in common: booked moments and small sealed values."""
+"""Shared state stores: rate-limit reservations and small encrypted values."""
 
 from __future__ import annotations
 
-import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 
 from airflow_provider_engagevoice.ringcx.spec.rate_limits import RateWindow
 
-log = logging.getLogger(__name__)
-
 
 class StoreUnavailable(Exception):
-    """A share cannot be used now: a disk that cannot be written, a server that does not answer."""
+    """A store cannot be used now, such as an unwritable disk or an unresponsive server."""
 
 
 class LimitExceeded(Exception):
-    """The next moment that the limits allow is too far away.
+    """The next free slot is later than the caller accepts.
 
-    :param wait: seconds until it.
+    :param wait: seconds until the slot.
     """
 
     def __init__(self, wait: float) -> None:
-        super().__init__(f"the next free moment is {wait:.0f} s away")
+        super().__init__(f"the next free slot is in {wait:.0f} s")
         self.wait = wait
 
 
 class StateStore(ABC):
-    """What tasks hold in common. Every method raises :class:`StoreUnavailable` where it cannot do its work."""
+    """State shared between tasks. Every method raises :class:`StoreUnavailable` if the store fails."""
 
     name: str
+    """Description of the store for log lines."""
 
     @property
     def backends(self) -> Sequence[StateStore]:
-        """The shares that this one is made of, the widest first."""
+        """The stores that this one consists of, widest scope first."""
         return (self,)
 
     @abstractmethod
-    def reserve_slot(self, key: str, windows: Sequence[RateWindow], pad: float, longest: float) -> float:
-        """Book the earliest moment that all windows allow, after all moments booked before.
+    def reserve_slot(self, key: str, windows: Sequence[RateWindow], margin: float, max_wait: float) -> float:
+        """Reserve the earliest slot that all windows allow, after all slots reserved before.
 
-        :param key: what the windows limit.
+        :param key: identifies what the windows limit.
         :param windows: the limits.
-        :param pad: seconds that each window is taken longer, for the way from here to the service.
-        :param longest: most seconds to wait.
-        :return: seconds from now to the moment.
-        :raises Saturated: where it is further away than ``longest``; nothing is booked.
+        :param margin: seconds added to the period of each window, for varying network delays.
+        :param max_wait: longest accepted wait, in seconds.
+        :return: seconds from now until the slot.
+        :raises LimitExceeded: if the slot is further away than ``max_wait``; nothing is reserved.
         """
 
     @abstractmethod
     def get(self, key: str) -> tuple[bytes, float] | None:
-        """Read a value.
+        """Return a value.
 
         :param key: its name.
-        :return: the value, and the seconds it still lives; None where there is none.
+        :return: the value and the seconds until it expires; None if there is none.
         """
 
     @abstractmethod
     def set(self, key: str, value: bytes, lifetime: float) -> None:
-        """Keep a value.
+        """Store a value.
 
         :param key: its name.
         :param value: the value.
-        :param lifetime: seconds it lives.
+        :param lifetime: seconds until it expires.
         """
 
     @abstractmethod
     def delete(self, key: str) -> None:
-        """Delete a value.
+        """Delete a value, if there is one.
 
         :param key: its name.
         """
 
     @abstractmethod
     def acquire_lock(self, key: str, lifetime: float) -> Callable[[], object] | None:
-        """Take a lock that nobody holds.
+        """Acquire a lock without waiting.
 
         :param key: its name.
-        :param lifetime: seconds after which it is free again where its holder died and nobody notices; a
-            holder that lives keeps it for longer, too.
-        :return: what releases it; None where somebody else holds it.
+        :param lifetime: seconds after which a lock expires if its holder died and the store does not
+            detect that; while the holder is running, the lock stays held for longer, too.
+        :return: a function that releases the lock; None if another task holds it.
         """
 
 
-def next_slot(booked: Sequence[float], windows: Sequence[RateWindow], pad: float, now: float) -> float:
-    """Find the earliest moment that all windows allow.
+def next_slot(slots: Sequence[float], windows: Sequence[RateWindow], margin: float, now: float) -> float:
+    """Return the earliest slot that all windows allow.
 
-    :param booked: moments booked so far, ascending.
+    :param slots: timestamps of the slots reserved so far, ascending.
     :param windows: the limits.
-    :param pad: seconds that each window is taken longer.
-    :param now: the present moment.
-    :return: the moment: not before now, nor before the last one booked, so that nobody is overtaken.
+    :param margin: seconds added to the period of each window.
+    :param now: the current time.
+    :return: timestamp of the slot; not before now nor before the last reserved slot, so that slots are given
+        out in the order of requests.
     """
     free = [
-        booked[-window.max_requests] + window.period + pad
+        slots[-window.max_requests] + window.period + margin
         for window in windows
-        if len(booked) >= window.max_requests
+        if len(slots) >= window.max_requests
     ]
-    return max([now, *booked[-1:], *free])
+    return max([now, *slots[-1:], *free])
 
 
 def history_length(windows: Sequence[RateWindow]) -> int:
-    """Tell how many booked moments the windows look back at."""
+    """Return how many of the latest slots the windows depend on."""
     return max(window.max_requests for window in windows)

@@ -13,68 +13,72 @@ from airflow_provider_engagevoice.ringcx.storage.base import StateStore, StoreUn
 log = logging.getLogger(__name__)
 
 DEFAULT_COOLDOWN = 30.0
-"""Seconds for which a share that failed is left alone."""
-
+"""Seconds for which a store that failed is skipped."""
 
 _Result = TypeVar("_Result")
 
 
 class FallbackStore(StateStore):
-    """Several shares, the widest first: what fails rests a while, and the next one serves.
+    """Fallback chain of stores, widest scope first. A failing store is skipped for ``cooldown`` seconds.
 
-    Where only values cannot be kept, as on a full disk, moments are still booked.
+    Reservations and values fail independently: on a full disk, values use the next store while slots are
+    still reserved on the disk.
 
-    :param shares: the shares; the last one must never fail.
-    :param rest: seconds for which one that failed is left alone.
+    :param stores: the stores; the last one must never fail.
+    :param cooldown: seconds for which a store that failed is skipped.
     """
 
     def __init__(self, stores: Sequence[StateStore], cooldown: float = DEFAULT_COOLDOWN) -> None:
         self._stores = tuple(stores)
         self._cooldown = cooldown
-        self._resting_until: dict[tuple[int, bool], float] = {}
-        self._told: set[int] = set()
+        self._skipped_until: dict[tuple[int, bool], float] = {}
+        self._logged: set[int] = set()
         self.name = stores[0].name
 
     @property
     def backends(self) -> Sequence[StateStore]:
         return self._stores
 
-    def reserve_slot(self, key: str, windows: Sequence[RateWindow], pad: float, longest: float) -> float:
-        return self._first(lambda store: store.reserve_slot(key, windows, pad, longest), booking=True)
+    def reserve_slot(self, key: str, windows: Sequence[RateWindow], margin: float, max_wait: float) -> float:
+        return self._first_available(
+            lambda store: store.reserve_slot(key, windows, margin, max_wait), reserving=True
+        )
 
     def get(self, key: str) -> tuple[bytes, float] | None:
-        return self._first(lambda store: store.get(key))
+        return self._first_available(lambda store: store.get(key))
 
     def set(self, key: str, value: bytes, lifetime: float) -> None:
-        self._first(lambda store: store.set(key, value, lifetime))
+        self._first_available(lambda store: store.set(key, value, lifetime))
 
     def delete(self, key: str) -> None:
-        self._first(lambda store: store.delete(key))
+        self._first_available(lambda store: store.delete(key))
 
     def acquire_lock(self, key: str, lifetime: float) -> Callable[[], object] | None:
-        return self._first(lambda store: store.acquire_lock(key, lifetime))
+        return self._first_available(lambda store: store.acquire_lock(key, lifetime))
 
-    def _first(self, use: Callable[[StateStore], _Result], booking: bool = False) -> _Result:
-        """Use the first share that works."""
+    def _first_available(
+        self, operation: Callable[[StateStore], _Result], reserving: bool = False
+    ) -> _Result:
+        """Return the result of the first store that does not fail."""
         for index, store in enumerate(self._stores[:-1]):
-            if time.monotonic() < self._resting_until.get((index, booking), 0.0):
+            if time.monotonic() < self._skipped_until.get((index, reserving), 0.0):
                 continue
             try:
-                return use(store)
-            except StoreUnavailable as failure:
-                self._resting_until[index, booking] = time.monotonic() + self._cooldown
-                self._tell(index, failure)
-        return use(self._stores[-1])
+                return operation(store)
+            except StoreUnavailable as error:
+                self._skipped_until[index, reserving] = time.monotonic() + self._cooldown
+                self._log_failure(index, error)
+        return operation(self._stores[-1])
 
-    def _tell(self, index: int, failure: StoreUnavailable) -> None:
-        """Say once what does not work, and what serves instead."""
-        if index in self._told:
+    def _log_failure(self, index: int, error: StoreUnavailable) -> None:
+        """Log the first failure of a store, and which store is used instead."""
+        if index in self._logged:
             return
-        self._told.add(index)
+        self._logged.add(index)
         log.warning(
-            "Limits and tokens cannot be shared through %s (%s); they are shared within %s, and what RingCX "
-            "refuses is tried again later",
+            "Cannot use %s for rate limits and tokens (%s); falling back to %s. Requests rejected with 429 "
+            "will be retried",
             self._stores[index].name,
-            failure,
+            error,
             self._stores[index + 1].name,
         )

@@ -1,4 +1,4 @@
-"""A share in private files, for all tasks of one user on one host. Needs no server."""
+"""State store in private files, shared by all tasks of one user on one host."""
 
 from __future__ import annotations
 
@@ -24,72 +24,75 @@ from airflow_provider_engagevoice.ringcx.storage.base import (
     next_slot,
 )
 
-#: Seconds to wait for the lock, which its holders keep for less than a millisecond.
-_LOCK_WAIT = 5.0
-_LOCK_POLL = 0.002
-_MOMENT = struct.Struct("<d")
-#: No moment is booked further ahead. What says otherwise is no file of ours.
-_HORIZON = 86_400.0
-#: Likewise for the life of a value.
-_LONGEST_LIFE = 31 * 86_400.0
-#: Values that ended so many seconds ago, and files never finished, are cleared away.
-_LITTER = 3600.0
+#: Seconds to wait for the lock of a slot file, which is held for less than a millisecond.
+_LOCK_TIMEOUT = 5.0
+_LOCK_POLL_INTERVAL = 0.002
+_TIMESTAMP = struct.Struct("<d")
+#: No slot is reserved further ahead, in seconds; a file with a later one is corrupt.
+_MAX_SLOT_AHEAD = 86_400.0
+#: No value is stored for longer, in seconds; a file with a longer lifetime is corrupt.
+_MAX_LIFETIME = 31 * 86_400.0
+#: Seconds after which expired values and unfinished files are removed.
+_REMOVE_AFTER = 3600.0
 
 FOLDER_VARIABLE = "ENGAGEVOICE_FOLDER"
-"""The environment variable that names the folder of hosts that want another one than the default."""
+"""Environment variable that overrides the default folder of a host."""
+
+_UNFINISHED = "unfinished-"
+_OPEN_FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class FileStore(StateStore):
-    """What the tasks of one user on one host share.
+    """State shared by the tasks of one user on one host. Needs no server.
 
-    Files are made for their owner only, in a folder that is his own and no link. The kernel frees the
-    locks of a process that dies. Moments are those of the host's monotonic clock, which no setting of the
-    time moves; the name of each file has the host's boot in it, so that on a disk that several hosts see
-    they keep apart.
+    Files are readable by their owner only, in a folder that belongs to the same user and is not a symbolic
+    link. The kernel releases the locks of a process that dies. Timestamps are those of the host's monotonic
+    clock, which changes of the system time do not affect; the name of each file depends on the host's boot
+    id, so that several hosts on one shared disk use separate files.
 
-    :param folder: where the files are; default what the environment's ``ENGAGEVOICE_FOLDER`` names, else
-        one in ``/dev/shm``, else one in the temporary folder.
+    :param folder: folder of the files; default the environment variable ``ENGAGEVOICE_FOLDER``, else a folder
+        in ``/dev/shm``, else one in the temporary directory.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder
-        self._swept = False
-        self.name = f"files in {folder}" if folder else "files of this host"
+        self._cleaned_up = False
+        self.name = f"files in {folder}" if folder else "files on this host"
 
-    def reserve_slot(self, key: str, windows: Sequence[RateWindow], pad: float, longest: float) -> float:
-        with self._open("slots", key) as descriptor, _locked(descriptor):
+    def reserve_slot(self, key: str, windows: Sequence[RateWindow], margin: float, max_wait: float) -> float:
+        with self._open_file("slots", key) as descriptor, _locked(descriptor):
             now = time.monotonic()
-            booked = _read_moments(descriptor, history_length(windows), now)
-            moment = next_slot(booked, windows, pad, now)
-            if moment - now > longest:
-                raise LimitExceeded(moment - now)
-            _write(descriptor, b"".join(map(_MOMENT.pack, [*booked, moment][-history_length(windows) :])))
-        return moment - now
+            slots = _read_slots(descriptor, history_length(windows), now)
+            slot = next_slot(slots, windows, margin, now)
+            if slot - now > max_wait:
+                raise LimitExceeded(slot - now)
+            _overwrite(descriptor, b"".join(map(_TIMESTAMP.pack, [*slots, slot][-history_length(windows) :])))
+        return slot - now
 
     def get(self, key: str) -> tuple[bytes, float] | None:
-        with _failures_named():
+        with _as_store_errors():
             try:
-                descriptor = os.open(self._path("value", key), os.O_RDONLY | _SAFELY)
+                descriptor = os.open(self._path("value", key), os.O_RDONLY | _OPEN_FLAGS)
             except FileNotFoundError:
                 return None
             with os.fdopen(descriptor, "rb") as file:
                 content = file.read(1 << 20)
-        if len(content) <= _MOMENT.size:
+        if len(content) <= _TIMESTAMP.size:
             return None
-        left = _MOMENT.unpack_from(content)[0] - time.monotonic()
-        return (content[_MOMENT.size :], left) if 0 < left < _LONGEST_LIFE else None
+        left = _TIMESTAMP.unpack_from(content)[0] - time.monotonic()
+        return (content[_TIMESTAMP.size :], left) if 0 < left < _MAX_LIFETIME else None
 
     def set(self, key: str, value: bytes, lifetime: float) -> None:
-        with _failures_named():
+        with _as_store_errors():
             path = self._path("value", key)
-            if not self._swept:
-                self._swept = True
-                _sweep(path.parent)
-            # A file of its own, then renamed: nobody ever reads half a value.
+            if not self._cleaned_up:
+                self._cleaned_up = True
+                _remove_expired(path.parent)
+            # Written to a separate file and renamed, so that readers never see a partial value.
             descriptor, unfinished = tempfile.mkstemp(prefix=_UNFINISHED, dir=path.parent)
             try:
                 with os.fdopen(descriptor, "wb") as file:
-                    file.write(_MOMENT.pack(time.monotonic() + lifetime) + value)
+                    file.write(_TIMESTAMP.pack(time.monotonic() + lifetime) + value)
                 Path(unfinished).replace(path)
             except BaseException:
                 with contextlib.suppress(OSError):
@@ -97,12 +100,12 @@ class FileStore(StateStore):
                 raise
 
     def delete(self, key: str) -> None:
-        with _failures_named():
+        with _as_store_errors():
             self._path("value", key).unlink(missing_ok=True)
 
     def acquire_lock(self, key: str, lifetime: float) -> Callable[[], object] | None:
-        with _failures_named():
-            descriptor = os.open(self._path("lock", key), os.O_RDWR | os.O_CREAT | _SAFELY, 0o600)
+        with _as_store_errors():
+            descriptor = os.open(self._path("lock", key), os.O_RDWR | os.O_CREAT | _OPEN_FLAGS, 0o600)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -111,35 +114,31 @@ class FileStore(StateStore):
             except BaseException:
                 os.close(descriptor)
                 raise
-        return lambda: _release(descriptor)
+        return lambda: _unlock(descriptor)
 
     @contextlib.contextmanager
-    def _open(self, kind: str, key: str) -> Iterator[int]:
+    def _open_file(self, kind: str, key: str) -> Iterator[int]:
         """Open a file for one operation only: a descriptor kept over a fork would share its lock."""
-        with _failures_named():
-            descriptor = os.open(self._path(kind, key), os.O_RDWR | os.O_CREAT | _SAFELY, 0o600)
+        with _as_store_errors():
+            descriptor = os.open(self._path(kind, key), os.O_RDWR | os.O_CREAT | _OPEN_FLAGS, 0o600)
             try:
                 yield descriptor
             finally:
                 os.close(descriptor)
 
     def _path(self, kind: str, key: str) -> Path:
-        name = hashlib.sha256(f"{_boot()}\0{key}".encode()).hexdigest()[:32]
-        return _private(self._folder or _default_folder()) / f"{kind}-{name}"
-
-
-_UNFINISHED = "unfinished-"
-_SAFELY = os.O_NOFOLLOW | os.O_CLOEXEC
+        name = hashlib.sha256(f"{_boot_id()}\0{key}".encode()).hexdigest()[:32]
+        return _private_folder(self._folder or _default_folder()) / f"{kind}-{name}"
 
 
 @contextlib.contextmanager
-def _failures_named() -> Iterator[None]:
-    """Tell what the disk refuses as a share that failed."""
+def _as_store_errors() -> Iterator[None]:
+    """Raise errors of the file system as :class:`StoreUnavailable`."""
     try:
         yield
     except OSError as error:
         raise StoreUnavailable(error.strerror or type(error).__name__) from error
-    except ValueError as error:  # a path that none can be
+    except ValueError as error:  # a path that the operating system does not allow
         raise StoreUnavailable(str(error)) from error
 
 
@@ -151,19 +150,21 @@ def _default_folder() -> Path:
     return parent / f"airflow-engagevoice-{os.geteuid()}"
 
 
-def _private(folder: Path) -> Path:
-    """Make sure that a folder is there, and nobody else's."""
+def _private_folder(folder: Path) -> Path:
+    """Create a folder if it is missing, and check that no other user has access to it."""
     with contextlib.suppress(FileExistsError):
         folder.mkdir(0o700)
     found = os.lstat(folder)
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
-        raise StoreUnavailable(f"{folder} is not a folder of this user alone")
+        raise StoreUnavailable(
+            f"{folder} must be a folder that only this user owns and can access, mode 0700"
+        )
     return folder
 
 
 @functools.lru_cache(maxsize=1)
-def _boot() -> str:
-    """Name this start of this host."""
+def _boot_id() -> str:
+    """Return an id that changes with each boot of this host."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:  # not Linux
@@ -173,51 +174,53 @@ def _boot() -> str:
 @contextlib.contextmanager
 def _locked(descriptor: int) -> Iterator[None]:
     """Hold a file's lock."""
-    deadline = time.monotonic() + _LOCK_WAIT
+    deadline = time.monotonic() + _LOCK_TIMEOUT
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             break
         except BlockingIOError:
             if time.monotonic() > deadline:
-                raise StoreUnavailable(f"its lock was held for {_LOCK_WAIT:g} s") from None
-        time.sleep(_LOCK_POLL)
+                raise StoreUnavailable(f"file lock not acquired within {_LOCK_TIMEOUT:g} s") from None
+        time.sleep(_LOCK_POLL_INTERVAL)
     try:
         yield
     finally:
         fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
-def _release(descriptor: int) -> None:
-    """Release a lock, and not by closing only: a process forked meanwhile has the file open, too."""
+def _unlock(descriptor: int) -> None:
+    """Release a lock explicitly: closing is not enough if a forked process has the file open, too."""
     with contextlib.suppress(OSError):
         fcntl.flock(descriptor, fcntl.LOCK_UN)
     os.close(descriptor)
 
 
-def _sweep(folder: Path) -> None:
-    """Clear away what is of no use to anybody any more."""
+def _remove_expired(folder: Path) -> None:
+    """Remove values that have expired and files that were never finished."""
     for path in folder.iterdir():
         with contextlib.suppress(OSError, struct.error):
             if path.name.startswith("value-"):
-                ended = _MOMENT.unpack(path.read_bytes()[: _MOMENT.size])[0] < time.monotonic() - _LITTER
+                expires_at = _TIMESTAMP.unpack(path.read_bytes()[: _TIMESTAMP.size])[0]
+                removable = expires_at < time.monotonic() - _REMOVE_AFTER
             else:
-                ended = path.name.startswith(_UNFINISHED) and path.stat().st_mtime < time.time() - _LITTER
-            if ended:
+                unfinished = path.name.startswith(_UNFINISHED)
+                removable = unfinished and path.stat().st_mtime < time.time() - _REMOVE_AFTER
+            if removable:
                 path.unlink()
 
 
-def _read_moments(descriptor: int, most: int, now: float) -> list[float]:
-    """Read the moments booked; what is torn or cannot be true counts as none."""
-    content = os.pread(descriptor, (most + 1) * _MOMENT.size, 0)
-    if len(content) % _MOMENT.size:
+def _read_slots(descriptor: int, limit: int, now: float) -> list[float]:
+    """Return the reserved slots; none if the file is truncated or implausible."""
+    content = os.pread(descriptor, (limit + 1) * _TIMESTAMP.size, 0)
+    if len(content) % _TIMESTAMP.size:
         return []
-    moments = [moment for (moment,) in _MOMENT.iter_unpack(content)]
-    plausible = all(earlier <= later for earlier, later in itertools.pairwise(moments))
-    return moments if plausible and all(0 <= moment < now + _HORIZON for moment in moments) else []
+    slots = [slot for (slot,) in _TIMESTAMP.iter_unpack(content)]
+    ascending = all(earlier <= later for earlier, later in itertools.pairwise(slots))
+    return slots if ascending and all(0 <= slot < now + _MAX_SLOT_AHEAD for slot in slots) else []
 
 
-def _write(descriptor: int, content: bytes) -> None:
+def _overwrite(descriptor: int, content: bytes) -> None:
     if os.pwrite(descriptor, content, 0) < len(content):
         raise StoreUnavailable("No space left on device")
     os.ftruncate(descriptor, len(content))

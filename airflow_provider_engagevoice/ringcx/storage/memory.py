@@ -17,48 +17,48 @@ from airflow_provider_engagevoice.ringcx.storage.base import (
 
 
 @dataclass
-class _Kept:
-    """A value and when it ends, on the monotonic clock."""
+class _Entry:
+    """A value and its expiry, on the monotonic clock."""
 
     value: bytes
-    ends: float
+    expires_at: float
 
 
 class MemoryStore(StateStore):
-    """What the threads of one process share."""
+    """State shared by the threads of one process."""
 
-    name = "this process"
+    name = "the memory of this process"
 
     def __init__(self) -> None:
         self._lock = ForkSafeLock()
-        self._booked: dict[str, list[float]] = {}
-        self._kept: dict[str, _Kept] = {}
+        self._slots: dict[str, list[float]] = {}
+        self._entries: dict[str, _Entry] = {}
         self._locked: set[str] = set()
 
-    def reserve_slot(self, key: str, windows: Sequence[RateWindow], pad: float, longest: float) -> float:
+    def reserve_slot(self, key: str, windows: Sequence[RateWindow], margin: float, max_wait: float) -> float:
         with self._lock.held():
             now = time.monotonic()
-            booked = self._booked.setdefault(key, [])
-            moment = next_slot(booked, windows, pad, now)
-            if moment - now > longest:
-                raise LimitExceeded(moment - now)
-            booked.append(moment)
-            del booked[: -history_length(windows)]
-        return moment - now
+            slots = self._slots.setdefault(key, [])
+            slot = next_slot(slots, windows, margin, now)
+            if slot - now > max_wait:
+                raise LimitExceeded(slot - now)
+            slots.append(slot)
+            del slots[: -history_length(windows)]
+        return slot - now
 
     def get(self, key: str) -> tuple[bytes, float] | None:
         with self._lock.held():
-            kept = self._kept.get(key)
-        left = kept.ends - time.monotonic() if kept else 0.0
-        return (kept.value, left) if kept and left > 0 else None
+            entry = self._entries.get(key)
+        left = entry.expires_at - time.monotonic() if entry else 0.0
+        return (entry.value, left) if entry and left > 0 else None
 
     def set(self, key: str, value: bytes, lifetime: float) -> None:
         with self._lock.held():
-            self._kept[key] = _Kept(value, time.monotonic() + lifetime)
+            self._entries[key] = _Entry(value, time.monotonic() + lifetime)
 
     def delete(self, key: str) -> None:
         with self._lock.held():
-            self._kept.pop(key, None)
+            self._entries.pop(key, None)
 
     def acquire_lock(self, key: str, lifetime: float) -> Callable[[], object] | None:
         with self._lock.held():

@@ -1,4 +1,4 @@
-"""One HTTP session: headers, repeats, errors."""
+"""HTTP transport: session handling, retries and error mapping."""
 
 from __future__ import annotations
 
@@ -40,32 +40,32 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: This machine. Plain http is allowed to it, so no proxy may come between: it would be shown everything.
+#: Names of this machine. Plain http to it is allowed, so no proxy may be used: it would see the credentials.
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
-_TRIES = 5
-_FIRST_PAUSE = 0.5
+_MAX_ATTEMPTS = 5
+_INITIAL_BACKOFF = 0.5
 #: A quarter of RingCX's short window of 10 seconds.
-_FIRST_PAUSE_WHEN_LIMITED = 2.5
-_LONGEST_PAUSE = 30.0
-#: Servers may close a connection idle for this long just as a request is sent on it.
-_FRESH_FOR = 4.0
+_INITIAL_RATE_LIMIT_BACKOFF = 2.5
+_MAX_BACKOFF = 30.0
+#: Seconds after which a server may close an idle connection while the next request is being sent on it.
+_MAX_IDLE = 4.0
 
 
 @dataclass(frozen=True, repr=False)
 class ApiRequest:
-    """One request to be made.
+    """A request to the API.
 
     :param method: HTTP method.
-    :param url: the whole address, without query.
-    :param repeatable: sending it twice does no harm.
+    :param url: the whole URL, without query.
+    :param retry_safe: can be applied more than once without additional effect.
     :param params: query.
     :param json: body to send as JSON.
     :param form: body to send as a form.
     :param basic: user name and password for Basic authentication.
-    :param whose: who signs in, for the limit of sign-ins.
-    :param spends: it uses something up, so that where it may have arrived a repeat is of no use.
-    :param watch: is told of each try.
+    :param rate_limit_scope: identifies the app that signs in, for the limit of sign-ins.
+    :param single_use: consumes a one-time credential; not retried once it may have been delivered.
+    :param observer: notified of each attempt.
     """
 
     method: str
@@ -80,112 +80,100 @@ class ApiRequest:
     observer: AttemptObserver | None = None
 
     def __str__(self) -> str:
-        """Name method and path. The query is left out: it may carry a password."""
+        """Return method and path, without the query, which may contain a password."""
         path = "/" + self.url.split("://", 1)[-1].partition("/")[2]
         if "/admin/token/" in path:
             path = path.rpartition("/")[0] + "/***"
         return f"{self.method} {sanitize(path)}"
 
 
-class _Failed(Exception):
-    """One try brought no answer that counts.
+class _AttemptFailed(Exception):
+    """An attempt failed.
 
-    :param error: what to raise if there is no further try.
-    :param kind: what it says of the request.
-    :param pause: seconds RingCX asked to wait.
+    :param error: what to raise if the request is not retried.
+    :param kind: the kind of failure.
+    :param delay: seconds that RingCX asked to wait; None if it did not.
     """
 
-    def __init__(self, error: EngageVoiceError, kind: FailureKind, pause: float | None = None) -> None:
+    def __init__(self, error: EngageVoiceError, kind: FailureKind, delay: float | None = None) -> None:
         self.error = error
         self.kind = kind
-        self.pause = pause
+        self.delay = delay
 
 
 @dataclass
 class HttpTransport:
-    """Sends calls over one ``requests.Session`` with keep-alive.
+    """Sends requests over one ``requests.Session`` with keep-alive.
 
     :param user_agent: the ``User-Agent``.
-    :param timeout: seconds to connect, seconds to wait for an answer.
-    :param patience: most seconds to spend on repeats of one call; waiting for RingCX's limits is not
-        counted.
-    :param limiter: lets calls go within RingCX's limits; None to find out by being refused.
-    :param stop: where it is set, no further call is sent, and waiting ends.
+    :param timeout: connect timeout and read timeout, in seconds.
+    :param retry_timeout: seconds to spend on retries of one request at most, without the waits for rate-limit
+        slots.
+    :param limiter: delays requests to keep RingCX's limits; None to rely on 429 responses.
+    :param cancel_token: once cancelled, no further request is sent, and waits end.
     """
 
     user_agent: str
     timeout: tuple[float, float] = (10.0, 60.0)
-    patience: float = 300.0
+    retry_timeout: float = 300.0
     limiter: RateLimiter | None = None
-    stop: CancelToken = field(default_factory=CancelToken, repr=False)
+    cancel_token: CancelToken = field(default_factory=CancelToken, repr=False)
     _session: Session | None = field(default=None, init=False, repr=False)
     _last_used: float = field(default=0.0, init=False, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
-    def send(self, call: ApiRequest, authorize: Callable[[], Mapping[str, str]] = dict) -> Any:
-        """Send a call, repeat it where that is safe, read the answer.
+    def send(self, request: ApiRequest, authorize: Callable[[], Mapping[str, str]] = dict) -> Any:
+        """Send a request, retry it if that is safe, and parse the response.
 
-        What is sent again is decided by :class:`~airflow_provider_engagevoice.ringcx.transport.retry.Failure`.
+        :class:`~airflow_provider_engagevoice.ringcx.transport.retry.FailureKind` decides what is retried.
 
-        :param call: the call.
-        :param authorize: gives the headers that prove who asks; asked anew for every try.
-        :return: the JSON value of the answer, text, or None.
-        :raises InvalidParameter: where the call cannot be written as a request.
-        :raises OutcomeUnknown: where a call that must not be repeated may have taken effect.
-        :raises RateLimited: still 429 after ``patience`` seconds.
-        :raises Stopped: where ``stop`` was set before the call was sent, or between two tries.
-        :raises ServiceUnavailable: not reached, or failing, after 5 tries.
-        :raises EngageVoiceError: of the class for the answer's status; all are in ``errors``.
+        :param request: the request.
+        :param authorize: returns the authentication headers; called for each attempt.
+        :return: the JSON value of the response, text, or None.
+        :raises InvalidParameter: if the request cannot be encoded.
+        :raises OutcomeUnknown: if a request that is not safe to retry may have been applied.
+        :raises RateLimited: if RingCX still responds with 429 after ``retry_timeout`` seconds.
+        :raises Cancelled: if ``cancel_token`` was cancelled before the request was sent, or between attempts.
+        :raises ServiceUnavailable: if no connection or only server errors were obtained in 5 attempts.
+        :raises EngageVoiceError: the class for the status of the response; see ``exceptions``.
         """
         limit = (
-            rate_limit_for(call.method, call.url, call.params, call.rate_limit_scope)
+            rate_limit_for(request.method, request.url, request.params, request.rate_limit_scope)
             if self.limiter
             else None
         )
-        deadline = time.monotonic() + self.patience
-        tries = failures = 0
+        deadline = time.monotonic() + self.retry_timeout
+        attempts = failures = 0
         while True:
-            tries += 1
-            self.stop.check()
-            # The token before the slot, so that signing in does not let the slot pass; and again after the
-            # wait, in which it may have ended.
+            attempts += 1
+            self.cancel_token.raise_if_cancelled()
+            # Before the slot is reserved, so that a sign-in does not delay the request past its slot; and
+            # again after the wait, during which the token may have expired.
             authorize()
             try:
-                deadline += self._wait_for(limit, call)
-                return self._try(call, authorize())
+                deadline += self._wait_for_slot(limit, request)
+                return self._attempt(request, authorize())
             except OutcomeUnknown:
                 raise
             except EngageVoiceError:
-                # It never left.
-                _tell_undone(call)
+                # Raised before the request was sent.
+                _notify_not_applied(request)
                 raise
-            except _Failed as failed:
-                if not failed.kind.maybe_done:
-                    _tell_undone(call)
-                # What the limiter tells of refusals once a minute need not be told as loudly each time.
-                level = logging.WARNING
-                if failed.kind is FailureKind.RATE_LIMITED and self.limiter and limit:
-                    self.limiter.refused(limit)
-                    level = logging.INFO
-                step = failed.kind.then(call.retry_safe)
-                if step is RetryDecision.OUTCOME_UNKNOWN:
-                    raise _unknown(call, failed.error) from None
-                if step is RetryDecision.RAISE or (failed.kind.maybe_done and call.single_use):
-                    raise failed.error from None
-                pause = self._pause(failed, tries)
+            except _AttemptFailed as failed:
+                delay = self._delay_before_retry(request, limit, failed, attempts)
                 failures += failed.kind is not FailureKind.RATE_LIMITED
-                if time.monotonic() + pause > deadline or failures >= _TRIES:
+                if time.monotonic() + delay > deadline or failures >= _MAX_ATTEMPTS:
                     raise failed.error from None
-                log.log(level, "%s; trying again in %.1f s (try %d)", failed.error, pause, tries + 1)
-            self.stop.sleep(pause)
-
-    def _wait_for(self, limit: RateLimit | None, call: ApiRequest) -> float:
-        """Wait until RingCX's limits allow the call; return the seconds it took."""
-        if self.limiter and limit:
-            return self.limiter.wait(limit, self.stop, call.observer)
-        if call.observer is not None:
-            call.observer.on_attempt()
-        return 0.0
+                # The limiter logs a warning for rejections; without it, each one is a warning.
+                is_logged = failed.kind is FailureKind.RATE_LIMITED and limit is not None
+                log.log(
+                    logging.INFO if is_logged else logging.WARNING,
+                    "%s; retrying in %.1f s (attempt %d)",
+                    failed.error,
+                    delay,
+                    attempts + 1,
+                )
+            self.cancel_token.sleep(delay)
 
     def close(self) -> None:
         """Close the session's connections."""
@@ -194,50 +182,61 @@ class HttpTransport:
                 self._session.close()
                 self._session = None
 
-    @staticmethod
-    def _pause(failed: _Failed, tries: int) -> float:
-        if failed.pause is not None:
-            # Not all waiters in the same instant.
-            return failed.pause + random.uniform(0.0, 0.5)
-        first = _FIRST_PAUSE_WHEN_LIMITED if failed.kind is FailureKind.RATE_LIMITED else _FIRST_PAUSE
-        return min(first * 2.0 ** min(tries - 1, 10), _LONGEST_PAUSE) * random.uniform(0.75, 1.25)
+    def _wait_for_slot(self, limit: RateLimit | None, request: ApiRequest) -> float:
+        """Wait for a rate-limit slot; return the seconds waited."""
+        if self.limiter and limit:
+            return self.limiter.acquire(limit, self.cancel_token, request.observer)
+        if request.observer is not None:
+            request.observer.on_attempt()
+        return 0.0
 
-    def _try(self, call: ApiRequest, headers: Mapping[str, str]) -> Any:
+    def _delay_before_retry(
+        self, request: ApiRequest, limit: RateLimit | None, failed: _AttemptFailed, attempts: int
+    ) -> float:
+        """Return the seconds to wait before the next attempt.
+
+        :raises EngageVoiceError: if the request must not be retried.
+        """
+        if not failed.kind.maybe_applied:
+            _notify_not_applied(request)
+        if failed.kind is FailureKind.RATE_LIMITED and self.limiter and limit:
+            self.limiter.record_rejection(limit)
+        decision = failed.kind.decide(request.retry_safe)
+        if decision is RetryDecision.OUTCOME_UNKNOWN:
+            raise _outcome_unknown(request, failed.error) from None
+        if decision is RetryDecision.RAISE or (failed.kind.maybe_applied and request.single_use):
+            raise failed.error from None
+        if failed.delay is not None:
+            # Jitter, so that waiting clients do not retry all at once.
+            return failed.delay + random.uniform(0.0, 0.5)
+        is_limited = failed.kind is FailureKind.RATE_LIMITED
+        initial = _INITIAL_RATE_LIMIT_BACKOFF if is_limited else _INITIAL_BACKOFF
+        return min(initial * 2.0 ** min(attempts - 1, 10), _MAX_BACKOFF) * random.uniform(0.75, 1.25)
+
+    def _attempt(self, request: ApiRequest, headers: Mapping[str, str]) -> Any:
+        """Send a request once and parse the response.
+
+        :raises _AttemptFailed: if no usable response was received.
+        """
         import requests
 
-        session = self._open(call)
-        prepared = _prepare(session, call, headers)
+        session = self._open_session(request)
+        prepared = _prepare(session, request, headers)
         try:
             response = self._exchange(session, prepared)
-        # ValueError: requests lets some of what it makes of an odd answer through as it is.
+        # ValueError: requests does not wrap some errors that malformed responses cause.
         except (requests.RequestException, ValueError) as error:
-            # The cause is dropped, and only its class named: its text holds the address with its query.
+            # The cause is suppressed, and only its class named: its message contains the URL with its query.
             kind = FailureKind.NO_RESPONSE if _was_sent(error) else FailureKind.NOT_SENT
-            raise _Failed(_unreachable(call, error), kind) from None
+            raise _AttemptFailed(_no_response(request, error), kind) from None
         except Exception:
             raise
-        except BaseException as stop:
-            # Airflow's task time-out is no Exception, and Airflow would retry the task after it.
-            if FailureKind.INTERRUPTED.then(call.retry_safe) is RetryDecision.RAISE:
+        except BaseException as interrupt:
+            # Airflow's task timeout is not an Exception, and Airflow would retry the task after it.
+            if FailureKind.INTERRUPTED.decide(request.retry_safe) is RetryDecision.RAISE:
                 raise
-            raise _unknown(call, _unreachable(call, stop)) from None
-        status = response.status_code
-        if status == 429:
-            wait = retry_after(response)
-            said = error_message(response)
-            text = f"RingCX's rate limit refused {call}" + (f": {said}" if said else "")
-            limited = RateLimited(text, request=str(call), retry_after=wait)
-            raise _Failed(limited, FailureKind.RATE_LIMITED, pause=wait)
-        if status >= 400:
-            refused = error_from_response(response, str(call))
-            raise _Failed(
-                refused,
-                FailureKind.SERVER_ERROR if isinstance(refused, TransientError) else FailureKind.REJECTED,
-            )
-        try:
-            return parse_body(response, str(call))
-        except UnexpectedResponse as error:
-            raise _Failed(error, FailureKind.INVALID_RESPONSE) from None
+            raise _outcome_unknown(request, _no_response(request, interrupt)) from None
+        return _parse(request, response)
 
     def _exchange(self, session: Session, prepared: PreparedRequest) -> Response:
         host = urlsplit(prepared.url or "").hostname
@@ -248,93 +247,117 @@ class HttpTransport:
         self._last_used = time.monotonic()
         return response
 
-    def _open(self, call: ApiRequest) -> Session:
+    def _open_session(self, request: ApiRequest) -> Session:
         with self._lock:
             if self._session is None:
                 import requests
 
                 self._session = requests.Session()
                 self._session.headers["User-Agent"] = self.user_agent
-            elif (call.single_use or not call.retry_safe) and time.monotonic() - self._last_used > _FRESH_FOR:
-                # A connection that the server drops at the wrong moment would leave the outcome unknown.
+            elif (
+                request.single_use or not request.retry_safe
+            ) and time.monotonic() - self._last_used > _MAX_IDLE:
+                # If the server closed the idle connection during the request, the outcome would be unknown.
                 self._session.close()
             return self._session
 
 
-def _tell_undone(call: ApiRequest) -> None:
-    """Tell who watches a call that this try has surely done nothing."""
-    if call.observer is not None:
-        # Where that fails, the error at hand says more; a next try would fail to begin.
+def _parse(request: ApiRequest, response: Response) -> Any:
+    """Return the body of a response.
+
+    :raises _AttemptFailed: if the response is an error or not what the contract promises.
+    """
+    status = response.status_code
+    if status == 429:
+        delay = retry_after(response)
+        message = error_message(response)
+        text = f"RingCX rejected {request} with 429, rate limit exceeded" + (
+            f": {message}" if message else ""
+        )
+        limited = RateLimited(text, request=str(request), retry_after=delay)
+        raise _AttemptFailed(limited, FailureKind.RATE_LIMITED, delay)
+    if status >= 400:
+        error = error_from_response(response, str(request))
+        is_transient = isinstance(error, TransientError)
+        raise _AttemptFailed(error, FailureKind.SERVER_ERROR if is_transient else FailureKind.REJECTED)
+    try:
+        return parse_body(response, str(request))
+    except UnexpectedResponse as error:
+        raise _AttemptFailed(error, FailureKind.INVALID_RESPONSE) from None
+
+
+def _notify_not_applied(request: ApiRequest) -> None:
+    """Notify the observer of a request that this attempt was not applied."""
+    if request.observer is not None:
+        # If that fails, the error being handled matters more; a further attempt would fail in on_attempt.
         with suppress(EngageVoiceError):
-            call.observer.on_not_applied()
+            request.observer.on_not_applied()
 
 
-def _prepare(session: Session, call: ApiRequest, headers: Mapping[str, str]) -> PreparedRequest:
+def _prepare(session: Session, request: ApiRequest, headers: Mapping[str, str]) -> PreparedRequest:
     import requests
 
-    request = requests.Request(
-        call.method,
-        call.url,
-        params=call.params,
-        json=call.json,
-        data=call.form,
+    unprepared = requests.Request(
+        request.method,
+        request.url,
+        params=request.params,
+        json=request.json,
+        data=request.form,
         headers={"Accept": "application/json", **headers},
-        # A callable also keeps requests from taking credentials for this host out of ~/.netrc.
-        auth=call.basic or (lambda prepared: prepared),
+        # A callable keeps requests from reading credentials for this host from ~/.netrc.
+        auth=request.basic or (lambda prepared: prepared),
     )
     try:
-        prepared = session.prepare_request(request)
+        prepared = session.prepare_request(unprepared)
         for value in prepared.headers.values():
             if isinstance(value, str):
                 value.encode("latin-1")
     except (requests.RequestException, TypeError, ValueError) as error:
-        # The cause is dropped: its text may hold a token.
+        # The cause is suppressed: its message may contain a token.
         raise InvalidParameter(
-            f"{call} cannot be sent ({type(error).__name__}): the connection's credentials hold a character "
-            "that no header may have, such as a line break, or the body is not JSON"
+            f"Cannot send {request} ({type(error).__name__}): the body is not JSON, or the connection's "
+            "credentials contain a character that HTTP headers do not allow, such as a line break"
         ) from None
     return prepared
 
 
-def _unknown(call: ApiRequest, cause: EngageVoiceError) -> OutcomeUnknown:
+def _outcome_unknown(request: ApiRequest, cause: EngageVoiceError) -> OutcomeUnknown:
     return OutcomeUnknown(
-        f"{cause}. The request may have taken effect and must not be sent twice; look at the leads before "
-        "running it again",
+        f"{cause}. The request may have been applied and is not safe to retry. Check the leads before "
+        "re-running the task",
         status=cause.status,
-        request=str(call),
+        request=str(request),
     )
 
 
-def _unreachable(call: ApiRequest, error: BaseException) -> ServiceUnavailable:
-    host = call.url.split("://", 1)[-1].partition("/")[0]
-    return ServiceUnavailable(f"No answer from {host} to {call} ({_root(error)})", request=str(call))
-
-
-def _root(error: BaseException) -> str:
+def _no_response(request: ApiRequest, error: BaseException) -> ServiceUnavailable:
+    host = request.url.split("://", 1)[-1].partition("/")[0]
     reason = _reason(error)
-    return type(error if reason is None else reason).__name__
+    name = type(error if reason is None else reason).__name__
+    return ServiceUnavailable(f"No response from {host} to {request} ({name})", request=str(request))
 
 
 def _reason(error: BaseException) -> object:
+    """Return the urllib3 error inside an error of requests; None if there is none."""
     return getattr(error.args[0], "reason", None) if error.args else None
 
 
 def _was_sent(error: Exception) -> bool:
-    """Tell whether any of the request may have reached the server."""
+    """Return whether any part of the request may have reached the server."""
     import requests
     import urllib3
 
     reason = _reason(error)
     never_connected = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
     if isinstance(reason, urllib3.exceptions.ProxyError):
-        # urllib3 gives this name to a connection that the proxy drops later, too.
+        # urllib3 raises this also if the proxy drops an established connection.
         cause = reason.original_error
         return not (isinstance(cause, never_connected) or str(cause).startswith("Tunnel connection failed"))
     if isinstance(error, (requests.ConnectTimeout, requests.exceptions.InvalidURL)) or isinstance(
         reason, never_connected
     ):
         return False
-    refused_certificate = isinstance(reason, urllib3.exceptions.SSLError) and any(
+    is_certificate_error = isinstance(reason, urllib3.exceptions.SSLError) and any(
         isinstance(part, ssl.SSLCertVerificationError) for part in reason.args
     )
-    return not refused_certificate
+    return not is_certificate_error

@@ -1,4 +1,4 @@
-"""Reading RingCX's answers: what is trusted, what is an error, and what may be repeated of it."""
+"""Response parsing: bodies, errors and ``Retry-After``."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from airflow_provider_engagevoice.ringcx.exceptions import (
 if TYPE_CHECKING:
     from requests import Response
 
-_CLASSES: Mapping[int, type[EngageVoiceError]] = {
+_ERROR_CLASSES: Mapping[int, type[EngageVoiceError]] = {
     401: AuthenticationError,
     403: AccessDenied,
     404: NotFound,
     408: ServiceUnavailable,
 }
 
-#: Where RingCX and the RingCentral platform put their message. Source: contract (``Errors``,
+#: Keys under which RingCX and the RingCentral platform return an error message. Source: contract (``Errors``,
 #: ``LeadActionResult``) and the OAuth error format.
 _MESSAGE_KEYS = (
     "generalMessage",
@@ -39,56 +39,57 @@ _MESSAGE_KEYS = (
     "message",
 )
 
-_PERSONAL = re.compile(r"[^\s@,;<>]+@[^\s@,;<>]+|\+?\d[\d\s().-]{8,}\d")
+#: Mail addresses, and numbers that may be phone numbers.
+_PERSONAL_DATA = re.compile(r"[^\s@,;<>]+@[^\s@,;<>]+|\+?\d[\d\s().-]{8,}\d")
 
 
 def parse_body(response: Response, request: str) -> Any:
-    """Read the body of a successful answer.
+    """Parse the body of a successful response.
 
-    :param response: the answer.
+    :param response: the response.
     :param request: method and path, for the error.
-    :return: the JSON value; text where the answer is plain text; None where it is empty.
-    :raises UnexpectedAnswer: on an HTML page, a redirect or broken JSON. Observed: a path outside
-        RingCX's API is answered by the web application's page with status 200.
+    :return: the JSON value; text if the response is plain text; None if it is empty.
+    :raises UnexpectedResponse: on an HTML page, a redirect or invalid JSON. Observed: for a path outside
+        RingCX's API, the web application's page is returned with status 200.
     """
     text = _text(response).strip()
-    kind = response.headers.get("Content-Type", "").lower()
+    content_type = response.headers.get("Content-Type", "").lower()
     if response.is_redirect or response.status_code >= 300:
         raise _unexpected(response, request, "a redirect")
     if not text:
         return None
-    if "html" in kind or text.startswith("<"):
+    if "html" in content_type or text.startswith("<"):
         raise _unexpected(response, request, "a web page instead of JSON; check the connection's host")
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
-        if "text/plain" in kind:
+        if "text/plain" in content_type:
             return text
-        raise _unexpected(response, request, "broken JSON") from None
+        raise _unexpected(response, request, "invalid JSON") from None
 
 
 def error_from_response(response: Response, request: str) -> EngageVoiceError:
-    """Make the error of an answer with a status of 400 or more.
+    """Return the error for a response with a status of 400 or more.
 
-    :param response: the answer.
+    :param response: the response.
     :param request: method and path.
-    :return: the error, with RingCX's own message in it.
+    :return: the error, which includes RingCX's own message.
     """
     status = response.status_code
-    said = error_message(response)
-    return _CLASSES.get(status, ServiceUnavailable if status >= 500 else InvalidRequest)(
-        f"{_service(request)} answered {status} to {request}" + (f": {said}" if said else ""),
+    message = error_message(response)
+    return _ERROR_CLASSES.get(status, ServiceUnavailable if status >= 500 else InvalidRequest)(
+        f"{_service(request)} returned {status} for {request}" + (f": {message}" if message else ""),
         status=status,
         request=request,
     )
 
 
 def error_message(response: Response) -> str:
-    """Find RingCX's own message in an error's body.
+    """Return RingCX's own message from the body of an error.
 
-    :param response: the answer.
-    :return: the message, at most 300 characters, without mail addresses and long numbers, since it
-        may repeat a lead's; empty where there is none.
+    :param response: the response.
+    :return: the message, at most 300 characters, without mail addresses and long numbers, which may be a
+        lead's; empty if there is none.
     """
     if "html" in response.headers.get("Content-Type", "").lower():
         return "a web page instead of JSON"
@@ -107,27 +108,27 @@ def error_message(response: Response) -> str:
 
 
 def _text(response: Response) -> str:
-    """Read a body as UTF-8, which RingCX writes (guide, "URIs"), whether its header says so or not."""
+    """Decode a body as UTF-8, which RingCX uses (guide, "URIs"), even if the header lacks the charset."""
     return response.content.decode("utf-8", "replace")
 
 
 def sanitize(text: str) -> str:
-    """Make text of the service fit for a log or an error.
+    """Return text of the service in a form that is safe to log.
 
     :param text: the text.
     :return: one printable line of at most 300 characters; mail addresses and numbers of ten digits
-        and more, which may be a lead's, become ``…``.
+        and more, which may be a lead's, are replaced by ``…``.
     """
     line = " ".join("".join(c if c.isprintable() else " " for c in text[:2000]).split())
-    return _PERSONAL.sub("…", line)[:300]
+    return _PERSONAL_DATA.sub("…", line)[:300]
 
 
 def retry_after(response: Response) -> float | None:
-    """Read how long RingCX asks to wait.
+    """Return the delay that the header ``Retry-After`` asks for.
 
-    :param response: an answer with status 429.
-    :return: seconds, at most an hour; None where it does not say (its documents never promise it), or
-        names no moment to come, as a server does whose clock is behind.
+    :param response: a response with status 429.
+    :return: seconds, at most an hour; None if the header is missing (RingCX does not document it), invalid,
+        or not in the future, as with a server whose clock is slow.
     """
     value = response.headers.get("Retry-After", "").strip()
     try:
@@ -143,11 +144,13 @@ def retry_after(response: Response) -> float | None:
 
 
 def _service(request: str) -> str:
-    """Name who answers: the sign-in by JWT begins at the RingCentral platform."""
+    """Return the name of the service: a sign-in by JWT begins at the RingCentral platform."""
     return "RingCentral" if " /restapi/" in request else "RingCX"
 
 
-def _unexpected(response: Response, request: str, what: str) -> UnexpectedResponse:
+def _unexpected(response: Response, request: str, content: str) -> UnexpectedResponse:
     return UnexpectedResponse(
-        f"{_service(request)} answered {request} with {what}", status=response.status_code, request=request
+        f"{_service(request)} returned {content} (request: {request})",
+        status=response.status_code,
+        request=request,
     )

@@ -1,4 +1,4 @@
-"""What is known of a request that failed, and what follows from it: the one rule of repeats."""
+"""Retry policy: classifies failures and decides between retry, error and unknown outcome."""
 
 from __future__ import annotations
 
@@ -8,77 +8,82 @@ from enum import Enum
 
 @dataclass(frozen=True)
 class FailureTraits:
-    """What a failure says of its request.
+    """Properties of a kind of failure.
 
-    :param ways: how it shows.
-    :param help: what is known of the request then.
-    :param maybe_done: the request may have taken effect.
-    :param passing: another try may go better.
+    :param examples: how the failure appears.
+    :param description: what it implies for the request.
+    :param maybe_applied: the request may have been applied.
+    :param is_transient: a retry may succeed.
     """
 
-    ways: tuple[str, ...]
-    help: str
-    maybe_done: bool
-    passing: bool
+    examples: tuple[str, ...]
+    description: str
+    maybe_applied: bool
+    is_transient: bool
 
 
 class FailureKind(Enum):
-    """The ways in which a request can fail, by what they say of it."""
+    """The ways in which a request can fail, by what they imply for it."""
 
-    NOT_SENT = FailureTraits(("no connection",), "Not sent: not applied.", maybe_done=False, passing=True)
-    RATE_LIMITED = FailureTraits(("429",), "Rate limited: not applied.", maybe_done=False, passing=True)
+    NOT_SENT = FailureTraits(
+        ("no connection",), "Not sent: not applied.", maybe_applied=False, is_transient=True
+    )
+    RATE_LIMITED = FailureTraits(
+        ("429",), "Rate limited: not applied.", maybe_applied=False, is_transient=True
+    )
     NO_RESPONSE = FailureTraits(
         ("dropped", "cut off", "time-out"),
-        "Sent completely or in part, without a complete response: may have been applied.",
-        maybe_done=True,
-        passing=True,
+        "Sent, at least in part, without a complete response: may have been applied.",
+        maybe_applied=True,
+        is_transient=True,
     )
     SERVER_ERROR = FailureTraits(
         ("5xx or 408",),
-        "Server error: may have been applied.",
-        maybe_done=True,
-        passing=True,
+        "Failed inside RingCX: may have been applied.",
+        maybe_applied=True,
+        is_transient=True,
     )
     INVALID_RESPONSE = FailureTraits(
         ("web page", "broken JSON", "other JSON"),
-        "The response is not what RingCX documents: may have been applied. The next response would be the "
-        "same.",
-        maybe_done=True,
-        passing=False,
+        "The response is not what the contract promises: may have been applied, and a retry would get the "
+        "same response.",
+        maybe_applied=True,
+        is_transient=False,
     )
     REJECTED = FailureTraits(
         ("other 4xx", "`success: false`"),
-        "Rejected by RingCX: not applied. The next attempt would be rejected as well.",
-        maybe_done=False,
-        passing=False,
+        "Rejected by RingCX: not applied, and a retry would be rejected, too. (Except 401: the token is "
+        "refreshed and the request retried once.)",
+        maybe_applied=False,
+        is_transient=False,
     )
     INTERRUPTED = FailureTraits(
         ("end of the task",),
-        "The task ended while the request was in flight, for example by a timeout of Airflow: may have been "
-        "applied. No time is left for another attempt.",
-        maybe_done=True,
-        passing=False,
+        "The task ended while it waited for the response, for example by Airflow's time limit: may have been "
+        "applied, and no time is left for a retry.",
+        maybe_applied=True,
+        is_transient=False,
     )
 
     @property
-    def maybe_done(self) -> bool:
-        """The request may have taken effect."""
-        return self.value.maybe_done
+    def maybe_applied(self) -> bool:
+        """Whether the request may have been applied."""
+        return self.value.maybe_applied
 
-    def then(self, retry_safe: bool) -> RetryDecision:
-        """Decide what follows.
+    def decide(self, retry_safe: bool) -> RetryDecision:
+        """Decide what follows the failure.
 
-        :param repeatable: the request may be done twice.
-        :return: the next step.
+        :param retry_safe: whether the request can be applied more than once without additional effect.
+        :return: the decision.
         """
-        if self.value.maybe_done and not retry_safe:
+        if self.value.maybe_applied and not retry_safe:
             return RetryDecision.OUTCOME_UNKNOWN
-        return RetryDecision.RETRY if self.value.passing else RetryDecision.RAISE
+        return RetryDecision.RETRY if self.value.is_transient else RetryDecision.RAISE
 
 
 class RetryDecision(Enum):
-    """What follows a failure."""
+    """Reaction to a failure."""
 
-    RETRY = "It is sent again, for as long as the client may."
-    RAISE = "It fails with the error that says what happened."
-    OUTCOME_UNKNOWN = "It fails with OutcomeUnknown, unless it can be looked up what it did."
+    RETRY = "Send the request again, as long as the retry limits allow."
+    RAISE = "Raise the error of the failure."
+    OUTCOME_UNKNOWN = "Raise OutcomeUnknown, unless the outcome can be reconciled."

@@ -15,7 +15,7 @@ from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxSe
 from tests.support.raw_server import raw_answer, raw_server
 from tests.unit.hooks.conftest import Connect
 
-pytestmark = pytest.mark.usefixtures("clock", "new_process")
+pytestmark = pytest.mark.usefixtures("clock", "isolated_store")
 
 METHODS = ["ringcentral", "api_token", "engage", "legacy"]
 NOBODY = {"login": None, "password": None}
@@ -65,7 +65,7 @@ def test_what_a_connection_lacks_is_named_at_once(
 def test_an_unknown_sign_in_lists_those_there_are(connect: Connect, method: Any, hint: str) -> None:
     with pytest.raises(InvalidParameter) as caught:
         connect(extra={"auth_method": method}).get_conn()
-    listed = "is none of ringcentral, api_token, engage, legacy"
+    listed = "auth_method must be one of ringcentral, api_token, engage, legacy, not "
     assert str(caught.value) == f"Connection 'ringcx_test': auth_method {str(method)!r} {listed}{hint}"
 
 
@@ -263,7 +263,7 @@ def test_the_test_button_says_that_nobody_answers(connect: Connect) -> None:
     with raw_server(lambda number, request: None, listening=False) as server:
         good, said = connect("api_token", host=server.url).test_connection()
     assert not good
-    assert said.startswith("No answer from 127.0.0.1:")
+    assert said.startswith("No response from 127.0.0.1:")
     assert "GET /voice/api/v1/admin/accounts (NewConnectionError)" in said
 
 
@@ -273,4 +273,7 @@ def test_the_test_button_says_that_the_host_is_another(
     ringcx_sandbox.fault("html", operation="accounts")
     good, said = connect("api_token").test_connection()
     assert not good
-    assert said.endswith("with a web page instead of JSON; check the connection's host")
+    assert said == (
+        "RingCX returned a web page instead of JSON; check the connection's host "
+        "(request: GET /voice/api/v1/admin/accounts)"
+    )

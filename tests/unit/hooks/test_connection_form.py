@@ -13,7 +13,7 @@ from airflow.version import version
 from airflow_provider_engagevoice.get_provider_info import get_provider_info
 from airflow_provider_engagevoice.hooks.engagevoice import EngageVoiceHook
 
-pytestmark = pytest.mark.usefixtures("clock", "new_process")
+pytestmark = pytest.mark.usefixtures("clock", "isolated_store")
 
 INFO = get_provider_info()
 (CONNECTION_TYPE,) = INFO["connection-types"]

@@ -15,7 +15,7 @@ from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxSe
 from tests.support.raw_server import raw_answer, raw_server
 from tests.unit.hooks.conftest import Connect
 
-pytestmark = pytest.mark.usefixtures("clock", "new_process")
+pytestmark = pytest.mark.usefixtures("clock", "isolated_store")
 
 ROOT = "/voice/api/v1/admin/accounts/50810001"
 

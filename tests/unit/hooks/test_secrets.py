@@ -12,10 +12,10 @@ import pytest
 
 from airflow_provider_engagevoice.ringcx.exceptions import EngageVoiceError
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
-from tests.support.clients import Clock, Fault
+from tests.support.clients import FakeClock, Fault
 from tests.unit.hooks.conftest import Connect
 
-pytestmark = pytest.mark.usefixtures("clock", "new_process")
+pytestmark = pytest.mark.usefixtures("clock", "isolated_store")
 
 METHODS = ["ringcentral", "api_token", "engage", "legacy"]
 WORDS = ("sandbox-secret", "sandbox-jwt", "sandbox-password", "sandbox-token")
@@ -87,7 +87,7 @@ def test_no_secret_is_shown(
     connect: Connect,
     secrets: list[str],
     logged: Callable[[], str],
-    clock: Clock,
+    clock: FakeClock,
     method: str,
     fault: str,
 ) -> None:
@@ -98,7 +98,7 @@ def test_no_secret_is_shown(
         ringcx_sandbox.fault(**options, operation=operation, chance=1)
     for prepare in (lambda: None, ringcx_sandbox.expire_tokens, ringcx_sandbox.revoke_tokens):
         prepare()
-        clock.moved += 250
+        clock.offset += 250
         try:
             hook.find_campaign("Spring Renewals")
         except EngageVoiceError as error:

@@ -7,7 +7,7 @@ import pytest
 from airflow_provider_engagevoice.ringcx.client import base_url
 from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter
 
-pytestmark = pytest.mark.usefixtures("clock", "new_process")
+pytestmark = pytest.mark.usefixtures("clock", "isolated_store")
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,10 @@ from airflow_provider_engagevoice.ringcx.exceptions import (
     UnexpectedResponse,
 )
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
-from tests.support.clients import DIAL_GROUPS, EXCHANGE, GRANT, Clock, client_of
+from tests.support.clients import DIAL_GROUPS, EXCHANGE, GRANT, FakeClock, make_client
 from tests.support.raw_server import raw_answer, raw_server
 
-pytestmark = pytest.mark.usefixtures("clock", "new_process")
+pytestmark = pytest.mark.usefixtures("clock", "isolated_store")
 
 METHODS = ["ringcentral", "api_token", "engage", "legacy"]
 
@@ -35,7 +35,7 @@ METHODS = ["ringcentral", "api_token", "engage", "legacy"]
 def test_each_way_signs_in_once_and_reads(
     ringcx_sandbox: SandboxServer, method: str, expected: list[str]
 ) -> None:
-    client = client_of(ringcx_sandbox.url, method)
+    client = make_client(ringcx_sandbox.url, method)
     assert len(client.request("GET", DIAL_GROUPS)) == len(client.request("GET", DIAL_GROUPS)) == 4
     assert [request.path for request in ringcx_sandbox.requests] == [*expected, expected[-1]]
     assert {request.status for request in ringcx_sandbox.requests} == {200}
@@ -53,7 +53,7 @@ def test_each_way_signs_in_once_and_reads(
 def test_each_way_shows_its_token_in_one_header(method: str, header: bytes) -> None:
     issued = raw_answer({"access_token": "platform", "accessToken": "a-token", "authToken": "a-token"})
     with raw_server(lambda number, request: issued) as server:
-        client_of(server.url, method).request("GET", DIAL_GROUPS)
+        make_client(server.url, method).request("GET", DIAL_GROUPS)
     lines = server.received[-1].split(b"\r\n")
     shown = [line for line in lines if line.startswith((b"Authorization", b"X-Auth-Token"))]
     assert shown == [header]
@@ -63,7 +63,7 @@ def test_each_way_shows_its_token_in_one_header(method: str, header: bytes) -> N
 def test_ringcentral_sends_what_the_guide_prints() -> None:
     issued = raw_answer({"access_token": "platform", "accessToken": "a-token"})
     with raw_server(lambda number, request: issued) as server:
-        client_of(server.url).request("GET", DIAL_GROUPS)
+        make_client(server.url).request("GET", DIAL_GROUPS)
     grant, exchange, _ = server.received
     assert b"grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=sandbox-jwt" in grant
     assert b"Authorization: Basic c2FuZGJveC1jbGllbnQ6c2FuZGJveC1zZWNyZXQ=\r\n" in grant
@@ -74,9 +74,9 @@ def test_ringcentral_sends_what_the_guide_prints() -> None:
 
 @pytest.mark.parametrize("portal", ["portal.vacd.biz", "portal.virtualacd.biz"])
 def test_legacy_portals_are_known_by_name(portal: str) -> None:
-    client = client_of(f"https://{portal}", "api_token")
+    client = make_client(f"https://{portal}", "api_token")
     assert client.legacy
-    assert not client_of("https://ringcx.ringcentral.com", "api_token").legacy
+    assert not make_client("https://ringcx.ringcentral.com", "api_token").legacy
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_legacy_portals_are_known_by_name(portal: str) -> None:
 def test_a_wrong_credential_fails_after_one_request_and_says_what_to_check(
     ringcx_sandbox: SandboxServer, method: str, wrong: dict[str, str], status: int, advice: str
 ) -> None:
-    client = client_of(ringcx_sandbox.url, method, **wrong)
+    client = make_client(ringcx_sandbox.url, method, **wrong)
     with pytest.raises(AuthenticationError) as caught:
         client.request("GET", DIAL_GROUPS)
     assert advice in str(caught.value)
@@ -110,22 +110,22 @@ def test_a_ringcentral_user_without_ringcx_is_told_so(ringcx_sandbox: SandboxSer
     said = {"generalMessage": "No such RingCX user"}
     ringcx_sandbox.fault("answer", status=status, body=said, operation="token_exchange", chance=1)
     with pytest.raises(AuthenticationError, match=r"RingCX role .* ReadAccounts .*No such RingCX user"):
-        client_of(ringcx_sandbox.url).request("GET", DIAL_GROUPS)
+        make_client(ringcx_sandbox.url).request("GET", DIAL_GROUPS)
     assert [request.path for request in ringcx_sandbox.requests] == [GRANT, EXCHANGE]
 
 
 def test_a_refused_sign_in_is_tried_again_after_half_a_minute(
-    ringcx_sandbox: SandboxServer, clock: Clock
+    ringcx_sandbox: SandboxServer, clock: FakeClock
 ) -> None:
     ringcx_sandbox.fault(
         "answer", status=401, body="Bad credentials", content_type="text/plain", operation="token_exchange"
     )
-    client = client_of(ringcx_sandbox.url)
+    client = make_client(ringcx_sandbox.url)
     for _ in range(3):
         with pytest.raises(AuthenticationError, match=r"RingCX role .*Bad credentials"):
             client.request("GET", DIAL_GROUPS)
     assert [request.path for request in ringcx_sandbox.requests] == [GRANT, EXCHANGE]
-    clock.moved += 31
+    clock.offset += 31
     assert client.request("GET", DIAL_GROUPS)
 
 
@@ -133,20 +133,20 @@ def test_a_refused_sign_in_is_tried_again_after_half_a_minute(
 def test_a_credential_that_was_put_right_is_tried_at_once(ringcx_sandbox: SandboxServer, method: str) -> None:
     wrong = {"client_secret": "mistyped"} if method == "ringcentral" else {"password": "mistyped"}
     with pytest.raises(AuthenticationError):
-        client_of(ringcx_sandbox.url, method, **wrong).request("GET", DIAL_GROUPS)
-    assert client_of(ringcx_sandbox.url, method).request("GET", "/voice/api/v1/admin/accounts")
+        make_client(ringcx_sandbox.url, method, **wrong).request("GET", DIAL_GROUPS)
+    assert make_client(ringcx_sandbox.url, method).request("GET", "/voice/api/v1/admin/accounts")
 
 
 @pytest.mark.parametrize("body", [{}, [], '"text"', None, {"accessToken": ""}, {"accessToken": 7}])
 def test_a_sign_in_without_token_is_an_error(ringcx_sandbox: SandboxServer, body: object) -> None:
     ringcx_sandbox.fault("answer", body=body, operation="token_exchange")
     with pytest.raises(UnexpectedResponse, match="without accessToken"):
-        client_of(ringcx_sandbox.url).request("GET", DIAL_GROUPS)
+        make_client(ringcx_sandbox.url).request("GET", DIAL_GROUPS)
 
 
 def test_a_limited_exchange_is_waited_for(ringcx_sandbox: SandboxServer) -> None:
     ringcx_sandbox.fault("rate_limited", retry_after=None, operation="token_exchange", times=2)
-    assert client_of(ringcx_sandbox.url).request("GET", DIAL_GROUPS)
+    assert make_client(ringcx_sandbox.url).request("GET", DIAL_GROUPS)
     assert [request.path for request in ringcx_sandbox.requests] == [
         GRANT,
         EXCHANGE,
@@ -159,7 +159,7 @@ def test_a_limited_exchange_is_waited_for(ringcx_sandbox: SandboxServer) -> None
 def test_an_exchange_that_stays_limited_is_no_wrong_credential(ringcx_sandbox: SandboxServer) -> None:
     ringcx_sandbox.fault("rate_limited", retry_after=None, operation="token_exchange", chance=1)
     with pytest.raises(RateLimited) as caught:
-        client_of(ringcx_sandbox.url).request("GET", DIAL_GROUPS)
+        make_client(ringcx_sandbox.url).request("GET", DIAL_GROUPS)
     assert isinstance(caught.value, TransientError)
 
 
@@ -175,7 +175,7 @@ def test_a_credential_that_no_header_can_carry_is_an_error_and_not_an_outage(
     ringcx_sandbox: SandboxServer, method: str, wrong: dict[str, str]
 ) -> None:
     with pytest.raises(InvalidParameter, match="credentials hold a character") as caught:
-        client_of(ringcx_sandbox.url, method, **wrong).request("GET", DIAL_GROUPS)
+        make_client(ringcx_sandbox.url, method, **wrong).request("GET", DIAL_GROUPS)
     assert "pasted" not in str(caught.value)
     assert ringcx_sandbox.requests == []
 
@@ -193,7 +193,7 @@ def test_secrets_are_named_to_be_masked_before_they_are_used(ringcx_sandbox: San
         seen: list[str] = []
         for operation, body in given.items():
             ringcx_sandbox.fault("answer", body=body, operation=operation)
-        client = client_of(ringcx_sandbox.url, method)
+        client = make_client(ringcx_sandbox.url, method)
         client.authenticator.mask = seen.append
         client.authenticator.headers(client.transport)
         told += [json.dumps([method, *seen])]
@@ -208,7 +208,7 @@ def test_secrets_are_named_to_be_masked_before_they_are_used(ringcx_sandbox: San
 
 def test_a_password_is_masked_as_it_stands_in_the_address(ringcx_sandbox: SandboxServer) -> None:
     seen: list[str] = []
-    client = client_of(ringcx_sandbox.url, "engage", password="pass word+&/ü")
+    client = make_client(ringcx_sandbox.url, "engage", password="pass word+&/ü")
     client.authenticator.mask = seen.append
     with pytest.raises(AuthenticationError):
         client.request("GET", DIAL_GROUPS)

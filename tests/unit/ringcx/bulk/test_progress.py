@@ -10,21 +10,23 @@ import pytest
 from airflow_provider_engagevoice.ringcx.bulk import progress
 from airflow_provider_engagevoice.ringcx.bulk.progress import ProgressLogger
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
-from tests.support.clients import Clock, act, client_of
+from tests.support.clients import FakeClock, make_client, perform_action
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
+def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
+    clock = FakeClock()
     monkeypatch.setattr(progress, "time", clock)
     return clock
 
 
-def test_progress_is_told_at_most_every_ten_seconds(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+def test_progress_is_told_at_most_every_ten_seconds(
+    clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.INFO)
     work = ProgressLogger("CANCEL_LEADS", 100_000, 200, done=20_000)
     for _ in range(160):
-        clock.moved += 0.5
+        clock.offset += 0.5
         work.add(500)
     said = [record.message for record in caplog.records]
     assert said[0] == "CANCEL_LEADS: 100,000 ids in 200 requests"
@@ -37,10 +39,12 @@ def test_progress_is_told_at_most_every_ten_seconds(clock: Clock, caplog: pytest
 
 
 def test_short_work_is_told_in_two_lines(
-    ringcx: SandboxServer, ready: list[dict[str, Any]], caplog: pytest.LogCaptureFixture
+    ringcx: SandboxServer, ready_leads: list[dict[str, Any]], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    act(client_of(ringcx.url), "CANCEL_LEADS", {"leadIds": [lead["leadId"] for lead in ready[:3]]})
+    perform_action(
+        make_client(ringcx.url), "CANCEL_LEADS", {"leadIds": [lead["leadId"] for lead in ready_leads[:3]]}
+    )
     said = [each.message for each in caplog.records if each.name.startswith("airflow_provider_engagevoice")]
     assert said[-2:] == [
         "CANCEL_LEADS on 3 leadIds",
@@ -50,10 +54,13 @@ def test_short_work_is_told_in_two_lines(
 
 @pytest.mark.parametrize("more", [{"dry_run": True}, {"max_leads": 100}, {"verify": True}], ids=str)
 def test_counting_is_told_of_as_well(
-    ringcx: SandboxServer, ready: list[dict[str, Any]], caplog: pytest.LogCaptureFixture, more: dict[str, Any]
+    ringcx: SandboxServer,
+    ready_leads: list[dict[str, Any]],
+    caplog: pytest.LogCaptureFixture,
+    more: dict[str, Any],
 ) -> None:
     caplog.set_level(logging.INFO)
-    ids = [lead["leadId"] for lead in ready[:6]]
-    act(client_of(ringcx.url), "CANCEL_LEADS", {"leadIds": ids}, chunk_size=2, **more)
+    ids = [lead["leadId"] for lead in ready_leads[:6]]
+    perform_action(make_client(ringcx.url), "CANCEL_LEADS", {"leadIds": ids}, chunk_size=2, **more)
     what = "Verifying" if "verify" in more else "Counting for"
     assert f"{what} CANCEL_LEADS: 6 ids in 3 requests" in [record.message for record in caplog.records]

@@ -14,7 +14,7 @@ import pytest
 from airflow_provider_engagevoice.ringcx.bulk.report import UnprocessedIdsReport
 from airflow_provider_engagevoice.ringcx.exceptions import ActionRejected, InvalidParameter
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
-from tests.support.clients import act, client_of
+from tests.support.clients import make_client, perform_action
 
 Rows = list[dict[str, Any]]
 
@@ -33,17 +33,17 @@ def cancelled(ringcx: SandboxServer, ids: list[int]) -> list[bool]:
 
 @pytest.mark.parametrize("policy", ["continue", "fail", "ignore"])
 def test_a_rejected_request_ends_the_act_or_does_not(
-    ringcx: SandboxServer, ready: Rows, tmp_path: Path, policy: str
+    ringcx: SandboxServer, ready_leads: Rows, tmp_path: Path, policy: str
 ) -> None:
-    ids = [lead["leadId"] for lead in ready[:6]]
+    ids = [lead["leadId"] for lead in ready_leads[:6]]
     ringcx.fault("rejected", operation="lead_action", at=[2], message="locked")
     report = tmp_path / "report.csv"
     more: dict[str, Any] = {"chunk_size": 2, "on_rejected": policy, "report": str(report)}
     if policy == "ignore":
-        summary: Any = act(client_of(ringcx.url), "CANCEL_LEADS", {"leadIds": ids}, **more)
+        summary: Any = perform_action(make_client(ringcx.url), "CANCEL_LEADS", {"leadIds": ids}, **more)
     else:
         with pytest.raises(ActionRejected, match=r"locked|1 of 3 requests .* 2 ids") as caught:
-            act(client_of(ringcx.url), "CANCEL_LEADS", {"leadIds": ids}, **more)
+            perform_action(make_client(ringcx.url), "CANCEL_LEADS", {"leadIds": ids}, **more)
         summary = caught.value.result
     last = policy != "fail"
     assert cancelled(ringcx, ids) == [True, True, False, False, last, last]
@@ -56,17 +56,17 @@ def test_a_rejected_request_ends_the_act_or_does_not(
 
 @pytest.mark.parametrize("key", ["externIds", "leadIds", "leadPhoneNumbers"])
 def test_ids_that_match_no_lead_are_reported(
-    ringcx: SandboxServer, ready: Rows, tmp_path: Path, key: str
+    ringcx: SandboxServer, ready_leads: Rows, tmp_path: Path, key: str
 ) -> None:
     there = {
-        "externIds": [lead["externId"] for lead in ready[:3]],
-        "leadIds": [lead["leadId"] for lead in ready[:3]],
-        "leadPhoneNumbers": [f"+1 {lead['leadPhone'].partition('|')[0][-10:]}" for lead in ready[:3]],
+        "externIds": [lead["externId"] for lead in ready_leads[:3]],
+        "leadIds": [lead["leadId"] for lead in ready_leads[:3]],
+        "leadPhoneNumbers": [f"+1 {lead['leadPhone'].partition('|')[0][-10:]}" for lead in ready_leads[:3]],
     }[key]
     nobody: list[Any] = [10**9, 10**9 + 1, 10**9 + 2] if key == "leadIds" else ["9990000001", "9990000002"]
-    criteria = {"campaignIds": [ready[0]["campaignId"]], key: [*there, *nobody]}
+    criteria = {"campaignIds": [ready_leads[0]["campaignId"]], key: [*there, *nobody]}
     report = tmp_path / "r.csv"
-    summary = act(client_of(ringcx.url), "SUPPRESS_LEADS", criteria, chunk_size=4, report=report)
+    summary = perform_action(make_client(ringcx.url), "SUPPRESS_LEADS", criteria, chunk_size=4, report=report)
     assert rows_of(report) == [(str(value), "not_found") for value in nobody]
     assert summary["ids_not_found"] == len(nobody)
     # Only requests that lack somebody are searched, and one that matches nobody need not be.
@@ -75,11 +75,11 @@ def test_ids_that_match_no_lead_are_reported(
 
 
 def test_a_report_that_cannot_be_written_is_refused_before_anything_is_sent(
-    ringcx: SandboxServer, ready: Rows, tmp_path: Path
+    ringcx: SandboxServer, ready_leads: Rows, tmp_path: Path
 ) -> None:
-    criteria = {"leadIds": [ready[0]["leadId"]]}
+    criteria = {"leadIds": [ready_leads[0]["leadId"]]}
     with pytest.raises(InvalidParameter, match=r"report: .* cannot be written"):
-        act(client_of(ringcx.url), "CANCEL_LEADS", criteria, report=tmp_path / "no" / "r.csv")
+        perform_action(make_client(ringcx.url), "CANCEL_LEADS", criteria, report=tmp_path / "no" / "r.csv")
     assert ringcx.requests == []
 
 
@@ -102,7 +102,7 @@ class Full:
 
 def test_a_report_that_cannot_be_written_any_more_is_told_of_and_all_leads_are_done(
     ringcx: SandboxServer,
-    ready: Rows,
+    ready_leads: Rows,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
@@ -116,10 +116,10 @@ def test_a_report_that_cannot_be_written_any_more_is_told_of_and_all_leads_are_d
         return complete
 
     monkeypatch.setattr(UnprocessedIdsReport, "_go_on", on_a_full_disk)
-    ids = [lead["leadId"] for lead in ready[:6]]
+    ids = [lead["leadId"] for lead in ready_leads[:6]]
     report = tmp_path / "report.csv"
-    summary = act(
-        client_of(ringcx.url), "CANCEL_LEADS", {"leadIds": [*ids, 10**9]}, chunk_size=2, report=report
+    summary = perform_action(
+        make_client(ringcx.url), "CANCEL_LEADS", {"leadIds": [*ids, 10**9]}, chunk_size=2, report=report
     )
     assert cancelled(ringcx, ids) == [True] * 6
     assert (summary["leads_updated"], summary["ids_not_found"]) == (6, 1)
@@ -130,32 +130,32 @@ def test_a_report_that_cannot_be_written_any_more_is_told_of_and_all_leads_are_d
 
 @pytest.mark.parametrize("policy", ["continue", "ignore"])
 def test_what_was_not_rejected_is_verified(
-    ringcx: SandboxServer, ready: Rows, pauses: list[float], policy: str
+    ringcx: SandboxServer, ready_leads: Rows, pauses: list[float], policy: str
 ) -> None:
     """Of the first request RingCX says that it is done, though it is not; the second one it rejects."""
-    ids = [lead["leadId"] for lead in ready[:4]]
+    ids = [lead["leadId"] for lead in ready_leads[:4]]
     ringcx.fault("answer", operation="lead_action", at=[1], body={"success": True})
     ringcx.fault("rejected", operation="lead_action", at=[2])
     criteria = {"leadIds": ids}
     more: dict[str, Any] = {"chunk_size": 2, "on_rejected": policy, "verify": True}
     if policy == "continue":
         with pytest.raises(ActionRejected, match="1 of 2 requests") as caught:
-            act(client_of(ringcx.url), "CANCEL_LEADS", criteria, **more)
+            perform_action(make_client(ringcx.url), "CANCEL_LEADS", criteria, **more)
         summary: Any = caught.value.result
     else:
-        summary = act(client_of(ringcx.url), "CANCEL_LEADS", criteria, **more)
+        summary = perform_action(make_client(ringcx.url), "CANCEL_LEADS", criteria, **more)
     assert cancelled(ringcx, ids) == [True, True, False, False]
     assert (summary["leads_updated"], summary["ids_rejected"]) == (2, 2)
 
 
 def test_a_repeat_that_is_rejected_ends_no_act_that_ignores_it(
-    ringcx: SandboxServer, ready: Rows, pauses: list[float], caplog: pytest.LogCaptureFixture
+    ringcx: SandboxServer, ready_leads: Rows, pauses: list[float], caplog: pytest.LogCaptureFixture
 ) -> None:
-    ids = [lead["leadId"] for lead in ready[:4]]
+    ids = [lead["leadId"] for lead in ready_leads[:4]]
     ringcx.fault("answer", operation="lead_action", at=[1], body={"success": True})
     ringcx.fault("rejected", operation="lead_action", at=[3], message="locked")
     more: dict[str, Any] = {"chunk_size": 2, "on_rejected": "ignore", "verify": True}
-    summary = act(client_of(ringcx.url), "CANCEL_LEADS", {"leadIds": ids}, **more)
+    summary = perform_action(make_client(ringcx.url), "CANCEL_LEADS", {"leadIds": ids}, **more)
     # Rejected in the first round, done in the second.
     assert (summary["leads_updated"], len(pauses)) == (4, 2)
     assert "locked" in caplog.text

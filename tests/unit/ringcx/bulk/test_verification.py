@@ -17,7 +17,7 @@ from airflow_provider_engagevoice.ringcx.exceptions import (
 from airflow_provider_engagevoice.ringcx.leads.selection import Selection
 from airflow_provider_engagevoice.ringcx.spec.lead_actions import ACTIONS
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
-from tests.support.clients import act, client_of, move_to
+from tests.support.clients import make_client, move_params, perform_action
 
 Rows = list[dict[str, Any]]
 STATES = {"CANCEL_LEADS": "CANCELLED", "PAUSE_LEADS": "PAUSED"}
@@ -31,18 +31,18 @@ def still_there(ringcx: SandboxServer, ids: list[int], state: str) -> int:
 @pytest.mark.parametrize("name", ["CANCEL_LEADS", "DELETE_LEADS", "MOVE_TO_CAMPAIGN", "PAUSE_LEADS"])
 @pytest.mark.parametrize("verify", [False, True])
 def test_leads_that_the_dialer_took_meanwhile_are_done_by_a_repeat(
-    ringcx: SandboxServer, ready: Rows, pauses: list[float], name: str, verify: bool
+    ringcx: SandboxServer, ready_leads: Rows, pauses: list[float], name: str, verify: bool
 ) -> None:
     # The dialer passes over suppressed leads.
-    ids = [lead["leadId"] for lead in ready if not lead["suppressed"]][:12]
-    campaign = ready[0]["campaignId"]
+    ids = [lead["leadId"] for lead in ready_leads if not lead["suppressed"]][:12]
+    campaign = ready_leads[0]["campaignId"]
     criteria = {"campaignId": campaign, "campaignIds": [campaign], "leadIds": ids, "leadStates": ["READY"]}
     summer = ringcx.campaign("Summer Win-Back")
     existing = ringcx.leads("Summer Win-Back")[0]["listId"]
-    params = move_to(summer, existing) if name == "MOVE_TO_CAMPAIGN" else {}
+    params = move_params(summer, existing) if name == "MOVE_TO_CAMPAIGN" else {}
     before = len([lead for lead in ringcx.leads() if lead["leadState"] == "READY"])
     ringcx.fault("dialer", operation="lead_action", leads=before, times=1)
-    summary = act(client_of(ringcx.url), name, criteria, params, chunk_size=6, verify=verify)
+    summary = perform_action(make_client(ringcx.url), name, criteria, params, chunk_size=6, verify=verify)
     assert summary["leads_updated"] + summary["leads_deleted"] == (12 if verify else 0)
     left = still_there(ringcx, ids, STATES.get(name, "gone"))
     assert left == (0 if verify else 12)
@@ -50,12 +50,12 @@ def test_leads_that_the_dialer_took_meanwhile_are_done_by_a_repeat(
 
 
 def test_a_lead_that_stays_on_a_call_is_told_of(
-    ringcx: SandboxServer, ready: Rows, pauses: list[float]
+    ringcx: SandboxServer, ready_leads: Rows, pauses: list[float]
 ) -> None:
     active = [lead["leadId"] for lead in ringcx.leads() if lead["leadState"] == "ACTIVE"][:1]
-    ids = [*active, *(lead["leadId"] for lead in ready[:3])]
+    ids = [*active, *(lead["leadId"] for lead in ready_leads[:3])]
     with pytest.raises(VerificationFailed, match="1 leads are still not in the state") as caught:
-        act(client_of(ringcx.url), "CANCEL_LEADS", {"leadIds": ids}, verify=True)
+        perform_action(make_client(ringcx.url), "CANCEL_LEADS", {"leadIds": ids}, verify=True)
     assert pauses == [2, 4, 8, 16]
     assert isinstance(caught.value, TransientError)
     assert caught.value.result is not None
@@ -64,20 +64,22 @@ def test_a_lead_that_stays_on_a_call_is_told_of(
 
 @pytest.mark.parametrize("name", ["READY_LEADS", "SUPPRESS_LEADS", "UNSUPPRESS_LEADS"])
 def test_what_is_done_passes_at_once(
-    ringcx: SandboxServer, ready: Rows, pauses: list[float], name: str
+    ringcx: SandboxServer, ready_leads: Rows, pauses: list[float], name: str
 ) -> None:
-    act(client_of(ringcx.url), name, {"leadIds": [lead["leadId"] for lead in ready[:5]]}, verify=True)
+    perform_action(
+        make_client(ringcx.url), name, {"leadIds": [lead["leadId"] for lead in ready_leads[:5]]}, verify=True
+    )
     assert pauses == []
 
 
 def test_what_must_not_be_repeated_is_only_looked_at(
-    ringcx: SandboxServer, ready: Rows, pauses: list[float]
+    ringcx: SandboxServer, ready_leads: Rows, pauses: list[float]
 ) -> None:
-    ids = [lead["leadId"] for lead in ready[:3]]
-    act(client_of(ringcx.url), "CANCEL_LEADS", {"leadIds": ids})
+    ids = [lead["leadId"] for lead in ready_leads[:3]]
+    perform_action(make_client(ringcx.url), "CANCEL_LEADS", {"leadIds": ids})
     ringcx.fault("answer", operation="lead_action", body={"success": True, "leadUpdateCount": 3})
     with pytest.raises(PermanentError, match="3 leads are still not in the state") as caught:
-        act(client_of(ringcx.url), "READY_LEADS", {"leadIds": ids}, verify=True)
+        perform_action(make_client(ringcx.url), "READY_LEADS", {"leadIds": ids}, verify=True)
     assert isinstance(caught.value, PermanentError)
     assert sum(each.operation == "lead_action" for each in ringcx.requests) == 2
 
@@ -99,6 +101,6 @@ def test_what_no_search_can_tell_is_refused(name: str) -> None:
     ids=["copy", "ignore", "same-campaign", "no-source"],
 )
 def test_a_move_whose_leads_stay_cannot_be_verified(changes: dict[str, Any], body: dict[str, Any]) -> None:
-    params = {**move_to({"campaignId": 7}), **changes}
+    params = {**move_params({"campaignId": 7}), **changes}
     with pytest.raises(InvalidParameter, match="can be verified only"):
         BulkAction.of("MOVE_TO_CAMPAIGN", Selection(body), params, verify=True)

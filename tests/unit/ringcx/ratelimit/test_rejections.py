@@ -7,13 +7,13 @@ import pytest
 from airflow_provider_engagevoice.ringcx.ratelimit.limiter import RateLimiter
 from airflow_provider_engagevoice.ringcx.storage.registry import open_store
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
-from tests.support.clients import DIAL_GROUPS, Clock, client_of
+from tests.support.clients import DIAL_GROUPS, FakeClock, make_client
 
 
 @pytest.fixture(autouse=True)
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
     """Waiting takes no time."""
-    clock = Clock()
+    clock = FakeClock()
     monkeypatch.setattr("airflow_provider_engagevoice.ringcx.ratelimit.limiter.time", clock)
     monkeypatch.setattr(
         "airflow_provider_engagevoice.ringcx.concurrency.wait_until",
@@ -35,10 +35,10 @@ def told(refused: int) -> str:
 
 
 def test_refusals_are_told_once_a_minute_with_their_number_so_far(
-    limited_ringcx: SandboxServer, caplog: pytest.LogCaptureFixture, clock: Clock
+    limited_ringcx: SandboxServer, caplog: pytest.LogCaptureFixture, clock: FakeClock
 ) -> None:
     caplog.set_level("INFO")
-    client = client_of(limited_ringcx.url, "api_token")
+    client = make_client(limited_ringcx.url, "api_token")
     limiter = client.transport.limiter = RateLimiter(open_store("host"))
     limited_ringcx.fault("rate_limited", operation="dial_groups", times=3, retry_after=7)
     assert client.request("GET", DIAL_GROUPS)
@@ -55,7 +55,7 @@ def test_refusals_are_told_once_a_minute_with_their_number_so_far(
 def test_without_a_limiter_each_refusal_is_a_warning(
     limited_ringcx: SandboxServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    client = client_of(limited_ringcx.url, "api_token")
+    client = make_client(limited_ringcx.url, "api_token")
     limited_ringcx.fault("rate_limited", operation="dial_groups", times=3, retry_after=7)
     assert client.request("GET", DIAL_GROUPS)
     assert ["trying again in" in message for message in warnings(caplog)] == [True] * 3

@@ -1,4 +1,4 @@
-"""One action on many external ids: one mapped task for each file that an export has left."""
+"""One lead action on many external ids, with one mapped task for each id file."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""Ways to act on the ids of a file: ours, and those one would try without this package.
+"""Clients compared by the benchmark: this package's hook, RingCentral's client and Airflow's HttpOperator.
 
-``python ways.py WAY SOURCE`` loads everything, says ``ready``, and begins when it reads a line.
+``python compared_clients.py CLIENT SOURCE`` applies an action to the ids of a file. It imports all modules,
+prints ``ready`` and starts once it has read a line from standard input.
 """
 
 from __future__ import annotations
@@ -22,24 +23,27 @@ PARAMS = {
     "PASS_DELAY": 0,
     "MERGE_ORIGINAL": False,
 }
-CHUNK = 500
+CHUNK_SIZE = 500
 RETRIES, RETRY_DELAY = 2, 30.0
-FAILED = "failed: "
+FAILURE_PREFIX = "failed: "
 
 
 def main() -> None:
-    """Go one way."""
-    way, source = sys.argv[1:]
-    steps = _WAYS[way](Path(source), json.loads(os.environ["AIRFLOW_CONN_ENGAGEVOICE_DEFAULT"]))
-    next(steps)
+    """Run one client; print its failures."""
+    client, source = sys.argv[1:]
+    failures = _CLIENTS[client](Path(source), json.loads(os.environ["AIRFLOW_CONN_ENGAGEVOICE_DEFAULT"]))
+    next(failures)
     print("ready", flush=True)
     sys.stdin.readline()
-    for failure in steps:
-        print(f"{FAILED}{failure}", flush=True)
+    for failure in failures:
+        print(f"{FAILURE_PREFIX}{failure}", flush=True)
 
 
-def _with_hook(source: Path, connection: dict[str, Any]) -> Iterator[str]:
-    """The hook of this package, on a list of any length."""
+# Each client is a generator: it yields once when it is ready to start, then each failure.
+
+
+def _run_hook(source: Path, connection: dict[str, Any]) -> Iterator[str]:
+    """Apply the action with this package's hook, in one call."""
     import cryptography.fernet  # noqa: F401
     import requests  # noqa: F401
 
@@ -48,42 +52,42 @@ def _with_hook(source: Path, connection: dict[str, Any]) -> Iterator[str]:
     hook = EngageVoiceHook()
     hook.get_conn()
     yield ""
-    hook.perform_lead_action(ACTION, action_params=PARAMS, source=source, chunk_size=CHUNK)
+    hook.perform_lead_action(ACTION, action_params=PARAMS, source=source, chunk_size=CHUNK_SIZE)
 
 
-def _with_official_client(source: Path, connection: dict[str, Any]) -> Iterator[str]:
-    """RingCentral's own client in a loop."""
-    # On import it reads a file "version" of the current folder.
+def _run_official_client(source: Path, connection: dict[str, Any]) -> Iterator[str]:
+    """Apply the action with RingCentral's client, in a loop over chunks, up to the first error."""
+    # The import reads a file named "version" from the current folder.
     from ringcentral_engage_voice.engage_voice_client import RingCentralEngageVoice
 
     url = connection["host"]
     client = RingCentralEngageVoice(connection["login"], connection["password"], server=url, rcServer=url)
     yield ""
     client.authorize(jwt=connection["extra"]["jwt_token"])
-    for body in _bodies(source):
+    for body in _request_bodies(source):
         try:
             client.put(_path(connection), json=body, params={"leadAction": ACTION})
         except Exception as error:
-            # It has no class of its own for it.
+            # The client raises plain Exception.
             yield str(error).split("\n")[0]
             return
 
 
-def _with_http_operator(source: Path, connection: dict[str, Any]) -> Iterator[str]:
-    """Airflow's HttpOperator for each chunk, as its mapped tasks would run one after the other in a slot."""
+def _run_http_operator(source: Path, connection: dict[str, Any]) -> Iterator[str]:
+    """Apply the action with one HttpOperator per chunk, retried as Airflow retries mapped tasks."""
     from airflow.providers.http.operators.http import HttpOperator
 
     host, _, port = connection["host"].removeprefix("http://").partition(":")
-    # The permanent token: there is no way to sign in with the operator alone.
+    # Uses the permanent API token, since the operator cannot sign in.
     os.environ["AIRFLOW_CONN_RINGCX"] = json.dumps(
         {"conn_type": "http", "host": host, "port": int(port), "schema": "http"}
     )
     headers = {"X-Auth-Token": "sandbox-token", "Content-Type": "application/json"}
     yield ""
-    waiting = [(0.0, 0, body) for body in _bodies(source)]
-    while waiting:
-        due, tries, body = waiting.pop(0)
-        time.sleep(max(0.0, due - time.monotonic()))
+    pending = [(0.0, 0, body) for body in _request_bodies(source)]
+    while pending:
+        start_at, retries, body = pending.pop(0)
+        time.sleep(max(0.0, start_at - time.monotonic()))
         operator = HttpOperator(
             task_id="act",
             http_conn_id="ringcx",
@@ -96,15 +100,15 @@ def _with_http_operator(source: Path, connection: dict[str, Any]) -> Iterator[st
         try:
             operator.execute({})
         except Exception as error:
-            if tries < RETRIES:
-                waiting.append((time.monotonic() + RETRY_DELAY, tries + 1, body))
+            if retries < RETRIES:
+                pending.append((time.monotonic() + RETRY_DELAY, retries + 1, body))
             else:
                 yield str(error).split("\n")[0]
 
 
-def _bodies(source: Path) -> Iterator[dict[str, Any]]:
+def _request_bodies(source: Path) -> Iterator[dict[str, Any]]:
     ids = iter(source.read_text().split())
-    while chunk := list(itertools.islice(ids, CHUNK)):
+    while chunk := list(itertools.islice(ids, CHUNK_SIZE)):
         yield {"campaignLeadSearchCriteria": {"externIds": chunk}, "leadActionParams": {"paramMap": PARAMS}}
 
 
@@ -112,7 +116,7 @@ def _path(connection: dict[str, Any]) -> str:
     return f"/api/v1/admin/accounts/{connection['extra']['account_id']}/campaignLeads/actions"
 
 
-_WAYS = {"hook": _with_hook, "official": _with_official_client, "http": _with_http_operator}
+_CLIENTS = {"hook": _run_hook, "official": _run_official_client, "http": _run_http_operator}
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""System tests against a real Airflow cluster; not collected by pytest."""

@@ -1,0 +1,89 @@
+"""Public API: ``__all__`` of each public module, and what importing it loads."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import subprocess
+import sys
+
+import pytest
+
+PACKAGE = "airflow_provider_engagevoice"
+PUBLIC = {
+    "hooks.engagevoice": ["EngageVoiceHook", "no_retry_on_permanent_errors"],
+    "operators.leads": ["EmailLeadsOperator", "LeadActionOperator", "MoveLeadsOperator"],
+    "sensors.campaigns": ["CampaignLookupSensor"],
+    "triggers.campaigns": ["CampaignLookupTrigger"],
+    "sandbox": ["SandboxServer", "Settings"],
+    "ringcx.criteria": ["LeadSearchCriteria"],
+    "ringcx.exceptions": [
+        "AccessDenied",
+        "ActionRejected",
+        "AuthenticationError",
+        "CampaignAmbiguous",
+        "CampaignNotFound",
+        "Cancelled",
+        "EngageVoiceError",
+        "InvalidCriteria",
+        "InvalidParameter",
+        "InvalidRequest",
+        "NotFound",
+        "OutcomeUnknown",
+        "PermanentError",
+        "RateLimited",
+        "ServiceUnavailable",
+        "TooManyLeads",
+        "TransientError",
+        "UnexpectedResponse",
+        "VerificationFailed",
+    ],
+}
+PUBLIC["ringcx"] = sorted(
+    [
+        *PUBLIC["ringcx.criteria"],
+        *PUBLIC["ringcx.exceptions"],
+        "Account",
+        "ActionResult",
+        "Campaign",
+        "LeadList",
+        "RingCXClient",
+    ]
+)
+
+
+@pytest.mark.parametrize("module", PUBLIC)
+def test_all_lists_exactly_the_public_names(module: str) -> None:
+    assert importlib.import_module(f"{PACKAGE}.{module}").__all__ == PUBLIC[module]
+
+
+@pytest.mark.parametrize("module", PUBLIC)
+def test_all_names_resolve(module: str) -> None:
+    loaded = importlib.import_module(f"{PACKAGE}.{module}")
+    for name in loaded.__all__:
+        assert getattr(loaded, name).__name__ == name
+        assert name in dir(loaded)
+
+
+@pytest.mark.parametrize("module", ["ringcx", "sandbox"])
+def test_unknown_name_raises_attribute_error(module: str) -> None:
+    loaded = importlib.import_module(f"{PACKAGE}.{module}")
+    with pytest.raises(AttributeError, match="has no attribute 'Nothing'"):
+        _ = loaded.Nothing
+
+
+@pytest.mark.parametrize("module", ["ringcx", "sandbox"])
+def test_importing_a_lazy_package_loads_no_submodule(module: str) -> None:
+    code = (
+        f"import sys, {PACKAGE}.{module};"
+        f"print([name for name in sys.modules if name.startswith('{PACKAGE}.{module}.')])"
+    )
+    path = os.pathsep.join(filter(None, sys.path))
+    loaded = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert loaded.stdout.strip() == "[]"
