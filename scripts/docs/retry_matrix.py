@@ -104,14 +104,14 @@ def variants() -> Iterator[Variant]:
 def columns() -> Iterator[tuple[str, FailureKind]]:
     """Yield all kinds of failure."""
     for failure in FailureKind:
-        for way in failure.value.ways:
+        for way in failure.value.examples:
             yield way, failure
 
 
 def page() -> str:
     """Return the page as Markdown."""
     kinds = "".join(
-        f"| {', '.join(f.value.ways)} | {f.value.description} | {_yes(f.maybe_applied)} | {_yes(f.value.is_transient)} |\n"
+        f"| {', '.join(f.value.examples)} | {f.value.description} | {_yes(f.maybe_applied)} | {_yes(f.value.is_transient)} |\n"
         for f in FailureKind
     )
     head = [["action", *(way for way, _ in columns())], ["---"] * (1 + sum(1 for _ in columns()))]
