@@ -111,8 +111,9 @@ def columns() -> Iterator[tuple[str, FailureKind]]:
 def page() -> str:
     """Return the page as Markdown."""
     kinds = "".join(
-        f"| {', '.join(f.value.examples)} | {f.value.description} | {_yes(f.maybe_applied)} | {_yes(f.value.is_transient)} |\n"
-        for f in FailureKind
+        f"| {', '.join(kind.value.examples)} | {kind.value.description} | {_yes(kind.maybe_applied)} "
+        f"| {_yes(kind.value.is_transient)} |\n"
+        for kind in FailureKind
     )
     head = [["action", *(way for way, _ in columns())], ["---"] * (1 + sum(1 for _ in columns()))]
     rows = [[each.label, *(each.word(failure) for _, failure in columns())] for each in variants()]
