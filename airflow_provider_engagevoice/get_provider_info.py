@@ -1,4 +1,4 @@
-"""What Airflow reads of the provider at start-up. Imports nothing."""
+"""Provider metadata and connection form, read by Airflow at startup. Must not import other modules."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ HOOK_NAME = "RingCX (Engage Voice)"
 
 AUTH_METHODS = ("ringcentral", "api_token", "engage", "legacy")
 
-#: The extras that the connection form offers. The one source of both forms: Airflow 3.2 and newer
-#: read ``conn-fields`` below, older versions ask the hook, which builds its widgets from this.
+#: Extra fields of the connection form. Airflow 3.2 and newer read them from ``conn-fields`` below; older
+#: versions call the hook, which builds its widgets from them.
 EXTRA_FIELDS: dict[str, dict[str, Any]] = {
     "auth_method": {
-        "label": "Sign-in",
-        "description": "ringcentral (default), api_token, engage or legacy: what to enter as user and secret",
+        "label": "Authentication method",
+        "description": "ringcentral (default), api_token, engage or legacy; decides what user and secret are",
         "schema": {
             "type": ["string", "null"],
             "enum": [*AUTH_METHODS],
@@ -29,47 +29,47 @@ EXTRA_FIELDS: dict[str, dict[str, Any]] = {
     },
     "jwt_token": {
         "label": "JWT",
-        "description": "Sign-in ringcentral: JWT credential of the RingCentral user",
+        "description": "For ringcentral: JWT credential of the RingCentral user",
         "schema": {"type": ["string", "null"], "format": "password"},
     },
     "account_id": {
         "label": "Sub-account id",
-        "description": "Sub-account that tasks use where they name none; empty if there is but one",
+        "description": "Default sub-account of tasks; may be empty if the user has only one",
         "schema": {"type": ["string", "null"]},
     },
     "rc_host": {
         "label": "RingCentral host",
-        "description": "Sign-in ringcentral: default https://platform.ringcentral.com",
+        "description": "For ringcentral; default https://platform.ringcentral.com",
         "schema": {"type": ["string", "null"]},
     },
     "platform_id": {
         "label": "Platform id",
-        "description": "Sign-in engage: platform the user belongs to",
+        "description": "For engage: platform that the user belongs to",
         "schema": {"type": ["string", "null"]},
     },
     "timeout": {
         "label": "Timeout (seconds)",
-        "description": "Longest wait for an answer; default 60",
+        "description": "Longest wait for a response; default 60",
         "schema": {"type": ["integer", "null"], "minimum": 1, "maximum": 3600},
     },
     "rate_limit_store": {
-        "label": "Store for limits and tokens",
+        "label": "Store for rate limits and tokens",
         "description": "host (default): this host only; redis://host:6379/0: all hosts; process: not shared",
         "schema": {"type": ["string", "null"], "format": "password"},
     },
     "rate_limit_password": {
-        "label": "Password of the store",
-        "description": "Of the Redis server, if it has one",
+        "label": "Store password",
+        "description": "Password of the Redis server, if it has one",
         "schema": {"type": ["string", "null"], "format": "password"},
     },
     "limit_timeout": {
-        "label": "Wait for limits (seconds)",
-        "description": "Longest wait of a request for its turn within RingCX's limits; default 900",
+        "label": "Rate limit wait (seconds)",
+        "description": "Longest wait of a request for a free slot in RingCX's rate limits; default 900",
         "schema": {"type": ["integer", "null"], "minimum": 0, "maximum": 86400},
     },
     "limit_pad": {
-        "label": "Margin of limits (seconds)",
-        "description": "Added to each of RingCX's time windows, for delays on the way; default 0.5",
+        "label": "Rate limit margin (seconds)",
+        "description": "Added to each of RingCX's time windows, to allow for network delays; default 0.5",
         "schema": {"type": ["number", "null"], "minimum": 0, "maximum": 60},
     },
 }
@@ -90,7 +90,7 @@ PLACEHOLDERS = {
 
 
 def get_provider_info() -> dict[str, Any]:
-    """Describe the provider to Airflow.
+    """Return the provider's metadata.
 
     :return: Airflow's provider-info dictionary.
     """

@@ -1,4 +1,4 @@
-"""What Jinja and task mapping do to arguments, and what of it must not happen to leads."""
+"""Template rendering that preserves types and redacts lead data, including in mapped tasks."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from copy import copy
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_engagevoice.ringcx.criteria import KINDS, Kind, Role, keys_with
+from airflow_provider_engagevoice.ringcx.criteria import KINDS, CriterionKind, Role, keys_with
 from airflow_provider_engagevoice.ringcx.exceptions import InvalidCriteria, InvalidParameter
 
 if TYPE_CHECKING:
@@ -15,17 +15,18 @@ if TYPE_CHECKING:
     from airflow_provider_engagevoice.version_compat import Context
 
 _PERSONAL = keys_with([Role.IDENTITY]) | {
-    key for key, kind in KINDS.items() if kind in (Kind.TEXT, Kind.PART_OF_PHONE)
+    key for key, kind in KINDS.items() if kind in (CriterionKind.TEXT, CriterionKind.PHONE_FRAGMENT)
 }
 
 
 class TypePreservingTemplatesMixin:
-    """Mixin for operators: text stays the text it was, however the DAG renders its templates.
+    """Mixin for operators: text without a template stays unchanged, in both rendering modes of a DAG.
 
-    With ``render_template_as_native_obj=True`` Airflow reads every text again as a Python literal, even
-    one without a template: ``"+15551234567"`` would become a number, ``"None"`` nothing. Here an
-    expression that is the whole text gives its value, and all other text stays as written. What comes
-    from data is no template, and an argument that came out as None is empty rather than left out.
+    With ``render_template_as_native_obj=True`` Airflow parses every text as a Python literal, even one
+    without a template: ``"+15551234567"`` would become a number, ``"None"`` the value None. With this mixin,
+    text that is a single expression renders as the value of the expression, and other text stays text.
+    Runtime data is not rendered as a template, and an argument that rendered as None becomes an empty text,
+    so that it differs from an argument that was left out.
     """
 
     def render_template(
@@ -37,10 +38,10 @@ class TypePreservingTemplatesMixin:
     ) -> Any:
         """Render one argument, or a part of one.
 
-        :param content: what the author wrote.
+        :param content: the argument as written in the DAG.
         :param context: the task's context.
-        :param jinja_env: where templates are made.
-        :param seen_oids: what has been rendered already.
+        :param jinja_env: the Jinja environment; default the DAG's.
+        :param seen_oids: ids of objects that have been rendered already.
         :return: the rendered content.
         """
         if isinstance(content, str) and id(content) not in (seen_oids or ()):
@@ -51,26 +52,26 @@ class TypePreservingTemplatesMixin:
     def _do_render_template_fields(
         self, parent: Any, template_fields: Iterable[str], *args: Any, **kwargs: Any
     ) -> None:
-        filled = []
+        set_fields = []
         if parent is self:
-            template_fields = [name for name in template_fields if not _holds_no_template(self, name)]
-            filled = [name for name in template_fields if getattr(self, name) is not None]
+            template_fields = [name for name in template_fields if not _is_runtime_data(self, name)]
+            set_fields = [name for name in template_fields if getattr(self, name) is not None]
         super()._do_render_template_fields(parent, template_fields, *args, **kwargs)  # type: ignore[misc]
-        for name in filled:
+        for name in set_fields:
             if getattr(self, name) is None:
                 setattr(self, name, "")
 
 
 def _is_template(content: str, env: jinja2.Environment) -> bool:
-    starts = (env.variable_start_string, env.block_start_string, env.comment_start_string)
-    return any(start in content for start in starts)
+    delimiters = (env.variable_start_string, env.block_start_string, env.comment_start_string)
+    return any(delimiter in content for delimiter in delimiters)
 
 
 def _render_text(content: str, context: Context, env: jinja2.Environment) -> Any:
     from jinja2 import Undefined
 
     template = env.from_string(content)
-    # A copy, not a dict: Airflow's context warns about each deprecated name that is read.
+    # A copy of the context, not a dict: converting it would read, and warn about, deprecated names.
     names: Any = copy(context)
     names.update({name: value for name, value in template.globals.items() if name not in context})
     try:
@@ -83,7 +84,7 @@ def _render_text(content: str, context: Context, env: jinja2.Environment) -> Any
 
 
 class RedactedCriteria:
-    """Rendered search criteria that show no lead's data where Airflow stores and shows rendered fields.
+    """Rendered search criteria, redacted when Airflow stores or shows rendered fields.
 
     :param value: the rendered criteria.
     """
@@ -92,41 +93,41 @@ class RedactedCriteria:
         self.value = value
 
     def serialize(self) -> Any:
-        """Say what the criteria are: counts of ids, filters, ``***`` for texts that describe a lead.
+        """Return the redacted criteria: counts of ids, filters, and ``***`` for texts that describe a lead.
 
-        :return: a value that fits into JSON.
+        :return: a value that can be encoded as JSON.
         """
         if not isinstance(self.value, Mapping):
             return f"<{type(self.value).__name__}>"
-        return {key if key in KINDS else "***": _shown(key, value) for key, value in self.value.items()}
+        return {key if key in KINDS else "***": _redact(key, value) for key, value in self.value.items()}
 
     def __str__(self) -> str:
-        """Write :meth:`serialize` as text, which is what Airflow 2.11 asks for."""
+        """Return :meth:`serialize` as text, which Airflow 2.11 stores."""
         return str(self.serialize())
 
     __repr__ = __str__
 
 
 class RedactedSource(RedactedCriteria):
-    """A rendered source: its path is shown, but not ids that somebody gave in its place."""
+    """Rendered source, redacted if it is not a path but may contain ids."""
 
     def serialize(self) -> Any:
-        """Give the path."""
+        """Return the path, or ``***``."""
         from airflow_provider_engagevoice.ringcx.leads.id_file import safe_path
 
         return safe_path(self.value)
 
 
-def bare(value: Any) -> Any:
-    """Give the value of what is shown in another way than it is.
+def unwrap(value: Any) -> Any:
+    """Return the value inside a redacting wrapper.
 
     :param value: a :class:`RedactedCriteria`, or any other value.
-    :return: the value.
+    :return: the wrapped value; any other value unchanged.
     """
     return value.value if isinstance(value, RedactedCriteria) else value
 
 
-def _shown(key: str, value: Any) -> Any:
+def _redact(key: str, value: Any) -> Any:
     if key in KINDS and key not in _PERSONAL and _is_valid(key, value):
         return value if value is None or isinstance(value, (str, int, list, tuple, dict)) else str(value)
     if isinstance(value, (list, tuple, set, frozenset)):
@@ -141,28 +142,28 @@ def _is_valid(key: str, value: Any) -> bool:
         coerce(key, value, lenient=True)
     except EmptyValue:
         pass
-    except InvalidCriteria:  # a lead's data may have strayed into it
+    except InvalidCriteria:  # it may contain a lead's data by mistake
         return False
     return True
 
 
 def is_mapped_copy(operator: Any) -> bool:
-    """Tell whether Airflow builds an operator from a mapped one, which it does when the task runs.
+    """Return whether Airflow created an operator from a mapped one, which it does when the task runs.
 
     :param operator: the operator, in its ``__init__`` or later.
-    :return: True where its arguments are the values of one mapping rather than what the author wrote.
+    :return: True if its arguments are the values of one mapped task instance, not those in the DAG.
     """
     return bool(getattr(operator, "_BaseOperator__from_mapped", False))
 
 
 def is_expanded_from_xcom(operator: Any, name: str) -> bool:
-    """Tell whether task mapping took an argument from another task's output.
+    """Return whether task mapping expanded an argument from another task's output.
 
-    Then the operator was built from the value itself, and no template was to be seen.
+    The operator was then created with the value itself, so nothing shows that it is runtime data.
 
     :param operator: the operator that runs.
     :param name: the argument.
-    :return: True where it is data, and where it cannot be told.
+    :return: True if it is runtime data, and if this cannot be determined.
     """
     mapped = _mapped(operator)
     if mapped is None:
@@ -179,8 +180,11 @@ def is_expanded_from_xcom(operator: Any, name: str) -> bool:
     )
 
 
-def _holds_no_template(operator: Any, name: str) -> bool:
-    """Tell whether an argument is surely data; where mapping mixes both, its literals are rendered."""
+def _is_runtime_data(operator: Any, name: str) -> bool:
+    """Return whether an argument is certainly runtime data and must not be rendered as a template.
+
+    A list passed to ``expand_kwargs`` may mix literals and runtime data; its templates are rendered.
+    """
     if not is_expanded_from_xcom(operator, name):
         return False
     mapped = _mapped(operator)
@@ -188,20 +192,20 @@ def _holds_no_template(operator: Any, name: str) -> bool:
 
 
 def _mapped(operator: Any) -> Any:
-    """Give the mapped operator that an operator is a copy of; None where it is none."""
+    """Return the mapped operator from which an operator was created; None if there is none."""
     task = operator.dag.task_dict.get(operator.task_id) if operator.has_dag() else None
     return task if hasattr(task, "expand_input") else None
 
 
-def given(operator: Any, name: str) -> Any:
-    """Give an argument, but never what a template emptied of it.
+def require_rendered(operator: Any, name: str) -> Any:
+    """Return a rendered argument; raise if it rendered empty.
 
-    To go on as if it had been left out would act on something else than meant.
+    If an empty argument were treated as left out, the task would act on other leads than intended.
 
     :param operator: the operator that runs.
-    :param name: the argument; ids of accounts may be numbers, and become text.
-    :return: its value; None where the author left it out.
-    :raises InvalidParameter: where it was given and came out empty.
+    :param name: the argument; an account id may be a number, and is returned as text.
+    :return: its value; None if the author left it out.
+    :raises InvalidParameter: if the author set it and it rendered empty.
     """
     from airflow_provider_engagevoice.ringcx.leads.coercion import is_blank
 
@@ -209,5 +213,5 @@ def given(operator: Any, name: str) -> Any:
     if value is None and not is_expanded_from_xcom(operator, name):
         return None
     if is_blank(value):
-        raise InvalidParameter(f"{name} came out empty")
+        raise InvalidParameter(f"{name} rendered empty; fix its template, or leave it out")
     return str(value) if name == "account_id" else value

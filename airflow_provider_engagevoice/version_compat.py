@@ -1,4 +1,4 @@
-"""Every name that differs between Airflow 2.11 and 3.x, once."""
+"""Imports that differ between Airflow 2.11 and 3.x."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ try:
         AirflowSensorTimeout,
         AirflowSkipException,
     )
-except ImportError:  # before Airflow 3.2
+except ImportError:  # Airflow 2.11 to 3.1
     from airflow.configuration import conf
     from airflow.exceptions import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
 
@@ -51,7 +51,7 @@ __all__ = [
 
 
 def mask_secret(secret: str) -> None:
-    """Hide a secret in every log of this process.
+    """Mask a secret in all logs of this process.
 
     :param secret: the secret.
     """
@@ -63,9 +63,9 @@ def mask_secret(secret: str) -> None:
 
 
 def storage_path(path: Any) -> Any:
-    """Make an ``ObjectStoragePath`` of a URL; anything else stays as it is.
+    """Return an ``ObjectStoragePath`` for a URL; return any other value unchanged.
 
-    :param path: such as ``s3://conn@bucket/key``, or a path of this machine.
+    :param path: for example ``s3://conn@bucket/key``, or a local path.
     :return: the path.
     """
     if not isinstance(path, str) or "://" not in path:

@@ -1,4 +1,4 @@
-"""Accounts, dial groups, campaigns, lists and agents, and looking campaigns up by name."""
+"""Accounts, dial groups, campaigns, lists and agents, with campaign lookup by name."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Account(TypedDict):
 
 
 class Campaign(TypedDict):
-    """A campaign and where it lives. Source: contract, ``DialGroup`` with its ``campaigns``."""
+    """A campaign with its account and dial group. Source: contract, ``DialGroup`` with its ``campaigns``."""
 
     account_id: str
     dial_group_id: int
@@ -47,10 +47,10 @@ class LeadList(TypedDict):
 
 @dataclass(frozen=True)
 class CampaignIndex:
-    """The campaigns of one or more accounts at one moment.
+    """Snapshot of the campaigns of one or more accounts.
 
-    :param campaigns: all of them.
-    :param unreadable: accounts that the sign-in has no right to read.
+    :param campaigns: all campaigns.
+    :param unreadable: accounts that the user has no permission to read.
     """
 
     campaigns: Sequence[Campaign]
@@ -62,53 +62,56 @@ class CampaignIndex:
         :param campaign: its exact name, or its id as an int or as text.
         :param dial_group_name: look in dial groups of this exact name only.
         :return: the campaign.
-        :raises CampaignNotFound: where there is none; names the nearest names.
-        :raises CampaignAmbiguous: where there are several; lists them.
+        :raises CampaignNotFound: if there is none; the message lists the nearest names.
+        :raises CampaignAmbiguous: if there are several; the message lists them.
         """
-        among = self._in_dial_group(dial_group_name)
-        found = [c for c in among if matches_name_or_id(campaign, c["campaign_name"], c["campaign_id"])]
+        candidates = self._in_dial_group(dial_group_name)
+        found = [c for c in candidates if matches_name_or_id(campaign, c["campaign_name"], c["campaign_id"])]
         if not found:
-            raise CampaignNotFound(self._not_found(campaign, among))
+            raise CampaignNotFound(self._not_found_message(campaign, candidates))
         if len(found) > 1:
             places = "; ".join(
                 f"id {c['campaign_id']} in dial group {c['dial_group_name']!r} of account {c['account_id']}"
                 for c in found
             )
             raise CampaignAmbiguous(
-                f"{len(found)} campaigns are named {campaign!r}: {places}. Narrow the look-up with "
-                "account_id or dial_group_name, or name the id"
+                f"{len(found)} campaigns are named {campaign!r}: {places}. Narrow the lookup with "
+                "account_id or dial_group_name, or use the id"
             )
         return found[0]
 
     def _in_dial_group(self, name: str | None) -> Sequence[Campaign]:
         if name is None:
             return self.campaigns
-        among = [campaign for campaign in self.campaigns if campaign["dial_group_name"] == name]
-        if not among:
-            near = _nearest(name, [campaign["dial_group_name"] for campaign in self.campaigns])
-            raise CampaignNotFound(f"No dial group with campaigns is named {name!r}{near}")
-        return among
+        campaigns = [campaign for campaign in self.campaigns if campaign["dial_group_name"] == name]
+        if not campaigns:
+            hint = _nearest_names(name, [campaign["dial_group_name"] for campaign in self.campaigns])
+            raise CampaignNotFound(f"No dial group with campaigns is named {name!r}{hint}")
+        return campaigns
 
-    def _not_found(self, campaign: str | int, among: Sequence[Campaign]) -> str:
-        near = "" if isinstance(campaign, int) else _nearest(campaign, [c["campaign_name"] for c in among])
-        hidden = f" (no right to read accounts {', '.join(self.unreadable)})" if self.unreadable else ""
-        what = f"has id {campaign}" if str(campaign).isdecimal() else f"is named {campaign!r}"
-        return f"None of {len(among)} campaigns {what}{near}{hidden}"
+    def _not_found_message(self, campaign: str | int, candidates: Sequence[Campaign]) -> str:
+        names = [c["campaign_name"] for c in candidates]
+        hint = "" if isinstance(campaign, int) else _nearest_names(campaign, names)
+        unreadable = (
+            f" (no permission to read accounts {', '.join(self.unreadable)})" if self.unreadable else ""
+        )
+        condition = f"has id {campaign}" if str(campaign).isdecimal() else f"is named {campaign!r}"
+        return f"None of {len(candidates)} campaigns {condition}{hint}{unreadable}"
 
 
 @dataclass(frozen=True)
 class CampaignService:
-    """Reads what leads live in.
+    """Reads the objects that contain leads: accounts, dial groups, campaigns and lists; and agents.
 
-    :param request: sends a request: method, path, and keyword arguments.
-    :param account_id: the sub-account where a call names none.
+    :param request: function that sends a request: method, path, and keyword arguments.
+    :param account_id: the default sub-account; None for the only one that the user can access.
     """
 
     request: RequestFn
     account_id: str | None = None
 
     def accounts(self) -> list[Account]:
-        """List the sub-accounts that the sign-in can see.
+        """Return the sub-accounts that the user can access.
 
         :return: the accounts.
         """
@@ -119,40 +122,40 @@ class CampaignService:
         ]
 
     def default_account(self) -> str:
-        """Name the sub-account to use where a call names none.
+        """Return the id of the default sub-account.
 
-        :return: the connection's account, or the only one that the sign-in can see.
-        :raises InvalidParameter: where there are several to choose from.
+        :return: the connection's account, or the only one that the user can access.
+        :raises InvalidParameter: if there are several accounts, or none.
         """
         if self.account_id is not None:
             return self.account_id
         accounts = self.accounts()
         if len(accounts) != 1:
-            seen = ", ".join(f"{a['account_id']} ({a['account_name']})" for a in accounts) or "none"
+            known = ", ".join(f"{a['account_id']} ({a['account_name']})" for a in accounts) or "none"
             raise InvalidParameter(
-                "Name the sub-account: give account_id, or set it in the connection's extra account_id; "
-                f"this sign-in sees {seen}"
+                "Set the sub-account: pass account_id, or set the connection's extra account_id; "
+                f"accessible accounts: {known}"
             )
         return accounts[0]["account_id"]
 
     def dial_groups(self, account_id: str) -> list[dict[str, Any]]:
-        """List an account's dial groups, each with its campaigns, in one request.
+        """Return an account's dial groups, each with its campaigns, in one request.
 
         :param account_id: the sub-account.
-        :return: RingCX's own rows. Source: contract, ``dialGroups/withChildren``.
+        :return: RingCX's rows, unchanged. Source: contract, ``dialGroups/withChildren``.
         """
-        answer = self.request("GET", f"{account_path(account_id)}/dialGroups/withChildren")
-        return _rows(answer, "dial groups")
+        response = self.request("GET", f"{account_path(account_id)}/dialGroups/withChildren")
+        return _rows(response, "dial groups")
 
-    def directory(self, account_id: str | None = None) -> CampaignIndex:
-        """Read all campaigns, in one request per account and at most one more.
+    def load_index(self, account_id: str | None = None) -> CampaignIndex:
+        """Load all campaigns, in one request per account and at most one more.
 
         :param account_id: read this sub-account only; default the connection's, else all.
         :return: the campaigns.
-        :raises AccessDenied: where the only account, or every one, may not be read.
+        :raises AccessDenied: if the user has no permission to read any of the accounts.
         """
-        named = account_id or self.account_id
-        accounts = [str(named)] if named else [account["account_id"] for account in self.accounts()]
+        only_account = account_id or self.account_id
+        accounts = [str(only_account)] if only_account else [a["account_id"] for a in self.accounts()]
         campaigns: list[Campaign] = []
         unreadable: list[str] = []
         for account in accounts:
@@ -162,7 +165,9 @@ class CampaignService:
                 if len(unreadable) + 1 == len(accounts):
                     raise
                 unreadable.append(account)
-                log.warning("No right to read the campaigns of account %s", account)
+                log.warning(
+                    "No permission to read the campaigns of account %s; skipping the account", account
+                )
         return CampaignIndex(campaigns, unreadable)
 
     def find(
@@ -174,10 +179,10 @@ class CampaignService:
         :param account_id: look in this sub-account only; default the connection's, else all.
         :param dial_group_name: look in dial groups of this exact name only.
         :return: the campaign.
-        :raises CampaignNotFound: where there is none; names the nearest names.
-        :raises CampaignAmbiguous: where there are several; lists them.
+        :raises CampaignNotFound: if there is none; the message lists the nearest names.
+        :raises CampaignAmbiguous: if there are several; the message lists them.
         """
-        return self.directory(account_id).find(campaign, dial_group_name)
+        return self.load_index(account_id).find(campaign, dial_group_name)
 
     def find_if_exists(
         self,
@@ -187,27 +192,27 @@ class CampaignService:
         dial_group_name: str | None = None,
         active_only: bool = False,
     ) -> Campaign | None:
-        """Look whether a campaign is there yet.
+        """Find one campaign by name, or return None if it does not exist yet.
 
         :param name: exact name.
         :param account_id: look in this sub-account only; default the connection's, else all.
         :param dial_group_name: look in dial groups of this exact name only.
-        :param active_only: pass over inactive campaigns.
+        :param active_only: skip inactive campaigns.
         :return: the campaign, or None.
-        :raises CampaignAmbiguous: where there are several; lists them.
+        :raises CampaignAmbiguous: if there are several; the message lists them.
         """
-        directory = self.directory(account_id)
+        index = self.load_index(account_id)
         if active_only:
-            active = [campaign for campaign in directory.campaigns if campaign["is_active"]]
-            directory = CampaignIndex(active, directory.unreadable)
+            active = [campaign for campaign in index.campaigns if campaign["is_active"]]
+            index = CampaignIndex(active, index.unreadable)
         try:
-            return directory.find(name, dial_group_name)
+            return index.find(name, dial_group_name)
         except CampaignNotFound as error:
-            log.info("Not there yet: %s", error)
+            log.info("Campaign does not exist yet: %s", error)
             return None
 
     def lists(self, campaign: Campaign) -> list[LeadList]:
-        """List the loaded lists of a campaign.
+        """Return the loaded lists of a campaign.
 
         :param campaign: the campaign.
         :return: the lists.
@@ -222,10 +227,10 @@ class CampaignService:
         ]
 
     def agents(self, account_id: str | None = None) -> Iterator[dict[str, Any]]:
-        """Give all agents of an account, in one request per agent group and one more.
+        """Yield all agents of an account, in one request per agent group and one more.
 
         :param account_id: the sub-account; default the connection's.
-        :return: RingCX's own rows, with ``agentId``, ``username`` and so on. Source: contract,
+        :return: RingCX's rows, unchanged, with ``agentId``, ``username`` and so on. Source: contract,
             ``agentGroups/{agentGroupId}/agents``; it has no list of all agents.
         """
         groups = f"{account_path(account_id or self.default_account())}/agentGroups"
@@ -233,17 +238,17 @@ class CampaignService:
             yield from _rows(self.request("GET", f"{groups}/{_id(group, 'agentGroupId')}/agents"), "agents")
 
 
-def matches_name_or_id(wanted: str | int, name: str, number: int) -> bool:
-    """Tell whether an author who wrote a name or an id means this campaign or list.
+def matches_name_or_id(reference: str | int, name: str, object_id: int) -> bool:
+    """Return whether a reference by name or id matches a campaign or list.
 
-    :param wanted: what the author wrote: an int is an id, text a name or, if nothing but digits, either.
-    :param name: its name.
-    :param number: its id.
-    :return: True where it is meant.
+    :param reference: an int is an id; text is a name or, if it contains only digits, either.
+    :param name: name of the campaign or list.
+    :param object_id: its id.
+    :return: True if it matches.
     """
-    if isinstance(wanted, int):
-        return number == wanted
-    return name == wanted or wanted.strip() == str(number)
+    if isinstance(reference, int):
+        return object_id == reference
+    return name == reference or reference.strip() == str(object_id)
 
 
 def _campaigns(account_id: str, groups: Sequence[dict[str, Any]]) -> Iterator[Campaign]:
@@ -255,20 +260,20 @@ def _campaigns(account_id: str, groups: Sequence[dict[str, Any]]) -> Iterator[Ca
                 dial_group_name=str(group.get("dialGroupName") or ""),
                 campaign_id=_id(row, "campaignId"),
                 campaign_name=str(row.get("campaignName") or ""),
-                # An int here, a boolean on dial groups (contract).
+                # An int on campaigns, a boolean on dial groups (contract).
                 is_active=bool(row.get("isActive")),
             )
 
 
-def _nearest(name: str, known: Sequence[str]) -> str:
+def _nearest_names(name: str, known: Sequence[str]) -> str:
     near = get_close_matches(name, list(dict.fromkeys(known)), n=3, cutoff=0.4)
     return f"; the nearest names are {', '.join(map(repr, near))}" if near else ""
 
 
-def _rows(answer: Any, what: str) -> list[dict[str, Any]]:
-    if not isinstance(answer, list) or not all(isinstance(row, dict) for row in answer):
-        raise UnexpectedResponse(f"RingCX answered with something other than a list of {what}")
-    return answer
+def _rows(response: Any, objects: str) -> list[dict[str, Any]]:
+    if not isinstance(response, list) or not all(isinstance(row, dict) for row in response):
+        raise UnexpectedResponse(f"RingCX's response is not a list of {objects}")
+    return response
 
 
 def _id(row: dict[str, Any], key: str) -> int:
@@ -276,12 +281,12 @@ def _id(row: dict[str, Any], key: str) -> int:
     if isinstance(value, str) and value.isascii() and value.isdecimal():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):
-        raise UnexpectedResponse(f"RingCX left out {key} where it belongs")
+        raise UnexpectedResponse(f"RingCX's response lacks {key}")
     return value
 
 
 def _text(row: dict[str, Any], key: str) -> str:
     value = row.get(key)
     if not isinstance(value, (str, int)) or value == "":
-        raise UnexpectedResponse(f"RingCX left out {key} where it belongs")
+        raise UnexpectedResponse(f"RingCX's response lacks {key}")
     return str(value)

@@ -1,4 +1,4 @@
-"""The RingCX client: signs in, sends requests, and offers campaigns and leads."""
+"""RingCX client: authentication, requests, campaigns and leads."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ _DEFAULT_PORTS = {"https": 443, "http": 80}
 
 @dataclass
 class RingCXClient:
-    """A signed-in client of one RingCX host.
+    """Authenticated client of one RingCX host.
 
-    :param host: address with scheme, such as ``https://ringcx.ringcentral.com``; see :func:`base_url`.
-    :param sign_in: one of the ways in ``auth``.
-    :param transport: the HTTP session.
-    :param account_id: the sub-account where a call names none; None for the only one there is.
-    :param legacy: the host is a legacy portal.
+    :param host: address with scheme, for example ``https://ringcx.ringcentral.com``; see :func:`base_url`.
+    :param authenticator: the authentication scheme; see ``auth.schemes``.
+    :param transport: the HTTP transport.
+    :param account_id: the default sub-account; None for the only one that the user can access.
+    :param legacy: whether the host is a legacy portal; always True for RingCentral's legacy portals.
     """
 
     host: str
@@ -54,32 +54,33 @@ class RingCXClient:
         self.campaigns = CampaignService(self.request, self.account_id)
 
     @property
-    def stop(self) -> CancelToken:
+    def cancel_token(self) -> CancelToken:
         """Set it where the client's work is to end soon: nothing more is sent, and waiting ends."""
-        return self.transport.stop
+        return self.transport.cancel_token
 
     def leads(self, account_id: str | None = None) -> LeadSearch:
-        """Work on the leads of a sub-account.
+        """Return the lead search of a sub-account.
 
         :param account_id: the sub-account; default the connection's, else the only one.
-        :return: search and count.
+        :return: an object with ``search`` and ``count``.
+        :raises InvalidParameter: if the account id is empty, or there is no default.
         """
         if account_id is None:
             return LeadSearch(self.request, self.campaigns.default_account())
         if not str(account_id).strip():
-            raise InvalidParameter("account_id is empty; leave it out to mean the connection's")
-        # A template rendered as native code gives a number.
+            raise InvalidParameter("account_id is empty; leave it out to use the connection's")
+        # A template that is rendered natively yields a number.
         return LeadSearch(self.request, str(account_id))
 
     def lead_actions(self, account_id: str | None = None) -> LeadActionExecutor:
-        """Act on the leads of a sub-account.
+        """Return the executor of lead actions of a sub-account.
 
         :param account_id: the sub-account; default the connection's, else the only one.
-        :return: the actions.
+        :return: the executor.
         """
         leads = self.leads(account_id)
-        beside = partial(self._beside, leads.account_id)
-        return LeadActionExecutor(self.request, leads, self.campaigns, self.stop, beside)
+        make_prefetcher = partial(self._count_prefetcher, leads.account_id)
+        return LeadActionExecutor(self.request, leads, self.campaigns, self.cancel_token, make_prefetcher)
 
     def request(
         self,
@@ -93,18 +94,22 @@ class RingCXClient:
     ) -> Any:
         """Send a request to any RingCX endpoint.
 
+        If RingCX rejects the token, the token is refreshed and the request is sent once more.
+
         :param method: HTTP method.
         :param path: path as in RingCX's guide, with or without ``/voice``, without host and query;
-            ``{accountId}`` in it becomes the default sub-account.
-        :param params: query.
-        :param json: body.
-        :param repeatable: sending it twice does no harm; default True for GET and False for all else.
-        :param watch: is told of each try.
-        :return: the JSON value of the answer, text, or None.
-        :raises AuthenticationError: where a new token is refused, too.
-        :raises EngageVoiceError: as ``Transport.send`` does.
+            ``{accountId}`` in it is replaced by the default sub-account.
+        :param params: query parameters.
+        :param json: JSON body.
+        :param retry_safe: whether the request may be retried if its outcome is unknown; default True for
+            GET and False for other methods.
+        :param observer: observer of the attempts.
+        :return: the JSON value of the response, text, or None.
+        :raises AuthenticationError: if a refreshed token is rejected, too.
+        :raises InvalidParameter: if the path is not a plain path.
+        :raises EngageVoiceError: as ``HttpTransport.send`` does.
         """
-        call = ApiRequest(
+        request = ApiRequest(
             method.upper(),
             self.host + self._full_path(path),
             method.upper() == "GET" if retry_safe is None else retry_safe,
@@ -112,34 +117,35 @@ class RingCXClient:
             json=json,
             observer=observer,
         )
-        sent: Mapping[str, str] = {}
+        auth_headers: Mapping[str, str] = {}
 
         def authorize() -> Mapping[str, str]:
-            nonlocal sent
-            sent = {}
-            sent = self.authenticator.headers(self.transport)
-            return sent
+            nonlocal auth_headers
+            auth_headers = {}
+            auth_headers = self.authenticator.headers(self.transport)
+            return auth_headers
 
         try:
-            return self.transport.send(call, authorize)
+            return self.transport.send(request, authorize)
         except AuthenticationError:
-            if not sent:
+            if not auth_headers:
                 raise
-            self.authenticator.refresh(self.transport, sent)
-        return self.transport.send(call, authorize)
+            self.authenticator.refresh(self.transport, auth_headers)
+        return self.transport.send(request, authorize)
 
-    def _beside(self, account_id: str) -> CountPrefetcher:
-        borrowed = BorrowedToken()
+    def _count_prefetcher(self, account_id: str) -> CountPrefetcher:
+        """Return a prefetcher with a transport of its own, which uses this client's token."""
+        borrowed_token = BorrowedToken()
         transport = background_transport(self.transport)
-        own = replace(self, authenticator=borrowed, transport=transport)
+        background_client = replace(self, authenticator=borrowed_token, transport=transport)
 
         def borrow_token() -> None:
-            borrowed.given = self.authenticator.headers(self.transport)
+            borrowed_token.borrowed = self.authenticator.headers(self.transport)
 
-        return CountPrefetcher(LeadSearch(own.request, account_id), transport, borrow_token)
+        return CountPrefetcher(LeadSearch(background_client.request, account_id), transport, borrow_token)
 
     def close(self) -> None:
-        """Close the session's connections."""
+        """Close the connections of the transport."""
         self.transport.close()
 
     def _full_path(self, path: str) -> str:
@@ -152,7 +158,7 @@ class RingCXClient:
             or ".." in unquote(path).split("/")
         ):
             raise InvalidParameter(
-                "path must begin with / and have no host, query, fragment or ..; use params"
+                'path must begin with / and have no host, query, fragment or ".."; pass the query as params'
             )
         if "{accountId}" in path:
             path = path.replace("{accountId}", self.campaigns.default_account())
@@ -164,14 +170,14 @@ class RingCXClient:
 
 
 def base_url(host: str | None, *, port: int | None = None, scheme: str | None = None) -> str:
-    """Write a host as the address that requests go to.
+    """Return the normalized base URL of a host.
 
     :param host: name, or address with scheme and port; default ``ringcx.ringcentral.com``.
-    :param port: port, where the host names none.
-    :param scheme: ``https`` (default) or ``http``, where the host names none.
-    :return: scheme, host and port, without a path; one and the same text for all ways to write one
-        address, since limits and tokens are shared by it.
-    :raises InvalidParameter: on plain http to another machine, and on what is no host.
+    :param port: port, if the host has none.
+    :param scheme: ``https`` (default) or ``http``, if the host has none.
+    :return: scheme, host and port, without a path. All spellings of an address return the same text, since
+        it is the key under which rate limits and tokens are shared.
+    :raises InvalidParameter: on plain http to another machine, and if the host or port is invalid.
     """
     text = (host or "ringcx.ringcentral.com").strip()
     if "://" not in text:
@@ -180,7 +186,7 @@ def base_url(host: str | None, *, port: int | None = None, scheme: str | None = 
         parts = urlsplit(text)
         number, name = parts.port or port, (parts.hostname or "").removesuffix(".")
     except ValueError:
-        raise InvalidParameter("The connection's host, or its port, cannot be read") from None
+        raise InvalidParameter("The connection's host or port is not valid") from None
     if (
         parts.scheme not in ("http", "https")
         or not _HOST.fullmatch(name)
@@ -193,9 +199,9 @@ def base_url(host: str | None, *, port: int | None = None, scheme: str | None = 
             "The connection's host must be a name such as ringcx.ringcentral.com, without a path"
         )
     if number and not 0 < number < 65536:
-        raise InvalidParameter(f"The connection's port {number} is no port; it is a number up to 65535")
+        raise InvalidParameter(f"The connection's port must be between 1 and 65535, not {number}")
     if parts.scheme == "http" and name not in LOOPBACK:
         raise InvalidParameter(f"Plain http would show the credentials to the network; use https for {name}")
-    shown = f"[{name}]" if ":" in name else name
+    netloc = f"[{name}]" if ":" in name else name
     is_default = number == _DEFAULT_PORTS[parts.scheme]
-    return f"{parts.scheme}://{shown}" + (f":{number}" if number and not is_default else "")
+    return f"{parts.scheme}://{netloc}" + (f":{number}" if number and not is_default else "")

@@ -1,4 +1,4 @@
-"""Which leads: the search criteria as the author of a DAG writes them."""
+"""Search criteria of leads, as the author of a DAG writes them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from enum import Enum
 from typing import Any
 
 CHUNK_SIZE = 500
-"""Ids in one request, where nothing else is said. Public programs settled on 20 to 500 (observed)."""
+"""Default number of ids in one request. Public programs use 20 to 500 (observed)."""
 
 
-class Kind(str, Enum):
-    """What the value of a criterion is."""
+class CriterionKind(str, Enum):
+    """Type of a criterion's value, in the words of error messages."""
 
     IDS = "a list of ids"
     TEXTS = "a list of texts"
@@ -22,16 +22,16 @@ class Kind(str, Enum):
     TIMEZONES = "a list of time zones"
     ID = "an id"
     TEXT = "a text"
-    PART_OF_PHONE = "a part of a phone number"
+    PHONE_FRAGMENT = "a part of a phone number"
     BOOLEAN = "true or false"
     SUPPRESSED = "a suppression"
-    MOMENT = "a date and time"
+    DATETIME = "a date and time"
     NUMBER_COMPARISON = "an operator and a number"
-    MOMENT_COMPARISON = "an operator and a date and time"
+    DATETIME_COMPARISON = "an operator and a date and time"
 
 
 class Role(str, Enum):
-    """What a criterion is for, which decides what its emptiness means."""
+    """Purpose of a criterion, which decides what an empty value means."""
 
     IDENTITY = "identity"
     CAMPAIGN = "campaign"
@@ -40,40 +40,41 @@ class Role(str, Enum):
 
 
 class _Unset(Enum):
-    UNSET = "not given"
+    UNSET = "not set"
 
     def __repr__(self) -> str:
         return "UNSET"
 
 
 UNSET: Any = _Unset.UNSET
-"""The criterion is absent. None is not: a template that yields None has selected nothing."""
+"""Default of a criterion that is left out. None is not left out: a template that renders as None selects
+nothing."""
 
 
-def _criterion(key: str, kind: Kind, role: Role = Role.FILTER) -> Any:
+def _criterion(key: str, kind: CriterionKind, role: Role = Role.FILTER) -> Any:
     return field(default=UNSET, metadata={"key": key, "kind": kind, "role": role})
 
 
 @dataclass(eq=False, repr=False)
 class LeadSearchCriteria(dict[str, Any]):
-    """Search criteria with snake_case names, checked by the editor as you type.
+    """Search criteria with snake_case names, checked by the editor.
 
-    It *is* the dict that RingCX's guide prints: ``LeadSearchCriteria(extern_ids=["A-1"])`` equals
+    It *is* the dict that RingCX's guide shows: ``LeadSearchCriteria(extern_ids=["A-1"])`` equals
     ``{"externIds": ["A-1"]}``. Every field may be a Jinja template or the output of another task.
-    Filters combine with AND, the values inside one list with OR. A field left out means "any";
-    a field given but empty never does (see the README, "A selection is never wider").
+    Filters combine with AND, the values inside one list with OR. A field that is left out means "any";
+    a field that is set but empty never does (see docs/search-criteria.md, "Empty values").
 
     Names and types are those of the contract's ``CampaignLeadSearchCriteria``.
 
     :param campaign_ids: campaigns (list of int).
-    :param campaign_id: one more campaign (int); in RingCentral's samples, but in no schema.
+    :param campaign_id: one more campaign (int). It is in the guide's samples but in no schema.
     :param list_ids: loaded lists (list of int); together with a campaign.
     :param lead_ids: RingCX's own lead ids (list of int).
     :param extern_ids: your ids (list of str). One external id may match several leads.
     :param lead_phone_numbers: phone numbers (list of str).
-    :param lead_states: states such as ``READY`` (list of str).
+    :param lead_states: states such as ``READY`` (list of str, see ``spec.enums.LEAD_STATES``).
     :param system_dispositions: outcome of the last call (list of str).
-    :param agent_dispositions: what the agent chose (list of str); together with a campaign.
+    :param agent_dispositions: dispositions that the agent chose (list of str); together with a campaign.
     :param physical_states: two-letter states (list of str).
     :param lead_timezones: time zones (list of names, or of ``{"name": ..., "description": ...}``).
     :param caller_id: caller id (str).
@@ -96,45 +97,45 @@ class LeadSearchCriteria(dict[str, Any]):
     :param suppressed: ``ONLY_SUPPRESSED``, ``ONLY_UNSUPPRESSED`` or ``ALL``.
     :param loaded_dts_start: loaded at or after this time (datetime or ISO text; UTC if it has no zone).
     :param loaded_dts_end: loaded at or before this time.
-    :param next_dial_time_criteria: next dial time, as ``{"operator": "LESS_THAN", "value": ...}``.
-    :param last_pass_time_criteria: time of the last pass, as ``{"operator": "GREATER_THAN", "value": ...}``.
-    :param lead_passes_criteria: number of passes, as ``{"operator": "EQUALS", "value": 3}``.
+    :param next_dial_time_criteria: next dial time: ``{"operator": "LESS_THAN", "value": datetime}``.
+    :param last_pass_time_criteria: last pass: ``{"operator": "GREATER_THAN", "value": datetime}``.
+    :param lead_passes_criteria: number of passes: ``{"operator": "EQUALS", "value": 3}``.
     """
 
-    campaign_ids: Any = _criterion("campaignIds", Kind.IDS, Role.CAMPAIGN)
-    campaign_id: Any = _criterion("campaignId", Kind.ID, Role.CAMPAIGN)
-    list_ids: Any = _criterion("listIds", Kind.IDS, Role.LIST)
-    lead_ids: Any = _criterion("leadIds", Kind.IDS, Role.IDENTITY)
-    extern_ids: Any = _criterion("externIds", Kind.TEXTS, Role.IDENTITY)
-    lead_phone_numbers: Any = _criterion("leadPhoneNumbers", Kind.PHONES, Role.IDENTITY)
-    lead_states: Any = _criterion("leadStates", Kind.STATES)
-    system_dispositions: Any = _criterion("systemDispositions", Kind.DISPOSITIONS)
-    agent_dispositions: Any = _criterion("agentDispositions", Kind.TEXTS)
-    physical_states: Any = _criterion("physicalStates", Kind.TEXTS)
-    lead_timezones: Any = _criterion("leadTimezones", Kind.TIMEZONES)
-    caller_id: Any = _criterion("callerId", Kind.TEXT)
-    lead_phone_num: Any = _criterion("leadPhoneNum", Kind.PART_OF_PHONE)
-    first_name: Any = _criterion("firstName", Kind.TEXT)
-    last_name: Any = _criterion("lastName", Kind.TEXT)
-    address1: Any = _criterion("address1", Kind.TEXT)
-    address2: Any = _criterion("address2", Kind.TEXT)
-    city: Any = _criterion("city", Kind.TEXT)
-    zip: Any = _criterion("zip", Kind.TEXT)
-    email_address: Any = _criterion("emailAddress", Kind.TEXT)
-    aux_data1: Any = _criterion("auxData1", Kind.TEXT)
-    aux_data2: Any = _criterion("auxData2", Kind.TEXT)
-    aux_data3: Any = _criterion("auxData3", Kind.TEXT)
-    aux_data4: Any = _criterion("auxData4", Kind.TEXT)
-    aux_data5: Any = _criterion("auxData5", Kind.TEXT)
-    pending_agent_id: Any = _criterion("pendingAgentId", Kind.ID)
-    agent_id: Any = _criterion("agentId", Kind.ID)
-    orphaned_leads_only: Any = _criterion("orphanedLeadsOnly", Kind.BOOLEAN)
-    suppressed: Any = _criterion("suppressed", Kind.SUPPRESSED)
-    loaded_dts_start: Any = _criterion("loadedDtsStart", Kind.MOMENT)
-    loaded_dts_end: Any = _criterion("loadedDtsEnd", Kind.MOMENT)
-    next_dial_time_criteria: Any = _criterion("nextDialTimeCriteria", Kind.MOMENT_COMPARISON)
-    last_pass_time_criteria: Any = _criterion("lastPassTimeCriteria", Kind.MOMENT_COMPARISON)
-    lead_passes_criteria: Any = _criterion("leadPassesCriteria", Kind.NUMBER_COMPARISON)
+    campaign_ids: Any = _criterion("campaignIds", CriterionKind.IDS, Role.CAMPAIGN)
+    campaign_id: Any = _criterion("campaignId", CriterionKind.ID, Role.CAMPAIGN)
+    list_ids: Any = _criterion("listIds", CriterionKind.IDS, Role.LIST)
+    lead_ids: Any = _criterion("leadIds", CriterionKind.IDS, Role.IDENTITY)
+    extern_ids: Any = _criterion("externIds", CriterionKind.TEXTS, Role.IDENTITY)
+    lead_phone_numbers: Any = _criterion("leadPhoneNumbers", CriterionKind.PHONES, Role.IDENTITY)
+    lead_states: Any = _criterion("leadStates", CriterionKind.STATES)
+    system_dispositions: Any = _criterion("systemDispositions", CriterionKind.DISPOSITIONS)
+    agent_dispositions: Any = _criterion("agentDispositions", CriterionKind.TEXTS)
+    physical_states: Any = _criterion("physicalStates", CriterionKind.TEXTS)
+    lead_timezones: Any = _criterion("leadTimezones", CriterionKind.TIMEZONES)
+    caller_id: Any = _criterion("callerId", CriterionKind.TEXT)
+    lead_phone_num: Any = _criterion("leadPhoneNum", CriterionKind.PHONE_FRAGMENT)
+    first_name: Any = _criterion("firstName", CriterionKind.TEXT)
+    last_name: Any = _criterion("lastName", CriterionKind.TEXT)
+    address1: Any = _criterion("address1", CriterionKind.TEXT)
+    address2: Any = _criterion("address2", CriterionKind.TEXT)
+    city: Any = _criterion("city", CriterionKind.TEXT)
+    zip: Any = _criterion("zip", CriterionKind.TEXT)
+    email_address: Any = _criterion("emailAddress", CriterionKind.TEXT)
+    aux_data1: Any = _criterion("auxData1", CriterionKind.TEXT)
+    aux_data2: Any = _criterion("auxData2", CriterionKind.TEXT)
+    aux_data3: Any = _criterion("auxData3", CriterionKind.TEXT)
+    aux_data4: Any = _criterion("auxData4", CriterionKind.TEXT)
+    aux_data5: Any = _criterion("auxData5", CriterionKind.TEXT)
+    pending_agent_id: Any = _criterion("pendingAgentId", CriterionKind.ID)
+    agent_id: Any = _criterion("agentId", CriterionKind.ID)
+    orphaned_leads_only: Any = _criterion("orphanedLeadsOnly", CriterionKind.BOOLEAN)
+    suppressed: Any = _criterion("suppressed", CriterionKind.SUPPRESSED)
+    loaded_dts_start: Any = _criterion("loadedDtsStart", CriterionKind.DATETIME)
+    loaded_dts_end: Any = _criterion("loadedDtsEnd", CriterionKind.DATETIME)
+    next_dial_time_criteria: Any = _criterion("nextDialTimeCriteria", CriterionKind.DATETIME_COMPARISON)
+    last_pass_time_criteria: Any = _criterion("lastPassTimeCriteria", CriterionKind.DATETIME_COMPARISON)
+    lead_passes_criteria: Any = _criterion("leadPassesCriteria", CriterionKind.NUMBER_COMPARISON)
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
@@ -144,49 +145,49 @@ class LeadSearchCriteria(dict[str, Any]):
 
 _BY_NAME: Mapping[str, Field[Any]] = {f.name: f for f in fields(LeadSearchCriteria)}
 
-KINDS: Mapping[str, Kind] = {f.metadata["key"]: f.metadata["kind"] for f in _BY_NAME.values()}
-"""What the value of each of RingCX's criteria is."""
+KINDS: Mapping[str, CriterionKind] = {f.metadata["key"]: f.metadata["kind"] for f in _BY_NAME.values()}
+"""Value type of each of RingCX's criteria, by key."""
 
 ROLES: Mapping[str, Role] = {f.metadata["key"]: f.metadata["role"] for f in _BY_NAME.values()}
-"""What each of RingCX's criteria is for."""
+"""Purpose of each of RingCX's criteria, by key."""
 
 
-def is_data(value: object) -> bool:
-    """Tell whether a value as written in a DAG gets its content only when the task runs.
+def is_runtime_value(value: object) -> bool:
+    """Return whether a value written in a DAG gets its content only when the task runs.
 
     :param value: an argument, or a part of one, before rendering.
-    :return: True for a template and for anything that is no plain literal (the output of another
-        task, say), or holds such a thing.
+    :return: True for a template, for anything that is not a plain literal (such as the output of another
+        task), and for a collection that contains one of these.
     """
     if isinstance(value, str):
         return "{{" in value or "{%" in value or "{#" in value
     if isinstance(value, Mapping):
-        return any(is_data(item) for item in value.values())
+        return any(is_runtime_value(item) for item in value.values())
     if isinstance(value, (list, tuple, set, frozenset)):
-        return any(is_data(item) for item in value)
+        return any(is_runtime_value(item) for item in value)
     return not (value is None or isinstance(value, (bool, int, float)) or hasattr(value, "isoformat"))
 
 
-def data_keys(criteria: object) -> frozenset[str]:
-    """Name the criteria whose value comes from data rather than from the hand of the author.
+def runtime_keys(criteria: object) -> frozenset[str]:
+    """Return the criteria whose value is known only when the task runs.
 
     :param criteria: search criteria before rendering.
-    :return: RingCX's keys; all of them where the criteria as a whole are data.
+    :return: RingCX's keys; all of them if the criteria as a whole are a runtime value.
     """
     if not isinstance(criteria, Mapping):
         return ALL_KEYS
-    return frozenset(key for key, value in criteria.items() if is_data(value))
+    return frozenset(key for key, value in criteria.items() if is_runtime_value(value))
 
 
 ALL_KEYS: frozenset[str] = frozenset(KINDS)
-"""Every criterion: what a caller names as data who cannot tell."""
+"""Keys of all criteria; the safe default of ``runtime_keys``."""
 
 
 def keys_with(roles: Iterable[Role]) -> frozenset[str]:
-    """Name the criteria of some roles.
+    """Return the criteria that have one of the given roles.
 
     :param roles: the roles.
     :return: RingCX's keys.
     """
-    wanted = frozenset(roles)
-    return frozenset(key for key, role in ROLES.items() if role in wanted)
+    chosen = frozenset(roles)
+    return frozenset(key for key, role in ROLES.items() if role in chosen)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from airflow_provider_engagevoice.ringcx.spec.lead_actions import ACTIONS, Action, Kind, Parameter
+from airflow_provider_engagevoice.ringcx.spec.lead_actions import ACTIONS, Action, Parameter, ParameterKind
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "lead-actions.md"
 
@@ -44,18 +44,18 @@ chosen `ACTION_TYPE` or `LIST_ID`, are rejected with `InvalidParameter`.
 """
 
 VALUES = {
-    Kind.ID: "id",
-    Kind.MINUTES: "whole number of minutes",
-    Kind.BOOLEAN: "true or false",
-    Kind.TEXT: "text",
-    Kind.MOMENT: "date and time",
-    Kind.ADDRESSES: "e-mail addresses",
+    ParameterKind.ID: "id",
+    ParameterKind.MINUTES: "whole number of minutes",
+    ParameterKind.BOOLEAN: "true or false",
+    ParameterKind.TEXT: "text",
+    ParameterKind.DATETIME: "date and time",
+    ParameterKind.ADDRESSES: "e-mail addresses",
 }
 
 
 def page() -> str:
     """Return the page as Markdown."""
-    actions = "".join(f"| `{a.name}` | {a.help} | {_retry_safe(a)} |\n" for a in ACTIONS.values())
+    actions = "".join(f"| `{a.name}` | {a.description} | {_retry_safe(a)} |\n" for a in ACTIONS.values())
     rows = "".join(_row(action, p) for action in ACTIONS.values() for p in action.parameters)
     return HEAD + actions + PARAMETERS + rows + FOOT
 
@@ -81,7 +81,7 @@ def _row(action: Action, parameter: Parameter) -> str:
     required = "yes" if parameter.required else "no"
     if parameter.only_with:
         required += f", only with `{parameter.only_with[0]}` {parameter.only_with[1]}"
-    return f"| `{action.name}` | `{parameter.name}` | {value} | {required} | {parameter.help} |\n"
+    return f"| `{action.name}` | `{parameter.name}` | {value} | {required} | {parameter.description} |\n"
 
 
 if __name__ == "__main__":

@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
-from airflow_provider_engagevoice.ringcx.spec.lead_actions import ACTIONS, NEW_LIST, Action, Kind, Parameter
+from airflow_provider_engagevoice.ringcx.spec.lead_actions import (
+    ACTIONS,
+    NEW_LIST,
+    Action,
+    Parameter,
+    ParameterKind,
+)
 from airflow_provider_engagevoice.ringcx.transport.retry import FailureKind, RetryDecision
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "retry-semantics.md"
@@ -122,7 +128,7 @@ def page() -> str:
 
 
 def _values(parameter: Parameter) -> tuple[str, ...]:
-    return parameter.choices if parameter.kind is Kind.CHOICE else ("1", NEW_LIST)
+    return parameter.choices if parameter.kind is ParameterKind.CHOICE else ("1", NEW_LIST)
 
 
 def _describe(name: str, value: str) -> str:

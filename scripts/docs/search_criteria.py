@@ -6,7 +6,7 @@ import inspect
 import re
 from pathlib import Path
 
-from airflow_provider_engagevoice.ringcx.criteria import KINDS, ROLES, Kind, LeadSearchCriteria, Role
+from airflow_provider_engagevoice.ringcx.criteria import KINDS, ROLES, CriterionKind, LeadSearchCriteria, Role
 from airflow_provider_engagevoice.ringcx.spec import enums
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "search-criteria.md"
@@ -110,10 +110,10 @@ def _empty(key: str) -> str:
 def _words() -> str:
     """Return the sections that list RingCX's values."""
     listed = (
-        ("Lead states", Kind.STATES, enums.LEAD_STATES),
-        ("System dispositions", Kind.DISPOSITIONS, enums.SYSTEM_DISPOSITIONS),
-        ("Suppression", Kind.SUPPRESSED, enums.SUPPRESSED),
-        ("Operators of comparisons", Kind.NUMBER_COMPARISON, enums.COMPARISONS),
+        ("Lead states", CriterionKind.STATES, enums.LEAD_STATES),
+        ("System dispositions", CriterionKind.DISPOSITIONS, enums.SYSTEM_DISPOSITIONS),
+        ("Suppression", CriterionKind.SUPPRESSED, enums.SUPPRESSED),
+        ("Operators of comparisons", CriterionKind.NUMBER_COMPARISON, enums.COMPARISONS),
     )
     text = "\n## Values\n\nUpper and lower case, hyphens and underscores make no difference.\n"
     for title, kind, values in listed:
@@ -122,8 +122,12 @@ def _words() -> str:
     return text
 
 
-def _same(kind: Kind) -> tuple[Kind, ...]:
-    return (Kind.NUMBER_COMPARISON, Kind.MOMENT_COMPARISON) if kind is Kind.NUMBER_COMPARISON else (kind,)
+def _same(kind: CriterionKind) -> tuple[CriterionKind, ...]:
+    return (
+        (CriterionKind.NUMBER_COMPARISON, CriterionKind.DATETIME_COMPARISON)
+        if kind is CriterionKind.NUMBER_COMPARISON
+        else (kind,)
+    )
 
 
 if __name__ == "__main__":

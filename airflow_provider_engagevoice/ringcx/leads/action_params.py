@@ -1,4 +1,4 @@
-"""Checking the parameters of a lead action against the table of actions."""
+"""Parameters of lead actions, validated against the table of actions."""
 
 from __future__ import annotations
 
@@ -8,40 +8,46 @@ from datetime import datetime, timezone
 from functools import partial
 from typing import Any
 
-from airflow_provider_engagevoice.ringcx.criteria import is_data
+from airflow_provider_engagevoice.ringcx.criteria import is_runtime_value
 from airflow_provider_engagevoice.ringcx.exceptions import InvalidCriteria, InvalidParameter, did_you_mean
 from airflow_provider_engagevoice.ringcx.leads.coercion import (
-    MOMENT,
-    as_boolean,
+    DATETIME_HINT,
     is_blank,
+    make_coercer,
     parse_text,
-    read_moment,
-    reader,
     stable_order,
+    to_bool,
     to_int,
+    to_ringcx_datetime,
     type_name,
 )
 from airflow_provider_engagevoice.ringcx.spec.enums import format_datetime
-from airflow_provider_engagevoice.ringcx.spec.lead_actions import ACTIONS, NEW_LIST, Action, Kind, Parameter
+from airflow_provider_engagevoice.ringcx.spec.lead_actions import (
+    ACTIONS,
+    NEW_LIST,
+    Action,
+    Parameter,
+    ParameterKind,
+)
 
 _ADDRESS = re.compile(r"[^\s@,;<>\"]+@[^\s@,;<>\"]+\.[^\s@,;<>\"]+")
 
 
 def find_action(name: object) -> Action:
-    """Look up a lead action by name.
+    """Return a lead action by name.
 
-    :param name: RingCX's name, such as ``CANCEL_LEADS``.
+    :param name: RingCX's name, for example ``CANCEL_LEADS``.
     :return: the row of the table.
-    :raises InvalidParameter: where RingCX has no such action; names the nearest.
+    :raises InvalidParameter: if RingCX has no such action; the message suggests a similar name.
     """
     if isinstance(name, str) and name in ACTIONS:
         return ACTIONS[name]
-    hint = did_you_mean(name, ACTIONS) or f"; it is one of {', '.join(ACTIONS)}"
+    hint = did_you_mean(name, ACTIONS) or f"; the actions are {', '.join(ACTIONS)}"
     raise InvalidParameter(f"RingCX has no lead action {name!r}{hint}")
 
 
 def read_params(action: Action, params: object) -> dict[str, Any]:
-    """Check an action's parameters, write them as RingCX takes them, and fill in what it insists on.
+    """Parse an action's parameters and add the defaults that RingCX requires.
 
     :param action: the action.
     :param params: as for :func:`parse_params`.
@@ -51,84 +57,84 @@ def read_params(action: Action, params: object) -> dict[str, Any]:
     return with_defaults(action, parse_params(action, params))
 
 
-def with_defaults(action: Action, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Fill in what RingCX insists on and the guide does not mention.
+def with_defaults(action: Action, authored_params: Mapping[str, Any]) -> dict[str, Any]:
+    """Add the parameters that RingCX requires although the guide does not list them.
 
     :param action: the action.
-    :param given: its parameters, read.
+    :param authored_params: the parsed parameters that the author set.
     :return: the ``paramMap`` to send.
     """
     if action.name == "AGENT_RESERVATION":
-        # Observed: RingCX refuses the action without a moment.
-        return {"CALLBACK_DTS": format_datetime(datetime.now(timezone.utc)), **given}
-    return dict(given)
+        # Observed: RingCX rejects the action without a time.
+        return {"CALLBACK_DTS": format_datetime(datetime.now(timezone.utc)), **authored_params}
+    return dict(authored_params)
 
 
 def parse_params(action: Action, params: object) -> dict[str, Any]:
-    """Check an action's parameters and write them as RingCX takes them.
+    """Parse an action's parameters to the types that RingCX expects.
 
     :param action: the action.
-    :param params: rendered parameters: a dict with RingCX's names, text that is one, or None.
-    :return: the ``paramMap``: ids and minutes as ints, booleans as booleans, choices as text,
-        moments in RingCX's notation. Both spellings of values are taken (guide 2024: texts;
-        guide 2026: numbers and booleans).
-    :raises InvalidParameter: where one is unknown, missing or wrong; names it.
+    :param params: rendered parameters: a dict with RingCX's names, text that contains one, or None.
+    :return: the ``paramMap``: ids and minutes as ints, booleans as booleans, choices as text, datetimes
+        in RingCX's format. Values are accepted in the types of both guides (guide 2024: text; guide 2026:
+        numbers and booleans).
+    :raises InvalidParameter: if a parameter is unknown, missing or wrong; the message names it.
     """
-    given = _as_mapping(params)
-    _check_names(action, given)
-    read = {
-        parameter.name: _read(action, parameter, given[parameter.name])
+    rendered = _to_mapping(params)
+    _check_names(action, rendered)
+    parsed = {
+        parameter.name: _parse_value(action, parameter, rendered[parameter.name])
         for parameter in action.parameters
-        if not is_blank(given.get(parameter.name))
+        if not is_blank(rendered.get(parameter.name))
     }
     for parameter in action.parameters:
-        if not _applies(parameter, read):
-            _refuse_stray(action, parameter, read)
+        if not _applies(parameter, parsed):
+            _reject_if_set(action, parameter, parsed)
             continue
-        if parameter.name in read:
+        if parameter.name in parsed:
             continue
         if parameter.required:
             raise _missing(action, parameter)
-        if parameter.name in given:
-            # A date that a template emptied must not become "now".
-            raise InvalidParameter(f"{action.name}: {parameter.name} came out empty; leave it out or fill it")
-    if action.name == "MOVE_TO_CAMPAIGN" and str(read["LIST_ID"]) == NEW_LIST and "LIST_NAME" not in read:
+        if parameter.name in rendered:
+            # A date whose template rendered empty must not become "now".
+            raise InvalidParameter(f"{action.name}: {parameter.name} rendered empty; set it or leave it out")
+    if action.name == "MOVE_TO_CAMPAIGN" and str(parsed["LIST_ID"]) == NEW_LIST and "LIST_NAME" not in parsed:
         raise InvalidParameter(
-            "MOVE_TO_CAMPAIGN needs LIST_NAME: the name of the new list that LIST_ID 0 makes"
+            "MOVE_TO_CAMPAIGN needs LIST_NAME: the name of the new list that LIST_ID 0 creates"
         )
-    return read
+    return parsed
 
 
 def validate_authored_params(action: object, params: object) -> None:
-    """Check what can be known of an action and its parameters before their templates are rendered.
+    """Validate an action and the literal parts of its parameters before templates are rendered.
 
     :param action: the action's name as written in the DAG.
     :param params: its parameters as written in the DAG.
     :raises InvalidParameter: on an unknown action or parameter, a missing one, or a wrong literal.
     """
-    if is_data(action):
+    if is_runtime_value(action):
         return
     row = find_action(action)
-    if is_data(params) and not isinstance(params, Mapping):
+    if is_runtime_value(params) and not isinstance(params, Mapping):
         return
-    given = _as_mapping(params)
-    _check_names(row, given)
+    authored = _to_mapping(params)
+    _check_names(row, authored)
     for parameter in row.parameters:
-        if parameter.required and parameter.only_with is None and parameter.name not in given:
+        if parameter.required and parameter.only_with is None and parameter.name not in authored:
             raise _missing(row, parameter)
-        value = given.get(parameter.name)
-        if not is_data(value) and not is_blank(value):
-            _read(row, parameter, value)
-    if not is_data(params):
+        value = authored.get(parameter.name)
+        if not is_runtime_value(value) and not is_blank(value):
+            _parse_value(row, parameter, value)
+    if not is_runtime_value(params):
         read_params(row, params)
 
 
 def email_addresses(value: object) -> str:
-    """Check mail addresses and write them as ``EMAIL_TO`` takes them.
+    """Return validated email addresses in the format of ``EMAIL_TO``.
 
     :param value: one address, several separated by commas, or a list of them.
     :return: the addresses separated by commas. Source: guide, "Email Leads".
-    :raises InvalidParameter: where there is none or one is no address.
+    :raises InvalidParameter: if there is no address, or one is invalid.
     """
     if isinstance(value, str) and value.strip().startswith(("[", "(", "{")):
         value = _parse(value, "EMAIL_TO")
@@ -139,20 +145,20 @@ def email_addresses(value: object) -> str:
         entries = stable_order(entries)
     addresses = [entry.strip() if isinstance(entry, str) else "" for entry in entries]
     if not addresses:
-        raise InvalidParameter("EMAIL_TO names no address")
+        raise InvalidParameter("EMAIL_TO must contain at least one email address")
     for number, address in enumerate(addresses, start=1):
         if not _ADDRESS.fullmatch(address):
-            raise InvalidParameter(f"EMAIL_TO: address {number} of {len(addresses)} is no mail address")
+            raise InvalidParameter(f"EMAIL_TO: address {number} of {len(addresses)} is not an email address")
     return ",".join(dict.fromkeys(addresses))
 
 
-def _as_mapping(params: object) -> Mapping[str, Any]:
-    read = _parse(params, "action_params") if isinstance(params, str) else params
-    if read is None:
+def _to_mapping(params: object) -> Mapping[str, Any]:
+    parsed = _parse(params, "action_params") if isinstance(params, str) else params
+    if parsed is None:
         return {}
-    if not isinstance(read, Mapping):
-        raise InvalidParameter(f"action_params must be a dict, not {type_name(read)}")
-    return read
+    if not isinstance(parsed, Mapping):
+        raise InvalidParameter(f"action_params must be a dict, not {type_name(parsed)}")
+    return parsed
 
 
 def _parse(text: str, name: str) -> Any:
@@ -162,62 +168,62 @@ def _parse(text: str, name: str) -> Any:
         raise InvalidParameter(str(error)) from None
 
 
-def _check_names(action: Action, given: Mapping[str, Any]) -> None:
+def _check_names(action: Action, params: Mapping[str, Any]) -> None:
     known = [parameter.name for parameter in action.parameters]
-    for name in given:
+    for name in params:
         if not isinstance(name, str):
-            raise InvalidParameter(f"{action.name}: names of parameters are text, not {type_name(name)}")
+            raise InvalidParameter(f"{action.name}: parameter names must be text, not {type_name(name)}")
         if name not in known:
-            hint = did_you_mean(name, known) or f"; it takes {', '.join(known) or 'none'}"
+            hint = did_you_mean(name, known) or f"; its parameters: {', '.join(known) or 'none'}"
             raise InvalidParameter(f"{action.name} has no parameter {name!r}{hint}")
 
 
 def _missing(action: Action, parameter: Parameter) -> InvalidParameter:
-    return InvalidParameter(f"{action.name} needs {parameter.name}: {parameter.help}")
+    return InvalidParameter(f"{action.name} needs {parameter.name}: {parameter.description}")
 
 
-def _refuse_stray(action: Action, parameter: Parameter, read: Mapping[str, Any]) -> None:
-    """Refuse what RingCX would pass over: its author meant to narrow or to name something by it."""
-    if parameter.name in read and parameter.only_with is not None:
+def _reject_if_set(action: Action, parameter: Parameter, params: Mapping[str, Any]) -> None:
+    """Reject a parameter that RingCX would ignore, since its author expects it to have an effect."""
+    if parameter.name in params and parameter.only_with is not None:
         other, value = parameter.only_with
-        raise InvalidParameter(f"{action.name}: {parameter.name} counts only with {other} {value}")
+        raise InvalidParameter(f"{action.name}: {parameter.name} applies only with {other} {value}")
 
 
-def _applies(parameter: Parameter, read: Mapping[str, Any]) -> bool:
+def _applies(parameter: Parameter, params: Mapping[str, Any]) -> bool:
     if parameter.only_with is None:
         return True
     other, value = parameter.only_with
-    return str(read.get(other)) == value
+    return str(params.get(other)) == value
 
 
-def _read(action: Action, parameter: Parameter, value: Any) -> Any:
-    where = f"{action.name}: {parameter.name}"
-    if parameter.kind is Kind.CHOICE:
-        return _choice(where, value, parameter.choices)
-    return _READERS[parameter.kind](where, value)
+def _parse_value(action: Action, parameter: Parameter, value: Any) -> Any:
+    name = f"{action.name}: {parameter.name}"
+    if parameter.kind is ParameterKind.CHOICE:
+        return _choice(name, value, parameter.choices)
+    return _COERCERS[parameter.kind](name, value)
 
 
-def _choice(where: str, value: Any, choices: tuple[str, ...]) -> str:
+def _choice(name: str, value: Any, choices: tuple[str, ...]) -> str:
     word = str(value).strip().lower() if isinstance(value, (str, bool)) else ""
     for choice in choices:
         if word == choice.lower():
             return choice
-    raise InvalidParameter(f"{where} must be one of {', '.join(choices)}")
+    raise InvalidParameter(f"{name} must be one of {', '.join(choices)}")
 
 
 def _text(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, (str, int)):
-        raise ValueError("no text")
+        raise ValueError("not text")
     return str(value)
 
 
-_reader = partial(reader, error=InvalidParameter)
+_coercer = partial(make_coercer, error=InvalidParameter)
 
-_READERS: Mapping[Kind, Callable[[str, Any], Any]] = {
-    Kind.ID: _reader(to_int, "an id (a whole number)"),
-    Kind.MINUTES: _reader(to_int, "a whole number of minutes"),
-    Kind.BOOLEAN: _reader(as_boolean, "true or false"),
-    Kind.TEXT: _reader(_text, "text"),
-    Kind.MOMENT: _reader(read_moment, MOMENT),
-    Kind.ADDRESSES: lambda where, value: email_addresses(value),
+_COERCERS: Mapping[ParameterKind, Callable[[str, Any], Any]] = {
+    ParameterKind.ID: _coercer(to_int, "an id (a whole number)"),
+    ParameterKind.MINUTES: _coercer(to_int, "a whole number of minutes"),
+    ParameterKind.BOOLEAN: _coercer(to_bool, "true or false"),
+    ParameterKind.TEXT: _coercer(_text, "text"),
+    ParameterKind.DATETIME: _coercer(to_ringcx_datetime, DATETIME_HINT),
+    ParameterKind.ADDRESSES: lambda name, value: email_addresses(value),
 }

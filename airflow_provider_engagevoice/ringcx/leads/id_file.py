@@ -1,4 +1,4 @@
-"""Ids out of a file: one a line, or a column of CSV, JSON lines or Parquet. Never all in memory."""
+"""Ids from text, CSV, JSON Lines and Parquet files, streamed in bounded memory."""
 
 from __future__ import annotations
 
@@ -18,86 +18,86 @@ from airflow_provider_engagevoice.ringcx.criteria import ROLES, Role
 from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter, did_you_mean
 from airflow_provider_engagevoice.ringcx.leads.coercion import type_name
 
-_TEXTS = {"": "lines", ".txt": "lines", ".csv": "csv", ".jsonl": "json", ".ndjson": "json"}
+_TEXT_FORMATS = {"": "lines", ".txt": "lines", ".csv": "csv", ".jsonl": "json", ".ndjson": "json"}
 _PARQUET = ".parquet"
-_KNOWN = "one id a line (.txt or no suffix), .csv, .jsonl, .ndjson, each also as .gz, or .parquet"
-_BATCH = 10_000
+_SUPPORTED = "one id per line (.txt or no suffix), .csv, .jsonl, .ndjson, each also as .gz, or .parquet"
+_BATCH_SIZE = 10_000
 _DIGIT, _LETTER = re.compile(r"\d"), re.compile(r"[^\W\d]")
 
-Places = Iterator[tuple[int, Any]]
+NumberedValues = Iterator[tuple[int, Any]]
 """Values, each with the number of its line or row."""
 
 
 @dataclass
 class IdFile:
-    """The ids of a file, read as they are asked for; each time anew.
+    """Ids of a file, streamed. Each iteration reads the file from the start.
 
-    :param path: a path, or anything that has ``open(mode)`` and a name, such as Airflow's
+    :param path: a path, or any object with ``open(mode)`` whose text is a path, such as Airflow's
         ``ObjectStoragePath``.
-    :param column: the column, where there are columns; None for the only one.
-    :param key: the criterion that they are for: ``externIds``, ``leadIds`` or ``leadPhoneNumbers``.
-    :raises InvalidParameter: where the path is none, or its suffix tells no format that can be read.
+    :param column: the column, if the format has columns; None for the only one.
+    :param key: the criterion that the ids are for: ``externIds``, ``leadIds`` or ``leadPhoneNumbers``.
+    :raises InvalidParameter: if the path is not a path, or its suffix is not that of a supported format.
     """
 
     path: Any
     column: str | None = None
     key: str = "externIds"
-    _at: int = field(default=0, init=False, repr=False)
+    _position: int = field(default=0, init=False, repr=False)
 
     def __post_init__(self) -> None:
         self._format = _format_of(self.path)
         if isinstance(self.path, str):
             self.path = Path(self.path)
         if self._format == "lines" and self.column is not None:
-            raise InvalidParameter("source_column names a column, and a file of one id a line has none")
+            raise InvalidParameter("Remove source_column: a file with one id per line has no columns")
 
     def __iter__(self) -> Iterator[Any]:
-        """Give the ids as they stand in the file, blank ones too.
+        """Yield the ids as they are in the file, including blank ones.
 
-        :raises InvalidParameter: where there is no such file, or it is not what its suffix says, or has no
-            such column; names the line, never what is in it.
+        :raises InvalidParameter: if the file does not exist, does not have the format of its suffix, or has
+            no such column; the message shows the line number, never the line's content.
         """
         with ExitStack() as stack:
             file = self._open(stack)
-            for number, value in _READERS[self._format](file, self.column):
-                self._at = number
+            for number, value in _PARSERS[self._format](file, self.column):
+                self._position = number
                 yield value
 
-    def place(self, index: int) -> str:
-        """Name the place of the id that was given last, for an error."""
-        return f"{'row' if self._format == 'parquet' else 'line'} {self._at} of the source"
+    def location(self, index: int) -> str:
+        """Return the position of the id that was yielded last, for an error message."""
+        return f"{'row' if self._format == 'parquet' else 'line'} {self._position} of the source"
 
     def _open(self, stack: ExitStack) -> Any:
         try:
             file: Any = stack.enter_context(self.path.open("rb"))
         except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
-            raise InvalidParameter(f"source: {self.path} cannot be read ({type(error).__name__})") from None
+            raise InvalidParameter(f"source {self.path} cannot be read: {type(error).__name__}") from None
         if self._format == "parquet":
             return file
-        if _name(self.path).lower().endswith(".gz"):
+        if _file_name(self.path).lower().endswith(".gz"):
             file = stack.enter_context(gzip.GzipFile(fileobj=file))
         return stack.enter_context(io.TextIOWrapper(file, encoding="utf-8-sig", newline=""))
 
 
 def open_id_file(path: object, column: object, key: str) -> IdFile:
-    """Make a source of arguments.
+    """Return an id file with validated options.
 
     :param path: the path.
     :param column: the column; None for the only one.
     :param key: the criterion that its ids are for.
-    :return: the source.
-    :raises InvalidParameter: where one is wrong.
+    :return: the id file; nothing has been read yet.
+    :raises InvalidParameter: if an argument is wrong.
     """
-    check_source(key, column)
+    validate_source_options(key, column)
     return IdFile(path, column if isinstance(column, str) else None, key)
 
 
-def check_source(key: object, column: object = None) -> None:
-    """Refuse what a source cannot be for.
+def validate_source_options(key: object, column: object = None) -> None:
+    """Validate the arguments ``source_as`` and ``source_column``.
 
-    :param key: the criterion that its ids are for.
-    :param column: the column's name.
-    :raises InvalidParameter: where the criterion takes no ids, or the column is no name.
+    :param key: the criterion that the ids are for.
+    :param column: the column's name; None for the only column.
+    :raises InvalidParameter: if the criterion does not take ids, or the column is not a name.
     """
     known = [name for name, role in ROLES.items() if role is Role.IDENTITY]
     if key not in known:
@@ -109,9 +109,9 @@ def check_source(key: object, column: object = None) -> None:
 
 
 def safe_path(value: object) -> str:
-    """Write a source for a screen: the path, but never ids that were given in its place.
+    """Return a source's path for display, redacted if the value is not a path but may contain ids.
 
-    :param value: what was given as source.
+    :param value: the argument ``source``.
     :return: the path, or ``***``.
     """
     try:
@@ -121,44 +121,44 @@ def safe_path(value: object) -> str:
     return str(value)
 
 
-def _name(path: Any) -> str:
+def _file_name(path: Any) -> str:
     return PurePosixPath(str(path)).name
 
 
 def _format_of(path: Any) -> str:
     text = path if isinstance(path, str) else str(path) if hasattr(path, "open") else ""
     if not text or text.strip()[:1] in "[({" or any(ord(character) < 32 for character in text):
-        # Not shown: ids may have been given in its place.
+        # The value is not shown: it may contain ids instead of a path.
         raise InvalidParameter(
-            f"source must be the path of a file, not {type_name(path)}; give ids in search_criteria"
+            f"source must be the path of a file, not {type_name(path)}; pass ids in search_criteria"
         )
-    suffixes = PurePosixPath(_name(text).lower())
+    suffixes = PurePosixPath(_file_name(text).lower())
     if suffixes.suffix == _PARQUET:
         return "parquet"
-    known = _TEXTS.get((PurePosixPath(suffixes.stem) if suffixes.suffix == ".gz" else suffixes).suffix)
+    known = _TEXT_FORMATS.get((PurePosixPath(suffixes.stem) if suffixes.suffix == ".gz" else suffixes).suffix)
     if known is None:
-        raise InvalidParameter(f"source has a suffix that tells no format; it may be {_KNOWN}")
+        raise InvalidParameter(f"source must have the suffix of a supported format: {_SUPPORTED}")
     return known
 
 
-def _lines(file: IO[str], column: str | None) -> Places:
-    for number, line in _numbered(file):
+def _parse_lines(file: IO[str], column: str | None) -> NumberedValues:
+    for number, line in _numbered_lines(file):
         yield number, line.strip()
 
 
-def _csv(file: IO[str], column: str | None) -> Places:
-    rows = csv.reader((line for _, line in _numbered(file)), strict=True)
+def _parse_csv(file: IO[str], column: str | None) -> NumberedValues:
+    rows = csv.reader((line for _, line in _numbered_lines(file)), strict=True)
     header = [name.strip() for name in next(rows, [])]
     if not header:
         return
-    if len(header) == 1 and any(mark in header[0] for mark in ";\t|"):
-        raise InvalidParameter("source: the columns of a .csv must be separated by commas")
-    if column is None and _reads_as_id(header):
+    if len(header) == 1 and any(separator in header[0] for separator in ";\t|"):
+        raise InvalidParameter("source: the columns of a .csv file must be separated by commas")
+    if column is None and _looks_like_id(header):
         raise InvalidParameter(
-            "source: the first line of a .csv names its columns, and this one reads like an id; call a file "
-            "without such a line .txt, or give the name of its column in source_column"
+            "source: the first line of a .csv file must be its header, and this one looks like an id; rename "
+            "a file without a header to .txt, or set source_column to the name of the column"
         )
-    index = _index(header, column)
+    index = _column_index(header, column)
     try:
         for row in rows:
             if not row:
@@ -167,37 +167,37 @@ def _csv(file: IO[str], column: str | None) -> Places:
                 raise InvalidParameter(f"line {rows.line_num} of the source has too few columns")
             yield rows.line_num, row[index].strip()
     except csv.Error:
-        raise InvalidParameter(f"line {rows.line_num} of the source is no CSV") from None
+        raise InvalidParameter(f"line {rows.line_num} of the source is not valid CSV") from None
 
 
-def _reads_as_id(header: list[str]) -> bool:
-    """Tell whether a header is an id or a phone number, which would be lost.
+def _looks_like_id(header: list[str]) -> bool:
+    """Return whether a header is an id or a phone number, which would be skipped.
 
-    An id with letters cannot be told from a name; and ``0`` is how pandas names a column that has none.
+    An id with letters cannot be distinguished from a name. ``0`` is pandas' name for an unnamed column.
     """
     if len(header) != 1 or header[0] == "0":
         return False
     return bool(_DIGIT.search(header[0])) and not _LETTER.search(header[0])
 
 
-def _index(header: list[str], column: str | None) -> int:
-    """Find a column by its name. The header is not shown: a file without one begins with an id."""
+def _column_index(header: list[str], column: str | None) -> int:
+    """Return the index of a column. The header is never shown, since it may be an id."""
     if column is None and len(header) == 1:
         return 0
     if column is None:
-        raise InvalidParameter(f"source has {len(header)} columns; name one in source_column")
+        raise InvalidParameter(f"source has {len(header)} columns; set source_column to one of them")
     found = [index for index, name in enumerate(header) if name == column]
     if len(found) != 1:
-        many = f"{len(found)} columns" if found else "no column"
+        count = f"{len(found)} columns" if found else "no column"
         raise InvalidParameter(
-            f"source has {many} {column!r} among its {len(header)}{did_you_mean(column, header)}"
+            f"source has {count} {column!r} among its {len(header)}{did_you_mean(column, header)}"
         )
     return found[0]
 
 
-def _json(file: IO[str], column: str | None) -> Places:
-    met, number = False, 0
-    for number, line in _numbered(file):
+def _parse_json_lines(file: IO[str], column: str | None) -> NumberedValues:
+    column_found, number = False, 0
+    for number, line in _numbered_lines(file):
         if not line.strip():
             continue
         try:
@@ -205,32 +205,34 @@ def _json(file: IO[str], column: str | None) -> Places:
         except (ValueError, RecursionError):
             row = None
         if not isinstance(row, dict):
-            raise InvalidParameter(f"line {number} of the source is no JSON object")
+            raise InvalidParameter(f"line {number} of the source is not a JSON object")
         if column is None:
             if len(row) != 1:
                 raise InvalidParameter(
-                    f"line {number} of the source has {len(row)} columns; name one in source_column"
+                    f"line {number} of the source has {len(row)} columns; set source_column to one of them"
                 )
             column = next(iter(row))
-        met = met or column in row
-        # A column that one line lacks is empty there; one that all lack is misspelt.
+        column_found = column_found or column in row
+        # A column that is missing in one line is empty there; one that is missing in all is misspelled.
         yield number, row.get(column)
-    if not met and number:
+    if not column_found and number:
         raise InvalidParameter(f"no line of the source has a column {column!r}")
 
 
-def _numbered(file: IO[str]) -> Iterator[tuple[int, str]]:
+def _numbered_lines(file: IO[str]) -> Iterator[tuple[int, str]]:
     number = 0
     try:
         for number, line in enumerate(file, start=1):
             yield number, line
     except UnicodeDecodeError:
-        raise InvalidParameter(f"the source is not UTF-8 text, soon after line {number}") from None
+        raise InvalidParameter(f"source is not UTF-8 text; error shortly after line {number}") from None
     except (EOFError, gzip.BadGzipFile, zlib.error):
-        raise InvalidParameter(f"the source is a torn .gz, soon after line {number}") from None
+        raise InvalidParameter(
+            f"source is not a complete .gz file; error shortly after line {number}"
+        ) from None
 
 
-def _parquet(file: IO[bytes], column: str | None) -> Places:
+def _parse_parquet(file: IO[bytes], column: str | None) -> NumberedValues:
     try:
         import pyarrow
         import pyarrow.parquet
@@ -238,25 +240,25 @@ def _parquet(file: IO[bytes], column: str | None) -> Places:
         raise InvalidParameter(
             "A .parquet source needs pyarrow: pip install airflow-provider-engagevoice[parquet]"
         ) from None
-    read = _Read(file)
+    reader = _ErrorRecordingFile(file)
     number = 0
     try:
-        table = pyarrow.parquet.ParquetFile(read)
-        name = table.schema_arrow.names[_index(table.schema_arrow.names, column)]
-        for batch in table.iter_batches(batch_size=_BATCH, columns=[name]):
+        table = pyarrow.parquet.ParquetFile(reader)
+        name = table.schema_arrow.names[_column_index(table.schema_arrow.names, column)]
+        for batch in table.iter_batches(batch_size=_BATCH_SIZE, columns=[name]):
             for value in batch.column(0).to_pylist():
                 number += 1
                 yield number, value
-    # pyarrow raises an OSError for a torn page, too.
+    # pyarrow also raises an OSError for a corrupt page.
     except (pyarrow.ArrowInvalid, pyarrow.ArrowNotImplementedError, OSError, UnicodeDecodeError):
-        if read.failed:
+        if reader.failed:
             raise
-        where = f", soon after row {number}" if number else ""
-        raise InvalidParameter(f"the source is no Parquet file, or a torn one{where}") from None
+        position = f"; error shortly after row {number}" if number else ""
+        raise InvalidParameter(f"source is not a valid Parquet file, or is truncated{position}") from None
 
 
-class _Read:
-    """A file that remembers whether reading it failed, as a network does, rather than what stands in it."""
+class _ErrorRecordingFile:
+    """File wrapper that records whether a read failed, to distinguish I/O errors from invalid content."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -273,9 +275,9 @@ class _Read:
         return getattr(self._file, name)
 
 
-_READERS: Mapping[str, Callable[[Any, str | None], Places]] = {
-    "lines": _lines,
-    "csv": _csv,
-    "json": _json,
-    "parquet": _parquet,
+_PARSERS: Mapping[str, Callable[[Any, str | None], NumberedValues]] = {
+    "lines": _parse_lines,
+    "csv": _parse_csv,
+    "json": _parse_json_lines,
+    "parquet": _parse_parquet,
 }

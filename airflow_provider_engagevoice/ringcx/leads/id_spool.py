@@ -1,45 +1,46 @@
-"""Long lists of ids: duplicates dropped, in bounded memory, read as often as needed."""
+"""Deduplicated lists of ids in bounded memory; long ones are spooled to a temporary file."""
 
 from __future__ import annotations
 
 import hashlib
 import itertools
-import sqlite3
 import threading
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import Any, overload
 
 IN_MEMORY = 20_000
-"""Most ids that are kept in memory. More go to a temporary file."""
+"""Most ids kept in memory. Longer lists go to a temporary file."""
 
-_BATCH = 5_000
-#: Kibibytes of memory for the sorting that finds duplicates.
-_CACHE = 16_384
+_BATCH_SIZE = 5_000
+#: SQLite's page cache in KiB, used by the sort that finds duplicates.
+_CACHE_KIB = 16_384
 
 
 class SpooledIds(Sequence[Any]):
-    """Ids in a temporary file, in the order in which they first came, without duplicates.
+    """Distinct ids in a temporary file, in the order of their first occurrence.
 
-    The file has no name and is nobody else's: SQLite deletes it as soon as it is open, so nothing is left
-    of it even where the process is killed.
+    The file has no name and is private: SQLite unlinks it as soon as it is open, so it does not outlive the
+    process, even if the process is killed.
 
     :param ids: the ids; read once.
     """
 
     def __init__(self, ids: Iterable[Hashable]) -> None:
+        import sqlite3  # only long lists need it, which keeps DAG parsing light
+
         self._lock = threading.Lock()
         self._database = sqlite3.connect("", check_same_thread=False, isolation_level=None)
-        self._database.execute(f"PRAGMA cache_size = -{_CACHE}")
+        self._database.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         self._database.execute("PRAGMA journal_mode = OFF")
         self._database.execute("BEGIN")
-        self._database.execute("CREATE TABLE given (position INTEGER PRIMARY KEY, id)")
+        self._database.execute("CREATE TABLE input (position INTEGER PRIMARY KEY, id)")
         rows = ((value,) for value in ids)
-        while batch := list(itertools.islice(rows, _BATCH)):
-            self._database.executemany("INSERT INTO given (id) VALUES (?)", batch)
-        # Sorting finds duplicates twenty times faster than an index that grows at random places.
+        while batch := list(itertools.islice(rows, _BATCH_SIZE)):
+            self._database.executemany("INSERT INTO input (id) VALUES (?)", batch)
+        # A sort finds duplicates 20 times faster than a unique index with random insertions.
         self._database.execute("CREATE TABLE ids (position INTEGER PRIMARY KEY, id)")
-        self._database.execute("INSERT INTO ids (id) SELECT id FROM given GROUP BY id ORDER BY min(position)")
-        self._database.execute("DROP TABLE given")
+        self._database.execute("INSERT INTO ids (id) SELECT id FROM input GROUP BY id ORDER BY min(position)")
+        self._database.execute("DROP TABLE input")
         self._database.execute("COMMIT")
         self._length: int = self._database.execute("SELECT count(*) FROM ids").fetchone()[0]
 
@@ -62,8 +63,8 @@ class SpooledIds(Sequence[Any]):
         return self._read(position, position + 1)[0]
 
     def __iter__(self) -> Iterator[Any]:
-        for start in range(0, self._length, _BATCH):
-            yield from self._read(start, start + _BATCH)
+        for start in range(0, self._length, _BATCH_SIZE):
+            yield from self._read(start, start + _BATCH_SIZE)
 
     def _read(self, start: int, stop: int) -> list[Any]:
         statement = "SELECT id FROM ids WHERE position > ? AND position <= ? ORDER BY position"
@@ -71,22 +72,22 @@ class SpooledIds(Sequence[Any]):
             return [value for (value,) in self._database.execute(statement, (start, stop))]
 
 
-def unique(ids: Iterable[Hashable]) -> Sequence[Any]:
-    """Drop duplicates; the first of each stays where it was.
+def deduplicate(ids: Iterable[Hashable]) -> Sequence[Any]:
+    """Return the distinct ids in the order of their first occurrence.
 
-    :param ids: the ids, however many; read once.
-    :return: a list, or beyond 20,000 ids a sequence that keeps them in a temporary file.
+    :param ids: any number of ids; read once.
+    :return: a list; for more than 20,000 ids, a sequence backed by a temporary file.
     """
     source = iter(ids)
     seen = dict.fromkeys(itertools.islice(source, IN_MEMORY))
-    following = next(source, None)
-    if following is None:
+    next_id = next(source, None)
+    if next_id is None:
         return list(seen)
-    return SpooledIds(itertools.chain(seen, [following], source))
+    return SpooledIds(itertools.chain(seen, [next_id], source))
 
 
 def fingerprint(ids: Iterable[object]) -> str:
-    """Give a short text that any change of the ids changes.
+    """Return a short digest of the ids.
 
     :param ids: the ids.
     :return: 16 hexadecimal digits.

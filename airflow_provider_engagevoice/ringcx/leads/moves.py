@@ -1,4 +1,4 @@
-"""Planning a move: which campaign, which list, which leads of the source."""
+"""Plans of moves: target campaign, list and source campaign, with names resolved to ids."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from airflow_provider_engagevoice.ringcx.spec.lead_actions import COPY_SETTINGS,
 
 @dataclass(frozen=True)
 class MovePlan:
-    """A move whose names have been looked up.
+    """A move with resolved names.
 
     :param target: the campaign to move to.
-    :param source: the campaign to move from; None where the criteria alone say it.
+    :param source: the campaign to move from; None if only the criteria select the leads.
     :param list_id: the list to move to; None for a new one.
     :param list_name: the list's name.
     """
@@ -33,17 +33,19 @@ class MovePlan:
     list_name: str
 
     def params(self, copy: bool | str, on_duplicate: str) -> dict[str, Any]:
-        """Write the plan as RingCX's parameters. Source: guide, "Move Parameters".
+        """Return the plan as RingCX's parameters. Source: guide, "Move Parameters".
 
-        :param copy: False moves, True copies, ``"TRANSITION"`` copies and marks.
+        :param copy: False moves, True copies, ``"TRANSITION"`` copies and marks the leads.
         :param on_duplicate: ``"MOVE"`` or ``"IGNORE"``.
         :return: the ``paramMap``.
         """
-        chosen = {"CAMPAIGN_ID": self.target["campaign_id"], "LIST_ID": NEW_LIST, "LIST_NAME": self.list_name}
-        if self.list_id is not None:
-            chosen = {"CAMPAIGN_ID": self.target["campaign_id"], "LIST_ID": self.list_id}
+        if self.list_id is None:
+            target_list: dict[str, Any] = {"LIST_ID": NEW_LIST, "LIST_NAME": self.list_name}
+        else:
+            target_list = {"LIST_ID": self.list_id}
         return {
-            **chosen,
+            "CAMPAIGN_ID": self.target["campaign_id"],
+            **target_list,
             "CREATE_COPY_SETTING": COPY_SETTINGS[copy],
             "DUPLICATE_ACTION_SETTING": on_duplicate,
         }
@@ -51,46 +53,46 @@ class MovePlan:
 
 @dataclass(frozen=True)
 class NewListTracker:
-    """The list that a move into a new list makes, told apart from older lists of the same name.
+    """Finds the list that a move into a new list created, among lists of the same name.
 
-    :param campaigns: reads lists.
+    :param campaigns: service that reads the lists.
     :param target: the campaign to move to.
-    :param older: ids of the lists that it had before.
+    :param previous_list_ids: ids of the lists that it had before the move.
     """
 
     campaigns: CampaignService
     target: Campaign
-    older: frozenset[int]
+    previous_list_ids: frozenset[int]
 
     @classmethod
     def before_move(cls, campaigns: CampaignService, target: Campaign) -> NewListTracker:
-        """Look at the target before the move; one request.
+        """Record the target's lists before the move, in one request.
 
-        :param campaigns: reads lists.
+        :param campaigns: service that reads the lists.
         :param target: the campaign to move to.
-        :return: the list to come.
+        :return: the tracker.
         """
         return cls(campaigns, target, frozenset(entry["list_id"] for entry in campaigns.lists(target)))
 
-    def fill(self, params: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Send the next request of the move into the list.
+    def resolve(self, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return parameters that send the next chunk of the move into the list.
 
-        :param params: the ``paramMap`` of the last request.
-        :return: that of the next; the same where no list has been made yet, since all leads so far were
-            duplicates, or where the list is named already.
+        :param params: the ``paramMap`` of the previous chunk.
+        :return: the ``paramMap`` of the next chunk. It is the same if it already has a list id, or if no
+            list has been created yet because all leads so far were duplicates.
         """
         if not is_new_list(params):
             return params
-        made = [
+        created = [
             entry["list_id"]
             for entry in self.campaigns.lists(self.target)
-            if entry["list_id"] not in self.older and entry["list_name"] == params["LIST_NAME"]
+            if entry["list_id"] not in self.previous_list_ids and entry["list_name"] == params["LIST_NAME"]
         ]
-        return {**params, "LIST_ID": max(made)} if made else params
+        return {**params, "LIST_ID": max(created)} if created else params
 
 
 def is_new_list(params: Mapping[str, Any]) -> bool:
-    """Tell whether a request with these parameters makes a list.
+    """Return whether a request with these parameters creates a list.
 
     :param params: an action's ``paramMap``.
     :return: True for a move into a new list.
@@ -107,25 +109,26 @@ def plan_move(
     new_list_name: object = "",
     account_id: str | None = None,
 ) -> MovePlan:
-    """Look up the names of a move, in one request per account and at most two more.
+    """Resolve the names of a move, in one request per account and at most two more.
 
-    :param campaigns: looks names up.
-    :param target_campaign: name or id of the campaign to move to, or the campaign as the sensor gives it.
+    :param campaigns: service that looks up names.
+    :param target_campaign: name or id of the campaign to move to, or the campaign as the sensor returns it.
     :param source_campaign: the campaign to move from, likewise.
     :param target_list: name or id of an existing list of the target.
-    :param new_list_name: name of the list to make, where ``target_list`` is None.
+    :param new_list_name: name of the list to create if ``target_list`` is None.
     :param account_id: look in this sub-account only.
     :return: the plan.
-    :raises CampaignNotFound: where a campaign does not exist; names the nearest names.
-    :raises CampaignAmbiguous: where there are several of a name.
-    :raises NotFound: where the target has no such list.
-    :raises InvalidCriteria: where source and target are in different sub-accounts.
+    :raises CampaignNotFound: if a campaign does not exist; the message lists the nearest names.
+    :raises CampaignAmbiguous: if several campaigns have the name.
+    :raises NotFound: if the target has no such list.
+    :raises InvalidCriteria: if source and target are in different sub-accounts.
+    :raises InvalidParameter: if an argument is neither a name nor an id, or several lists have the name.
     """
-    directory = campaigns.directory(account_id)
-    target = directory.find(_campaign("target_campaign", target_campaign))
+    index = campaigns.load_index(account_id)
+    target = index.find(_campaign_reference("target_campaign", target_campaign))
     source = None
     if source_campaign is not None:
-        source = directory.find(_campaign("source_campaign", source_campaign))
+        source = index.find(_campaign_reference("source_campaign", source_campaign))
     if source is not None and source["account_id"] != target["account_id"]:
         raise InvalidCriteria(
             f"Leads cannot be moved between sub-accounts: the source is in {source['account_id']}, the "
@@ -137,7 +140,7 @@ def plan_move(
     return MovePlan(target, source, list_id, list_name)
 
 
-def _campaign(argument: str, value: object) -> str | int:
+def _campaign_reference(argument: str, value: object) -> str | int:
     if isinstance(value, Mapping) and "campaign_id" in value:
         value = value["campaign_id"]
     return _reference(argument, value)
@@ -149,15 +152,15 @@ def _reference(argument: str, value: object) -> str | int:
     return value
 
 
-def _find_list(campaigns: CampaignService, target: Campaign, wanted: str | int) -> tuple[int, str]:
+def _find_list(campaigns: CampaignService, target: Campaign, reference: str | int) -> tuple[int, str]:
     lists = campaigns.lists(target)
-    found = [entry for entry in lists if matches_name_or_id(wanted, entry["list_name"], entry["list_id"])]
+    found = [entry for entry in lists if matches_name_or_id(reference, entry["list_name"], entry["list_id"])]
     if not found:
-        near = did_you_mean(wanted, [entry["list_name"] for entry in lists])
-        raise NotFound(f"Campaign {target['campaign_name']!r} has no list {wanted!r}{near}")
+        hint = did_you_mean(reference, [entry["list_name"] for entry in lists])
+        raise NotFound(f"Campaign {target['campaign_name']!r} has no list {reference!r}{hint}")
     if len(found) > 1:
         ids = ", ".join(str(entry["list_id"]) for entry in found)
         raise InvalidParameter(
-            f"Campaign {target['campaign_name']!r} has {len(found)} lists {wanted!r}; name one id of {ids}"
+            f"Campaign {target['campaign_name']!r} has {len(found)} lists {reference!r}; use an id: {ids}"
         )
     return found[0]["list_id"], found[0]["list_name"]

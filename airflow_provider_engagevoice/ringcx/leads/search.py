@@ -1,4 +1,4 @@
-"""Searching and counting leads."""
+"""Lead search and count."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ from airflow_provider_engagevoice.ringcx.leads.selection import Selection
 log = logging.getLogger(__name__)
 
 PAGE_SIZE = 1000
+"""Rows requested per page."""
 
 
 @dataclass(frozen=True)
 class LeadSearch:
-    """Works on the leads of one sub-account.
+    """Searches and counts the leads of one sub-account.
 
-    :param request: sends a request: method, path, and keyword arguments.
+    :param request: function that sends a request: method, path, and keyword arguments.
     :param account_id: the sub-account.
     """
 
@@ -32,50 +33,56 @@ class LeadSearch:
     account_id: str
 
     def count(self, selection: Selection) -> int:
-        """Count leads, without fetching them where RingCX can count.
+        """Return the number of leads, without fetching them if RingCX can count them.
 
         :param selection: the leads.
-        :return: their number. Source: contract, ``leadSearch?count=true``; the shape of its answer is
-            stated nowhere, so a number, an object with ``totalCount`` and a list are understood.
+        :return: their number. Source: contract, ``leadSearch?count=true``; the shape of the response is
+            undocumented, so a number, an object with ``totalCount`` and a list are accepted.
+        :raises UnexpectedResponse: if the response has another shape.
         """
-        if selection.empty:
+        if selection.empty_reason:
             return 0
-        answer = self._search(selection, {"count": "true"})
-        if isinstance(answer, list):
-            return sum(1 for _ in self._every_row(selection))
-        if isinstance(answer, dict):
-            answer = answer.get("totalCount")
-        if isinstance(answer, bool) or not isinstance(answer, int) or answer < 0:
-            raise UnexpectedResponse("RingCX answered a count of leads with something other than a number")
-        return answer
+        response = self._post_search(selection, {"count": "true"})
+        if isinstance(response, list):
+            return sum(1 for _ in self._iter_rows(selection))
+        if isinstance(response, dict):
+            response = response.get("totalCount")
+        if isinstance(response, bool) or not isinstance(response, int) or response < 0:
+            raise UnexpectedResponse("RingCX's response to a lead count is not a number")
+        return response
 
     def search(self, selection: Selection) -> Iterator[dict[str, Any]]:
-        """Give every lead exactly once.
+        """Yield every lead exactly once.
 
         :param selection: the leads.
-        :return: RingCX's own rows (contract, ``CampaignLeadSearchResultsView``).
+        :return: RingCX's rows, unchanged (contract, ``CampaignLeadSearchResultsView``).
+        :raises UnexpectedResponse: if a response is not a list of leads.
         """
-        if selection.empty:
+        if selection.empty_reason:
             return
-        given = 0
-        for row in self._every_row(selection):
-            given += 1
+        found = 0
+        for row in self._iter_rows(selection):
+            found += 1
             yield row
         expected = self.count(selection)
-        if expected != given:
-            log.warning("The search gave %d leads, RingCX counts %d: they changed meanwhile", given, expected)
+        if expected != found:
+            log.warning(
+                "Search found %d leads, but RingCX counts %d: leads changed meanwhile",
+                found,
+                expected,
+            )
 
-    def _every_row(self, selection: Selection) -> Iterator[dict[str, Any]]:
-        """Read page after page.
+    def _iter_rows(self, selection: Selection) -> Iterator[dict[str, Any]]:
+        """Yield the distinct rows of all pages.
 
-        RingCX documents neither whether its pages begin at 0 or 1 nor how many rows one may have. So
-        pages are asked from 0 on, as large as the first one turned out to be, until one is empty or two
-        in a row bring nothing new.
+        RingCX documents neither whether its page numbers start at 0 or 1 nor the maximum page size. So
+        pages are requested from 0 on, with the size of the first page that had rows, until one is empty or
+        two in a row contain no new lead.
         """
         seen: set[int] = set()
-        rows_asked, page, barren = PAGE_SIZE, 0, 0
-        while barren < 2:
-            rows = self._page(selection, page, rows_asked)
+        page_size, page, pages_without_new = PAGE_SIZE, 0, 0
+        while pages_without_new < 2:
+            rows = self._fetch_page(selection, page, page_size)
             if not rows and page > 0:
                 return
             before = len(seen)
@@ -85,27 +92,25 @@ class LeadSearch:
                     seen.add(lead_id)
                     yield row
             if not before and seen:
-                rows_asked = len(seen)
-            barren = barren + 1 if len(seen) == before else 0
+                page_size = len(seen)
+            pages_without_new = pages_without_new + 1 if len(seen) == before else 0
             page += 1
 
-    def _page(self, selection: Selection, page: int, rows: int) -> list[dict[str, Any]]:
+    def _fetch_page(self, selection: Selection, page: int, page_size: int) -> list[dict[str, Any]]:
         try:
-            answer = self._search(selection, {"page": page, "maxRows": rows})
+            response = self._post_search(selection, {"page": page, "maxRows": page_size})
         except (InvalidRequest, ServiceUnavailable) as error:
-            # A server that counts from 1 may well break on page 0. If all is broken, page 1 is, too.
+            # A server whose pages start at 1 may reject page 0. Any other error recurs on page 1.
             if page == 0 and (isinstance(error, InvalidRequest) or error.status == 500):
                 return []
             raise
-        if isinstance(answer, dict):
-            answer = answer.get("searchResults")
-        if not isinstance(answer, list) or not all(isinstance(row, dict) for row in answer):
-            raise UnexpectedResponse(
-                "RingCX answered a search of leads with something other than a list of leads"
-            )
-        return answer
+        if isinstance(response, dict):
+            response = response.get("searchResults")
+        if not isinstance(response, list) or not all(isinstance(row, dict) for row in response):
+            raise UnexpectedResponse("RingCX's response to a lead search is not a list of leads")
+        return response
 
-    def _search(self, selection: Selection, params: Mapping[str, Any]) -> Any:
+    def _post_search(self, selection: Selection, params: Mapping[str, Any]) -> Any:
         return self.request(
             "POST",
             f"{account_path(self.account_id)}/campaignLeads/leadSearch",
@@ -118,5 +123,5 @@ class LeadSearch:
 def _lead_id(row: Mapping[str, Any]) -> int:
     lead_id = row.get("leadId")
     if isinstance(lead_id, bool) or not isinstance(lead_id, int):
-        raise UnexpectedResponse("RingCX left out leadId where it belongs")
+        raise UnexpectedResponse("RingCX's response lacks leadId")
     return lead_id

@@ -1,4 +1,4 @@
-"""Words and notations of RingCX that both the client and the sandbox use."""
+"""Enumerations and the date format of RingCX, used by both the client and the sandbox."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LEAD_STATES = (
     "WHITELIST",
 )
 
-#: How a dialling attempt ended. Source: contract, ``CampaignLeadSearchCriteria.systemDispositions``.
+#: Outcomes of a dialing attempt. Source: contract, ``CampaignLeadSearchCriteria.systemDispositions``.
 SYSTEM_DISPOSITIONS = (
     "ANSWER",
     "NOANSWER",
@@ -54,13 +54,13 @@ SUPPRESSED = ("ONLY_SUPPRESSED", "ONLY_UNSUPPRESSED", "ALL")
 #: Operators of a comparison filter such as ``leadPassesCriteria``. Source: contract.
 COMPARISONS = ("GREATER_THAN", "LESS_THAN", "EQUALS")
 
-#: What a load does with leads whose phone number is there already. Source: contract.
+#: How a load handles leads whose phone number already exists. Source: contract.
 DUPLICATE_HANDLING = ("RETAIN_ALL", "REMOVE_ALL_EXISTING", "REMOVE_FROM_LIST")
 
-#: How soon the dialer takes what is loaded. Source: contract.
+#: When the dialer starts to call loaded leads. Source: contract.
 DIAL_PRIORITIES = ("IMMEDIATE", "NORMAL")
 
-#: Where a load gets the time zone of a lead from. Source: contract; ``COUNTRY`` is in requests to load only.
+#: Sources of a loaded lead's time zone. Source: contract; ``COUNTRY`` is in load requests only.
 TIME_ZONE_OPTIONS = ("NPA_NXX", "ZIPCODE", "EXPLICIT", "COUNTRY", "NOT_APPLICABLE")
 
 #: States of a list. Source: contract; ``ARCHIVED`` is in requests only.
@@ -78,17 +78,17 @@ LIST_STATES = (
     "ARCHIVED",
 )
 
-#: Kinds of files a load reads. Source: contract.
+#: File formats of a load. Source: contract.
 FILE_TYPES = ("EXCEL", "PIPE", "COMMA", "TAB")
 
 
-def format_datetime(moment: datetime) -> str:
-    """Write a moment as RingCX does: ``2026-07-24T16:00:00.000+0000``.
+def format_datetime(value: datetime) -> str:
+    """Format a datetime as RingCX does: ``2026-07-24T16:00:00.000+0000``.
 
-    :param moment: the moment; without a time zone it is taken as UTC.
+    :param value: the datetime; without a time zone it is treated as UTC.
     :return: the text, in UTC with milliseconds. Source: guide, "Callback Leads".
     """
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=timezone.utc)
-    moment = moment.astimezone(timezone.utc)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}+0000"
+    if value.tzinfo is None:
+        value = value.replace(tzinfo=timezone.utc)
+    value = value.astimezone(timezone.utc)
+    return f"{value:%Y-%m-%dT%H:%M:%S}.{value.microsecond // 1000:03d}+0000"

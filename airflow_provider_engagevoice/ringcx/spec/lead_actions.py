@@ -1,4 +1,4 @@
-"""The 13 lead actions as one table: what each needs, what it does, whether it may be repeated."""
+"""Table of the 13 lead actions: parameters, effect, retry safety."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 NEW_LIST = "0"
-"""The ``LIST_ID`` that makes MOVE_TO_CAMPAIGN create a list. Source: guide, "Move Parameters"."""
+"""The ``LIST_ID`` with which MOVE_TO_CAMPAIGN creates a list. Source: guide, "Move Parameters"."""
 
 
-class Kind(str, Enum):
-    """What a parameter's value is."""
+class ParameterKind(str, Enum):
+    """Type of a parameter's value."""
 
     ID = "id"
     MINUTES = "minutes"
     BOOLEAN = "boolean"
     CHOICE = "choice"
     TEXT = "text"
-    MOMENT = "moment"
+    DATETIME = "datetime"
     ADDRESSES = "addresses"
 
 
@@ -26,18 +26,18 @@ class Kind(str, Enum):
 class Parameter:
     """One key of an action's ``paramMap``.
 
-    :param name: the key, spelt and cased as RingCX does.
-    :param kind: what its value is.
-    :param help: what it means.
-    :param required: RingCX needs it.
+    :param name: the key, in RingCX's spelling and case.
+    :param kind: type of its value.
+    :param description: its meaning.
+    :param required: whether RingCX requires it.
     :param choices: the allowed values of a choice.
-    :param only_with: another parameter and the value of it beside which this one counts;
-        beside any other value it is refused.
+    :param only_with: another parameter and the value that it must have for this parameter to apply;
+        with any other value, this parameter is rejected.
     """
 
     name: str
-    kind: Kind
-    help: str
+    kind: ParameterKind
+    description: str
     required: bool = False
     choices: tuple[str, ...] = ()
     only_with: tuple[str, str] | None = None
@@ -45,12 +45,14 @@ class Parameter:
 
 @dataclass(frozen=True)
 class SuccessCriterion:
-    """How a search tells which leads an action has not reached.
+    """How a search finds the leads to which an action has not been applied.
 
-    :param state: the lead state it gives; None where it gives none.
-    :param then: states that the dialer may have taken such leads to since.
-    :param left: value of the ``suppressed`` filter that finds those it has not reached.
-    :param only_with: values of parameters beside which it can be told.
+    Without a state and a filter, leads leave the selection when the action is applied to them.
+
+    :param state: the lead state that the action sets; None if it sets none.
+    :param also_accept: states to which the dialer may have moved such leads since.
+    :param remaining_filter: value of the ``suppressed`` filter that finds the remaining leads.
+    :param only_with: parameter values with which the action can be verified.
     """
 
     state: str | None = None
@@ -64,22 +66,21 @@ class Action:
     """One lead action.
 
     :param name: RingCX's name.
-    :param help: what it does to the leads selected.
-    :param parameters: what it takes.
-    :param repeatable: applying it twice leaves the leads as applying it once does, even if the
-        dialer worked on them in between. Only such a request is sent again when its fate is unknown.
-    :param harmful: values of parameters that make a repeatable action unrepeatable.
-    :param looked_up: values of parameters beside which a search tells what an unrepeatable request did,
-        where the leads are selected from other campaigns; empty where no search can.
-    :param needs_leads: it has nothing to do where no lead matches.
-    :param divisible: doing it to parts of the leads, one after the other, is the same as doing it
-        to all of them.
-    :param done: how a search tells which leads it has not reached; None where no search can. One
-        without a state and a filter: whom it has reached is gone from the selection.
+    :param description: its effect on the selected leads.
+    :param parameters: the parameters that it accepts.
+    :param retry_safe: whether applying it two times leaves the leads as applying it once does, even if
+        the dialer worked on them in between. Only such a request is retried if its outcome is unknown.
+    :param unsafe_params: parameter values that make a retry-safe action unsafe to retry.
+    :param reconcilable_params: parameter values with which a search finds out whether an unsafe request
+        was applied, if the leads are selected from other campaigns; empty if no search can.
+    :param needs_leads: whether the action has no effect if no lead matches.
+    :param chunkable: whether applying it to chunks of the leads, one after the other, has the same effect
+        as applying it to all of them at once.
+    :param success: how a search finds the leads to which it has not been applied; None if no search can.
     """
 
     name: str
-    help: str
+    description: str
     parameters: tuple[Parameter, ...] = ()
     retry_safe: bool = True
     unsafe_params: Mapping[str, frozenset[str]] = field(default_factory=dict)
@@ -89,20 +90,20 @@ class Action:
     success: SuccessCriterion | None = None
 
     def is_retry_safe(self, params: Mapping[str, object]) -> bool:
-        """Tell whether a request with these parameters may be sent again when its fate is unknown.
+        """Return whether a request with these parameters may be retried if its outcome is unknown.
 
         :param params: the ``paramMap`` as sent.
-        :return: True where a repeat cannot do harm.
+        :return: True if a retry has no further effect.
         """
         return self.retry_safe and not any(
             str(params.get(name)).upper() in values for name, values in self.unsafe_params.items()
         )
 
     def is_reconcilable(self, params: Mapping[str, object]) -> bool:
-        """Tell whether a search may tell what a request with these parameters did, when its fate is unknown.
+        """Return whether a search can find out the unknown outcome of a request with these parameters.
 
         :param params: the ``paramMap`` as sent.
-        :return: True where the leads it has reached are elsewhere than before.
+        :return: True if the request moves leads out of where they were.
         """
         return bool(self.reconcilable_params) and all(
             str(params.get(name)) == value for name, value in self.reconcilable_params.items()
@@ -111,13 +112,14 @@ class Action:
 
 _AGENT = "RESERVATION_AGENT_ID"
 
-HELD = ("PENDING", "ACTIVE")
-"""States of leads that the dialer has taken out of READY, and may give back. Source: observed."""
+HELD_STATES = ("PENDING", "ACTIVE")
+"""States of leads that the dialer has taken out of READY, and may return to it. Source: observed."""
 
 #: Sources: guides of 2020 and 2024 for names and meanings, the guide of July 2026 for parameters,
 #: the contract's enum for the set of names. ``retry_safe`` follows from the meanings: RESET, READY
-#: and the callback RESET put a lead back into the dialer's queue, so a blind repeat may have a
-#: person called twice; MANUAL adds a pass and EMAIL a mail each time; copies and new lists multiply.
+#: and the callback RESET put a lead back into the dialer's queue, so an unconditional retry may cause
+#: a second call to the same person; MANUAL adds a pass and EMAIL sends an email each time; each copy or
+#: new list is one more.
 _TABLE = (
     Action(
         "RESET_LEADS",
@@ -126,51 +128,55 @@ _TABLE = (
     ),
     Action(
         "CANCEL_LEADS",
-        "Sets the state to CANCELLED; the previous state is lost.",
+        "Sets the state to CANCELLED; the state before is lost.",
         success=SuccessCriterion(state="CANCELLED"),
     ),
     Action(
         "PAUSE_LEADS",
-        "Sets the state to PAUSED; the previous state is lost.",
+        "Sets the state to PAUSED; the state before is lost.",
         success=SuccessCriterion(state="PAUSED"),
     ),
     Action(
         "READY_LEADS",
-        "Sets the state to READY; pass count and next dial time are kept.",
+        "Sets the state to READY; pass count and next dial time stay.",
         retry_safe=False,
-        success=SuccessCriterion(state="READY", also_accept=HELD),
+        success=SuccessCriterion(state="READY", also_accept=HELD_STATES),
     ),
     Action(
         "DELETE_LEADS",
-        "Deletes the leads; the records of their calls are kept.",
+        "Deletes the leads permanently; their call records stay.",
         success=SuccessCriterion(),
     ),
     Action(
         "SUPPRESS_LEADS",
-        "Stops dialling; the state is kept.",
+        "Stops dialing; the state stays.",
         success=SuccessCriterion(remaining_filter="ONLY_UNSUPPRESSED"),
     ),
     Action(
         "UNSUPPRESS_LEADS",
-        "Allows dialling suppressed leads again.",
+        "Resumes dialing of suppressed leads.",
         success=SuccessCriterion(remaining_filter="ONLY_SUPPRESSED"),
     ),
     Action(
         "MANUAL_LEADS",
         "Adds one manual pass and sets the agent disposition.",
         (
-            Parameter("PASS_DISPOSITION", Kind.TEXT, "Agent disposition to record.", required=True),
-            Parameter("REQUEUE", Kind.BOOLEAN, "Make the leads ready again after the delay.", required=True),
+            Parameter("PASS_DISPOSITION", ParameterKind.TEXT, "Agent disposition to record.", required=True),
+            Parameter(
+                "REQUEUE", ParameterKind.BOOLEAN, "Make the leads ready again after the delay.", required=True
+            ),
             Parameter(
                 "DO_NOT_CALL",
-                Kind.BOOLEAN,
+                ParameterKind.BOOLEAN,
                 "Mark the leads as do-not-call and add their phone or external id to the DNC list.",
                 required=True,
             ),
-            Parameter("PASS_DELAY", Kind.MINUTES, "Minutes until the next call, 0 for none.", required=True),
+            Parameter(
+                "PASS_DELAY", ParameterKind.MINUTES, "Minutes until the next call, 0 for none.", required=True
+            ),
             Parameter(
                 "MERGE_ORIGINAL",
-                Kind.BOOLEAN,
+                ParameterKind.BOOLEAN,
                 "Write the pass to the original of a copied lead.",
                 required=True,
             ),
@@ -179,8 +185,15 @@ _TABLE = (
     ),
     Action(
         "EMAIL_LEADS",
-        "E-mails a link to a ZIP file of the selected leads; the link is valid for 24 hours.",
-        (Parameter("EMAIL_TO", Kind.ADDRESSES, "Address, or several separated by commas.", required=True),),
+        "Emails a link to a ZIP file of the selected leads; the link is valid for 24 hours.",
+        (
+            Parameter(
+                "EMAIL_TO",
+                ParameterKind.ADDRESSES,
+                "Email address, or several separated by commas.",
+                required=True,
+            ),
+        ),
         retry_safe=False,
         chunkable=False,
     ),
@@ -190,7 +203,7 @@ _TABLE = (
         (
             Parameter(
                 "ACTION_TYPE",
-                Kind.CHOICE,
+                ParameterKind.CHOICE,
                 "AGENT sets a callback for one agent, CANCEL removes callbacks, RESET clears the "
                 "callback state and makes the leads ready.",
                 required=True,
@@ -198,14 +211,14 @@ _TABLE = (
             ),
             Parameter(
                 _AGENT,
-                Kind.ID,
+                ParameterKind.ID,
                 "Agent who calls back.",
                 required=True,
                 only_with=("ACTION_TYPE", "AGENT"),
             ),
             Parameter(
                 "CALLBACK_DATE",
-                Kind.MOMENT,
+                ParameterKind.DATETIME,
                 "When to call back.",
                 only_with=("ACTION_TYPE", "AGENT"),
             ),
@@ -216,25 +229,25 @@ _TABLE = (
         "MOVE_TO_CAMPAIGN",
         "Moves or copies the leads to a campaign and a list of it.",
         (
-            Parameter("CAMPAIGN_ID", Kind.ID, "Target campaign.", required=True),
-            Parameter("LIST_ID", Kind.ID, "Target list, 0 for a new one.", required=True),
+            Parameter("CAMPAIGN_ID", ParameterKind.ID, "Target campaign.", required=True),
+            Parameter("LIST_ID", ParameterKind.ID, "Target list, 0 for a new one.", required=True),
             Parameter(
                 "LIST_NAME",
-                Kind.TEXT,
-                "Name of the new list. RingCX's behaviour without it is unknown, so it is required here.",
+                ParameterKind.TEXT,
+                "Name of the new list. RingCX does not document what happens without it, so it is required.",
                 only_with=("LIST_ID", NEW_LIST),
             ),
             Parameter(
                 "CREATE_COPY_SETTING",
-                Kind.CHOICE,
+                ParameterKind.CHOICE,
                 "false moves the leads, true copies them, TRANSITION copies and marks them.",
                 required=True,
                 choices=("false", "true", "TRANSITION"),
             ),
             Parameter(
                 "DUPLICATE_ACTION_SETTING",
-                Kind.CHOICE,
-                "MOVE moves duplicates into the target list, IGNORE leaves them in place.",
+                ParameterKind.CHOICE,
+                "MOVE lets duplicates into the target list, IGNORE leaves such leads where they are.",
                 required=True,
                 choices=("MOVE", "IGNORE"),
             ),
@@ -252,16 +265,16 @@ _TABLE = (
         "AGENT_RESERVATION",
         "Reserves the leads for one agent, or clears the reservation.",
         (
-            Parameter(_AGENT, Kind.ID, "Agent, 0 to clear the reservation.", required=True),
-            # Observed at run time by one public program: RingCX refuses the action without it, though
-            # the guide does not name it. The client fills in the present moment.
-            Parameter("CALLBACK_DTS", Kind.MOMENT, "When the agent calls; now if omitted."),
+            Parameter(_AGENT, ParameterKind.ID, "Agent, 0 to clear the reservation.", required=True),
+            # Observed at run time by one public program: RingCX rejects the action without it, though
+            # the guide does not list it. The client sends the current time by default.
+            Parameter("CALLBACK_DTS", ParameterKind.DATETIME, "When the agent is to call; default now."),
         ),
     ),
     Action(
         "DIALER_REFRESH",
-        "Refreshes the dialer's lead cache for the campaigns in the criteria.",
-        (Parameter("force_dialer_cache_refresh", Kind.BOOLEAN, "Refresh even if nothing changed."),),
+        "Refreshes the dialer's lead cache of the campaigns in the criteria.",
+        (Parameter("force_dialer_cache_refresh", ParameterKind.BOOLEAN, "Refresh even if nothing changed."),),
         needs_leads=False,
         chunkable=False,
     ),
@@ -272,4 +285,4 @@ ACTIONS: Mapping[str, Action] = {action.name: action for action in _TABLE}
 
 
 COPY_SETTINGS = {False: "false", True: "true", "TRANSITION": "TRANSITION"}
-"""What ``copy`` is in RingCX's CREATE_COPY_SETTING. Source: guide, "Move Parameters"."""
+"""Values of RingCX's CREATE_COPY_SETTING by the argument ``copy``. Source: guide, "Move Parameters"."""

@@ -1,6 +1,6 @@
-"""How often RingCX may be asked: the documented windows.
+"""Documented rate limits of RingCX.
 
-Source: contract and guide, per sub-account; both windows of an operation apply.
+Source: contract and guide. Limits are per sub-account; all windows of an operation apply at once.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class RateWindow:
-    """A limit of requests in a span of time.
+    """A limit on the number of requests within a sliding window.
 
-    :param calls: most requests.
-    :param seconds: length of the span, which slides.
+    :param max_requests: most requests within the window.
+    :param period: length of the window in seconds.
     """
 
     max_requests: int
     period: float
 
 
-OTHER = (RateWindow(120, 60),)
-"""For operations whose limit no document states. Assumed: what the guide says of most of them."""
+DEFAULT_LIMIT = (RateWindow(120, 60),)
+"""Limit of operations without a documented one. Assumed: what the guide states for most operations."""
 
 LIMITS: Mapping[str, tuple[RateWindow, ...]] = {
     "token_exchange": (RateWindow(5, 60),),
@@ -35,5 +35,5 @@ LIMITS: Mapping[str, tuple[RateWindow, ...]] = {
     "process_load": (RateWindow(9, 3), RateWindow(30, 30)),
     "lead_update": (RateWindow(12, 3), RateWindow(150, 60)),
 }
-"""The windows by operation. A search with ``count=true`` has an allowance of its own. That the guide's
-"search by exact number" is the search by phone list is assumed."""
+"""Windows by operation. A search with ``count=true`` has a separate limit. Assumed: the guide's "search by
+exact number" is the search by phone list."""

@@ -11,7 +11,7 @@ from airflow_provider_engagevoice.operators.leads import (
     LeadActionOperator,
     MoveLeadsOperator,
 )
-from airflow_provider_engagevoice.ringcx.criteria import LeadSearchCriteria, data_keys
+from airflow_provider_engagevoice.ringcx.criteria import LeadSearchCriteria, runtime_keys
 from airflow_provider_engagevoice.ringcx.exceptions import InvalidCriteria
 from airflow_provider_engagevoice.ringcx.leads.selection import validate_authored
 from tests.support.dag_runs import run_tasks
@@ -27,7 +27,7 @@ def cancel(criteria, **arguments):
 
 
 # Objects that no author writes by hand count as data, and are judged when the task runs.
-WRONG_LITERALS = [(key, value) for key, value in WRONG if not data_keys({key: value})]
+WRONG_LITERALS = [(key, value) for key, value in WRONG if not runtime_keys({key: value})]
 
 
 @pytest.mark.parametrize(("key", "value"), WRONG_LITERALS, ids=shown)
@@ -120,7 +120,7 @@ def test_the_mail_is_judged_like_the_others():
     ],
 )
 def test_which_criteria_are_data(value, keys):
-    assert data_keys(value) == keys
+    assert runtime_keys(value) == keys
 
 
 def mapped_wrongly(campaign):

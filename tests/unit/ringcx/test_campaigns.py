@@ -16,9 +16,9 @@ from airflow_provider_engagevoice.ringcx.exceptions import (
     UnexpectedResponse,
 )
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
-from tests.support.clients import client_of
+from tests.support.clients import make_client
 
-pytestmark = pytest.mark.usefixtures("clock", "new_process")
+pytestmark = pytest.mark.usefixtures("clock", "isolated_store")
 
 FIRST, SECOND = "50810001", "50810002"
 CHILDREN = "dialGroups/withChildren"
@@ -27,13 +27,13 @@ CHILDREN = "dialGroups/withChildren"
 @pytest.fixture
 def everywhere(ringcx_sandbox: SandboxServer) -> CampaignService:
     """A client that has no account of its own."""
-    return client_of(ringcx_sandbox.url, "api_token", account_id=None).campaigns
+    return make_client(ringcx_sandbox.url, "api_token", account_id=None).campaigns
 
 
 @pytest.fixture
 def at_home(ringcx_sandbox: SandboxServer) -> CampaignService:
     """A client of the first account."""
-    return client_of(ringcx_sandbox.url, "api_token").campaigns
+    return make_client(ringcx_sandbox.url, "api_token").campaigns
 
 
 def requested(sandbox: SandboxServer) -> list[str]:
@@ -136,7 +136,7 @@ def test_an_account_without_right_is_passed_over_and_named(
 ) -> None:
     ringcx_sandbox.fault("status", status=403, where={"account": FIRST}, chance=1)
     assert everywhere.find("Solar Consultations")["account_id"] == SECOND
-    with pytest.raises(CampaignNotFound, match="no right to read accounts 50810001"):
+    with pytest.raises(CampaignNotFound, match="no permission to read accounts 50810001"):
         everywhere.find("Spring Renewals")
 
 
@@ -205,7 +205,7 @@ def test_the_only_account_is_the_default(
     ringcx_sandbox.fault("answer", body=[{"accountId": 50810001}], operation="accounts")
     assert everywhere.default_account() == FIRST
     ringcx_sandbox.fault("answer", body=[], operation="accounts")
-    with pytest.raises(InvalidParameter, match="sees none"):
+    with pytest.raises(InvalidParameter, match="accessible accounts: none"):
         everywhere.default_account()
 
 

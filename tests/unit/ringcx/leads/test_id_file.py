@@ -13,7 +13,7 @@ import pytest
 from airflow_provider_engagevoice.ringcx.criteria import UNSET
 from airflow_provider_engagevoice.ringcx.exceptions import InvalidCriteria, InvalidParameter
 from airflow_provider_engagevoice.ringcx.leads.id_file import open_id_file, safe_path
-from airflow_provider_engagevoice.ringcx.leads.selection import select
+from airflow_provider_engagevoice.ringcx.leads.selection import build_selection
 
 FILES: dict[str, tuple[str, str | None]] = {
     "ids": ("A-1\n\nB-2\r\n  C-3  \nA-1", None),
@@ -27,21 +27,21 @@ FILES: dict[str, tuple[str, str | None]] = {
     "many.ndjson": ('{"a": 1, "id": "A-1"}\n{"a": 2}\n{"id": "B-2"}\n{"id": "C-3"}', "id"),
 }
 WRONG: dict[str, tuple[str, str, str | None, str]] = {
-    "columns": ("x.csv", "a,b\n1,2\n", None, "has 2 columns; name one"),
+    "columns": ("x.csv", "a,b\n1,2\n", None, "has 2 columns; set source_column"),
     "misspelt": ("x.csv", "extern_id,b\n1,2\n", "externid", "no column 'externid'.*extern_id"),
     "semicolons": ("x.csv", "a;b\n1;2\n", None, "separated by commas"),
     "short": ("x.csv", "a,b\n1,2\n3\n", "b", "line 3 of the source has too few"),
-    "no-json": ("x.jsonl", '{"a": "1"}\nsecret-7\n', "a", "line 2 of the source is no JSON"),
+    "no-json": ("x.jsonl", '{"a": "1"}\nsecret-7\n', "a", "line 2 of the source is not a JSON"),
     "no-key": ("x.jsonl", '{"a": "1"}\n', "b", "no line of the source has a column 'b'"),
     "column-of-lines": ("x.txt", "A-1\n", "b", "has none"),
-    "no-header": ("x.csv", "0012345\n0012346\n", None, "first line of a .csv names its columns.*[.]txt"),
-    "no-header-of-phones": ("x.csv", "+1 617-555-0001\n", None, "first line of a .csv names its columns"),
-    "suffix": ("x.xlsx", "A-1\n", None, "suffix that tells no format"),
+    "no-header": ("x.csv", "0012345\n0012346\n", None, "first line of a .csv file must be its header.*[.]txt"),
+    "no-header-of-phones": ("x.csv", "+1 617-555-0001\n", None, "first line of a .csv file must be its header"),
+    "suffix": ("x.xlsx", "A-1\n", None, "suffix of a supported format"),
 }
 
 
 def read(path: Path, column: str | None = None, key: str = "externIds") -> list[Any]:
-    return list(select(UNSET, source=open_id_file(str(path), column, key)).body[key])
+    return list(build_selection(UNSET, source=open_id_file(str(path), column, key)).body[key])
 
 
 @pytest.mark.parametrize("zipped", [False, True])
@@ -84,9 +84,9 @@ def test_a_torn_parquet_file_is_refused(tmp_path: Path, place: str, codec: str) 
     else:
         content[begins[place] : begins[place] + 1000] = b"\xff" * min(1000, len(content) - begins[place] - 8)
     path.write_bytes(content)
-    with pytest.raises(InvalidParameter, match="no Parquet file, or a torn one") as caught:
+    with pytest.raises(InvalidParameter, match="not a valid Parquet file, or is truncated") as caught:
         read(path)
-    assert ("soon after row" in str(caught.value)) == (place == "later page")
+    assert ("shortly after row" in str(caught.value)) == (place == "later page")
 
 
 @pytest.mark.parametrize(
@@ -128,9 +128,9 @@ def test_without_pyarrow_parquet_says_what_to_install(
 
 @pytest.mark.parametrize("name", sorted(WRONG))
 def test_a_wrong_file_is_refused_in_words(tmp_path: Path, name: str) -> None:
-    file, text, column, said = WRONG[name]
+    file, text, column, message = WRONG[name]
     (tmp_path / file).write_text(text)
-    with pytest.raises(InvalidParameter, match=said) as caught:
+    with pytest.raises(InvalidParameter, match=message) as caught:
         read(tmp_path / file, column)
     assert not any(shown in str(caught.value) for shown in ("secret", "12345", "555"))
 
@@ -147,14 +147,14 @@ def test_a_bad_id_is_refused_by_its_line_and_never_shown(tmp_path: Path, key: st
 def test_a_file_that_is_no_text_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / ("ids.txt" if content[:1] == b"A" else "ids.txt.gz")
     path.write_bytes(content)
-    with pytest.raises(InvalidParameter, match=r"no[t]? UTF-8|torn"):
+    with pytest.raises(InvalidParameter, match=r"not UTF-8|not a complete .gz"):
         read(path)
 
 
 def test_an_empty_file_selects_nobody_and_a_missing_one_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "ids.txt").write_text("\n \n")
-    assert select(UNSET, source=open_id_file(str(tmp_path / "ids.txt"), None, "externIds")).empty == (
-        "the source holds no id"
+    assert build_selection(UNSET, source=open_id_file(str(tmp_path / "ids.txt"), None, "externIds")).empty_reason == (
+        "source contains no ids"
     )
     with pytest.raises(InvalidParameter, match="cannot be read"):
         read(tmp_path / "nowhere.txt")
@@ -163,11 +163,11 @@ def test_an_empty_file_selects_nobody_and_a_missing_one_is_an_error(tmp_path: Pa
 def test_a_source_narrows_and_other_filters_stand_beside_it(tmp_path: Path) -> None:
     (tmp_path / "ids.txt").write_text("A-1\n")
     source = open_id_file(tmp_path / "ids.txt", None, "externIds")
-    body = select({"campaignIds": [7], "leadStates": ["READY"]}, data=(), source=source).body
+    body = build_selection({"campaignIds": [7], "leadStates": ["READY"]}, runtime_keys=(), source=source).body
     assert body == {"campaignId": 7, "campaignIds": [7], "leadStates": ["READY"], "externIds": ["A-1"]}
     with pytest.raises(InvalidCriteria, match="not in both"):
-        select({"externIds": ["B-2"]}, source=source)
-    assert select({}, source=source).empty == "the search criteria are empty"
+        build_selection({"externIds": ["B-2"]}, source=source)
+    assert build_selection({}, source=source).empty_reason == "the search criteria are empty"
 
 
 def test_ids_in_the_place_of_a_path_are_never_shown() -> None:
@@ -182,12 +182,12 @@ def test_a_million_ids_go_through_in_bounded_memory(tmp_path: Path) -> None:
 
     code = """
 import json, resource
-from airflow_provider_engagevoice.ringcx.leads.selection import select
+from airflow_provider_engagevoice.ringcx.leads.selection import build_selection
 from airflow_provider_engagevoice.ringcx.bulk import executor
 def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-list(select({"externIds": ["x"] * 10}).chunks(500))
+list(build_selection({"externIds": ["x"] * 10}).chunks(500))
 before, sent = peak(), 0
-selection = select({"externIds": (f"CRM-{n % 1_000_000:09}" for n in range(1_000_500))})
+selection = build_selection({"externIds": (f"CRM-{n % 1_000_000:09}" for n in range(1_000_500))})
 for part in selection.chunks(500):
     sent += len(json.loads(json.dumps(part.body))["externIds"])
 print(json.dumps([sent, len(selection.chunks(500)), peak() - before]))

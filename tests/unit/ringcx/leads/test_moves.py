@@ -17,9 +17,9 @@ from airflow_provider_engagevoice.ringcx.exceptions import (
 )
 from airflow_provider_engagevoice.ringcx.leads.moves import plan_move
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
-from tests.support.clients import act, acted, client_of, move_to
+from tests.support.clients import count_action_requests, make_client, move_params, perform_action
 
-pytestmark = pytest.mark.usefixtures("clock", "new_process")
+pytestmark = pytest.mark.usefixtures("clock", "isolated_store")
 
 Row = dict[str, Any]
 Move = Callable[..., Any]
@@ -31,8 +31,8 @@ def move(ringcx_sandbox: SandboxServer, spring: Row, summer: Row) -> Move:
 
     def run(criteria: Row, *, copy: str = "false", duplicates: str = "MOVE", **more: Any) -> Any:
         named = {"campaignId": spring["campaignId"], "campaignIds": [spring["campaignId"]], **criteria}
-        params = {**move_to(summer, copy=copy), "DUPLICATE_ACTION_SETTING": duplicates}
-        return act(client_of(ringcx_sandbox.url), "MOVE_TO_CAMPAIGN", named, params, **more)
+        params = {**move_params(summer, copy=copy), "DUPLICATE_ACTION_SETTING": duplicates}
+        return perform_action(make_client(ringcx_sandbox.url), "MOVE_TO_CAMPAIGN", named, params, **more)
 
     return run
 
@@ -45,7 +45,7 @@ def new_lists(sandbox: SandboxServer) -> Counter[int]:
 
 def made(sandbox: SandboxServer, summer: Row) -> int:
     """How many lists of the test's name the target has, empty ones included."""
-    campaigns = client_of(sandbox.url).campaigns
+    campaigns = make_client(sandbox.url).campaigns
     lists = campaigns.lists(campaigns.find(summer["campaignId"]))
     return sum(entry["list_name"] == "Moved by a test" for entry in lists)
 
@@ -93,15 +93,15 @@ def test_a_lost_answer_to_the_first_chunk_is_success_where_its_leads_have_moved(
     done = move({"leadIds": ids[:7]}, chunk_size=3)
     assert (done["leads_matched"], done["leads_updated"], done["requests"]) == (7, 7, 3)
     assert list(new_lists(ringcx_sandbox).values()) == [7]
-    assert acted(ringcx_sandbox) == 3
+    assert count_action_requests(ringcx_sandbox) == 3
 
 
 def test_leads_that_left_by_other_ways_do_not_count_as_moved(
     ringcx_sandbox: SandboxServer, ids: list[int], move: Move
 ) -> None:
     """The dialer may take all READY leads, while the move itself never arrived."""
-    other = client_of(ringcx_sandbox.url)
-    lose_after(ringcx_sandbox, lambda: act(other, "PAUSE_LEADS", {"leadIds": ids}))
+    other = make_client(ringcx_sandbox.url)
+    lose_after(ringcx_sandbox, lambda: perform_action(other, "PAUSE_LEADS", {"leadIds": ids}))
     with pytest.raises(OutcomeUnknown, match="0 in the new list"):
         move({"leadIds": ids[:3], "leadStates": ["READY"]})
     assert new_lists(ringcx_sandbox) == {}
@@ -125,8 +125,8 @@ def test_what_leaves_its_leads_where_they_were_is_not_settled_by_who_is_left(
 ) -> None:
     """Neither copies nor moves within the campaigns selected from leave the source."""
     move({"leadIds": ids[:5]})  # an older list of the name
-    other = client_of(ringcx_sandbox.url)
-    lose_after(ringcx_sandbox, lambda: act(other, "PAUSE_LEADS", {"leadIds": ids[5:]}))
+    other = make_client(ringcx_sandbox.url)
+    lose_after(ringcx_sandbox, lambda: perform_action(other, "PAUSE_LEADS", {"leadIds": ids[5:]}))
     named = ringcx_sandbox.campaign("Spring Renewals")["campaignId"]
     criteria = {"leadIds": ids[5:8], "leadStates": ["READY"], "campaignIds": [named]}
     if within:
@@ -152,7 +152,7 @@ def test_lists_that_cannot_be_read_at_the_start_stop_the_move(
     ringcx_sandbox.fault("status", status=403, operation="lists", chance=1)
     with pytest.raises(Exception, match="answered 403"):
         move({"leadIds": ids[:6]}, chunk_size=2)
-    assert acted(ringcx_sandbox) == 0
+    assert count_action_requests(ringcx_sandbox) == 0
 
 
 def test_the_rest_of_a_move_goes_on_after_a_lost_answer_to_a_later_chunk(
@@ -168,7 +168,7 @@ def test_the_rest_of_a_move_goes_on_after_a_lost_answer_to_a_later_chunk(
 
 
 def plan(sandbox: SandboxServer, **arguments: Any) -> Any:
-    return plan_move(client_of(sandbox.url, account_id=None).campaigns, **arguments)
+    return plan_move(make_client(sandbox.url, account_id=None).campaigns, **arguments)
 
 
 def test_a_plan_looks_up_all_names_in_few_requests(ringcx_sandbox: SandboxServer, summer: Row) -> None:
@@ -215,7 +215,7 @@ def test_a_list_by_name_must_be_the_only_one(
     named = plan(ringcx_sandbox, target_campaign=summer["campaignId"], target_list="Moved by a test")
     assert named.list_id in new_lists(ringcx_sandbox)
     move({"leadIds": ids[1:2]})
-    with pytest.raises(InvalidParameter, match="has 2 lists 'Moved by a test'; name one id of"):
+    with pytest.raises(InvalidParameter, match="has 2 lists 'Moved by a test'; use an id: "):
         plan(ringcx_sandbox, target_campaign=summer["campaignId"], target_list="Moved by a test")
 
 

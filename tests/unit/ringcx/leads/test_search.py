@@ -19,9 +19,9 @@ from airflow_provider_engagevoice.ringcx.leads.search import LeadSearch
 from airflow_provider_engagevoice.ringcx.leads.selection import Selection
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
-from tests.support.clients import client_of
+from tests.support.clients import make_client
 
-pytestmark = pytest.mark.usefixtures("clock", "new_process")
+pytestmark = pytest.mark.usefixtures("clock", "isolated_store")
 
 ALL = Selection({"campaignIds": [1]})
 SEARCH = "/leadSearch"
@@ -174,7 +174,7 @@ def test_leads_come_page_by_page() -> None:
 )
 def test_rows_that_are_no_leads_are_an_error(rows: object) -> None:
     leads = LeadSearch(lambda *args, **kwargs: rows, "50810001")
-    with pytest.raises(UnexpectedResponse, match=r"leadId|something other than a list of leads"):
+    with pytest.raises(UnexpectedResponse, match=r"lacks leadId|is not a list of leads"):
         list(leads.search(ALL))
 
 
@@ -195,7 +195,7 @@ def test_a_server_that_cannot_count_is_asked_for_the_leads(server: Pages) -> Non
 
 @pytest.mark.parametrize("shape", [None, "7", 7.0, True, -1, {}, {"totalCount": None}, {"totalCount": "7"}])
 def test_a_count_that_is_no_number_is_an_error(shape: object) -> None:
-    with pytest.raises(UnexpectedResponse, match="something other than a number"):
+    with pytest.raises(UnexpectedResponse, match="lead count is not a number"):
         LeadSearch(lambda *args, **kwargs: shape, "50810001").count(ALL)
 
 
@@ -207,7 +207,7 @@ def test_leads_that_come_and_go_meanwhile_are_mentioned(caplog: pytest.LogCaptur
 
     with caplog.at_level(logging.WARNING):
         assert len(list(LeadSearch(request, "50810001").search(ALL))) == 5
-    assert "gave 5 leads, RingCX counts 6" in caplog.text
+    assert "found 5 leads, but RingCX counts 6" in caplog.text
 
 
 @pytest.mark.parametrize("base", [0, 1])
@@ -216,7 +216,7 @@ def test_a_campaign_is_read_whole_over_http(base: int, cap: int) -> None:
     with SandboxServer(Settings(size=1000, page_base=base, row_cap=cap)) as server:
         expected = [lead["leadId"] for lead in server.leads("Spring Renewals")]
         criteria = {"campaignIds": [server.campaign("Spring Renewals")["campaignId"]]}
-        leads = client_of(server.url, "api_token").leads()
+        leads = make_client(server.url, "api_token").leads()
         assert [row["leadId"] for row in leads.search(Selection(criteria))] == expected
         assert leads.count(Selection(criteria)) == len(expected)
 
@@ -225,7 +225,7 @@ def test_a_failing_page_is_asked_for_again(ringcx_sandbox: SandboxServer, spring
     ringcx_sandbox.fault("status", status=503, operation="lead_search", at=[2])
     ringcx_sandbox.fault("rate_limited", retry_after=None, operation="lead_search", at=[3])
     criteria = Selection({"campaignIds": [spring["campaignId"]]})
-    found = list(client_of(ringcx_sandbox.url).leads().search(criteria))
+    found = list(make_client(ringcx_sandbox.url).leads().search(criteria))
     assert len(found) == len(ringcx_sandbox.leads("Spring Renewals"))
 
 
@@ -235,7 +235,7 @@ def test_an_outage_is_not_taken_for_an_empty_page_zero(
     criteria = Selection({"campaignIds": [spring["campaignId"]]})
     ringcx_sandbox.fault("status", status=503, operation="lead_search", chance=1)
     with pytest.raises(ServiceUnavailable):
-        list(client_of(ringcx_sandbox.url).leads().search(criteria))
+        list(make_client(ringcx_sandbox.url).leads().search(criteria))
     assert {request.query["page"] for request in ringcx_sandbox.requests if SEARCH in request.path} == {"0"}
 
 
@@ -247,4 +247,4 @@ def test_a_server_that_breaks_on_page_zero_is_read_from_page_one(
     for body in ([{"leadId": 7}], []):
         ringcx_sandbox.fault("answer", body=body, operation="lead_search")
     ringcx_sandbox.fault("answer", body=1, operation="lead_count")
-    assert [row["leadId"] for row in client_of(ringcx_sandbox.url).leads().search(criteria)] == [7]
+    assert [row["leadId"] for row in make_client(ringcx_sandbox.url).leads().search(criteria)] == [7]

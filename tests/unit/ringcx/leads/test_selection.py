@@ -10,7 +10,7 @@ import pytest
 
 from airflow_provider_engagevoice.ringcx.criteria import ALL_KEYS, LeadSearchCriteria
 from airflow_provider_engagevoice.ringcx.exceptions import EngageVoiceError, InvalidCriteria
-from airflow_provider_engagevoice.ringcx.leads.selection import select
+from airflow_provider_engagevoice.ringcx.leads.selection import build_selection
 
 LISTS = {
     "campaignIds": [101],
@@ -70,8 +70,8 @@ def shown(value):
 
 
 def body(criteria, **options):
-    selection = select(criteria, **options)
-    assert selection.empty is None
+    selection = build_selection(criteria, **options)
+    assert selection.empty_reason is None
     return selection.body
 
 
@@ -104,7 +104,7 @@ def test_campaign_id_is_one_more_campaign_and_both_spellings_are_sent(written, s
 
 
 def test_the_guides_body_with_an_empty_campaign_ids_beside_campaign_id_works():
-    assert body({"campaignId": 5, "campaignIds": [], "leadStates": []}, data=()) == {
+    assert body({"campaignId": 5, "campaignIds": [], "leadStates": []}, runtime_keys=()) == {
         "campaignId": 5,
         "campaignIds": [5],
     }
@@ -157,8 +157,8 @@ def test_whole_numbers_are_taken_as_external_ids():
 )
 def test_text_that_python_reads_as_another_id_is_refused(text):
     # [1_000] would select lead 1000; an array printed without commas, ['1' '2'], lead 12.
-    with pytest.raises(InvalidCriteria, match="reads neither as JSON nor as a Python literal"):
-        select({"externIds": text})
+    with pytest.raises(InvalidCriteria, match="neither JSON nor a Python literal"):
+        build_selection({"externIds": text})
 
 
 @pytest.mark.parametrize(
@@ -201,13 +201,13 @@ def test_comparisons_may_come_as_text():
 def test_a_dataclass_is_the_dict_it_stands_for():
     criteria = LeadSearchCriteria(campaign_ids=[5], extern_ids=["A"], lead_timezones=["CST"])
     assert criteria == {"campaignIds": [5], "externIds": ["A"], "leadTimezones": ["CST"]}
-    assert body(criteria, data=())["leadTimezones"] == [{"name": "CST"}]
+    assert body(criteria, runtime_keys=())["leadTimezones"] == [{"name": "CST"}]
 
 
 def test_a_field_of_the_dataclass_set_later_counts_and_none_is_not_left_out():
     criteria = LeadSearchCriteria(campaign_ids=[5])
     criteria.extern_ids = None
-    assert select(criteria, data=()).empty == "externIds is empty"
+    assert build_selection(criteria, runtime_keys=()).empty_reason == "externIds is empty"
 
 
 def test_the_dataclass_knows_no_other_field():
@@ -226,31 +226,31 @@ def test_the_whole_criteria_may_be_another_mapping_or_its_text(shape):
 @pytest.mark.parametrize("blank", [*BLANKS, [], (), set(), {}, [None], ["", "None"], {}.keys(), iter(())])
 @pytest.mark.parametrize("key", LISTS)
 def test_a_list_that_data_left_empty_selects_nothing(key, blank):
-    assert select({"campaignId": 1, key: blank}, data={key}).empty == f"{key} is empty"
+    assert build_selection({"campaignId": 1, key: blank}, runtime_keys={key}).empty_reason == f"{key} is empty"
 
 
 @pytest.mark.parametrize("blank", [None, "", " ", "None", "null", "[]", "{}", "()", "set()", [], {}])
 @pytest.mark.parametrize("key", SINGLES)
 def test_a_single_value_that_data_left_empty_selects_nothing(key, blank):
-    assert select({"leadIds": [1], key: blank}, data={key}).empty == f"{key} is empty"
+    assert build_selection({"leadIds": [1], key: blank}, runtime_keys={key}).empty_reason == f"{key} is empty"
 
 
 @pytest.mark.parametrize("part", ["operator", "value"])
 def test_a_comparison_of_which_data_left_a_part_empty_selects_nothing(part):
     comparison = {"operator": "EQUALS", "value": 3, part: "None"}
-    assert select({"leadIds": [1], "leadPassesCriteria": comparison}).empty == "leadPassesCriteria is empty"
+    assert build_selection({"leadIds": [1], "leadPassesCriteria": comparison}).empty_reason == "leadPassesCriteria is empty"
 
 
 @pytest.mark.parametrize("blank", [[], (), None, "", "[]"])
 @pytest.mark.parametrize("key", IDENTITIES)
 def test_leads_named_by_hand_as_none_at_all_are_no_leads(key, blank):
-    assert select({"campaignIds": [1], key: blank}, data=()).empty == f"{key} is empty"
+    assert build_selection({"campaignIds": [1], key: blank}, runtime_keys=()).empty_reason == f"{key} is empty"
 
 
 @pytest.mark.parametrize("empty", [[], (), set()])
 @pytest.mark.parametrize("key", PURE_FILTERS)
 def test_an_empty_list_by_hand_means_any_for_a_filter(key, empty):
-    assert body({"campaignIds": [1], key: empty}, data=()) == {"campaignId": 1, "campaignIds": [1]}
+    assert body({"campaignIds": [1], key: empty}, runtime_keys=()) == {"campaignId": 1, "campaignIds": [1]}
 
 
 @pytest.mark.parametrize("blank", [None, "", "None", "[]", {}])
@@ -258,40 +258,40 @@ def test_an_empty_list_by_hand_means_any_for_a_filter(key, empty):
 def test_nothing_but_an_empty_list_means_any(key, blank):
     # As os.environ.get("STATES") or Variable.get(..., default_var=None) would leave it.
     with pytest.raises(InvalidCriteria, match=f"^{key} "):
-        select({"campaignIds": [1], key: blank}, data=())
+        build_selection({"campaignIds": [1], key: blank}, runtime_keys=())
 
 
 @pytest.mark.parametrize("blank", [None, "", "None", [], {}])
 @pytest.mark.parametrize("key", SINGLES)
 def test_a_single_value_by_hand_may_not_be_empty(key, blank):
     with pytest.raises(InvalidCriteria, match=f"^{key} is empty; leave it out to mean any"):
-        select({"leadIds": [1], key: blank}, data=())
+        build_selection({"leadIds": [1], key: blank}, runtime_keys=())
 
 
 def test_no_campaign_at_all_by_hand_is_refused():
     with pytest.raises(InvalidCriteria, match="campaignIds is empty"):
-        select({"campaignIds": [], "listIds": [7]}, data=())
+        build_selection({"campaignIds": [], "listIds": [7]}, runtime_keys=())
 
 
 @pytest.mark.parametrize("value", [["A-1", ""], ["A-1", None], "['A-1', '']"])
 def test_a_gap_in_a_list_by_hand_is_refused(value):
     with pytest.raises(InvalidCriteria, match=r"externIds\[1\] is empty"):
-        select({"externIds": value}, data=())
+        build_selection({"externIds": value}, runtime_keys=())
 
 
 @pytest.mark.parametrize("whole", [None, "", "None", "{}", {}, "null"])
 def test_criteria_that_are_empty_as_a_whole_select_nothing(whole):
     for account_wide in (False, True):
-        assert select(whole, account_wide=account_wide).empty == "the search criteria are empty"
+        assert build_selection(whole, account_wide=account_wide).empty_reason == "the search criteria are empty"
 
 
 def test_a_program_that_hands_over_an_empty_list_selects_nothing():
-    assert select({"campaignIds": [1], "leadStates": []}).empty == "leadStates is empty"
+    assert build_selection({"campaignIds": [1], "leadStates": []}).empty_reason == "leadStates is empty"
 
 
 def test_an_empty_criterion_does_not_hide_a_wrong_one():
     with pytest.raises(InvalidCriteria, match="REDAY"):
-        select({"leadIds": [], "leadStates": ["REDAY"]})
+        build_selection({"leadIds": [], "leadStates": ["REDAY"]})
 
 
 # What is refused
@@ -311,7 +311,7 @@ def test_an_empty_criterion_does_not_hide_a_wrong_one():
 )
 def test_an_unknown_key_is_named_and_the_nearest_one_too(key, hint):
     with pytest.raises(InvalidCriteria) as caught:
-        select({"campaignIds": [1], key: ["x"]}, data=())
+        build_selection({"campaignIds": [1], key: ["x"]}, runtime_keys=())
     assert repr(key) in str(caught.value)
     assert hint in str(caught.value)
 
@@ -319,12 +319,12 @@ def test_an_unknown_key_is_named_and_the_nearest_one_too(key, hint):
 @pytest.mark.parametrize("key", [None, 1, 10**6000, ("a",), b"externIds", 1.5], ids=shown)
 def test_a_key_that_is_no_text_is_refused(key):
     with pytest.raises(InvalidCriteria, match="must be text"):
-        select({"campaignIds": [1], key: ["x"]})
+        build_selection({"campaignIds": [1], key: ["x"]})
 
 
 def test_the_envelope_of_the_guide_is_named_when_it_is_passed_whole():
     with pytest.raises(InvalidCriteria, match="Pass the object inside campaignLeadSearchCriteria"):
-        select({"campaignLeadSearchCriteria": {"leadIds": [1]}})
+        build_selection({"campaignLeadSearchCriteria": {"leadIds": [1]}})
 
 
 WRONG = [
@@ -401,13 +401,13 @@ WRONG = [
 @pytest.mark.parametrize("data", [(), ALL_KEYS], ids=["by hand", "data"])
 def test_what_is_no_value_of_a_criterion_is_refused(key, value, data):
     with pytest.raises(InvalidCriteria, match=f"^{key}"):
-        select({"externIds": ["A-1"], key: value}, data=data)
+        build_selection({"externIds": ["A-1"], key: value}, runtime_keys=data)
 
 
 @pytest.mark.parametrize("whole", [[], [{"leadIds": [1]}], 5, "[1]", "leadIds=1", b"{}", object(), "1"])
 def test_criteria_that_are_no_dict_are_refused(whole):
     with pytest.raises(InvalidCriteria, match="search_criteria"):
-        select(whole)
+        build_selection(whole)
 
 
 @pytest.mark.parametrize(
@@ -421,8 +421,8 @@ def test_criteria_that_are_no_dict_are_refused(whole):
 )
 def test_criteria_that_touch_the_whole_sub_account_must_say_so(criteria):
     with pytest.raises(InvalidCriteria, match="account_wide=True"):
-        select(criteria, data=())
-    assert select(criteria, data=(), account_wide=True).empty is None
+        build_selection(criteria, runtime_keys=())
+    assert build_selection(criteria, runtime_keys=(), account_wide=True).empty_reason is None
 
 
 # Errors and texts about a selection
@@ -436,7 +436,7 @@ def test_criteria_that_touch_the_whole_sub_account_must_say_so(criteria):
 )
 def test_no_error_repeats_a_leads_data(key, secret):
     try:
-        selection = select({"leadIds": [1], key: secret})
+        selection = build_selection({"leadIds": [1], key: secret})
     except EngageVoiceError as error:
         assert "Quast" not in str(error)
         assert "0042424" not in str(error)
@@ -447,12 +447,12 @@ def test_no_error_repeats_a_leads_data(key, secret):
 
 def test_no_error_repeats_a_key_that_came_with_data():
     with pytest.raises(InvalidCriteria) as caught:
-        select({"+15550042424": "Grünwald-Quast"})
+        build_selection({"+15550042424": "Grünwald-Quast"})
     assert "0042424" not in str(caught.value)
 
 
 def test_a_selection_describes_itself_by_counts():
-    selection = select(
+    selection = build_selection(
         {"campaignId": 5, "externIds": ["A-1", "B-2"], "leadStates": ["READY"], "firstName": "Ada"}
     )
     assert selection.describe() == "campaigns [5], 2 externIds, leadStates READY, firstName"
@@ -463,12 +463,12 @@ def test_a_selection_describes_itself_by_counts():
 
 
 def test_narrowing_to_a_campaign_of_the_selection():
-    narrowed = select({"campaignIds": [5, 6], "leadStates": ["READY"]}).narrow_to_campaign(6)
+    narrowed = build_selection({"campaignIds": [5, 6], "leadStates": ["READY"]}).narrow_to_campaign(6)
     assert narrowed.body == {"campaignId": 6, "campaignIds": [6], "leadStates": ["READY"]}
 
 
 def test_narrowing_to_a_campaign_where_none_was_named():
-    assert select({"leadIds": [1]}).narrow_to_campaign(6).body == {
+    assert build_selection({"leadIds": [1]}).narrow_to_campaign(6).body == {
         "campaignId": 6,
         "campaignIds": [6],
         "leadIds": [1],
@@ -477,20 +477,20 @@ def test_narrowing_to_a_campaign_where_none_was_named():
 
 def test_narrowing_to_another_campaign_is_refused():
     with pytest.raises(InvalidCriteria, match="not from campaign 7"):
-        select({"campaignIds": [5, 6]}).narrow_to_campaign(7)
+        build_selection({"campaignIds": [5, 6]}).narrow_to_campaign(7)
 
 
 def test_nothing_stays_nothing_when_narrowed():
-    assert select({"leadIds": []}).narrow_to_campaign(7).empty
+    assert build_selection({"leadIds": []}).narrow_to_campaign(7).empty_reason
 
 
 def test_a_long_list_is_cut_and_every_other_criterion_is_in_every_part():
-    selection = select({"campaignIds": [5], "leadIds": [1, 2, 3, 4, 5], "leadStates": ["READY"]})
+    selection = build_selection({"campaignIds": [5], "leadIds": [1, 2, 3, 4, 5], "leadStates": ["READY"]})
     parts = [part.body for part in selection.chunks(2)]
     assert [part.pop("leadIds") for part in parts] == [[1, 2], [3, 4], [5]]
     assert parts == [{"campaignId": 5, "campaignIds": [5], "leadStates": ["READY"]}] * 3
 
 
 def test_a_short_list_is_not_cut():
-    selection = select({"leadIds": [1, 2]})
+    selection = build_selection({"leadIds": [1, 2]})
     assert [part.body for part in selection.chunks(2)] == [selection.body]

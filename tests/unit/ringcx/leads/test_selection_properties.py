@@ -22,14 +22,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_engagevoice.operators.leads import LeadActionOperator
-from airflow_provider_engagevoice.ringcx.criteria import ALL_KEYS, data_keys
+from airflow_provider_engagevoice.ringcx.criteria import ALL_KEYS, runtime_keys
 from airflow_provider_engagevoice.ringcx.exceptions import InvalidCriteria, InvalidParameter
 from airflow_provider_engagevoice.ringcx.leads.action_params import (
     email_addresses,
     read_params,
     validate_authored_params,
 )
-from airflow_provider_engagevoice.ringcx.leads.selection import select, validate_authored
+from airflow_provider_engagevoice.ringcx.leads.selection import build_selection, validate_authored
 from airflow_provider_engagevoice.ringcx.spec.lead_actions import ACTIONS
 from airflow_provider_engagevoice.templating import RedactedCriteria
 
@@ -208,11 +208,11 @@ def test_what_is_sent_selects_no_lead_that_was_not_meant(wanted, account_wide):
     narrow = account_wide or any(k in NARROWING and e.meaning is not ANY for k, e in wanted.items())
     fully_valid = all(entry.valid for entry in wanted.values()) and narrow
     try:
-        selection = select({k: e.value for k, e in wanted.items()}, data=data, account_wide=account_wide)
+        selection = build_selection({k: e.value for k, e in wanted.items()}, runtime_keys=data, account_wide=account_wide)
     except InvalidCriteria:
         assert not fully_valid
         return
-    if selection.empty:
+    if selection.empty_reason:
         assert not fully_valid
         assert selection.body == {}
         return
@@ -223,15 +223,15 @@ def test_what_is_sent_selects_no_lead_that_was_not_meant(wanted, account_wide):
         assert selected == leads_that_are_meant(wanted)
     json.dumps(selection.body, allow_nan=False)
     # What was selected once is the same selection when it is read again.
-    assert select(selection.body, data=(), account_wide=account_wide).body == selection.body
+    assert build_selection(selection.body, runtime_keys=(), account_wide=account_wide).body == selection.body
 
 
 @given(criteria(), st.sampled_from(CAMPAIGNS))
 def test_narrowing_never_adds_a_lead(wanted, campaign):
     with contextlib.suppress(InvalidCriteria):
-        selection = select({key: entry.value for key, entry in wanted.items()}, account_wide=True)
+        selection = build_selection({key: entry.value for key, entry in wanted.items()}, account_wide=True)
         narrowed = selection.narrow_to_campaign(campaign)
-        if not selection.empty:
+        if not selection.empty_reason:
             inside = {lead["id"] for lead in LEADS if lead["campaign"] == campaign}
             assert leads_that_ringcx_selects(narrowed.body) == inside & leads_that_ringcx_selects(
                 selection.body
@@ -249,7 +249,7 @@ def test_narrowing_never_adds_a_lead(wanted, campaign):
     st.integers(1, 5),
 )
 def test_parts_select_together_what_the_whole_does_and_no_lead_twice(lists, size):
-    selection = select(lists)
+    selection = build_selection(lists)
     parts = [leads_that_ringcx_selects(part.body) for part in selection.chunks(size)]
     assert sorted(lead for part in parts for lead in part) == sorted(
         leads_that_ringcx_selects(selection.body)
@@ -258,7 +258,7 @@ def test_parts_select_together_what_the_whole_does_and_no_lead_twice(lists, size
 
 @given(st.lists(VALUES["leadPhoneNumbers"], min_size=1, max_size=8), st.integers(1, 3))
 def test_parts_of_phone_numbers_select_together_what_the_whole_does(phones, size):
-    selection = select({"leadPhoneNumbers": phones})
+    selection = build_selection({"leadPhoneNumbers": phones})
     parts = [leads_that_ringcx_selects(part.body) for part in selection.chunks(size)]
     assert frozenset().union(*parts) == leads_that_ringcx_selects(selection.body)
 
@@ -306,9 +306,9 @@ def test_what_templates_deliver_selects_exactly_what_was_meant(native, drawn):
         task_id="act", lead_action="CANCEL_LEADS", search_criteria=text, account_wide=True
     )
     operator.render_template_fields(variables, ENVIRONMENTS[native])
-    selection = select(operator.search_criteria.value, data=data_keys(text), account_wide=True)
+    selection = build_selection(operator.search_criteria.value, runtime_keys=runtime_keys(text), account_wide=True)
     if any(entry.meaning is NO_LEAD for entry in meant.values()):
-        assert selection.empty
+        assert selection.empty_reason
     else:
         assert leads_that_ringcx_selects(selection.body) == leads_that_are_meant(meant)
 
@@ -380,7 +380,7 @@ def as_text(value):
 def test_nothing_but_its_own_errors_comes_out_of_reading_criteria(whole, data):
     keys = data.draw(st.sampled_from([frozenset(), ALL_KEYS, frozenset(["leadIds", "firstName"])]))
     try:
-        selection = select(whole, data=keys, account_wide=data.draw(st.booleans()))
+        selection = build_selection(whole, data=keys, account_wide=data.draw(st.booleans()))
     except InvalidCriteria as error:
         str(error).encode("utf-8", "surrogatepass")
     else:
@@ -432,7 +432,7 @@ def test_values_nested_without_end_are_refused(wrap):
     value = deep(100_000, wrap)
     for key in ALL_KEYS:
         with pytest.raises(InvalidCriteria, match=f"^{key}"):
-            select({key: value}, account_wide=True)
+            build_selection({key: value}, account_wide=True)
 
 
 @pytest.mark.parametrize(
@@ -441,7 +441,7 @@ def test_values_nested_without_end_are_refused(wrap):
 def test_text_nested_without_end_is_refused(text):
     for criteria_ in (text, {"leadIds": text}, {"leadPassesCriteria": text}):
         with pytest.raises(InvalidCriteria):
-            select(criteria_)
+            build_selection(criteria_)
     with pytest.raises(InvalidParameter):
         read_params(ACTIONS["MANUAL_LEADS"], text)
     with pytest.raises(InvalidParameter):
