@@ -1,4 +1,4 @@
-"""Griffe extension: shows Sphinx roles of docstrings, such as :class:`Name`, as code."""
+"""Griffe extension: shows the reStructuredText of docstrings, such as :class:`Name`, as Markdown."""
 
 from __future__ import annotations
 
@@ -8,19 +8,21 @@ from typing import Any
 import griffe
 
 _ROLE = re.compile(r":(?:\w+:)?\w+:`~?(?:[^`<]*<)?(?P<name>[\w.]+)>?`")
+#: The mark of a literal block, alone in its line or at the end of a sentence.
+_LITERAL = re.compile(r"^::\n|(?<=\w:):(?=\n\n +)", re.MULTILINE)
 
 
 class SphinxRoles(griffe.Extension):
-    """Replaces roles in the docstring of every object."""
+    """Replaces roles and marks of literal blocks in the docstring of every object."""
 
     def on_instance(self, *, obj: griffe.Object, **kwargs: Any) -> None:
-        """Replace the roles of one docstring.
+        """Replace them in one docstring.
 
         :param obj: the object that was loaded.
         :param kwargs: what Griffe adds.
         """
         if obj.docstring is not None:
-            obj.docstring.value = _ROLE.sub(_as_code, obj.docstring.value)
+            obj.docstring.value = _LITERAL.sub("", _ROLE.sub(_as_code, obj.docstring.value))
 
 
 def _as_code(role: re.Match[str]) -> str:
