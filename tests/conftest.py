@@ -1,7 +1,7 @@
-"""Gives each test process an Airflow of its own.
+"""Configuration of the test process: a separate AIRFLOW_HOME, hypothesis profiles and fixtures.
 
-What is set here must be set before Airflow is imported anywhere: Airflow reads its
-environment once, on import. Hence the top-level code.
+Airflow reads its environment once, on import. Therefore the environment is prepared at the top level of
+this module, before Airflow is imported.
 """
 
 import atexit
@@ -16,25 +16,26 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from airflow_provider_engagevoice.sandbox.settings import Settings
-from airflow_provider_engagevoice.sandbox.state.tokens import Family
+from airflow_provider_engagevoice.sandbox.state.tokens import TokenFamily
 
 ROOT_VARIABLE = "ENGAGEVOICE_TESTS_ROOT"
 
 
 def _remove(root: str, owner: int) -> None:
-    if os.getpid() == owner:  # and not a child that a test forked
+    if os.getpid() == owner:  # not a child process that a test forked
         shutil.rmtree(root, ignore_errors=True)
 
 
 def _prepare_environment() -> Path:
-    # Neither a connection nor a setting from outside may decide how a test ends, and
-    # tests talk to this machine only, so that no proxy stands between.
+    # Connections and settings of the caller must not affect the tests. Tests connect to this machine
+    # only, so no proxy is used.
     proxies = {"http_proxy", "https_proxy", "all_proxy"}
     for name in list(os.environ):
         if name.startswith(("AIRFLOW_", "_AIRFLOW_")) or name.lower() in proxies:
             del os.environ[name]
 
-    # One folder for the whole run: pytest-xdist's workers inherit its name. Whoever made it removes it.
+    # One folder for the whole run: pytest-xdist's workers inherit its name. The process that created the
+    # folder removes it.
     if ROOT_VARIABLE not in os.environ:
         root = tempfile.mkdtemp(prefix="engagevoice-tests-")
         os.environ[ROOT_VARIABLE] = root
@@ -47,7 +48,7 @@ def _prepare_environment() -> Path:
     os.environ["AIRFLOW__CORE__DAGS_FOLDER"] = str(dags)
     os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
     os.environ["AIRFLOW__CORE__UNIT_TEST_MODE"] = "False"
-    # Children of a test write bytecode as well: Airflow starts twice as fast with it.
+    # Let subprocesses of tests write bytecode: Airflow starts twice as fast with it.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     return home
 
@@ -56,7 +57,7 @@ AIRFLOW_HOME = _prepare_environment()
 
 pytest_plugins = ["tests.support.fixtures"]
 
-# The same examples on every run, so that a failure is the change's and not chance's.
+# The same examples in every run, so that a failure is caused by the change that is tested.
 settings.register_profile(
     "ci",
     derandomize=True,
@@ -64,25 +65,25 @@ settings.register_profile(
     max_examples=100,
     suppress_health_check=[HealthCheck.too_slow],
 )
-# More of them, and new ones each time: pytest --hypothesis-profile=search
+# More examples, different in each run: pytest --hypothesis-profile=search
 settings.register_profile("search", deadline=None, max_examples=2000)
 settings.load_profile("ci")
 
 
+_folder_numbers = itertools.count(1)
+
+
 @pytest.fixture(autouse=True)
 def shared_folder(airflow_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The folder where tasks share limits and tokens: one for each test, and none of the host's own."""
+    """A separate folder per test for the files of the host's store: rate limits, tokens and checkpoints."""
     from airflow_provider_engagevoice.ringcx.storage import file
 
-    folder = airflow_home / f"shared-{next(_NUMBERS)}"
+    folder = airflow_home / f"shared-{next(_folder_numbers)}"
     monkeypatch.setenv(file.FOLDER_VARIABLE, str(folder))
     monkeypatch.setattr("airflow_provider_engagevoice.ringcx.storage.registry._open", {})
     monkeypatch.setattr("airflow_provider_engagevoice.ringcx.auth.refresh._TOKEN_SLOTS", {})
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
-
-
-_NUMBERS = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
@@ -93,7 +94,7 @@ def airflow_home() -> Path:
 
 @pytest.fixture(scope="session")
 def airflow_db(airflow_home: Path) -> Path:
-    """An Airflow database (SQLite) of this test process, migrated once."""
+    """Airflow's metadata database (SQLite) of this test process, migrated once."""
     from airflow.utils.db import initdb
 
     initdb()
@@ -102,33 +103,36 @@ def airflow_db(airflow_home: Path) -> Path:
 
 @pytest.fixture
 def ringcx_settings() -> Settings:
-    """What the sandbox is like where a folder does not say otherwise: small, and strict."""
+    """Default settings of the sandbox: small, with strict reservations; test folders may override them."""
     return Settings(size=3000, strict_reservation=True)
 
 
 @pytest.fixture
 def issued_tokens(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Every token that a sandbox gives out from now on."""
-    known: list[str] = []
-    original = Family.issue
+    """All tokens that sandboxes issue during the test."""
+    tokens: list[str] = []
+    original = TokenFamily.issue
 
-    def issue(family: Family) -> str:
-        known.append(original(family))
-        return known[-1]
+    def issue(family: TokenFamily) -> str:
+        tokens.append(original(family))
+        return tokens[-1]
 
-    monkeypatch.setattr(Family, "issue", issue)
-    return known
+    monkeypatch.setattr(TokenFamily, "issue", issue)
+    return tokens
 
 
 @pytest.fixture
 def logged(capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> Callable[[], str]:
-    """Give all that tasks have logged so far: Airflow 3 logs to stdout, Airflow 2 by logging."""
-    # Airflow's migration of the database leaves the root logger at WARNING.
+    """Return a function that returns everything logged so far.
+
+    Tasks of Airflow 3 log to standard output, tasks of Airflow 2 to the logging module.
+    """
+    # Airflow's database migration sets the root logger's level to WARNING.
     caplog.set_level("INFO")
-    seen: list[str] = []
+    captured: list[str] = []
 
-    def text() -> str:
-        seen.extend(capfd.readouterr())
-        return "".join(seen) + caplog.text
+    def read() -> str:
+        captured.extend(capfd.readouterr())
+        return "".join(captured) + caplog.text
 
-    return text
+    return read

@@ -23,7 +23,7 @@ MOVE = {
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "_FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(http, "_INITIAL_BACKOFF", 0.001)
 
 
 def acts(sandbox: SandboxServer) -> int:
@@ -47,7 +47,7 @@ def test_a_copy_is_made_once_even_where_its_list_cannot_be_read_afterwards(ringc
     run = run_tasks(copy_leads)
     # The retry finds the copy noted as made, so that only its list is left to be looked up.
     assert run.states() == {"copy": "success"}
-    assert run.tries("copy") == 2
+    assert run.attempts("copy") == 2
     assert acts(ringcx_sandbox) == 1
     assert run.xcom("copy")["list_id"] is not None
 
@@ -159,7 +159,7 @@ def test_names_made_of_digits_and_whole_campaigns_are_understood(ringcx_sandbox,
     assert moved["list_id"] == more["list_id"] is not None
     listed = [lead for lead in ringcx_sandbox.leads("Summer Win-Back") if lead["listId"] == moved["list_id"]]
     assert len(listed) == moved["leads_updated"] + more["leads_updated"]
-    assert run.tries("no_campaign") == 1
+    assert run.attempts("no_campaign") == 1
     text = logged()
     assert "target_campaign must be a name or an id, not a list" in text
     assert "target_list must be a name or an id, not a dict" in text

@@ -45,12 +45,12 @@ def test_ids_come_from_files_and_never_show(ringcx_sandbox, logged, tmp_path: Pa
     assert [states[name] for name in ("path", "url", "beside")] == ["success"] * 3
     assert [states[name] for name in ("empty", "left_out")] == ["skipped"] * 2
     assert [states[name] for name in ("missing", "ids")] == ["failed"] * 2
-    assert run.tries("missing") == 1
+    assert run.attempts("missing") == 1
     assert run.xcom("beside")["leads_updated"] == 4
     assert run.xcom("beside")["ids_not_found"] == 1
     assert "A-secret,not_found" in (tmp_path / "beside.csv").read_text()
-    assert run.rendered("path")["source"] == str(tmp_path / "ids.csv")
-    assert run.rendered("ids")["source"] == "***"
+    assert run.rendered_fields("path")["source"] == str(tmp_path / "ids.csv")
+    assert run.rendered_fields("ids")["source"] == "***"
     assert "A-secret" not in logged()
 
 
@@ -81,7 +81,7 @@ def test_a_task_that_fails_in_the_middle_goes_on_there(ringcx_sandbox, logged):
     ringcx_sandbox.fault("status", operation="lead_count", at=[3, 4, 5, 6, 7, 8], status=503)
     run = run_tasks(rejected_once, ids=[lead["leadId"] for lead in rows], retries=2)
     assert run.states() == {"act": "success"}
-    assert run.tries("act") == 2
+    assert run.attempts("act") == 2
     now = {lead["leadId"]: lead["leadPasses"] for lead in ringcx_sandbox.leads()}
     assert [now[lead["leadId"]] - lead["leadPasses"] for lead in rows] == [1] * 8
     assert run.xcom("act")["leads_updated"] == 8

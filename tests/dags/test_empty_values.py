@@ -163,7 +163,7 @@ def test_exactly_the_leads_that_are_fed_change(world, native):
     assert {name: state for name, state in run.states().items() if state != "success"} == {}
     assert world.changed() == sorted(key for keys in leads.values() for key in keys)
     everything = [
-        json.dumps([run.rendered(name, index), run.xcom(name, index)])
+        json.dumps([run.rendered_fields(name, index), run.xcom(name, index)])
         for name, index in [(way, -1) for way in SINGLE_WAYS]
         + [(way, index) for way, number in MAPPED_WAYS.items() for index in range(number)]
     ]
@@ -340,7 +340,7 @@ def test_on_empty_decides_how_a_task_ends_that_has_nothing_to_do(world, native):
     run = run_tasks(the_three_ways_to_end, campaign=world.campaign, native=native)
     ends = {"skip": "skipped", "fail": "failed", "succeed": "success"}
     assert run.states() == {f"{kind}{end}": ends[end] for kind in ("", "move_", "mail_") for end in ends}
-    assert {run.tries(name) for name in run.states()} == {1}
+    assert {run.attempts(name) for name in run.states()} == {1}
     for name in ("succeed", "move_succeed", "mail_succeed"):
         result = run.xcom(name)
         assert result["account_id"] == "50810001"
@@ -481,7 +481,7 @@ def test_a_second_try_renders_anew_and_still_knows_what_was_written_by_hand(worl
     run = run_tasks(tasks_that_try_twice, campaign=world.campaign, leads=leads, native=native)
     states = run.states()
     assert states == {"data": "success", "by_hand": "success", "anew": "success", "emptied": "skipped"}
-    assert {run.tries(name) for name in ("by_hand", "anew", "emptied")} == {2}
+    assert {run.attempts(name) for name in ("by_hand", "anew", "emptied")} == {2}
     assert world.changed() == sorted([*leads["by_hand"], leads["anew"][1]])
 
 
@@ -560,7 +560,7 @@ def test_a_template_inside_data_is_never_run(world, native):
     assert {name: state for name, state in run.states().items() if state == "failed"} == {
         "account[0]": "failed"
     }
-    assert run.rendered("account", 0)["account_id"] == TEMPLATE_IN_DATA
+    assert run.rendered_fields("account", 0)["account_id"] == TEMPLATE_IN_DATA
     for name in ("arg", "template", "expand[0]", "kwargs[0]"):
         task_id, _, index = name.partition("[")
         assert run.xcom(task_id, int(index.rstrip("]") or -1) if index else -1)["leads_matched"] == 0

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
-from tests.support.dag_runs import in_dags_folder, run_file, run_tasks
+from tests.support.dag_runs import dag_file, run_dag_file, run_tasks
 
 pytestmark = pytest.mark.usefixtures("airflow_db")
 
@@ -21,8 +21,8 @@ def ids(leads: list[dict]) -> set[int]:
 
 
 def run_example(name: str, **params):
-    with in_dags_folder(f"{name}.py", (EXAMPLES / f"{name}.py").read_text()) as path:
-        return run_file(path, run_conf=params or None)
+    with dag_file(f"{name}.py", (EXAMPLES / f"{name}.py").read_text()) as path:
+        return run_dag_file(path, run_conf=params or None)
 
 
 def requests_to(sandbox: SandboxServer, ending: str) -> int:

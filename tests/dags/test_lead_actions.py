@@ -246,7 +246,7 @@ def test_what_templates_leave_wrong_fails_the_task_once_and_changes_nothing(
     assert states.pop("fine") == "success"
     assert states.pop("chosen") == "success"
     assert set(states.values()) == {"failed"}
-    assert {run.tries(name) for name in states} == {1}
+    assert {run.attempts(name) for name in states} == {1}
     text = logged()
     assert "CALLBACK_LEADS needs RESERVATION_AGENT_ID" in text
     assert "AGENT_RESERVATION needs RESERVATION_AGENT_ID" in text
@@ -271,7 +271,7 @@ def test_bounds_keep_leads_alive(ringcx_sandbox, logged):
     before = ringcx_sandbox.leads()
     run = run_tasks(bounded, campaign=ringcx_sandbox.campaign("Spring Renewals")["campaignId"])
     assert run.states() == {"too_many": "failed", "dry": "success", "none_match": "success"}
-    assert run.tries("too_many") == 1
+    assert run.attempts("too_many") == 1
     assert "more than max_leads=5; nothing was changed" in logged()
     assert run.xcom("dry")["leads_matched"] > 5
     assert run.xcom("dry")["leads_deleted"] == 0

@@ -80,6 +80,6 @@ def test_airflow_stores_and_logs_nobodys_data(airflow_db, ringcx_sandbox, logged
     assert states.pop("data") == "success"
     failed = {name for name, state in states.items() if state == "failed"}
     assert failed == {name for name in states if name.startswith("wrong")} | {"phones"}
-    stored = {name: json.dumps([run.rendered(name), run.xcom(name)], ensure_ascii=False) for name in states}
+    stored = {name: json.dumps([run.rendered_fields(name), run.xcom(name)], ensure_ascii=False) for name in states}
     assert {name: text for name, text in stored.items() if any(secret in text for secret in PEOPLE)} == {}
     assert [line for line in logged().splitlines() if any(secret in line for secret in PEOPLE)] == []

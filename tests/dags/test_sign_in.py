@@ -72,7 +72,7 @@ def test_wrong_credentials_fail_once_and_say_what_to_check(
     before = ringcx_sandbox.leads()
     run = run_tasks(pause, campaign=ringcx_sandbox.campaign("Spring Renewals")["campaignId"])
     assert run.states() == {"engagevoice_default": "failed"}
-    assert run.tries("engagevoice_default") == 1
+    assert run.attempts("engagevoice_default") == 1
     assert advice in logged()
     assert sum(request.status in (400, 401) for request in ringcx_sandbox.requests) == 1
     assert ringcx_sandbox.leads() == before
@@ -81,13 +81,13 @@ def test_wrong_credentials_fail_once_and_say_what_to_check(
 def test_a_service_that_is_away_is_tried_again_by_airflow(ringcx_sandbox, monkeypatch):
     from airflow_provider_engagevoice.ringcx.transport import http
 
-    monkeypatch.setattr(http, "_FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(http, "_INITIAL_BACKOFF", 0.001)
     campaign = ringcx_sandbox.campaign("Spring Renewals")["campaignId"]
     with raw_server(lambda number, request: None, listening=False) as away:
         set_connection(monkeypatch, {**ringcx_sandbox.connection_for("api_token"), "host": away.url})
         run = run_tasks(pause, campaign=campaign)
     assert run.states() == {"engagevoice_default": "failed"}
-    assert run.tries("engagevoice_default") == 4
+    assert run.attempts("engagevoice_default") == 4
 
 
 @pytest.mark.ringcx_sandbox(size=500)

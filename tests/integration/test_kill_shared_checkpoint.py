@@ -1,6 +1,6 @@
-"""A task's process is killed at every moment; the next try goes on with the progress that is shared.
+"""Kills of a task's process at every point; the next attempt resumes from the shared checkpoint.
 
-That is where tasks of Airflow before 3.3 keep it: in files of the host, or in Redis for all hosts.
+Tasks of Airflow before 3.3 keep it in a :class:`SharedCheckpointStore`: in files of the host, or in Redis.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from typing import Any
 import pytest
 
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
-from tests.support.attempts import Ended, Tries
+from tests.support.attempts import AttemptResult, AttemptRunner
 from tests.support.clients import PARAMS, count_action_requests, move_params
-from tests.support.processes import RedisServer, redis_server, until
+from tests.support.processes import RedisServer, redis_server, wait_for
 
 Rows = list[dict[str, Any]]
 
-CHUNKS, SIZE = 3, 2
-KILLED = Ended(killed=True)
-#: Nobody is there.
-AWAY = "redis://127.0.0.1:1/0"
+CHUNKS, CHUNK_SIZE = 3, 2
+KILLED = AttemptResult(killed=True)
+#: A port without a server.
+UNREACHABLE_REDIS = "redis://127.0.0.1:1/0"
 
 
 @pytest.fixture(scope="module")
-def tries() -> Iterator[Tries]:
-    tries = Tries()
-    yield tries
-    tries.close()
+def attempt_runner() -> Iterator[AttemptRunner]:
+    runner = AttemptRunner()
+    yield runner
+    runner.close()
 
 
 @dataclass
@@ -39,57 +39,58 @@ class Task:
     """A task, its leads, and the hosts that it runs on.
 
     :param kind: ``manual``, ``copy`` or ``move``.
-    :param store: where its connection shares limits and tokens.
-    :param folder: for the hosts' own files.
+    :param store: where its connection keeps rate limits, tokens and checkpoints.
+    :param folder: folder for the hosts' own files.
     """
 
-    tries: Tries
+    attempt_runner: AttemptRunner
     ringcx: SandboxServer
     leads: Rows
     folder: Path
     kind: str = "manual"
     store: str = "host"
     name: str = "dag task run"
-    hosts: Iterator[int] = field(default_factory=itertools.count)
-    begun: collections.Counter[str] = field(default_factory=collections.Counter)
+    other_hosts: Iterator[int] = field(default_factory=itertools.count)
+    attempts: collections.Counter[str] = field(default_factory=collections.Counter)
 
-    def run(self, retried: bool, host: str = "host", dies: str | None = None) -> Ended:
-        """Run the next try.
+    def run(self, is_retry: bool, host: str = "host", kill_at: str | None = None) -> AttemptResult:
+        """Run the next attempt.
 
-        :param retried: it follows an earlier one by itself; False for the first, and after a person's clear.
+        :param is_retry: Airflow retries the task. False for the first attempt, and for the first attempt
+            after a person cleared the task.
         :param host: name of the host.
-        :param dies: when its process is killed, as for ``MortalJournal``.
+        :param kill_at: when its process is killed, as for ``SelfKillingCheckpointStore``.
         :return: how it ended.
         """
         spring, summer = (self.ringcx.campaign(name) for name in ("Spring Renewals", "Summer Win-Back"))
         copy = "true" if self.kind == "copy" else "false"
         manual = self.kind == "manual"
-        self.begun[self.name] += 1
-        return self.tries.run(
+        self.attempts[self.name] += 1
+        return self.attempt_runner.run(
             url=self.ringcx.url,
             store=self.store,
             folder=str(self.folder / host),
             task=self.name,
-            number=self.begun[self.name],
-            retried=retried,
-            dies=dies,
+            attempt=self.attempts[self.name],
+            is_retry=is_retry,
+            kill_at=kill_at,
             action="MANUAL_LEADS" if manual else "MOVE_TO_CAMPAIGN",
             params=PARAMS["MANUAL_LEADS"] if manual else move_params(summer, copy=copy),
             criteria={"campaignIds": [spring["campaignId"]], "leadIds": self.ids},
-            chunk_size=SIZE,
+            chunk_size=CHUNK_SIZE,
         )
 
-    def retry(self, retried: bool = True) -> Ended:
-        """Run the next try where it is to go on: where all hosts share a Redis, on another one."""
-        host = "host" if self.store == "host" else f"host {next(self.hosts)}"
-        return self.run(retried, host)
+    def resume(self, is_retry: bool = True) -> AttemptResult:
+        """Run the next attempt on the same host, or on another host if the store is a Redis."""
+        host = "host" if self.store == "host" else f"host {next(self.other_hosts)}"
+        return self.run(is_retry, host)
 
     @property
     def ids(self) -> list[int]:
         return [lead["leadId"] for lead in self.leads]
 
-    def done(self) -> list[int]:
-        """Tell how often each lead was acted on."""
+    def times_applied(self) -> list[int]:
+        """Return how often the action was applied to each lead."""
         if self.kind == "manual":
             passes = {lead["leadId"]: lead["leadPasses"] for lead in self.ringcx.leads("Spring Renewals")}
             return [passes[lead["leadId"]] - lead["leadPasses"] for lead in self.leads]
@@ -98,222 +99,237 @@ class Task:
         arrived = collections.Counter(lead["externId"] for lead in moved)
         return [arrived[lead["externId"]] for lead in self.leads]
 
-    def count_action_requests(self) -> int:
-        """Tell how many requests to act have reached RingCX."""
+    def request_count(self) -> int:
+        """Return the number of lead action requests that RingCX has received."""
         return count_action_requests(self.ringcx)
 
 
+def assert_succeeded(result: AttemptResult) -> None:
+    assert (result.error, result.message) == ("", "")
+
+
+def assert_refused(result: AttemptResult) -> None:
+    """Check that the attempt sent nothing because its checkpoint may be lost."""
+    assert result.error == "OutcomeUnknown"
+    assert f"a previous attempt may have completed some of the {CHUNKS} chunks" in result.message
+
+
 @pytest.fixture
-def task(ringcx: SandboxServer, ready_leads: Rows, tries: Tries, tmp_path: Path) -> Task:
-    return Task(tries, ringcx, ready_leads[: CHUNKS * SIZE], tmp_path)
+def task(ringcx: SandboxServer, ready_leads: Rows, attempt_runner: AttemptRunner, tmp_path: Path) -> Task:
+    return Task(attempt_runner, ringcx, ready_leads[: CHUNKS * CHUNK_SIZE], tmp_path)
 
 
 KINDS = ["copy", "manual", "move"]
-#: Nothing is under way: each request before it has its outcome, none after it is begun.
-BETWEEN = [
+#: Kill points at which no chunk is in flight: all chunks before have an outcome, none after was sent.
+BETWEEN_CHUNKS = [
     *((kind, f"after done {n}") for kind in KINDS for n in range(CHUNKS)),
-    # A boundary from its other side: leads are counted, the list of the copy is found.
-    ("copy", "before begun 2"),
+    # Before the second chunk and at the end, where leads are counted and the list of the copy is looked up.
+    ("copy", "before in_flight 2"),
     ("copy", "before finished"),
     ("copy", "after finished"),
 ]
-#: What became of the request, and its number.
-INSIDE = [(fate, n + 1) for fate in ("applied", "lost") for n in range(CHUNKS)]
+#: Whether the request was applied or lost, and the number of the chunk.
+IN_FLIGHT = [(outcome, n + 1) for outcome in ("applied", "lost") for n in range(CHUNKS)]
 
 
-@pytest.mark.parametrize(("kind", "moment"), sorted(BETWEEN))
-def test_killed_between_two_requests(task: Task, store: str, kind: str, moment: str) -> None:
+@pytest.mark.parametrize(("kind", "kill_at"), sorted(BETWEEN_CHUNKS))
+def test_retry_after_kill_between_chunks_resumes(task: Task, store: str, kind: str, kill_at: str) -> None:
     task.kind, task.store = kind, store
-    assert task.run(retried=False, dies=moment) == KILLED
-    ended = task.retry()
-    assert (ended.error, ended.text) == ("", "")
-    assert task.done() == [1] * CHUNKS * SIZE
-    assert task.acted() == ended.summary["requests"] == CHUNKS
-    assert ended.summary["leads_matched"] == ended.summary["leads_updated"] == CHUNKS * SIZE
+    assert task.run(is_retry=False, kill_at=kill_at) == KILLED
+    result = task.resume()
+    assert_succeeded(result)
+    assert task.times_applied() == [1] * CHUNKS * CHUNK_SIZE
+    assert task.request_count() == result.summary["requests"] == CHUNKS
+    assert result.summary["leads_matched"] == result.summary["leads_updated"] == CHUNKS * CHUNK_SIZE
 
 
-def kill_inside(task: Task, number: int, fate: str) -> None:
-    """Run a first try that is killed when RingCX has its request of this number."""
-    task.ringcx.fault("meanwhile", operation="lead_action", at=[number], work=task.tries.kill)
-    if fate == "lost":
+def kill_in_flight(task: Task, number: int, outcome: str) -> None:
+    """Run a first attempt that is killed when RingCX has received the chunk with this number."""
+    task.ringcx.fault("meanwhile", operation="lead_action", at=[number], work=task.attempt_runner.kill)
+    if outcome == "lost":
         task.ringcx.fault("drop", operation="lead_action", at=[number])
-    assert task.run(retried=False) == KILLED
-    # RingCX works on after the process has ended.
-    until(lambda: task.acted() == number)
+    assert task.run(is_retry=False) == KILLED
+    # RingCX completes the request after the process was killed.
+    wait_for(lambda: task.request_count() == number)
 
 
 @pytest.mark.parametrize("kind", ["copy", "manual"])
-@pytest.mark.parametrize(("fate", "number"), INSIDE)
-def test_killed_inside_a_request_that_must_not_be_repeated(
-    task: Task, store: str, kind: str, fate: str, number: int
+@pytest.mark.parametrize(("outcome", "number"), IN_FLIGHT)
+def test_retry_after_kill_in_flight_reports_unknown_outcome(
+    task: Task, store: str, kind: str, outcome: str, number: int
 ) -> None:
-    """Nobody knows what it did: the next try says so, and the one after a person's clear leaves it out."""
+    """For actions that are not retry-safe; the attempt after a person cleared the task skips the chunk."""
     task.kind, task.store = kind, store
-    kill_inside(task, number, fate)
-    told = task.retry()
-    assert told.error == "OutcomeUnknown"
-    assert f"broken off in request {number} of {CHUNKS}" in told.text
-    assert task.acted() == number
-    ended = task.retry(retried=False)
-    assert (ended.error, ended.text) == ("", "")
-    each = [int(n != number or fate == "applied") for n in range(1, CHUNKS + 1)]
-    assert task.done() == [times for times in each for _ in range(SIZE)]
-    assert task.acted() == ended.summary["requests"] == CHUNKS
-    assert ended.summary["leads_matched"] == CHUNKS * SIZE
-    assert ended.summary["leads_updated"] == (CHUNKS - 1) * SIZE
+    kill_in_flight(task, number, outcome)
+    reported = task.resume()
+    assert reported.error == "OutcomeUnknown"
+    assert f"interrupted in chunk {number} of {CHUNKS}" in reported.message
+    assert task.request_count() == number
+    result = task.resume(is_retry=False)
+    assert_succeeded(result)
+    applied = [int(n != number or outcome == "applied") for n in range(1, CHUNKS + 1)]
+    assert task.times_applied() == [times for times in applied for _ in range(CHUNK_SIZE)]
+    assert task.request_count() == result.summary["requests"] == CHUNKS
+    assert result.summary["leads_matched"] == CHUNKS * CHUNK_SIZE
+    assert result.summary["leads_updated"] == (CHUNKS - 1) * CHUNK_SIZE
 
 
-@pytest.mark.parametrize(("fate", "number"), INSIDE)
-def test_killed_inside_a_move_out_of_a_campaign(task: Task, store: str, fate: str, number: int) -> None:
-    """What it did is looked up, and nobody is asked."""
+@pytest.mark.parametrize(("outcome", "number"), IN_FLIGHT)
+def test_retry_after_kill_in_flight_reconciles_move(
+    task: Task, store: str, outcome: str, number: int
+) -> None:
+    """The outcome of a move out of a campaign is looked up, so that the retry succeeds."""
     task.kind, task.store = "move", store
-    kill_inside(task, number, fate)
-    ended = task.retry()
-    assert (ended.error, ended.text) == ("", "")
-    assert task.done() == [1] * CHUNKS * SIZE
-    assert task.acted() == CHUNKS + (fate == "lost")
-    # A move into a list that is there is simply repeated: leads that are gone from their campaign by then are
-    # in no count.
-    uncounted = SIZE * (fate == "applied" and number > 1)
-    assert ended.summary["leads_matched"] == ended.summary["leads_updated"] == CHUNKS * SIZE - uncounted
+    kill_in_flight(task, number, outcome)
+    result = task.resume()
+    assert_succeeded(result)
+    assert task.times_applied() == [1] * CHUNKS * CHUNK_SIZE
+    assert task.request_count() == CHUNKS + (outcome == "lost")
+    # A move into an existing list is retried without reconciliation; leads that have left their campaign by
+    # then are not counted.
+    uncounted = CHUNK_SIZE * (outcome == "applied" and number > 1)
+    expected = CHUNKS * CHUNK_SIZE - uncounted
+    assert result.summary["leads_matched"] == result.summary["leads_updated"] == expected
 
 
-def test_another_task_does_not_see_the_progress(task: Task, store: str) -> None:
+def test_checkpoint_of_another_task_is_not_used(task: Task, store: str) -> None:
     task.store = store
     other = replace(task, name="dag another_task run")
-    assert task.run(retried=False, dies="after done 1") == KILLED
-    refused = other.retry()
-    assert (refused.error, task.acted()) == ("OutcomeUnknown", 1)
-    assert other.retry(retried=False).summary["requests"] == CHUNKS
-    assert task.retry().summary["requests"] == CHUNKS
-    assert task.done() == [2] * CHUNKS * SIZE
-    assert task.acted() == 2 * CHUNKS
+    assert task.run(is_retry=False, kill_at="after done 1") == KILLED
+    refused = other.resume()
+    assert (refused.error, task.request_count()) == ("OutcomeUnknown", 1)
+    assert other.resume(is_retry=False).summary["requests"] == CHUNKS
+    assert task.resume().summary["requests"] == CHUNKS
+    assert task.times_applied() == [2] * CHUNKS * CHUNK_SIZE
+    assert task.request_count() == 2 * CHUNKS
 
 
 @pytest.fixture
-def leaving() -> Iterator[RedisServer]:
+def stoppable_redis() -> Iterator[RedisServer]:
     """A Redis server for a test that stops it."""
     with redis_server() as server:
         yield server
 
 
-def stop_in_action(task: Task, redis: RedisServer) -> Ended:
+def stop_in_flight(task: Task, redis: RedisServer) -> AttemptResult:
     task.ringcx.fault("meanwhile", operation="lead_action", at=[2], work=redis.stop)
-    return task.run(retried=False)
+    return task.run(is_retry=False)
 
 
-def stop_before_action(task: Task, redis: RedisServer) -> Ended:
+def stop_before_first_chunk(task: Task, redis: RedisServer) -> AttemptResult:
     task.ringcx.fault("meanwhile", operation="lead_count", at=[1], work=redis.stop)
-    return task.run(retried=False)
+    return task.run(is_retry=False)
 
 
-def stop_between_tries(task: Task, redis: RedisServer) -> Ended:
-    ended = task.run(retried=False, dies="after done 2")
+def stop_between_attempts(task: Task, redis: RedisServer) -> AttemptResult:
+    result = task.run(is_retry=False, kill_at="after done 2")
     redis.stop()
-    return ended
+    return result
 
 
-#: When Redis goes away, and how many requests are done by then.
-LEAVINGS = {
-    "before-the-first-request": (stop_before_action, 0),
-    "between-two-tries": (stop_between_tries, 2),
-    "inside-a-request": (stop_in_action, 2),
+#: When Redis stops, and the number of chunks that were sent by then.
+REDIS_STOPS = {
+    "before-first-chunk": (stop_before_first_chunk, 0),
+    "between-attempts": (stop_between_attempts, 2),
+    "in-flight": (stop_in_flight, 2),
 }
 
 
-def leave(task: Task, redis: RedisServer, case: str) -> int:
-    """Run a first try, and let Redis go away; give how many requests are done."""
+def run_until_redis_stops(task: Task, redis: RedisServer, case: str) -> int:
+    """Run a first attempt and stop Redis; return the number of chunks that were sent."""
     task.store = redis.url
-    run, done = LEAVINGS[case]
-    ended = run(task, redis)
-    if not ended.killed:
-        assert ended.error == "ServiceUnavailable"
-        assert "progress cannot be written to Redis any more" in ended.text
-    assert task.acted() == done
-    return done
+    run_and_stop, sent = REDIS_STOPS[case]
+    result = run_and_stop(task, redis)
+    if not result.killed:
+        assert result.error == "ServiceUnavailable"
+        assert "Cannot save the checkpoint in Redis" in result.message
+    assert task.request_count() == sent
+    return sent
 
 
-@pytest.mark.parametrize("case", sorted(LEAVINGS))
-def test_where_redis_goes_away_the_files_of_the_host_serve(
-    task: Task, leaving: RedisServer, case: str
+@pytest.mark.parametrize("case", sorted(REDIS_STOPS))
+def test_retry_on_same_host_without_redis_resumes_from_files(
+    task: Task, stoppable_redis: RedisServer, case: str
 ) -> None:
-    leave(task, leaving, case)
-    ended = task.run(retried=True)
-    assert (ended.error, ended.text) == ("", "")
-    assert task.done() == [1] * CHUNKS * SIZE
-    assert task.acted() == CHUNKS
-    assert ended.summary["leads_updated"] == CHUNKS * SIZE
+    run_until_redis_stops(task, stoppable_redis, case)
+    result = task.run(is_retry=True)
+    assert_succeeded(result)
+    assert task.times_applied() == [1] * CHUNKS * CHUNK_SIZE
+    assert task.request_count() == CHUNKS
+    assert result.summary["leads_updated"] == CHUNKS * CHUNK_SIZE
 
 
-@pytest.mark.parametrize("case", sorted(LEAVINGS))
-def test_where_redis_goes_away_another_host_refuses_to_guess(
-    task: Task, leaving: RedisServer, case: str
+@pytest.mark.parametrize("case", sorted(REDIS_STOPS))
+def test_retry_on_other_host_without_redis_is_refused(
+    task: Task, stoppable_redis: RedisServer, case: str
 ) -> None:
-    done = leave(task, leaving, case)
-    ended = task.run(retried=True, host="another host")
-    assert ended.error == "OutcomeUnknown"
-    assert f"some or all of the {CHUNKS} requests" in ended.text
-    assert task.acted() == done
+    sent = run_until_redis_stops(task, stoppable_redis, case)
+    assert_refused(task.run(is_retry=True, host="other host"))
+    assert task.request_count() == sent
 
 
-def test_files_of_the_host_that_know_more_than_redis_are_believed(task: Task, leaving: RedisServer) -> None:
-    """Redis has what it had when the host lost sight of it."""
-    task.store = leaving.url
-    assert task.run(retried=False, dies="after done 1") == KILLED
-    away = replace(task, store=AWAY)
-    assert away.run(retried=True, dies="after done 2") == KILLED
-    assert task.run(retried=True).summary["requests"] == CHUNKS
-    assert task.done() == [1] * CHUNKS * SIZE
+def test_newer_checkpoint_in_files_wins_over_redis(task: Task, stoppable_redis: RedisServer) -> None:
+    """Redis has the checkpoint from before the host lost its connection to Redis."""
+    task.store = stoppable_redis.url
+    assert task.run(is_retry=False, kill_at="after done 1") == KILLED
+    without_redis = replace(task, store=UNREACHABLE_REDIS)
+    assert without_redis.run(is_retry=True, kill_at="after done 2") == KILLED
+    assert task.run(is_retry=True).summary["requests"] == CHUNKS
+    assert task.times_applied() == [1] * CHUNKS * CHUNK_SIZE
 
 
-class TestWhatAnOlderTryNoted:
-    """Another try has been at work since: nobody here knows what that one did."""
+class TestStaleCheckpoint:
+    """The newest checkpoint is from an attempt before the previous one, whose progress is unknown."""
 
-    def refused(self, task: Task, host: str = "host") -> None:
-        ended = task.run(retried=True, host=host)
-        assert ended.error == "OutcomeUnknown"
-        assert f"some or all of the {CHUNKS} requests" in ended.text
-        assert max(task.done()) == 1
+    def assert_retry_is_refused(self, task: Task, host: str = "host") -> None:
+        assert_refused(task.run(is_retry=True, host=host))
+        assert max(task.times_applied()) == 1
 
-    def test_where_redis_was_away_for_one_try(self, task: Task, leaving: RedisServer) -> None:
-        task.store = leaving.url
-        assert task.run(retried=False, dies="after done 1") == KILLED
-        assert replace(task, store=AWAY).run(retried=True, dies="after done 2") == KILLED
-        self.refused(task, host="another host")
-
-    @pytest.mark.parametrize("what", ["restarted-empty", "stopped"])
-    def test_where_another_host_went_on_and_redis_is_gone_since(
-        self, task: Task, leaving: RedisServer, what: str
+    def test_retry_after_attempt_without_redis_is_refused(
+        self, task: Task, stoppable_redis: RedisServer
     ) -> None:
-        task.store = leaving.url
-        assert task.run(retried=False, dies="after done 1") == KILLED
-        assert task.run(retried=True, host="another host", dies="after done 2") == KILLED
-        leaving.stop()
-        if what == "restarted-empty":
-            leaving.start()
-        self.refused(task)
+        task.store = stoppable_redis.url
+        assert task.run(is_retry=False, kill_at="after done 1") == KILLED
+        without_redis = replace(task, store=UNREACHABLE_REDIS)
+        assert without_redis.run(is_retry=True, kill_at="after done 2") == KILLED
+        self.assert_retry_is_refused(task, host="other host")
 
-    def test_where_a_person_had_it_start_over_on_another_host(self, task: Task) -> None:
-        assert task.run(retried=False, dies="after done 1") == KILLED
-        assert task.run(retried=True, host="another host").error == "OutcomeUnknown"
-        assert task.run(retried=False, host="another host", dies="after done 2") == KILLED
-        assert task.run(retried=True).error == "OutcomeUnknown"
-        # Once more by that person's wish, and not again.
-        assert task.done() == [2, 2, 1, 1, 0, 0]
+    @pytest.mark.parametrize("redis_state", ["restarted-empty", "stopped"])
+    def test_retry_after_redis_lost_newer_checkpoint_is_refused(
+        self, task: Task, stoppable_redis: RedisServer, redis_state: str
+    ) -> None:
+        task.store = stoppable_redis.url
+        assert task.run(is_retry=False, kill_at="after done 1") == KILLED
+        assert task.run(is_retry=True, host="other host", kill_at="after done 2") == KILLED
+        stoppable_redis.stop()
+        if redis_state == "restarted-empty":
+            stoppable_redis.start()
+        self.assert_retry_is_refused(task)
 
-    def test_a_try_that_only_failed_to_sign_in_leaves_no_gap(self, task: Task) -> None:
-        assert task.run(retried=False, dies="after done 1") == KILLED
+    def test_retry_after_restart_on_other_host_is_refused(self, task: Task) -> None:
+        """A person cleared the task, and the action started from the beginning on another host."""
+        assert task.run(is_retry=False, kill_at="after done 1") == KILLED
+        assert task.run(is_retry=True, host="other host").error == "OutcomeUnknown"
+        assert task.run(is_retry=False, host="other host", kill_at="after done 2") == KILLED
+        assert task.run(is_retry=True).error == "OutcomeUnknown"
+        # The first chunk was applied again because the task was cleared; the retry applied nothing.
+        assert task.times_applied() == [2, 2, 1, 1, 0, 0]
+
+    def test_retry_after_failed_sign_in_resumes(self, task: Task) -> None:
+        """An attempt that failed before its first chunk does not make the checkpoint stale."""
+        assert task.run(is_retry=False, kill_at="after done 1") == KILLED
         task.ringcx.fault("status", status=403, operation="lead_count", times=1)
-        assert task.run(retried=True).error
-        assert task.run(retried=True).summary["requests"] == CHUNKS
-        assert task.done() == [1] * CHUNKS * SIZE
+        assert task.run(is_retry=True).error
+        assert task.run(is_retry=True).summary["requests"] == CHUNKS
+        assert task.times_applied() == [1] * CHUNKS * CHUNK_SIZE
 
 
-def test_who_was_killed_before_it_could_tell_has_told_nobody(task: Task, store: str) -> None:
+def test_retry_after_kill_before_reporting_reports_again(task: Task, store: str) -> None:
+    """The process was killed after it saved ``outcome_reported``, but before it raised the error."""
     task.store = store
-    kill_inside(task, 2, "lost")
-    assert task.run(retried=True, dies="after told 2") == KILLED
-    assert task.retry().error == "OutcomeUnknown"
-    ended = task.retry(retried=False)
-    assert task.done() == [1, 1, 0, 0, 1, 1]
-    assert ended.summary["requests"] == CHUNKS
+    kill_in_flight(task, 2, "lost")
+    assert task.run(is_retry=True, kill_at="after outcome_reported 2") == KILLED
+    assert task.resume().error == "OutcomeUnknown"
+    result = task.resume(is_retry=False)
+    assert task.times_applied() == [1, 1, 0, 0, 1, 1]
+    assert result.summary["requests"] == CHUNKS

@@ -1,7 +1,7 @@
-"""Tries of tasks that keep their progress in a :class:`SharedCheckpointStore`, in processes that are really killed.
+"""Task attempts with checkpoints in a :class:`SharedCheckpointStore`, in processes that can be killed.
 
-``python -m tests.support.attempts`` loads all modules, then forks a process for each try that it is told of on
-standard input. It needs no Airflow.
+``python -m tests.support.attempts`` imports all modules, then forks a process for each attempt specification
+that it reads from standard input. It does not need a running Airflow.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ from tests.support.processes import ROOT
 
 
 @dataclass(frozen=True)
-class Ended:
-    """How a try ended.
+class AttemptResult:
+    """How an attempt ended.
 
     :param killed: its process was killed.
-    :param error: the name of what it raised; empty where it did all.
-    :param text: what the error says.
-    :param summary: what was done, where it did all.
+    :param error: class name of the error; empty if the attempt succeeded.
+    :param message: message of the error.
+    :param summary: result of the action if the attempt succeeded.
     """
 
     killed: bool = False
     error: str = ""
-    text: str = ""
+    message: str = ""
     summary: dict[str, Any] = field(default_factory=dict)
 
 
-class Tries:
-    """Runs one try at a time."""
+class AttemptRunner:
+    """Runs one attempt at a time in a forked process."""
 
     def __init__(self) -> None:
         self._server = subprocess.Popen(
@@ -56,112 +56,116 @@ class Tries:
         )
         self._pids: queue.Queue[int] = queue.Queue()
 
-    def run(self, **order: Any) -> Ended:
-        """Run a try to its end.
+    def run(self, **spec: Any) -> AttemptResult:
+        """Run an attempt until it ends.
 
-        :param order: what :func:`execute` is told.
+        :param spec: as for :func:`run_attempt`.
         :return: how it ended.
         """
         assert self._server.stdin is not None
         self._pids = queue.Queue()
-        self._server.stdin.write(json.dumps(order) + "\n")
+        self._server.stdin.write(json.dumps(spec) + "\n")
         self._server.stdin.flush()
-        self._pids.put(self._answer()["pid"])
-        return Ended(**self._answer())
+        self._pids.put(self._read_message()["pid"])
+        return AttemptResult(**self._read_message())
 
     def kill(self) -> None:
-        """Kill the try that is running; from another thread."""
+        """Kill the running attempt; called from another thread."""
         os.kill(self._pids.get(timeout=20), signal.SIGKILL)
 
     def close(self) -> None:
         self._server.communicate(timeout=20)
 
-    def _answer(self) -> Any:
+    def _read_message(self) -> Any:
         assert self._server.stdout is not None
         line = self._server.stdout.readline()
-        assert line, "the processes of tries have ended"
+        assert line, "the server process of the attempts has exited"
         return json.loads(line)
 
 
-class MortalJournal(SharedCheckpointStore):
-    """A journal that kills its process just before, or just after, something is noted.
+class SelfKillingCheckpointStore(SharedCheckpointStore):
+    """A checkpoint store that kills its own process before or after it saves a certain checkpoint.
 
-    :param order: as for :func:`execute`; ``dies`` is ``before`` or ``after``, and what is noted, as in
-        :func:`_what`; None for never.
+    :param store: the shared store.
+    :param spec: as for :func:`run_attempt`. Its ``kill_at`` is ``before`` or ``after``, followed by an event
+        of :func:`_event`; None for never.
     """
 
-    def __init__(self, store: StateStore, order: dict[str, Any]) -> None:
-        super().__init__(store, order["task"], order["number"], order["retried"])
-        self._dies = order["dies"]
+    def __init__(self, store: StateStore, spec: dict[str, Any]) -> None:
+        super().__init__(store, spec["task"], spec["attempt"], spec["is_retry"])
+        self._kill_at = spec["kill_at"]
 
-    def write(self, record: Mapping[str, Any]) -> None:
-        self._die(f"before {_what(record)}")
-        super().write(record)
-        self._die(f"after {_what(record)}")
+    def save(self, checkpoint: Mapping[str, Any]) -> None:
+        self._kill_if_due(f"before {_event(checkpoint)}")
+        super().save(checkpoint)
+        self._kill_if_due(f"after {_event(checkpoint)}")
 
-    def _die(self, moment: str) -> None:
-        if moment == self._dies:
+    def _kill_if_due(self, point: str) -> None:
+        if point == self._kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _what(record: Mapping[str, Any]) -> str:
-    """Say what a record notes: ``begun 2`` and ``done 2`` around the second request, ``finished`` at last.
+def _event(checkpoint: Mapping[str, Any]) -> str:
+    """Return what a checkpoint records, with the number of the chunk from 1.
 
-    ``told 2`` is noted where nobody knows what the second one did.
+    :return: ``in_flight 2`` before the second chunk is sent, ``done 2`` once it has an outcome,
+        ``outcome_reported 2`` before ``OutcomeUnknown`` is raised for it, ``finished`` at the end.
     """
-    if record.get("finished"):
+    if checkpoint.get("finished"):
         return "finished"
-    if (begun := record.get("begun")) is not None:
-        return f"{'told' if record['told'] else 'begun'} {begun + 1}"
-    return f"done {record.get('next', 0)}"
+    if (in_flight := checkpoint.get("in_flight")) is not None:
+        return f"{'outcome_reported' if checkpoint['outcome_reported'] else 'in_flight'} {in_flight + 1}"
+    return f"done {checkpoint.get('next', 0)}"
 
 
-def execute(order: dict[str, Any]) -> Ended:
-    """Do an action as an operator does; give how it ended.
+def run_attempt(spec: dict[str, Any]) -> AttemptResult:
+    """Perform an action as an operator does.
 
-    :param order: ``url`` of RingCX, ``store``, ``folder`` of the host's own files, ``task``, ``number`` of
-        the try, ``retried``, ``action``, ``criteria``, ``params``, ``chunk_size``, and ``dies`` as for
-        :class:`MortalJournal`.
+    :param spec: ``url`` of RingCX, ``store``, ``folder`` of the host's own files, ``task``, ``attempt`` (its
+        number), ``is_retry``, ``action``, ``criteria``, ``params``, ``chunk_size``, and ``kill_at`` as for
+        :class:`SelfKillingCheckpointStore`.
+    :return: how it ended.
     """
-    os.environ[FOLDER_VARIABLE] = order["folder"]
-    client = workers.make_client({**order, "method": "api_token"})
-    journal = MortalJournal(client.authenticator.store, order)
-    selection = Selection(order["criteria"])
-    act = BulkAction.of(order["action"], selection, order["params"], chunk_size=order["chunk_size"])
+    os.environ[FOLDER_VARIABLE] = spec["folder"]
+    client = workers.make_client({**spec, "method": "api_token"})
+    checkpoint_store = SelfKillingCheckpointStore(client.authenticator.store, spec)
+    selection = Selection(spec["criteria"])
+    action = BulkAction.create(spec["action"], selection, spec["params"], chunk_size=spec["chunk_size"])
     try:
-        journal.open()
-        return Ended(summary=dict(client.lead_actions().execute(act, journal)))
+        checkpoint_store.mark_started()
+        return AttemptResult(summary=dict(client.lead_actions().execute(action, checkpoint_store)))
     except EngageVoiceError as error:
-        return Ended(error=type(error).__name__, text=str(error))
+        return AttemptResult(error=type(error).__name__, message=str(error))
 
 
-def _in_child(order: dict[str, Any], result: int) -> None:
+def _run_in_child(spec: dict[str, Any], result_descriptor: int) -> None:
     try:
-        ended = execute(order)
+        result = run_attempt(spec)
     except BaseException:
-        ended = Ended(error="unexpected", text=traceback.format_exc())
-    os.write(result, json.dumps(vars(ended)).encode())
+        result = AttemptResult(error="unexpected", message=traceback.format_exc())
+    os.write(result_descriptor, json.dumps(vars(result)).encode())
     os._exit(0)
 
 
 def main() -> None:
+    """Serve attempts until standard input ends: write the pid of each attempt, then its result."""
     import redis  # noqa: F401
 
     channel = os.fdopen(os.dup(1), "w", buffering=1)
-    # Airflow, of which a constant is used, may log to standard output.
+    # Airflow, from which a constant is imported, may log to standard output.
     os.dup2(2, 1)
     for line in sys.stdin:
         read, write = os.pipe()
         pid = os.fork()
         if not pid:
-            _in_child(json.loads(line), write)
+            _run_in_child(json.loads(line), write)
         os.close(write)
         channel.write(json.dumps({"pid": pid}) + "\n")
         _, status = os.waitpid(pid, 0)
-        with os.fdopen(read) as said:
+        with os.fdopen(read) as result:
             killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
-            channel.write((said.read() or json.dumps({"killed": killed})) + "\n")
-    # Without what Airflow does at the end of a process.
+            channel.write((result.read() or json.dumps({"killed": killed})) + "\n")
+    # Skips Airflow's exit handlers.
     os._exit(0)
 
 

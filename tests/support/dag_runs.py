@@ -1,4 +1,4 @@
-"""Runs DAGs in real Airflow: as a user's file in the DAGs folder, by Airflow's own `dag.test()`."""
+"""DAG runs in real Airflow: a DAG file in the DAGs folder, run by ``dag.test()``."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+#: Start of each DAG file that :func:`run_tasks` writes.
 _HEADER = """
 from __future__ import annotations
 from datetime import datetime, timedelta
@@ -36,26 +37,28 @@ _numbers = itertools.count(1)
 
 
 @dataclass(frozen=True)
-class Run:
-    """A DAG run that has ended."""
+class FinishedRun:
+    """A finished DAG run."""
 
     dag_run: Any
 
     def states(self) -> dict[str, str]:
-        """State of every task; of a mapped one as `task[index]`."""
+        """Return the state of each task; mapped tasks are named ``task[index]``."""
         return {
             ti.task_id if ti.map_index < 0 else f"{ti.task_id}[{ti.map_index}]": str(ti.state)
             for ti in self.dag_run.get_task_instances()
         }
 
     def state(self, task_id: str) -> str:
+        """Return the state of a task that is not mapped."""
         return self.states()[task_id]
 
-    def tries(self, task_id: str) -> int:
-        return next(ti.try_number for ti in self._instances(task_id))
+    def attempts(self, task_id: str) -> int:
+        """Return the number of attempts of a task."""
+        return next(ti.try_number for ti in self.dag_run.get_task_instances() if ti.task_id == task_id)
 
     def xcom(self, task_id: str, map_index: int = -1) -> Any:
-        """What the task returned."""
+        """Return the result of a task."""
         key = {
             "run_id": self.dag_run.run_id,
             "dag_id": self.dag_run.dag_id,
@@ -76,8 +79,8 @@ class Run:
             row = session.scalar(select(XComModel).where(XComModel.key == "return_value", *conditions))
             return None if row is None else XComModel.deserialize_value(row)
 
-    def rendered(self, task_id: str, map_index: int = -1) -> dict[str, Any]:
-        """What Airflow stored of the task's template fields."""
+    def rendered_fields(self, task_id: str, map_index: int = -1) -> dict[str, Any]:
+        """Return the rendered template fields of a task, as stored by Airflow."""
         from airflow.models.renderedtifields import RenderedTaskInstanceFields
         from airflow.utils.session import create_session
         from sqlalchemy import select
@@ -94,44 +97,49 @@ class Run:
             )
             return dict(row.rendered_fields)
 
-    def _instances(self, task_id: str) -> list[Any]:
-        return [ti for ti in self.dag_run.get_task_instances() if ti.task_id == task_id]
 
+def run_dag_file(path: Path, run_conf: dict[str, Any] | None = None) -> FinishedRun:
+    """Run the only DAG of a file in the DAGs folder.
 
-def run_file(source: Path, run_conf: dict[str, Any] | None = None) -> Run:
-    """Run the one DAG of a file in the DAGs folder."""
+    :param path: the DAG file.
+    :param run_conf: configuration of the run, which overrides the DAG's params.
+    """
     name = f"dag_file_{next(_numbers)}"
-    spec = importlib.util.spec_from_file_location(name, source)
+    spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
         dag = next(value for value in vars(module).values() if type(value).__name__ == "DAG")
-        return Run(dag.test(run_conf=run_conf))
+        return FinishedRun(dag.test(run_conf=run_conf))
     finally:
         del sys.modules[name]
 
 
 @contextmanager
-def in_dags_folder(name: str, text: str) -> Iterator[Path]:
-    """Put a file into Airflow's DAGs folder for as long as the block runs."""
+def dag_file(name: str, source: str) -> Iterator[Path]:
+    """Write a file in Airflow's DAGs folder, and delete it on exit from the ``with`` block."""
     path = Path(os.environ["AIRFLOW__CORE__DAGS_FOLDER"], name)
-    path.write_text(text)
+    path.write_text(source)
     try:
         yield path
     finally:
         path.unlink()
 
 
-def run_tasks(build: Callable[..., Any], *, native: bool = False, **arguments: Any) -> Run:
-    """Run the tasks that a function makes, as a DAG file of its own.
+def run_tasks(build: Callable[..., Any], *, native: bool = False, **arguments: Any) -> FinishedRun:
+    """Write a DAG file with the tasks that a function creates, and run it.
 
-    The function's source becomes part of the file, so it may use the arguments and the names of
-    `_HEADER`, and nothing else.
+    The function's source is copied into the file, so that it can use only its arguments and the names that
+    ``_HEADER`` imports.
+
+    :param build: creates the tasks.
+    :param native: render templates to native Python types.
+    :param arguments: arguments of the function.
     """
     dag_id = f"{build.__name__}_{next(_numbers)}"
-    text = (
+    source = (
         _HEADER
         + textwrap.dedent(inspect.getsource(build))
         + f"\nwith DAG({dag_id!r}, schedule=None, start_date=datetime(2026, 1, 1), catchup=False,"
@@ -139,5 +147,5 @@ def run_tasks(build: Callable[..., Any], *, native: bool = False, **arguments: A
         + "\n         default_args={'retry_delay': timedelta(0)}) as dag:"
         + f"\n    {build.__name__}(**{arguments!r})\n"
     )
-    with in_dags_folder(f"{dag_id}.py", text) as path:
-        return run_file(path)
+    with dag_file(f"{dag_id}.py", source) as path:
+        return run_dag_file(path)

@@ -1,9 +1,10 @@
-"""Processes of tests: started, watched, killed; and a Redis of their own."""
+"""Worker processes and Redis servers for tests."""
 
 from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 import signal
 import socket
@@ -24,12 +25,12 @@ ROOT = Path(__file__).parents[2]
 
 
 @dataclass
-class Processes:
-    """One process, or several that begin together.
+class WorkerProcesses:
+    """One or more worker processes that start together.
 
-    :param job: a function of ``workers``.
-    :param number: how many.
-    :param spec: what the function is told.
+    :param job: name of a function of ``workers``.
+    :param number: number of processes.
+    :param spec: arguments of the function.
     """
 
     job: str
@@ -37,7 +38,7 @@ class Processes:
     spec: dict[str, Any]
     folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="engagevoice-workers-")))
 
-    def __enter__(self) -> Processes:
+    def __enter__(self) -> WorkerProcesses:
         spec = {**self.spec, "job": self.job, "processes": self.number, "out": str(self.folder)}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.support.workers", json.dumps(spec)],
@@ -56,70 +57,71 @@ class Processes:
         self._process.stdout.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def heard(self, word: str) -> None:
-        """Wait until a process says this."""
+    def wait_for_line(self, expected: str) -> None:
+        """Wait until a process prints a line."""
         assert self._process.stdout is not None
-        said = []
+        printed = []
         for line in self._process.stdout:
-            said.append(line.strip())
-            if said[-1] == word:
+            printed.append(line.strip())
+            if printed[-1] == expected:
                 return
-        raise AssertionError(f"{self.job} never said {word}, but {said}: {self.errors()}")
+        raise AssertionError(f"{self.job} did not print {expected}, but {printed}: {self.errors()}")
 
     def send(self, which: signal.Signals) -> None:
-        """Send a signal to all of them."""
-        import os
-
+        """Send a signal to all processes."""
         os.killpg(self._process.pid, which)
 
     def wait(self, seconds: float = 60.0) -> None:
-        """Wait until all have ended."""
+        """Wait until all processes have exited."""
         self._process.wait(seconds)
 
     def results(self) -> list[Any]:
-        """Wait for what each has to give."""
+        """Wait for all processes; return their results."""
         self.wait()
         assert not self.errors(), self.errors()
         return [json.loads((self.folder / f"{n}.json").read_text())["result"] for n in range(self.number)]
 
     def errors(self) -> str:
-        """Tell what failed in them."""
+        """Return the tracebacks of the processes that failed."""
         written = [json.loads(path.read_text()) for path in sorted(self.folder.glob("*.json"))]
         return "\n".join(one["error"] for one in written if "error" in one)
 
     def logs(self) -> list[str]:
-        """Give what each has logged."""
+        """Return the log of each process."""
         return [path.read_text() for path in sorted(self.folder.glob("*.log"))]
 
 
-def run(job: str, number: int = 1, **spec: Any) -> list[Any]:
-    """Run processes to their end; give what they return."""
-    with Processes(job, number, spec) as processes:
+def run_workers(job: str, number: int = 1, **spec: Any) -> list[Any]:
+    """Run processes until they exit; return their results."""
+    with WorkerProcesses(job, number, spec) as processes:
         return processes.results()
 
 
-def keep(moments: Sequence[float], windows: Sequence[RateWindow], slack: float = 0.0) -> bool:
-    """Tell whether no window ever holds too many of these moments."""
-    ordered = sorted(moments)
+def fits_windows(timestamps: Sequence[float], windows: Sequence[RateWindow]) -> bool:
+    """Return whether no window ever contains more timestamps than it allows."""
+    ordered = sorted(timestamps)
     return all(
-        later - earlier >= window.period - slack
+        later - earlier >= window.period
         for window in windows
         for earlier, later in zip(ordered, ordered[window.max_requests :], strict=False)
     )
 
 
-def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
-    """Wait for a condition."""
+def wait_for(condition: Callable[[], object], seconds: float = 20.0) -> None:
+    """Wait until a condition holds.
+
+    :raises AssertionError: if it does not hold within the given time.
+    """
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "it never came true"
+        assert time.monotonic() < deadline, f"the condition did not hold within {seconds:g} s"
         time.sleep(0.01)
 
 
 class RedisServer:
-    """A Redis server on a port of its own.
+    """A Redis server on a free port.
 
-    :param password: what it asks for; None for nothing.
+    :param password: its password; None for none.
     """
 
     def __init__(self, password: str | None = None) -> None:
@@ -136,30 +138,30 @@ class RedisServer:
         return f"redis://{user}127.0.0.1:{self.port}/0"
 
     def start(self) -> None:
-        """Start it; it remembers nothing of an earlier run."""
+        """Start the server, without data of an earlier run."""
         command = ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1"]
         command += ["--save", "", "--appendonly", "no", "--dir", tempfile.gettempdir()]
         if self._password:
             command += ["--requirepass", self._password]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        until(self._answers)
+        wait_for(self._is_listening)
 
     def stop(self) -> None:
-        """Stop it at once."""
+        """Kill the server."""
         self._process.kill()
         self._process.wait()
 
     def send(self, which: signal.Signals) -> None:
-        """Send it a signal."""
+        """Send a signal to the server."""
         self._process.send_signal(which)
 
     def client(self) -> Any:
-        """Look into it."""
+        """Return a client of the server."""
         import redis
 
         return redis.Redis.from_url(self.url)
 
-    def _answers(self) -> bool:
+    def _is_listening(self) -> bool:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 0.2):
             return True
         return False

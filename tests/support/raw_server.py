@@ -1,4 +1,4 @@
-"""A server on a bare socket, for answers that no web server gives."""
+"""HTTP server on a plain socket, for responses that no web server sends."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ Reply = Callable[[int, bytes], "bytes | None"]
 
 @dataclass
 class RawServer:
-    """A server on a bare socket.
+    """HTTP server on a plain socket.
 
-    :param reply: gives the answer to a request: number of the request on its connection (from 1), the
-        request; None closes the connection without an answer.
-    :param hang_up: close every connection after its first answer, without saying so in the answer.
+    :param reply: returns the response to a request, given its number on the connection (from 1) and the
+        request; None closes the connection without a response.
+    :param hang_up: close each connection after its first response, without announcing it in the response.
     """
 
     reply: Reply
@@ -30,7 +30,7 @@ class RawServer:
 
     def __post_init__(self) -> None:
         self._socket = socket.socket()
-        # Bound and not listening, the port refuses connections, and nobody else can have it.
+        # A port that is bound but not listening refuses connections, and no other process can use it.
         self._socket.bind(("127.0.0.1", 0))
 
     @property
@@ -38,12 +38,12 @@ class RawServer:
         return f"http://127.0.0.1:{self._socket.getsockname()[1]}"
 
     def listen(self) -> None:
-        """From now on accept connections."""
+        """Start to accept connections."""
         self._socket.listen()
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self) -> None:
-        """Stop."""
+        """Stop to accept connections."""
         self._socket.close()
 
     def _accept(self) -> None:
@@ -83,8 +83,8 @@ def raw_server(reply: Reply, *, listening: bool = True, hang_up: bool = False) -
         server.close()
 
 
-def raw_answer(body: object, status: str = "200 OK", headers: str = "") -> bytes:
-    """Write an HTTP answer with a JSON body."""
+def raw_response(body: object, status: str = "200 OK", headers: str = "") -> bytes:
+    """Return an HTTP response with a JSON body."""
     content = json.dumps(body)
     return (
         f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(content)}\r\n"

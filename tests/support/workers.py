@@ -1,7 +1,7 @@
-"""What the processes of these tests do.
+"""Functions that run in the worker processes of tests.
 
-``python -m tests.support.workers SPEC`` loads all modules, then forks as many processes as the
-specification says, so that they begin together. Each leaves its result in a file.
+``python -m tests.support.workers SPEC`` imports all modules, then forks as many processes as the
+specification says, so that they start together. Each writes its result to a file.
 """
 
 from __future__ import annotations
@@ -31,60 +31,61 @@ from airflow_provider_engagevoice.ringcx.transport import http
 from tests.support import clients
 
 RINGCX = "airflow_provider_engagevoice.ringcx"
-#: The moment that all processes of a host agree on, whatever a test does to the clocks below.
+#: The host's clocks, without the offsets of :func:`_shift_clocks`.
 _real_monotonic = time.monotonic
 _real_time = time.time
 
 
-def say(word: str) -> None:
-    """Tell the test how far this process is, in one write: others speak at the same time."""
-    os.write(1, f"{word}\n".encode())
+def print_line(line: str) -> None:
+    """Print a line for the test in a single write, since other processes print at the same time."""
+    os.write(1, f"{line}\n".encode())
 
 
 def make_client(spec: dict[str, Any]) -> RingCXClient:
-    sign_in = clients.make_authenticator(
+    """Return a client as the hook makes it, for the sandbox at ``spec["url"]``."""
+    authenticator = clients.make_authenticator(
         spec["url"], spec.get("method", "ringcentral"), **spec.get("changes", {})
     )
-    sign_in.store = registry.open_store(spec.get("store", "host"))
+    authenticator.store = registry.open_store(spec.get("store", "host"))
     transport = http.HttpTransport("workers/1.0", (20.0, 20.0))
-    transport.limiter = RateLimiter(sign_in.store, **spec.get("limiter", {}))
-    return RingCXClient(spec["url"], sign_in, transport, clients.ACCOUNT)
+    transport.limiter = RateLimiter(authenticator.store, **spec.get("limiter", {}))
+    return RingCXClient(spec["url"], authenticator, transport, clients.ACCOUNT)
 
 
-def book(spec: dict[str, Any]) -> list[float]:
-    """Book moments as fast as it goes, and give them as all processes see them."""
+def reserve_slots(spec: dict[str, Any]) -> list[float]:
+    """Reserve slots without waiting for them; return their timestamps by the host's clock."""
     store = registry.open_store(spec.get("store", "host"))
     windows = [RateWindow(*window) for window in spec["windows"]]
-    moments = []
+    slots = []
     for _ in range(spec["count"]):
-        wait = store.reserve_slot("key", windows, spec.get("pad", 0.5), 1e5)
-        moments.append(_real_monotonic() + wait)
-    return moments
+        wait = store.reserve_slot("key", windows, spec.get("margin", 0.5), 1e5)
+        slots.append(_real_monotonic() + wait)
+    return slots
 
 
-def go_on(spec: dict[str, Any]) -> list[float]:
-    """Send requests until the time is up, each at its moment; give the moments of the answers."""
+def send_requests(spec: dict[str, Any]) -> list[float]:
+    """Send rate-limited requests until the time is up; return the timestamps of the responses."""
     client = make_client(spec)
-    answered = []
-    ends = _real_monotonic() + spec.get("seconds", 30.0)
-    while _real_monotonic() < ends:
+    answered_at = []
+    deadline = _real_monotonic() + spec.get("seconds", 30.0)
+    while _real_monotonic() < deadline:
         try:
-            client.request("POST", COUNT, {"count": "true"}, {"campaignIds": [1]}, retry_safe=True)
+            client.request("POST", COUNT_PATH, {"count": "true"}, {"campaignIds": [1]}, retry_safe=True)
         except RateLimited:
             break
-        answered.append(_real_monotonic())
-        if len(answered) == spec.get("most"):
+        answered_at.append(_real_monotonic())
+        if len(answered_at) == spec.get("max_requests"):
             break
-    return answered
+    return answered_at
 
 
-COUNT = f"{clients.ROOT}/campaignLeads/leadSearch"
+COUNT_PATH = f"{clients.ROOT}/campaignLeads/leadSearch"
 
 
 def read(spec: dict[str, Any]) -> str:
-    """Send some requests, now and then; give what went wrong, or nothing."""
+    """Send requests with pauses; return the error, or an empty string."""
     client = make_client(spec)
-    say("begun")
+    print_line("started")
     try:
         for _ in range(spec.get("times", 1)):
             client.request("GET", clients.DIAL_GROUPS)
@@ -94,45 +95,45 @@ def read(spec: dict[str, Any]) -> str:
     return ""
 
 
-def wait(spec: dict[str, Any]) -> None:
-    """Wait for a moment that is far away."""
-    limiter = RateLimiter(registry.open_store(spec.get("store", "host")), pad=0.0)
+def wait_for_slot(spec: dict[str, Any]) -> None:
+    """Wait for a slot that is ``spec["seconds"]`` away."""
+    limiter = RateLimiter(registry.open_store(spec.get("store", "host")), margin=0.0)
     limit = RateLimit("key", "lead_count", (RateWindow(1, spec["seconds"]),))
-    limiter.wait(limit)
-    say("waiting")
-    limiter.wait(limit)
+    limiter.acquire(limit)
+    print_line("waiting")
+    limiter.acquire(limit)
 
 
-def hold(spec: dict[str, Any]) -> None:
-    """Take the lock of the slot file, and keep it."""
+def hold_slot_file(spec: dict[str, Any]) -> None:
+    """Acquire the lock of the slot file, and do not release it."""
     store = file.FileStore()
-    with store._open("slots", "key") as descriptor, file._locked(descriptor):
-        say("held")
+    with store._open_file("slots", "key") as descriptor, file._locked(descriptor):
+        print_line("locked")
         time.sleep(60)
 
 
-def save_and_die(spec: dict[str, Any]) -> None:
-    """Be killed after RingCX's answer to the sign-in, before anybody else could know of it."""
+def die_before_caching(spec: dict[str, Any]) -> None:
+    """Get killed after the response to the sign-in, before the token is in the cache."""
     client = make_client(spec)
 
-    def save(kept: token_cache.TokenCache, token: object) -> None:
+    def kill(cache: token_cache.TokenCache, token: object) -> None:
         os.kill(os.getpid(), 9)
 
-    token_cache.TokenCache.save = save  # type: ignore[method-assign,assignment]
+    token_cache.TokenCache.set = kill  # type: ignore[method-assign,assignment]
     client.request("GET", clients.DIAL_GROUPS)
 
 
-def _set_clock(seconds: float) -> None:
-    """Let this process think that it is later; for a host whose clocks differ."""
+def _shift_clocks(seconds: float) -> None:
+    """Move the clocks of this process forward, like those of another host."""
 
-    class Clocks:
+    class ShiftedTime:
         sleep = staticmethod(time.sleep)
         monotonic = staticmethod(lambda: _real_monotonic() + seconds)
         time = staticmethod(lambda: _real_time() + seconds)
 
     for name, module in sys.modules.items():
         if name.startswith(f"{RINGCX}.") and hasattr(module, "time"):
-            module.time = Clocks  # type: ignore[attr-defined]
+            module.time = ShiftedTime  # type: ignore[attr-defined]
 
 
 def _prepare(spec: dict[str, Any], number: int) -> None:
@@ -140,10 +141,12 @@ def _prepare(spec: dict[str, Any], number: int) -> None:
         module, _, attribute = name.rpartition(".")
         setattr(importlib.import_module(f"{RINGCX}.{module}"), attribute, value)
     if "limits" in spec:
-        made = {name: tuple(RateWindow(*one) for one in windows) for name, windows in spec["limits"].items()}
-        operations.LIMITS = {**operations.LIMITS, **made}
+        changed = {
+            name: tuple(RateWindow(*one) for one in windows) for name, windows in spec["limits"].items()
+        }
+        operations.LIMITS = {**operations.LIMITS, **changed}
     if "clocks" in spec:
-        _set_clock(spec["clocks"][number % len(spec["clocks"])])
+        _shift_clocks(spec["clocks"][number % len(spec["clocks"])])
 
 
 def _run(spec: dict[str, Any], number: int) -> None:

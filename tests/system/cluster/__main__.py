@@ -28,7 +28,7 @@ from tests.system.cluster.services import MissingRequirement
 from tests.system.cluster.supervisor import ProgramExited
 
 DAG_ID, TASK_ID = "engagevoice_bulk", "act"
-_INTERRUPTED_CHUNK = re.compile(r"broken off in request (\d+) of (\d+)")
+_INTERRUPTED_CHUNK = re.compile(r"interrupted in chunk (\d+) of (\d+)")
 
 
 def main() -> int:
