@@ -30,7 +30,7 @@ demo: venv ## run the example DAG in real Airflow against the sandbox
 test: venv ## run all tests (ARGS="-k move -n 0" passes arguments to pytest)
 	@home=$$(mktemp -d) || exit 1; \
 	trap 'rm -rf "$$home"' EXIT; trap 'exit 130' INT; trap 'exit 143' TERM; \
-	AIRFLOW_HOME="$$home" $(VENV_PYTHON) -m pytest -n 2 tests $(ARGS)
+	AIRFLOW_HOME="$$home" $(VENV_PYTHON) -m pytest -n 2 --cov --cov-report=term tests $(ARGS)
 
 docs: ## build the documentation into site/ (ARGS=serve serves it while you edit)
 	@sh scripts/docs-venv.sh "$(PYTHON)"
@@ -52,10 +52,13 @@ bench-limits: venv ## measure throughput under RingCX's limits, 9 minutes (ARGS=
 	@sh scripts/venv.sh "$(AIRFLOW)" "$(PYTHON)" cluster
 	@$(VENV_PYTHON) -m tests.benchmarks.limits $(ARGS)
 
-lint: venv ## check style, formatting and types
+lint: venv ## check style, formatting, types, import layers, spelling and wording
 	$(VENV_PYTHON) -m ruff check .
 	$(VENV_PYTHON) -m ruff format --check .
 	$(VENV_PYTHON) -m mypy
+	$(VENV)/bin/lint-imports --no-cache
+	$(VENV_PYTHON) -m codespell_lib
+	$(VENV_PYTHON) scripts/lint/check_words.py
 
 format: venv ## format the code and apply automatic fixes
 	$(VENV_PYTHON) -m ruff check --fix-only --exit-zero .

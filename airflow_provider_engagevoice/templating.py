@@ -131,7 +131,7 @@ def _redact(key: str, value: Any) -> Any:
     if key in KINDS and key not in _PERSONAL and _is_valid(key, value):
         return value if value is None or isinstance(value, (str, int, list, tuple, dict)) else str(value)
     if isinstance(value, (list, tuple, set, frozenset)):
-        return f"*** ({len(value):,} values)"
+        return f"*** ({len(value):,} {'value' if len(value) == 1 else 'values'})"
     return "***"
 
 

@@ -16,7 +16,7 @@ import pytest
 from airflow_provider_engagevoice.ringcx.criteria import KINDS
 from airflow_provider_engagevoice.ringcx.spec.lead_actions import ACTIONS
 from airflow_provider_engagevoice.ringcx.spec.rate_limits import LIMITS
-from airflow_provider_engagevoice.sandbox.fidelity import CHOICES
+from airflow_provider_engagevoice.sandbox.fidelity import ASSUMPTIONS
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
@@ -36,17 +36,17 @@ def test_lead_actions_page_is_up_to_date():
 def test_sandbox_fidelity_page_is_up_to_date():
     made = generator("sandbox_fidelity")
     assert made["PAGE"].read_text() == made["page"](), "run scripts/docs/sandbox_fidelity.py"
-    assert all(f"| {choice.number} | {choice.subject} |" in made["page"]() for choice in CHOICES)
+    assert all(f"| {each.number} | {each.subject} |" in made["page"]() for each in ASSUMPTIONS)
 
 
 def test_every_assumption_of_the_sandbox_has_a_test():
     marks = "".join(
         mark + " "
         for path in sorted((ROOT / "tests" / "sandbox").rglob("test_*.py"))
-        for mark in re.findall(r"mark\.choice\(([\d, ]+)\)", path.read_text())
+        for mark in re.findall(r"mark\.assumption\(([\d, ]+)\)", path.read_text())
     )
     shown = {int(number) for number in re.findall(r"\d+", marks)}
-    assert {choice.number for choice in CHOICES} - shown == set()
+    assert {each.number for each in ASSUMPTIONS} - shown == set()
 
 
 def test_retry_semantics_page_is_up_to_date():

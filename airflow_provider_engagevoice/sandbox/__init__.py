@@ -1,9 +1,33 @@
-"""A local RingCX server to test against; nothing here touches the real service.
+"""Local RingCX server for tests and demonstrations; it never connects to the real service.
 
-``python -m airflow_provider_engagevoice.sandbox`` starts it on the command line, and
-:class:`airflow_provider_engagevoice.sandbox.server.sandbox_server.SandboxServer` starts it in a program, and the
-fixture ``ringcx_sandbox`` in a test of pytest. Importing this package alone needs neither Starlette nor
-uvicorn.
+Start it on the command line with ``engagevoice-sandbox``, in a program with :class:`SandboxServer`, or in
+pytest with the fixture ``ringcx_sandbox``. The names in ``__all__`` are the public API. They are imported when
+first used: importing this package alone requires neither Starlette nor uvicorn.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
+    from airflow_provider_engagevoice.sandbox.settings import Settings
+
+__all__ = ["SandboxServer", "Settings"]
+
+
+def __getattr__(name: str) -> Any:
+    # Written out rather than by importlib, so that a check of the imports sees what this package uses.
+    if name == "SandboxServer":
+        from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
+
+        return SandboxServer
+    if name == "Settings":
+        from airflow_provider_engagevoice.sandbox.settings import Settings
+
+        return Settings
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,7 +1,7 @@
-"""What the sandbox decides where the documents leave RingCX open, and how sure that is.
+"""Assumptions of the sandbox about undocumented behaviour of RingCX, with the confidence in each.
 
-The README's table is made of this, and tests say by number which choice they show
-(``@pytest.mark.choice``).
+A table in the documentation is generated from them, and tests name the assumptions they verify by number
+(``@pytest.mark.assumption``).
 """
 
 from __future__ import annotations
@@ -10,163 +10,161 @@ from dataclasses import dataclass
 from enum import Enum
 
 
-class Sure(Enum):
-    """How sure a choice is."""
+class Confidence(Enum):
+    """Source of an assumption."""
 
-    DOCUMENTS = "documents"
-    """From RingCentral's guide or contract."""
+    DOCUMENTED = "documented"
+    """Stated in RingCentral's guide or contract."""
 
-    PROGRAMS = "programs"
-    """Seen in public programs that run against RingCX."""
+    OBSERVED = "observed"
+    """Seen in public programs that use RingCX."""
 
     ASSUMED = "assumed"
-    """Nobody tells; the likeliest or the safest to test against."""
+    """Undocumented; the most likely or the safest assumption."""
 
 
 @dataclass(frozen=True)
-class Choice:
-    """One decision.
+class Assumption:
+    """Behaviour of the sandbox in one case.
 
-    :param number: its number, which tests name.
-    :param subject: what it is about.
-    :param default: what the sandbox does.
-    :param sure: how sure it is.
-    :param switches: names of the settings that change it.
+    :param number: its number, by which tests refer to it.
+    :param subject: the case.
+    :param default: the sandbox's behaviour by default.
+    :param confidence: source of the assumption.
+    :param settings: names of the settings that change the behaviour.
     """
 
     number: int
     subject: str
     default: str
-    sure: Sure
-    switches: tuple[str, ...] = ()
+    confidence: Confidence
+    settings: tuple[str, ...] = ()
 
 
-_D, _P, _A = Sure.DOCUMENTS, Sure.PROGRAMS, Sure.ASSUMED
+_D, _O, _A = Confidence.DOCUMENTED, Confidence.OBSERVED, Confidence.ASSUMED
 
-CHOICES = (
-    Choice(1, "Criteria without a filter", "match the whole sub-account", _P, ("strict_criteria",)),
-    Choice(2, "`campaignId` together with `campaignIds`", "is ignored", _P, ("honour_campaign_id",)),
-    Choice(3, "First page of a search", "0; a negative page is 400", _A, ("page_base",)),
-    Choice(
-        4,
-        "Number of rows of a search",
-        "at most 5,000; a larger `maxRows` is reduced to that",
-        _A,
-        ("row_cap",),
+ASSUMPTIONS = (
+    Assumption(1, "Criteria without a filter", "match all leads of the account", _O, ("strict_criteria",)),
+    Assumption(2, "`campaignId` beside `campaignIds`", "is ignored", _O, ("honour_campaign_id",)),
+    Assumption(3, "First page of a search", "is 0; a negative page is 400", _A, ("page_base",)),
+    Assumption(
+        4, "Rows of a search", "are limited to 5,000; a larger `maxRows` is reduced", _A, ("row_cap",)
     ),
-    Choice(5, "Order of a search", "by lead id", _A),
-    Choice(6, "A page past the end", "returns an empty array", _A),
-    Choice(7, "`count=true`", "returns a bare number, on every page", _A),
-    Choice(8, "Unknown properties", "are ignored; unknown states return 400 (assumed)", _P),
-    Choice(9, "Ids as text of digits", "are accepted; other text returns 400 (assumed)", _P),
-    Choice(10, "A null or empty list", "is no filter", _A),
-    Choice(11, "Text filters", "match the whole value, case-insensitively", _A, ("text_match",)),
-    Choice(
-        12, "`leadPhoneNumbers`", "match any number of a lead, by its digits, ignoring a US country code", _A
+    Assumption(5, "Order of a search", "is ascending by lead id", _A),
+    Assumption(6, "A page past the end", "is an empty array", _A),
+    Assumption(7, "`count=true`", "returns a number and ignores the page", _A),
+    Assumption(8, "Unknown properties", "are ignored; unknown states are 400 (assumed)", _O),
+    Assumption(9, "Ids as strings of digits", "are accepted; other strings are 400 (assumed)", _O),
+    Assumption(10, "A null or empty list", "does not filter", _A),
+    Assumption(11, "Text filters", "match the whole value, ignoring case", _A, ("text_match",)),
+    Assumption(
+        12, "`leadPhoneNumbers`", "match any number of a lead by its digits, without the US prefix 1", _A
     ),
-    Choice(13, "`leadPhoneNum`", "matches part of a number", _A),
-    Choice(14, "`agentId`, `pendingAgentId`", "are the agent of the last pass, and of the reservation", _A),
-    Choice(15, "An unknown or missing `leadAction`", "returns 400", _A),
-    Choice(
-        16, "A missing parameter of an action", "returns 200 with `success: false`", _A, ("strict_params",)
+    Assumption(13, "`leadPhoneNum`", "matches a part of a number", _A),
+    Assumption(14, "`agentId`, `pendingAgentId`", "match the agent of the last pass; of the reservation", _A),
+    Assumption(15, "An unknown or missing `leadAction`", "is 400", _A),
+    Assumption(16, "A missing action parameter", "returns 200 with `success: false`", _A, ("strict_params",)),
+    Assumption(
+        17, "A move to an unknown campaign or list", "returns `success: false` and changes nothing", _A
     ),
-    Choice(17, "A move to an unknown campaign or list", "returns `success: false` and changes nothing", _A),
-    Choice(18, "An action that matches no lead", "succeeds with counts of 0", _A),
-    Choice(
-        19,
-        "Counts of an action",
-        "count the leads written, changed or not; deletes and callbacks are counted separately",
-        _A,
+    Assumption(18, "An action that matches no lead", "succeeds with counts of 0", _A),
+    Assumption(
+        19, "Counts of an action", "include unchanged leads; deletes and callbacks are counted separately", _A
     ),
-    Choice(20, "`dialerRefreshed`", "is true for DIALER_REFRESH only", _A),
-    Choice(
+    Assumption(20, "`dialerRefreshed`", "is true for DIALER_REFRESH only", _A),
+    Assumption(
         21,
-        "Leads that the dialer holds",
-        "are skipped by cancel, pause, delete and move if they are on a call, but not if they are pending",
+        "Leads in use by the dialer",
+        "are skipped by cancel, pause, delete and move if they are on a call, not if they are pending",
         _A,
         ("dialer_holds",),
     ),
-    Choice(22, "READY_LEADS on DO-NOT-CALL", "works; the do-not-call entry is kept", _D),
-    Choice(23, "RESET_LEADS on suppressed leads", "leaves them suppressed", _A),
-    Choice(24, "A move", "keeps id, state, passes and dates; campaign, list and `stateDts` change", _P),
-    Choice(25, "A copy", "has a new id and keeps state and passes", _A, ("copy_passes",)),
-    Choice(26, "A transition", "marks the original; the copy is READY", _A, ("transition_marks",)),
-    Choice(27, "`LIST_ID` 0", "makes a new list, even if the name exists already or is missing", _A),
-    Choice(28, "A move into the same campaign or list", "is allowed", _A),
-    Choice(29, "`DUPLICATE_ACTION_SETTING` IGNORE", "compares phone numbers within the target list", _A),
-    Choice(
-        30,
-        "MANUAL_LEADS",
-        "adds a pass; the state becomes DO-NOT-CALL if asked for, else READY or COMPLETE",
-        _A,
+    Assumption(22, "READY_LEADS on DO-NOT-CALL", "succeeds; the do-not-call entry remains", _D),
+    Assumption(23, "RESET_LEADS on suppressed leads", "leaves them suppressed", _A),
+    Assumption(24, "A move", "keeps id, state, passes and dates; campaign, list and `stateDts` change", _O),
+    Assumption(25, "A copy", "has a new id and keeps state and passes", _A, ("copy_passes",)),
+    Assumption(26, "A transition", "marks the original; the copy is READY", _A, ("transition_marks",)),
+    Assumption(27, "`LIST_ID` 0", "creates a new list, even if the name exists or is empty", _A),
+    Assumption(28, "A move into the same campaign or list", "is allowed", _A),
+    Assumption(29, "`DUPLICATE_ACTION_SETTING` IGNORE", "compares phone numbers within the target list", _A),
+    Assumption(
+        30, "MANUAL_LEADS", "adds a pass and sets READY or COMPLETE; DO-NOT-CALL takes precedence", _A
     ),
-    Choice(31, "MANUAL_LEADS past `maxPasses`", "with `REQUEUE` sets READY nevertheless", _D),
-    Choice(
-        32,
-        "CALLBACK_LEADS",
-        "sets AGENT-CALLBACK, CALLBACK-CANCELLED or READY; an unknown agent is a failure",
-        _A,
+    Assumption(31, "MANUAL_LEADS past `maxPasses`", "sets READY with `REQUEUE`", _D),
+    Assumption(
+        32, "CALLBACK_LEADS", "sets AGENT-CALLBACK, CALLBACK-CANCELLED or READY; an unknown agent fails", _A
     ),
-    Choice(
-        33, "AGENT_RESERVATION", "needs only the agent; 0 clears the reservation", _D, ("strict_reservation",)
+    Assumption(
+        33,
+        "AGENT_RESERVATION",
+        "requires the agent only; 0 removes the reservation",
+        _D,
+        ("strict_reservation",),
     ),
-    Choice(
-        34, "EMAIL_LEADS", "adds an e-mail to the outbox; leads are unchanged, counts are 0 (assumed)", _D
+    Assumption(
+        34, "EMAIL_LEADS", "adds a mail to the outbox; leads are unchanged and counts are 0 (assumed)", _D
     ),
-    Choice(35, "A load", "makes a new list with that description", _P),
-    Choice(
+    Assumption(35, "A load", "creates a new list with that description", _O),
+    Assumption(
         36,
         "A load without its required options",
         "returns GENERAL_FAILURE, `missing.required.param`",
-        _P,
+        _O,
         ("loader_defaults",),
     ),
-    Choice(37, "A load of no leads", "fails with status 200: NO_LEADS_PASSED_VALIDATION", _A),
-    Choice(38, "A lead without external id or valid phone number", "is a rejected row", _A),
-    Choice(39, "Counters of a load", "inserted = accepted minus duplicates and do-not-call", _A),
-    Choice(40, "External ids that repeat", "are allowed", _P),
-    Choice(
-        41,
-        "Do-not-call at load",
-        "depends on the campaign; scrubbed leads are left out",
-        _A,
-        ("dnc_scrubbed",),
+    Assumption(37, "A load of no leads", "returns 200 with NO_LEADS_PASSED_VALIDATION", _A),
+    Assumption(38, "A lead without external id or valid phone number", "is a rejected row", _A),
+    Assumption(39, "Counters of a load", "inserted = accepted minus duplicates and do-not-call", _A),
+    Assumption(40, "Duplicate external ids", "are allowed", _O),
+    Assumption(
+        41, "Do-not-call at load", "follows the campaign; scrubbed leads are left out", _A, ("dnc_scrubbed",)
     ),
-    Choice(42, "Changes", "are searchable immediately", _A, ("visibility_delay",)),
-    Choice(
+    Assumption(42, "Changes", "are visible to searches immediately", _A, ("visibility_delay",)),
+    Assumption(
         43,
         "Bearer tokens",
-        "expire after 300 s with 401 `Jwt is expired`; unknown tokens get another 401 (assumed)",
+        "expire after 300 s with 401 `Jwt is expired`; unknown tokens are 401 with another message (assumed)",
         _D,
         ("token_lifetime",),
     ),
-    Choice(44, "Refresh tokens", "live an hour and work once", _A, ("refresh_lifetime",)),
-    Choice(45, "The sixth token exchange within a minute", "returns 429", _D, ("limits",)),
-    Choice(
+    Assumption(44, "Refresh tokens", "expire after one hour and are single-use", _A, ("refresh_lifetime",)),
+    Assumption(45, "The sixth token exchange within a minute", "is 429", _D, ("limits",)),
+    Assumption(
         46,
         "429",
-        "has `Retry-After`; rejected requests do not count (assumed)",
-        _P,
+        "has a Retry-After header; rejected requests do not count (assumed)",
+        _O,
         ("retry_after", "rate_headers", "rate_penalty"),
     ),
-    Choice(
-        47, "Limits", "are sliding windows per sub-account and operation; all windows apply", _D, ("limits",)
+    Assumption(
+        47,
+        "Rate limits",
+        "are sliding windows per sub-account and operation; if there are two, both apply",
+        _D,
+        ("limits",),
     ),
-    Choice(48, "Another customer's account; an unknown campaign", "return 403 `access.denied`; 404", _D),
-    Choice(
+    Assumption(48, "Another user's account; an unknown campaign", "is 403 `access.denied`; is 404", _D),
+    Assumption(
         49,
         "Update of a lead",
-        "returns 200 with the lead; PUT clears what is not sent; an unknown lead returns 404",
+        "returns 200 and the lead; PUT clears missing fields; an unknown lead is 404",
         _D,
     ),
-    Choice(50, "`leadState` in an update", "is ignored", _A, ("patch_state",)),
-    Choice(51, "Dates", "are written `2026-07-01T07:00:00.000+0000`; without a zone they are UTC", _D),
-    Choice(52, "Size of a request", "is at most 10 MB; as many ids as fit", _A, ("id_cap",)),
-    Choice(
-        53, "DELETE of a dial group or campaign", "returns 200 and true, and deletes its leads (assumed)", _D
+    Assumption(50, "`leadState` in an update", "is ignored", _A, ("patch_state",)),
+    Assumption(
+        51, "Datetimes", "have the form `2026-07-01T07:00:00.000+0000`; without a time zone they are UTC", _D
     ),
-    Choice(54, "Paths outside the API", "return 200 with a web page", _P, ("html_fallback",)),
-    Choice(55, "Faults", "are off until a rule is set", _P),
-    Choice(56, "Columns in `pageColumnMappings`", "are counted from 0", _D, ("column_base",)),
+    Assumption(
+        52, "Size of a request", "is limited to 10 MB; the number of ids is not limited", _A, ("id_cap",)
+    ),
+    Assumption(
+        53,
+        "DELETE of a dial group or campaign",
+        "returns 200 and true; its leads are deleted as well (assumed)",
+        _D,
+    ),
+    Assumption(54, "Paths outside the API", "return 200 with a web page", _O, ("html_fallback",)),
+    Assumption(55, "Faults", "are injected on request only", _O),
+    Assumption(56, "Columns in `pageColumnMappings`", "are numbered from 0", _D, ("column_base",)),
 )
-"""All decisions, by number."""
+"""All assumptions, by number."""

@@ -1,7 +1,7 @@
-"""The fixture ``ringcx_sandbox`` for pytest: a RingCX of its own for every test that asks for one.
+"""pytest plugin with the fixture ``ringcx_sandbox``: a separate local RingCX for each test that uses it.
 
-pytest loads this module in every project where the package is installed, so nothing here but pytest is
-imported before a test asks for the fixture.
+pytest loads this module in every project where the package is installed, so it imports nothing but pytest
+until a test uses the fixture.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ if TYPE_CHECKING:
     from airflow_provider_engagevoice.sandbox.settings import Settings
 
 CONNECTION = "engagevoice_default"
-"""Id of the Airflow connection that leads to the sandbox, unless the marker names others."""
+"""Id of the Airflow connection to the sandbox, unless the marker sets other ids."""
 
 _MARKER = "ringcx_sandbox"
 _LOOPBACK = ("127.0.0.1", "localhost")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the marker known, for projects with ``--strict-markers``."""
+    """Register the marker, for projects with ``--strict-markers``."""
     config.addinivalue_line(
         "markers",
         f"{_MARKER}(conn_id=..., size=..., limits=..., ...): settings of the fixture {_MARKER} for a test, "
-        f"and the ids of the connections that lead to it ({CONNECTION} unless named)",
+        f"and the id or ids of the Airflow connections to it (default: {CONNECTION})",
     )
 
 
 @pytest.fixture
 def ringcx_settings() -> Settings:
-    """How the sandbox behaves. Define a fixture of this name to choose that for a folder or a project.
+    """Settings of the sandbox. Override this fixture to change them for a folder or a project.
 
-    :return: by default what the variables ``ENGAGEVOICE_SANDBOX_SIZE`` and so on say.
+    :return: by default the settings from environment variables such as ``ENGAGEVOICE_SANDBOX_SIZE``.
     """
     from airflow_provider_engagevoice.sandbox.settings import Settings
 
@@ -49,72 +49,75 @@ def ringcx_settings() -> Settings:
 def ringcx_sandbox(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, ringcx_settings: Settings
 ) -> Iterator[SandboxServer]:
-    """A local RingCX of the test's own, and Airflow's connection ``engagevoice_default`` to it.
+    """A local RingCX for one test, with the Airflow connection ``engagevoice_default`` to it.
 
-    The marker ``@pytest.mark.ringcx_sandbox(size=500, limits="off")`` changes settings for one test, class
-    or module, and ``conn_id="..."``, or a list of them, names other connections.
+    The marker ``@pytest.mark.ringcx_sandbox(size=500, limits="off")`` changes settings for a test, class or
+    module; its argument ``conn_id="..."``, or a list of ids, sets other connections.
 
-    :return: the sandbox; see :class:`~airflow_provider_engagevoice.sandbox.server.sandbox_server.SandboxServer`.
+    :return: the sandbox; an instance of :class:`~airflow_provider_engagevoice.sandbox.SandboxServer`.
     """
     server_class = _server_class()
-    asked = _asked_by_markers(request.node)
-    conn_ids = asked.pop("conn_id", CONNECTION)
-    settings = _changed(ringcx_settings, asked)
+    options = _marker_options(request.node)
+    conn_ids = options.pop("conn_id", CONNECTION)
+    settings = _with_options(ringcx_settings, options)
     with server_class(settings) as server:
-        # By the monkeypatch that tests use: a connection that a test sets itself ends with it, too.
+        # With the test's own monkeypatch, so that variables set by the test are restored in the right order.
         for conn_id in [conn_ids] if isinstance(conn_ids, str) else conn_ids:
             monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(server.connection))
-        _go_around_proxies(monkeypatch)
+        _bypass_proxies(monkeypatch)
         yield server
 
 
 def _server_class() -> type[SandboxServer]:
-    """Import the server, which needs packages that the provider itself does not."""
+    """Import the server, which requires packages that the provider itself does not require."""
     try:
         from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("airflow_provider_engagevoice"):
             raise
         pytest.fail(
-            f"The fixture {_MARKER} needs more packages ({error.name} is missing): "
-            'pip install "airflow-provider-engagevoice[sandbox]"',
+            f"The fixture {_MARKER} requires more packages: "
+            f'pip install "airflow-provider-engagevoice[sandbox]" ({error.name} is missing)',
             pytrace=False,
         )
     return SandboxServer
 
 
-def _asked_by_markers(node: pytest.Item) -> dict[str, Any]:
-    """Return the keywords of all markers; those nearest to the test count most."""
-    asked: dict[str, Any] = {}
+def _marker_options(node: pytest.Item) -> dict[str, Any]:
+    """Return the keyword arguments of all markers; those closest to the test take precedence."""
+    options: dict[str, Any] = {}
     for marker in reversed(list(node.iter_markers(_MARKER))):
         if marker.args:
-            pytest.fail(f"The marker {_MARKER} takes keywords only, not {marker.args[0]!r}", pytrace=False)
-        asked.update(marker.kwargs)
-    return asked
+            pytest.fail(
+                f"The marker {_MARKER} accepts keyword arguments only, not {marker.args[0]!r}", pytrace=False
+            )
+        options.update(marker.kwargs)
+    return options
 
 
-def _changed(settings: Settings, asked: dict[str, Any]) -> Settings:
-    """Change settings as markers ask; fail the test with a sentence where they ask for what is none."""
+def _with_options(settings: Settings, options: dict[str, Any]) -> Settings:
+    """Return settings changed by marker options; fail the test if an option is invalid."""
     known = sorted(each.name for each in fields(settings))
-    unknown = sorted(set(asked) - set(known))
+    unknown = sorted(set(options) - set(known))
     if unknown:
         pytest.fail(
-            f"{unknown[0]} is no setting of {_MARKER}; there are conn_id, {', '.join(known)}", pytrace=False
+            f"The marker {_MARKER} has no option {unknown[0]!r}; its options are conn_id, {', '.join(known)}",
+            pytrace=False,
         )
     try:
-        return replace(settings, **asked)
+        return replace(settings, **options)
     except ValueError as error:
         pytest.fail(f"The marker {_MARKER}: {error}", pytrace=False)
 
 
-def _go_around_proxies(patch: pytest.MonkeyPatch) -> None:
-    """Keep requests to this machine from a proxy that the environment names for all."""
+def _bypass_proxies(patch: pytest.MonkeyPatch) -> None:
+    """Exclude this machine from a proxy configured in the environment."""
     names = {name.lower() for name, value in os.environ.items() if value}
     if not names & {"http_proxy", "all_proxy"}:
         return
-    spared = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
-    if spared.strip() == "*":
+    excluded = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    if excluded.strip() == "*":
         return
-    hosts = ",".join(filter(None, [spared, *_LOOPBACK]))
+    hosts = ",".join(filter(None, [excluded, *_LOOPBACK]))
     for name in ("no_proxy", "NO_PROXY"):
         patch.setenv(name, hosts)

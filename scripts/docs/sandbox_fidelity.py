@@ -6,7 +6,7 @@ from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_engagevoice.sandbox.fidelity import CHOICES
+from airflow_provider_engagevoice.sandbox.fidelity import ASSUMPTIONS
 from airflow_provider_engagevoice.sandbox.settings import Settings
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "sandbox-fidelity.md"
@@ -23,15 +23,15 @@ states and actions and the numbers of the limits, and no other code, so that a m
 by the same mistake in the other.
 
 The real service is not reachable without a production account, so the sandbox has not been compared with
-it. If the documents leave a question open, the sandbox makes an assumption. There are {len(CHOICES)} of
+it. If the documents leave a question open, the sandbox makes an assumption. There are {len(ASSUMPTIONS)} of
 them. Many can be changed by a setting, so that you can test a DAG against both readings.
 
 ## Assumptions
 
 The last column says how well founded each one is:
 
-- *documents*: stated by RingCentral's guide or contract.
-- *programs*: seen in public programs that run against RingCX.
+- *documented*: stated by RingCentral's guide or contract.
+- *observed*: seen in public programs that run against RingCX.
 - *assumed*: no source decides it. The most likely behaviour, or the one that is safest to test against.
 
 Each assumption has a test that demonstrates it.
@@ -60,9 +60,9 @@ def page() -> str:
 def assumptions() -> str:
     """Return the rows of the table of assumptions."""
     lines = []
-    for choice in CHOICES:
-        switches = ", ".join(_switch(name) for name in choice.switches)
-        cells = (str(choice.number), choice.subject, choice.default, switches, choice.sure.value)
+    for each in ASSUMPTIONS:
+        settings = ", ".join(_setting(name) for name in each.settings)
+        cells = (str(each.number), each.subject, each.default, settings, each.confidence.value)
         lines.append(f"| {' | '.join(cells)} |\n")
     return "".join(lines)
 
@@ -75,7 +75,7 @@ def settings() -> str:
     )
 
 
-def _switch(name: str) -> str:
+def _setting(name: str) -> str:
     setting = next(each for each in fields(Settings) if each.name == name)
     return f"`{name}` ({_shown(setting.default)})"
 

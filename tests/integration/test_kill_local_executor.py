@@ -1,4 +1,4 @@
-"""A task's process is killed at every moment, under LocalExecutor; Airflow runs the task again by itself."""
+"""Kills of a task's process at every point, under LocalExecutor; Airflow retries the task."""
 
 from __future__ import annotations
 
@@ -19,77 +19,78 @@ from airflow_provider_engagevoice.sandbox.settings import Settings
 from tests.support.clients import PARAMS
 
 if TYPE_CHECKING:
-    from airflow_cluster.airflow import Cluster
+    from tests.system.cluster.airflow_cluster import Cluster
 
 try:
     from airflow.sdk.execution_time.context import TaskStateStoreAccessor  # noqa: F401
 except ImportError:
     pytest.skip("Airflow has a task state store from 3.3 on", allow_module_level=True)
 
-CHUNKS, SIZE = 3, 4
+CHUNKS, CHUNK_SIZE = 3, 4
+DAG_ID = "kill_attempts"
 KINDS = ("copy", "manual", "move")
 
 
 @dataclass(frozen=True)
-class Moment:
-    """When a task's process is killed.
+class KillPoint:
+    """When a task's process is killed: before it saves a checkpoint, or while a request is in flight.
 
-    :param name: what it is called.
-    :param dies_at: what the record holds that the task is about to keep.
-    :param inside: the request that has arrived, by number.
-    :param applied: that request takes effect.
+    :param name: its name.
+    :param before_save: values of the checkpoint.
+    :param in_flight: number of the chunk whose request RingCX has received, from 1.
+    :param applied: that request is applied.
     """
 
     name: str
-    dies_at: dict[str, Any] | None = None
-    inside: int | None = None
+    before_save: dict[str, Any] | None = None
+    in_flight: int | None = None
     applied: bool = False
 
 
-MOMENTS = (
-    *(Moment(f"before-{n}", dies_at={"begun": n - 1}) for n in range(1, CHUNKS + 1)),
-    Moment("before-end", dies_at={"finished": True}),
-    *(Moment(f"in-{n}-applied", inside=n, applied=True) for n in range(1, CHUNKS + 1)),
-    *(Moment(f"in-{n}-lost", inside=n) for n in range(1, CHUNKS + 1)),
+KILL_POINTS = (
+    *(KillPoint(f"before-{n}", before_save={"in_flight": n - 1}) for n in range(1, CHUNKS + 1)),
+    KillPoint("before-end", before_save={"finished": True}),
+    *(KillPoint(f"in-{n}-applied", in_flight=n, applied=True) for n in range(1, CHUNKS + 1)),
+    *(KillPoint(f"in-{n}-lost", in_flight=n) for n in range(1, CHUNKS + 1)),
 )
 
 
 @dataclass(frozen=True)
-class Task:
-    """A task that is killed at one moment, with leads of its own in a sandbox of its own."""
+class KilledTask:
+    """A task that is killed at one point, with a separate sandbox and its leads."""
 
     kind: str
-    moment: Moment
-    world: SandboxServer
+    kill_point: KillPoint
+    sandbox: SandboxServer
     leads: Sequence[dict[str, Any]]
 
     @property
     def name(self) -> str:
-        return f"{self.kind}-{self.moment.name}"
+        return f"{self.kind}-{self.kill_point.name}"
 
     @property
-    def is_told(self) -> bool:
-        """Whether nobody can know what the request did; moved leads are gone from their source."""
-        return self.moment.inside is not None and self.kind != "move"
+    def outcome_is_unknown(self) -> bool:
+        """Whether the outcome of the request cannot be determined; a move is looked up in its source."""
+        return self.kill_point.in_flight is not None and self.kind != "move"
 
-    def written(self) -> dict[str, Any]:
-        """Write it the way the DAG file reads it."""
+    def specification(self) -> dict[str, Any]:
+        """Return the task as the DAG file reads it."""
         return {
             "task_id": self.name,
             "kind": self.kind,
-            "dies_at": self.moment.dies_at,
+            "kill_before_save": self.kill_point.before_save,
             "arguments": {
                 "engagevoice_conn_id": self._conn_id,
-                "chunk_size": SIZE,
+                "chunk_size": CHUNK_SIZE,
                 "search_criteria": {
-                    "campaignIds": [self.world.campaign("Spring Renewals")["campaignId"]],
+                    "campaignIds": [self.sandbox.campaign("Spring Renewals")["campaignId"]],
                     "leadIds": [lead["leadId"] for lead in self.leads],
                 },
-                **self._arguments(),
+                **self._action_arguments(),
             },
         }
 
-    def _arguments(self) -> dict[str, Any]:
+    def _action_arguments(self) -> dict[str, Any]:
         if self.kind == "manual":
             return {"lead_action": "MANUAL_LEADS", "action_params": PARAMS["MANUAL_LEADS"]}
         copy = self.kind == "copy"
@@ -101,71 +102,80 @@ class Task:
 
     @property
     def environment(self) -> dict[str, str]:
-        return {f"AIRFLOW_CONN_{self._conn_id.upper()}": json.dumps(self.world.connection)}
+        """The environment variable with its connection."""
+        return {f"AIRFLOW_CONN_{self._conn_id.upper()}": json.dumps(self.sandbox.connection)}
 
     def set_faults(self, folder: Path) -> None:
-        """Have its process killed while a request is under way, where that is its moment."""
-        if self.moment.inside is None:
+        """Let the sandbox kill the process while the request of the kill point is in flight, if there is one.
+
+        :param folder: folder with the pid files.
+        """
+        if self.kill_point.in_flight is None:
             return
 
         def kill() -> None:
             os.kill(int((folder / self.name).read_text()), signal.SIGKILL)
 
-        which = {"operation": "lead_action", "at": [self.moment.inside]}
-        self.world.fault("meanwhile", work=kill, **which)
-        if not self.moment.applied:
-            self.world.fault("drop", **which)
+        match = {"operation": "lead_action", "at": [self.kill_point.in_flight]}
+        self.sandbox.fault("meanwhile", work=kill, **match)
+        if not self.kill_point.applied:
+            self.sandbox.fault("drop", **match)
 
     def expected(self) -> str:
-        """How often each lead is to be acted on in the end: once, or as somebody was told."""
-        lost = self.moment.inside if self.is_told and not self.moment.applied else None
-        return " ".join(("0" if n == lost else "1") * SIZE for n in range(1, CHUNKS + 1))
+        """Return how often the action must have been applied to each lead, as :meth:`times_applied`.
 
-    def done(self) -> str:
-        """How often each lead was acted on, chunk by chunk."""
+        It is once, except for a lost chunk whose outcome was reported as unknown.
+        """
+        is_lost = self.outcome_is_unknown and not self.kill_point.applied
+        lost = self.kill_point.in_flight if is_lost else None
+        return " ".join(("0" if n == lost else "1") * CHUNK_SIZE for n in range(1, CHUNKS + 1))
+
+    def times_applied(self) -> str:
+        """Return how often the action was applied to each lead: one digit per lead, one word per chunk."""
         if self.kind == "manual":
-            passes = {lead["leadId"]: lead["leadPasses"] for lead in self.world.leads()}
+            passes = {lead["leadId"]: lead["leadPasses"] for lead in self.sandbox.leads()}
             times = [passes[lead["leadId"]] - lead["leadPasses"] for lead in self.leads]
         else:
-            arrived = [lead for lead in self.world.leads("Summer Win-Back") if lead["listDesc"] == "Once"]
-            assert len({lead["listId"] for lead in arrived}) == 1, f"{self.name} made several lists"
+            arrived = [lead for lead in self.sandbox.leads("Summer Win-Back") if lead["listDesc"] == "Once"]
+            assert len({lead["listId"] for lead in arrived}) == 1, f"{self.name} created several lists"
             counts = Counter(lead["externId"] for lead in arrived)
             times = [counts[lead["externId"]] for lead in self.leads]
-        return " ".join("".join(map(str, times[n : n + SIZE])) for n in range(0, len(times), SIZE))
+        chunks = (times[n : n + CHUNK_SIZE] for n in range(0, len(times), CHUNK_SIZE))
+        return " ".join("".join(map(str, chunk)) for chunk in chunks)
 
 
 @pytest.fixture
-def tasks() -> Iterator[list[Task]]:
-    with contextlib.ExitStack() as worlds:
-        found = []
+def tasks() -> Iterator[list[KilledTask]]:
+    with contextlib.ExitStack() as stack:
+        killed_tasks = []
         for kind in KINDS:
-            for moment in MOMENTS:
-                world = worlds.enter_context(SandboxServer(Settings(size=300, limits="off")))
-                ready = [lead for lead in world.leads("Spring Renewals") if lead["leadState"] == "READY"]
-                found.append(Task(kind, moment, world, ready[: CHUNKS * SIZE]))
-        yield found
+            for kill_point in KILL_POINTS:
+                sandbox = stack.enter_context(SandboxServer(Settings(size=300, limits="off")))
+                ready = [lead for lead in sandbox.leads("Spring Renewals") if lead["leadState"] == "READY"]
+                killed_tasks.append(KilledTask(kind, kill_point, sandbox, ready[: CHUNKS * CHUNK_SIZE]))
+        yield killed_tasks
 
 
 @dataclass(frozen=True)
-class Tries:
-    """All tries of all tasks so far, in one run of the DAG."""
+class AttemptLog:
+    """States and logs of all attempts in one run of the DAG."""
 
     airflow: Cluster
     run_id: str
 
-    def check(self, wanted: dict[str, tuple[str, int]]) -> None:
-        """Compare the state of each task, and how often it was tried, with what should be."""
-        instances = self.airflow.tasks("killed", self.run_id)
+    def check(self, expected: dict[str, tuple[str, int]]) -> None:
+        """Compare the state and the number of attempts of each task with the expected ones."""
+        instances = self.airflow.task_instances(DAG_ID, self.run_id)
         found = {task["task_id"]: (task["state"], task["try_number"]) for task in instances}
-        wrong = [name for name in wanted if found[name] != wanted[name]]
-        shown = [f"{name}: {found[name]} instead of {wanted[name]}" for name in wrong]
+        wrong = [name for name in expected if found[name] != expected[name]]
+        message = [f"{name}: {found[name]} instead of {expected[name]}" for name in wrong]
         for name in wrong[:3]:
-            shown += [f"Log of {name}:", *self.events(name, found[name][1])[-10:]]
-        assert not wrong, "\n".join(shown)
+            message += [f"Log of {name}:", *self.events(name, found[name][1])[-10:]]
+        assert not wrong, "\n".join(message)
 
-    def events(self, name: str, attempt: int) -> list[str]:
-        """Read what was logged in one try of a task, by it and about its end."""
-        log = self.airflow.log_of("killed", self.run_id, name, -1, attempt)
+    def events(self, task_id: str, attempt: int) -> list[str]:
+        """Return the log of an attempt, including Airflow's lines about its end."""
+        log = self.airflow.read_task_log(DAG_ID, self.run_id, task_id, -1, attempt)
         entries = [json.loads(line) for line in log.splitlines()]
         return [
             " ".join(
@@ -180,29 +190,34 @@ class Tries:
 
 
 @pytest.mark.timeout(400)
-def test_no_lead_is_skipped_and_none_done_twice(tasks: list[Task], tmp_path: Path) -> None:
-    """What a request did that the process was killed in may be unknown: the task says so, once."""
-    # Not sooner: it is for Airflow 3.
+def test_retry_after_kill_applies_action_once(tasks: list[KilledTask], tmp_path: Path) -> None:
+    """If the outcome of a chunk is unknown, the retry fails once; once cleared, it skips the chunk."""
+    # Imported here because it needs Airflow 3.
     from tests.support.local_airflow import local_airflow
 
-    assert all(len(task.leads) == CHUNKS * SIZE for task in tasks)
-    (tmp_path / "tasks.json").write_text(json.dumps([task.written() for task in tasks]))
+    assert all(len(task.leads) == CHUNKS * CHUNK_SIZE for task in tasks)
+    (tmp_path / "tasks.json").write_text(json.dumps([task.specification() for task in tasks]))
     for task in tasks:
         task.set_faults(tmp_path)
     environment = {name: value for task in tasks for name, value in task.environment.items()}
-    environment["KILLED_FOLDER"] = str(tmp_path)
-    # All of them in one test, and at once: it takes Airflow long to start.
+    environment["KILL_TEST_FOLDER"] = str(tmp_path)
+    # One test for all tasks, which run in parallel, because Airflow's start takes long.
     with local_airflow(tmp_path, Path(__file__).parent / "kill_dags", environment) as airflow:
-        tries = Tries(airflow, airflow.run("killed", lambda states: None, 150))
-        first = {task.name: "".join(tries.events(task.name, 1)) for task in tasks}
+        attempts = AttemptLog(airflow, airflow.run_dag(DAG_ID, lambda states: None, 150))
+        first = {task.name: "".join(attempts.events(task.name, 1)) for task in tasks}
         assert not [name for name, log in first.items() if "SIGKILL" not in log], "not killed"
-        tries.check({task.name: ("failed" if task.is_told else "success", 2) for task in tasks})
+        attempts.check({task.name: ("failed" if task.outcome_is_unknown else "success", 2) for task in tasks})
         for task in tasks:
-            said = f"broken off in request {task.moment.inside} of {CHUNKS}"
-            assert (said in "".join(tries.events(task.name, 2))) == task.is_told, task.name
-        airflow.clear_failed("killed", tries.run_id)
-        airflow.wait("killed", tries.run_id, lambda states: None, 150)
-        tries.check({task.name: ("success", 3 if task.is_told else 2) for task in tasks})
-    done = {task.name: (task.done(), task.expected()) for task in tasks}
-    wrong = [f"{name}: {times} instead of {once}" for name, (times, once) in done.items() if times != once]
-    assert not wrong, "How often each lead was acted on:\n" + "\n".join(wrong)
+            message = f"interrupted in chunk {task.kill_point.in_flight} of {CHUNKS}"
+            second = "".join(attempts.events(task.name, 2))
+            assert (message in second) == task.outcome_is_unknown, task.name
+        airflow.clear_failed_tasks(DAG_ID, attempts.run_id)
+        airflow.wait_for_run(DAG_ID, attempts.run_id, lambda states: None, 150)
+        attempts.check({task.name: ("success", 3 if task.outcome_is_unknown else 2) for task in tasks})
+    results = {task.name: (task.times_applied(), task.expected()) for task in tasks}
+    wrong = [
+        f"{name}: {times} instead of {expected}"
+        for name, (times, expected) in results.items()
+        if times != expected
+    ]
+    assert not wrong, "How often the action was applied to each lead:\n" + "\n".join(wrong)

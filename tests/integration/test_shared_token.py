@@ -21,7 +21,7 @@ from airflow_provider_engagevoice.ringcx.storage.registry import open_store
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
 from airflow_provider_engagevoice.sandbox.state import tokens as issued
-from tests.support.clients import DIAL_GROUPS, EXCHANGE, GRANT, REFRESH, client_of
+from tests.support.clients import DIAL_GROUPS, EXCHANGE, GRANT, REFRESH, make_client
 from tests.support.processes import run
 
 LOGIN = "/api/auth/login/admin"
@@ -41,7 +41,7 @@ def task_of(
 ) -> RingCXClient:
     """Make a client as a task does that has just started in a process of its own."""
     refresh._TOKEN_SLOTS.clear()
-    client = client_of(server.url, method, **more)
+    client = make_client(server.url, method, **more)
     client.authenticator.store = open_store(store)
     return client
 
@@ -120,7 +120,7 @@ def test_the_others_go_on_with_the_old_token_while_one_renews_it(
         "meanwhile", work=lambda: (renewing.set(), others.wait(10)), operation="token_refresh"
     )
     time.sleep(1.1)
-    one, other = task_of(limited_ringcx), client_of(limited_ringcx.url, client_id="sandbox-client")
+    one, other = task_of(limited_ringcx), make_client(limited_ringcx.url, client_id="sandbox-client")
     work = threading.Thread(target=lambda: read(one))
     work.start()
     assert renewing.wait(10)
@@ -140,7 +140,7 @@ def test_a_renewal_that_fails_leaves_the_old_token_in_use(
 ) -> None:
     from airflow_provider_engagevoice.ringcx.transport import http
 
-    monkeypatch.setattr(http, "_FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(http, "_INITIAL_BACKOFF", 0.001)
     client = task_of(limited_ringcx)
     read(client)
     monkeypatch.setattr(refresh.AccessToken, "is_fresh", property(lambda token: token.left > 300.0))
@@ -167,7 +167,7 @@ def test_a_revoked_token_is_replaced_once(limited_ringcx: SandboxServer, store: 
 
 
 def test_who_waits_learns_of_a_revoked_token_without_being_refused(limited_ringcx: SandboxServer) -> None:
-    one, other = client_of(limited_ringcx.url), client_of(limited_ringcx.url)
+    one, other = make_client(limited_ringcx.url), make_client(limited_ringcx.url)
     store = open_store("host")
     one.authenticator.store = other.authenticator.store = store
     refresh._TOKEN_SLOTS.clear()
@@ -187,13 +187,13 @@ def test_who_waits_learns_of_a_revoked_token_without_being_refused(limited_ringc
 def spent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The refresh tokens that RingCX was shown, in order."""
     shown: list[str] = []
-    original = issued.Family.take
+    original = issued.TokenFamily.consume
 
-    def take(family: Any, token: str) -> bool:
+    def consume(family: Any, token: str) -> bool:
         shown.append(token)
         return original(family, token)
 
-    monkeypatch.setattr(issued.Family, "take", take)
+    monkeypatch.setattr(issued.TokenFamily, "consume", consume)
     return shown
 
 
@@ -203,7 +203,7 @@ def test_what_renews_a_token_is_never_shown_twice(
 ) -> None:
     from airflow_provider_engagevoice.ringcx.transport import http
 
-    monkeypatch.setattr(http, "_FIRST_PAUSE_WHEN_LIMITED", 0.001)
+    monkeypatch.setattr(http, "_INITIAL_RATE_LIMIT_BACKOFF", 0.001)
     meets = {
         "503": {"kind": "drop", "when": "after", "part": "{"},
         "dropped": {"kind": "drop", "when": "after"},
@@ -376,7 +376,7 @@ def test_no_secret_stands_in_a_file_or_in_redis(
 def test_names_tell_nothing_of_a_password(limited_ringcx: SandboxServer, method: str) -> None:
     """Who sees a name could else try passwords against it, quickly."""
     names = {
-        client_of(limited_ringcx.url, method, password=word).authenticator._key() for word in ("one", "two")
+        make_client(limited_ringcx.url, method, password=word).authenticator._key() for word in ("one", "two")
     }  # type: ignore[attr-defined]
     assert len(names) == 1
 

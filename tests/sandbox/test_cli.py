@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from airflow_provider_engagevoice.sandbox.cli import read_options
+from airflow_provider_engagevoice.sandbox.cli import parse_options
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings, variable_of
 
@@ -120,7 +120,7 @@ def test_a_signal_while_seeding_ends_it_and_leaves_no_half_world(number: int, tm
 
 def test_every_setting_is_an_option_with_its_meaning(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ending:
-        read_options(["--help"])
+        parse_options(["--help"])
     assert ending.value.code == 0
     shown = " ".join(capsys.readouterr().out.split())
     for each in fields(Settings):
@@ -140,7 +140,7 @@ def test_command_line_counts_more_than_environment_and_that_more_than_default(
     monkeypatch.setenv("ENGAGEVOICE_SANDBOX_STRICT_CRITERIA", "yes")
     monkeypatch.setenv("ENGAGEVOICE_SANDBOX_STRICT_PARAMS", "yes")
     arguments = ["--size", "10", "--no-strict-params", "--limits", "off", "--token-lifetime", "7.5"]
-    settings = read_options(arguments).settings
+    settings = parse_options(arguments).settings
     assert settings == Settings(
         size=10, row_cap=30, strict_criteria=True, strict_params=False, limits="off", token_lifetime=7.5
     )
@@ -170,7 +170,7 @@ def test_a_wrong_value_is_one_sentence(
     arguments: list[str], word: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as ending:
-        read_options(arguments)
+        parse_options(arguments)
     assert ending.value.code == 2
     complaint = capsys.readouterr().err
     assert word in complaint

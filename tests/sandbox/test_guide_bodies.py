@@ -20,11 +20,11 @@ import pytest
 import requests
 
 from airflow_provider_engagevoice.ringcx.bulk.action import BulkAction
-from airflow_provider_engagevoice.ringcx.leads.selection import select
+from airflow_provider_engagevoice.ringcx.leads.selection import build_selection
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from tests.sandbox.support.leads import Row
-from tests.support.clients import client_of
-from tests.support.raw_server import RawServer, raw_answer, raw_server
+from tests.support.clients import make_client
+from tests.support.raw_server import RawServer, raw_response, raw_server
 
 ACCOUNTS = "/voice/api/v1/admin/accounts"
 
@@ -344,7 +344,7 @@ def wire(sandbox: SandboxServer) -> Iterator[RawServer]:
             timeout=20,
         )
         try:
-            return raw_answer(answer.json(), f"{answer.status_code} {answer.reason}")
+            return raw_response(answer.json(), f"{answer.status_code} {answer.reason}")
         except ValueError:
             text = answer.content
             kind = f"Content-Type: text/plain\r\nContent-Length: {len(text)}\r\n\r\n"
@@ -389,8 +389,8 @@ def test_the_client_sends_what_the_guide_prints(
     criteria = printed["campaignLeadSearchCriteria"]
     params = printed.get("leadActionParams", {}).get("paramMap", {})
 
-    client = client_of(wire.url)
-    client.lead_actions().perform(BulkAction.of(action, select(criteria, data=()), params))
+    client = make_client(wire.url)
+    client.lead_actions().perform(BulkAction.of(action, build_selection(criteria, runtime_keys=()), params))
     client.close()
 
     (sent,) = seen(wire, "/actions")
@@ -409,7 +409,7 @@ def test_the_client_sends_what_the_guide_prints(
 
 
 def test_the_client_signs_in_as_the_guide_prints(sandbox: SandboxServer, wire: RawServer) -> None:
-    client = client_of(wire.url)
+    client = make_client(wire.url)
     client.campaigns.accounts()
     sandbox.expire_tokens()
     client.campaigns.accounts()
@@ -437,7 +437,7 @@ def test_the_client_signs_in_as_the_guide_prints(sandbox: SandboxServer, wire: R
 
 
 def test_the_client_reads_accounts_and_lists_where_the_guide_does(wire: RawServer, spring: Row) -> None:
-    client = client_of(wire.url, account_id=None)
+    client = make_client(wire.url, account_id=None)
     campaign = client.campaigns.find(
         "Spring Renewals", account_id=client.campaigns.accounts()[0]["account_id"]
     )

@@ -1,6 +1,6 @@
-"""Every operation of the sandbox's RingCX: its name, its path, who may call it, and how often.
+"""Route table of the simulated RingCX API: operation names, paths, authentication and rate limiting.
 
-Sources: contract; ``lists``, ``campaignDispositions`` and the do-not-call paths from the guide.
+Sources: contract; ``lists``, ``campaignDispositions`` and the do-not-call paths: guide.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from airflow_provider_engagevoice.sandbox.api.leads import (
 from airflow_provider_engagevoice.sandbox.api.loader import loader
 from airflow_provider_engagevoice.sandbox.http.endpoint import Handler
 from airflow_provider_engagevoice.sandbox.http.middleware import (
-    in_account,
-    limited,
-    with_any_token,
-    with_auth_token,
-    with_bearer,
+    rate_limited,
+    require_account,
+    require_auth_token,
+    require_bearer,
+    require_token,
 )
 
 Check = Callable[[Handler], Handler]
@@ -32,20 +32,20 @@ Check = Callable[[Handler], Handler]
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation.
+    """One operation of the API.
 
-    :param name: what faults, limits and the log of requests call it.
+    :param name: name used by faults, rate limits and the request log.
     :param method: the HTTP method.
-    :param path: the path, with the names of its variable parts in braces.
-    :param handler: does it.
-    :param counted: its name where the query has ``count=true``; empty where that changes nothing.
+    :param path: the path, with path parameters in braces.
+    :param handler: the function that handles it.
+    :param count_name: its name for requests with ``count=true``; empty if the name does not change.
     """
 
     name: str
     method: str
     path: str
     handler: Handler
-    counted: str = ""
+    count_name: str = ""
 
 
 _GROUP = "dialGroups/{group}"
@@ -56,11 +56,11 @@ _AGENT = f"{_AGENTS}/{{agent}}"
 _LOADER = "campaigns/{campaign}/leadLoader"
 _DNC_OF_TAG = "dncLists/tags/{tag}"
 
-#: Without a token.
-_SIGN_IN = (
+#: No token required.
+_AUTH = (
     Operation("platform_token", "POST", "/restapi/oauth/token", platform.platform_token),
     Operation("platform_revoke", "POST", "/restapi/oauth/revoke", platform.platform_revoke),
-    Operation("token_exchange", "POST", "/api/auth/login/rc/accesstoken", limited(login.exchange)),
+    Operation("token_exchange", "POST", "/api/auth/login/rc/accesstoken", rate_limited(login.exchange)),
     Operation("token_refresh", "POST", "/api/auth/token/refresh", login.refresh),
     Operation("admin_login", "POST", "/api/auth/login/admin", login.admin_login),
     Operation("legacy_login", "POST", "/api/v1/auth/login", login.legacy_login),
@@ -69,15 +69,15 @@ _SIGN_IN = (
 
 _TOKEN_ROOT = "/api/auth/token"
 
-#: About the Bearer token they are called with.
-_OF_TOKEN = (
+#: Operations on the request's own Bearer token.
+_BEARER_TOKEN = (
     Operation("token_claims", "GET", "claims", api_tokens.token_claims),
     Operation("token_validate", "GET", "validate", api_tokens.validate_token),
     Operation("token_digital_jwt", "GET", "digitaljwt", api_tokens.digital_jwt),
 )
 
-#: Below the admin root; for every user.
-_OF_USER = (
+#: Paths below the admin root, open to every user.
+_USER = (
     Operation("accounts", "GET", "accounts", lookups.accounts),
     Operation("states", "GET", "states", lookups.states),
     Operation("api_tokens", "GET", "token", api_tokens.api_tokens),
@@ -85,8 +85,8 @@ _OF_USER = (
     Operation("api_token_delete", "DELETE", "token/{token}", api_tokens.delete_api_token),
 )
 
-#: Below ``accounts/{account}/`` of the admin root; for users of that sub-account.
-_OF_ACCOUNT = (
+#: Paths below ``accounts/{account}/`` of the admin root, open to users of that sub-account.
+_ACCOUNT = (
     Operation("countries", "GET", "countries/available", lookups.countries),
     Operation("aux_states", "GET", "auxStates", lookups.aux_states),
     Operation("outbound_stats", "GET", "realTimeData/outbound", lookups.outbound_stats),
@@ -124,7 +124,7 @@ _OF_ACCOUNT = (
         "system_dispositions", "GET", "campaignLeads/systemDispositions", search_routes.system_dispositions
     ),
     Operation(
-        "lead_search", "POST", "campaignLeads/leadSearch", search_routes.lead_search, counted="lead_count"
+        "lead_search", "POST", "campaignLeads/leadSearch", search_routes.lead_search, count_name="lead_count"
     ),
     Operation(
         "phone_list_search", "POST", "campaignLeads/leadSearchByPhoneList", phone_list.phone_list_search
@@ -149,8 +149,8 @@ _OF_ACCOUNT = (
     Operation("lead_update", "PATCH", "campaignLeads/{lead}", updates.patch_lead),
 )
 
-#: The integration paths, below ``_INTEGRATION_ROOT``; with a Bearer token only. Source: contract.
-_OF_MAIN_ACCOUNT = (Operation("sub_accounts", "GET", "subaccounts", lookups.sub_accounts),)
+#: Paths below ``_INTEGRATION_ROOT``; they accept a Bearer token only. Source: contract.
+_INTEGRATION_MAIN_ACCOUNT = (Operation("sub_accounts", "GET", "subaccounts", lookups.sub_accounts),)
 _INTEGRATION = (
     Operation("integration_agent_groups", "GET", "agentGroups", agents.integration_agent_groups),
     Operation("integration_agents", "GET", _AGENTS, agents.integration_agents),
@@ -158,37 +158,41 @@ _INTEGRATION = (
 
 _INTEGRATION_ROOT = "/voice/api/integration/v1/admin/accounts/{account}"
 
-#: Where the admin paths start, and which tokens open them there. Source: guide, base URIs.
+#: Roots of the admin paths and the authentication each accepts. Source: guide, base URIs.
 _ADMIN_ROOTS: tuple[tuple[str, Check], ...] = (
-    ("/voice/api/v1/admin", with_any_token),
-    ("/api/v1/admin", with_auth_token),
+    ("/voice/api/v1/admin", require_token),
+    ("/api/v1/admin", require_auth_token),
 )
 
 
-def names() -> frozenset[str]:
+def operation_names() -> frozenset[str]:
     """Return the names of all operations."""
-    return frozenset(name for each in operations() for name in (each.name, each.counted) if name)
+    return frozenset(name for each in operations() for name in (each.name, each.count_name) if name)
 
 
 def operations() -> Iterator[Operation]:
-    """Go through all operations, each with its whole path and with its checks before its handler."""
-    yield from _SIGN_IN
-    for operation in _OF_TOKEN:
-        yield _below(_TOKEN_ROOT, operation, with_bearer(limited(operation.handler)))
-    for operation in _OF_MAIN_ACCOUNT:
-        yield _below(_INTEGRATION_ROOT, operation, with_bearer(limited(operation.handler)))
+    """Yield all operations with their full path and with their checks wrapped around the handler."""
+    yield from _AUTH
+    for operation in _BEARER_TOKEN:
+        yield _with_prefix(_TOKEN_ROOT, operation, require_bearer(rate_limited(operation.handler)))
+    for operation in _INTEGRATION_MAIN_ACCOUNT:
+        yield _with_prefix(_INTEGRATION_ROOT, operation, require_bearer(rate_limited(operation.handler)))
     for operation in _INTEGRATION:
-        yield _below(_INTEGRATION_ROOT, operation, with_bearer(in_account(limited(operation.handler))))
-    for root, signed_in in _ADMIN_ROOTS:
-        for operation in _OF_USER:
-            yield _below(root, operation, signed_in(limited(operation.handler)))
-        for operation in _OF_ACCOUNT:
-            yield _below(
-                f"{root}/accounts/{{account}}", operation, signed_in(in_account(limited(operation.handler)))
+        yield _with_prefix(
+            _INTEGRATION_ROOT, operation, require_bearer(require_account(rate_limited(operation.handler)))
+        )
+    for root, authenticated in _ADMIN_ROOTS:
+        for operation in _USER:
+            yield _with_prefix(root, operation, authenticated(rate_limited(operation.handler)))
+        for operation in _ACCOUNT:
+            yield _with_prefix(
+                f"{root}/accounts/{{account}}",
+                operation,
+                authenticated(require_account(rate_limited(operation.handler))),
             )
 
 
-def _below(root: str, operation: Operation, handler: Handler) -> Operation:
-    """Put an operation below a root, behind checks."""
+def _with_prefix(root: str, operation: Operation, handler: Handler) -> Operation:
+    """Return a copy of an operation with its path below a root and with another handler."""
     path = f"{root}/{operation.path}"
-    return Operation(operation.name, operation.method, path, handler, operation.counted)
+    return Operation(operation.name, operation.method, path, handler, operation.count_name)

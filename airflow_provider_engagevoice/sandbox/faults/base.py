@@ -1,4 +1,4 @@
-"""What every way to go wrong has in common."""
+"""Base classes of injected faults."""
 
 from __future__ import annotations
 
@@ -10,39 +10,39 @@ from typing import ClassVar
 
 from starlette.responses import Response
 
-from airflow_provider_engagevoice.sandbox.http.endpoint import Call
-from airflow_provider_engagevoice.sandbox.state.sandbox import Service
+from airflow_provider_engagevoice.sandbox.http.request import ApiRequest
+from airflow_provider_engagevoice.sandbox.state.sandbox import SandboxState
 
-Proceed = Callable[[Service], Response]
-"""Carries the request out as far as no other fault is in the way, and returns the answer."""
+NextHandler = Callable[[SandboxState], Response]
+"""Calls the next fault or, after the last fault, the request's handler; returns the response."""
 
 
 @dataclass(frozen=True)
 class Fault(ABC):
-    """One way to go wrong."""
+    """Base class of all faults; the fields of a subclass are its options."""
 
     answers: ClassVar[bool] = False
-    """It gives an answer of its own."""
+    """Whether the fault replaces the response."""
 
-    def prepare(self, service: Service) -> None:  # noqa: B027
-        """Get the sandbox ready for it, when it is set."""
+    def prepare(self, sandbox: SandboxState) -> None:  # noqa: B027
+        """Prepare the sandbox when the fault is set."""
 
     @abstractmethod
-    def around(self, proceed: Proceed, service: Service, call: Call) -> Response:
-        """Answer a request in this way.
+    def apply(self, call_next: NextHandler, sandbox: SandboxState, request: ApiRequest) -> Response:
+        """Handle a request with this fault.
 
-        :param proceed: carries the request out; to be called at most once.
-        :param service: the sandbox.
-        :param call: the request.
-        :return: the answer.
+        :param call_next: handles the request; must be called at most once.
+        :param sandbox: state of the sandbox.
+        :param request: the request.
+        :return: the response.
         """
 
 
 @dataclass(frozen=True)
-class Instead(Fault):
-    """A fault that gives an answer of its own.
+class ResponseFault(Fault):
+    """Base class of faults that replace the response.
 
-    :param when: ``before`` the request takes effect, so that it never does; or ``after``.
+    :param when: ``before``: the request is not handled; ``after``: it is handled and its response discarded.
     """
 
     answers = True
@@ -50,21 +50,21 @@ class Instead(Fault):
     when: str = "before"
 
     def __post_init__(self) -> None:
-        """Refuse an unknown moment."""
-        check_moment(self.when)
+        """Validate ``when``."""
+        check_when(self.when)
 
-    def around(self, proceed: Proceed, service: Service, call: Call) -> Response:
-        """Give the answer, with or without carrying the request out."""
+    def apply(self, call_next: NextHandler, sandbox: SandboxState, request: ApiRequest) -> Response:
+        """Return the fault's response, after handling the request if ``when`` is ``after``."""
         if self.when == "after":
-            proceed(service)
-        return self.answer(service, call)
+            call_next(sandbox)
+        return self.respond(sandbox, request)
 
     @abstractmethod
-    def answer(self, service: Service, call: Call) -> Response:
-        """Make the answer."""
+    def respond(self, sandbox: SandboxState, request: ApiRequest) -> Response:
+        """Return the response."""
 
 
-def check_moment(when: str) -> None:
-    """Refuse what is neither before nor after the request takes effect."""
+def check_when(when: str) -> None:
+    """Raise ValueError if ``when`` is neither ``before`` nor ``after``."""
     if when not in ("before", "after"):
         raise ValueError(f"when must be before or after, not {shown(when)}")

@@ -1,4 +1,4 @@
-"""Faults by which RingCX behaves differently, and answers all the same; their fields are their options."""
+"""Faults that change RingCX's behaviour without replacing the response; their fields are their options."""
 
 from __future__ import annotations
 
@@ -8,74 +8,74 @@ from dataclasses import dataclass, replace
 
 from starlette.responses import Response
 
-from airflow_provider_engagevoice.sandbox.faults.base import Fault, Proceed, check_moment
-from airflow_provider_engagevoice.sandbox.http.endpoint import Call
-from airflow_provider_engagevoice.sandbox.state.dialer import work_on
+from airflow_provider_engagevoice.sandbox.faults.base import Fault, NextHandler, check_when
+from airflow_provider_engagevoice.sandbox.http.request import ApiRequest
+from airflow_provider_engagevoice.sandbox.state.dialer import run_dialer
 from airflow_provider_engagevoice.sandbox.state.fault_rules import check_range
-from airflow_provider_engagevoice.sandbox.state.sandbox import Service
+from airflow_provider_engagevoice.sandbox.state.sandbox import SandboxState
 
 
 @dataclass(frozen=True)
 class Slow(Fault):
-    """The answer takes longer.
+    """Delay the response.
 
-    :param delay: by so many seconds, of real time.
-    :param when: the wait comes ``before`` the request takes effect, or ``after``.
+    :param delay: delay in seconds of real time.
+    :param when: whether to wait ``before`` or ``after`` the request is handled.
     """
 
     delay: float = 1.0
     when: str = "before"
 
     def __post_init__(self) -> None:
-        """Refuse an unknown moment, and a time no test can wait."""
-        check_moment(self.when)
+        """Validate ``when`` and ``delay``."""
+        check_when(self.when)
         check_range("delay", self.delay, 0, 3600)
 
-    def around(self, proceed: Proceed, service: Service, call: Call) -> Response:
-        """Wait and go on, or the other way round."""
+    def apply(self, call_next: NextHandler, sandbox: SandboxState, request: ApiRequest) -> Response:
+        """Wait before or after handling the request."""
         if self.when == "after":
-            response = proceed(service)
-            service.stopping.wait(self.delay)
+            response = call_next(sandbox)
+            sandbox.shutdown_event.wait(self.delay)
             return response
-        service.stopping.wait(self.delay)
-        return proceed(service)
+        sandbox.shutdown_event.wait(self.delay)
+        return call_next(sandbox)
 
 
 @dataclass(frozen=True)
 class Stale(Fault):
-    """Searches see the leads as they were when the fault was set."""
+    """Make searches return the leads as they were when the fault was set."""
 
-    def prepare(self, service: Service) -> None:
-        """From now on keep what leads were."""
-        service.store.keep_shadows()
-        # No field: those are options, which whoever sets the fault may give.
-        object.__setattr__(self, "_set", service.clock.now())
+    def prepare(self, sandbox: SandboxState) -> None:
+        """Start to record the history of leads."""
+        sandbox.store.keep_history()
+        # Not a field: fields are options of the fault.
+        object.__setattr__(self, "_set", sandbox.clock.now())
 
-    def around(self, proceed: Proceed, service: Service, call: Call) -> Response:
-        """Answer from what was."""
-        return proceed(replace(service, seen_at=getattr(self, "_set", None)))
+    def apply(self, call_next: NextHandler, sandbox: SandboxState, request: ApiRequest) -> Response:
+        """Handle the request with the leads as of the time the fault was set."""
+        return call_next(replace(sandbox, as_of=getattr(self, "_set", None)))
 
 
 @dataclass(frozen=True)
 class ShortPage(Fault):
-    """A search returns fewer rows than there are, and leaves out the rest.
+    """Truncate the result of a search.
 
-    :param rows: how many it returns.
+    :param rows: number of rows to return.
     """
 
     rows: int = 1
 
     def __post_init__(self) -> None:
-        """Refuse a number that no page has."""
+        """Validate ``rows``."""
         check_range("rows", self.rows, 0)
 
-    def around(self, proceed: Proceed, service: Service, call: Call) -> Response:
-        """Cut the answer short; what is no list stays as it is."""
-        response = proceed(service)
+    def apply(self, call_next: NextHandler, sandbox: SandboxState, request: ApiRequest) -> Response:
+        """Truncate the response if it is a list; return other responses unchanged."""
+        response = call_next(sandbox)
         try:
             rows = json.loads(bytes(response.body))
         except ValueError:
-            # Another fault has put a web page or nothing at all in the answer's place.
+            # Another fault has replaced the response by a web page or an empty body.
             return response
         if response.status_code == 200 and isinstance(rows, list):
             response.body = json.dumps(rows[: self.rows]).encode()
@@ -85,7 +85,7 @@ class ShortPage(Fault):
 
 @dataclass(frozen=True)
 class PageBase(Fault):
-    """Searches number their pages from elsewhere.
+    """Change the number of a search's first page.
 
     :param base: number of the first page, 0 or 1.
     """
@@ -93,45 +93,45 @@ class PageBase(Fault):
     base: int = 1
 
     def __post_init__(self) -> None:
-        """Refuse a number that no page has."""
+        """Validate ``base``."""
         if self.base not in (0, 1):
             raise ValueError(f"base must be 0 or 1, not {self.base!r}")
 
-    def around(self, proceed: Proceed, service: Service, call: Call) -> Response:
-        """Answer by the other numbers."""
-        return proceed(service.behaving(page_base=self.base))
+    def apply(self, call_next: NextHandler, sandbox: SandboxState, request: ApiRequest) -> Response:
+        """Handle the request with the other page base."""
+        return call_next(sandbox.with_settings(page_base=self.base))
 
 
 @dataclass(frozen=True)
 class Dialer(Fault):
-    """The dialer works on: what it calls is COMPLETE, what it holds is ACTIVE, and it takes new leads.
+    """Advance the dialer: ACTIVE leads become COMPLETE, PENDING leads ACTIVE, and READY leads PENDING.
 
-    :param leads: how many READY leads it takes to PENDING each time.
+    :param leads: number of READY leads that become PENDING at each request.
     """
 
     leads: int = 10
 
     def __post_init__(self) -> None:
-        """Refuse a number of leads that there cannot be."""
+        """Validate ``leads``."""
         check_range("leads", self.leads, 0)
 
-    def around(self, proceed: Proceed, service: Service, call: Call) -> Response:
-        """Let the dialer work, then go on."""
-        with service.store.changing() as connection:
-            work_on(connection, self.leads, service.clock.milliseconds())
-        return proceed(service)
+    def apply(self, call_next: NextHandler, sandbox: SandboxState, request: ApiRequest) -> Response:
+        """Advance the dialer, then handle the request."""
+        with sandbox.store.changing() as connection:
+            run_dialer(connection, self.leads, sandbox.clock.milliseconds())
+        return call_next(sandbox)
 
 
 @dataclass(frozen=True)
 class Meanwhile(Fault):
-    """Something else is done first, as another client would. In Python only.
+    """Call a function before the request is handled, to simulate another client. Available in Python only.
 
-    :param work: does it; called in a thread of its own request, and free to ask the sandbox for more.
+    :param work: the function; called in the request's thread, and allowed to send requests to the sandbox.
     """
 
     work: Callable[[], object]
 
-    def around(self, proceed: Proceed, service: Service, call: Call) -> Response:
-        """Do it, then go on."""
+    def apply(self, call_next: NextHandler, sandbox: SandboxState, request: ApiRequest) -> Response:
+        """Call the function, then handle the request."""
         self.work()
-        return proceed(service)
+        return call_next(sandbox)

@@ -1,4 +1,4 @@
-"""The ways in which a request can go wrong, by name. Each is a small class; its fields are its options."""
+"""Registry of fault kinds by name. Each kind is a class whose fields are its options."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from airflow_provider_engagevoice.sandbox.faults.responses import (
     Status,
 )
 
-KINDS: Mapping[str, type[Fault]] = {
+FAULT_KINDS: Mapping[str, type[Fault]] = {
     "drop": Drop,
     "hang": Hang,
     "status": Status,
@@ -42,5 +42,5 @@ KINDS: Mapping[str, type[Fault]] = {
     "meanwhile": Meanwhile,
 }
 
-FROM_OUTSIDE = tuple(name for name, cause in KINDS.items() if cause is not Meanwhile)
-"""Those that can be asked for from outside Python: without a function among their options."""
+HTTP_FAULT_KINDS = tuple(name for name, fault_class in FAULT_KINDS.items() if fault_class is not Meanwhile)
+"""Kinds that can be set over HTTP and in the CLI; their options are JSON values, not functions."""

@@ -1,4 +1,4 @@
-"""Faults that give a wrong answer; the fields of each are its options."""
+"""Faults that replace the response; their fields are their options."""
 
 from __future__ import annotations
 
@@ -10,17 +10,22 @@ from reprlib import repr as shown
 
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 
-from airflow_provider_engagevoice.sandbox.api.leads.action_handlers import failure_of
-from airflow_provider_engagevoice.sandbox.api.loader.load_results import FAILURES, GENERAL_FAILURE, Counts
-from airflow_provider_engagevoice.sandbox.api.loader.load_results import failure_of as load_failure_of
-from airflow_provider_engagevoice.sandbox.faults.base import Instead
-from airflow_provider_engagevoice.sandbox.http.endpoint import Call, refused
-from airflow_provider_engagevoice.sandbox.http.errors import EXPIRED, TOO_MANY, Refusal
+from airflow_provider_engagevoice.sandbox.api.leads.action_handlers import action_failure
+from airflow_provider_engagevoice.sandbox.api.loader.load_results import (
+    FAILURES,
+    GENERAL_FAILURE,
+    Counts,
+    load_failure,
+)
+from airflow_provider_engagevoice.sandbox.faults.base import ResponseFault
+from airflow_provider_engagevoice.sandbox.http.endpoint import error_response
+from airflow_provider_engagevoice.sandbox.http.errors import TOKEN_EXPIRED, TOO_MANY_REQUESTS, ApiError
+from airflow_provider_engagevoice.sandbox.http.request import ApiRequest
 from airflow_provider_engagevoice.sandbox.state.fault_rules import check_range
-from airflow_provider_engagevoice.sandbox.state.sandbox import Service
+from airflow_provider_engagevoice.sandbox.state.sandbox import SandboxState
 
 WEB_PAGE = '<!DOCTYPE html><html><head><title>RingCX</title></head><body><div id="root"></div></body></html>'
-"""The page of RingCX's web application, as far as a client can tell."""
+"""Stand-in for the page of RingCX's web application."""
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"([!-~]([\t -~]*[!-~])?)?")
@@ -28,116 +33,116 @@ _OWN_HEADERS = ("content-length", "content-type", "transfer-encoding")
 
 
 @dataclass(frozen=True)
-class Status(Instead):
-    """An HTTP error.
+class Status(ResponseFault):
+    """Respond with an HTTP error.
 
-    :param status: its status, 400 to 599.
-    :param details: what the ``Errors`` body says.
+    :param status: the HTTP status, 400 to 599.
+    :param details: the ``details`` of the error body.
     """
 
     status: int = 503
     details: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse a status that is no error."""
+        """Validate ``when`` and ``status``."""
         super().__post_init__()
         check_range("status", self.status, 400, 599)
 
-    def answer(self, service: Service, call: Call) -> Response:
-        """Answer with the error."""
-        return refused(service, call.method, call.path, Refusal(self.status, self.details))
+    def respond(self, sandbox: SandboxState, request: ApiRequest) -> Response:
+        """Return the error."""
+        return error_response(sandbox, request.method, request.path, ApiError(self.status, self.details))
 
 
 @dataclass(frozen=True)
-class RateLimited(Instead):
-    """429, as if others had used up the limit.
+class RateLimited(ResponseFault):
+    """Respond with 429, as if other clients had used up the rate limit.
 
-    :param retry_after: seconds that Retry-After names; None for an answer without it.
+    :param retry_after: seconds in the Retry-After header; None for no header.
     """
 
     retry_after: float | None = 1.0
 
     def __post_init__(self) -> None:
-        """Refuse a time that has passed."""
+        """Validate ``when`` and ``retry_after``."""
         super().__post_init__()
         check_range("retry_after", self.retry_after, 0)
 
-    def answer(self, service: Service, call: Call) -> Response:
-        """Answer 429."""
+    def respond(self, sandbox: SandboxState, request: ApiRequest) -> Response:
+        """Return the 429 response."""
         headers = {} if self.retry_after is None else {"Retry-After": f"{self.retry_after:.15g}"}
-        return PlainTextResponse(TOO_MANY, 429, headers=headers)
+        return PlainTextResponse(TOO_MANY_REQUESTS, 429, headers=headers)
 
 
 @dataclass(frozen=True)
-class Html(Instead):
-    """A web page with status 200, as RingCX gives at wrong paths (observed)."""
+class Html(ResponseFault):
+    """Respond with a web page and status 200, as RingCX does for unknown paths (observed)."""
 
-    def answer(self, service: Service, call: Call) -> Response:
-        """Answer with the page."""
+    def respond(self, sandbox: SandboxState, request: ApiRequest) -> Response:
+        """Return the page."""
         return HTMLResponse(WEB_PAGE)
 
 
 @dataclass(frozen=True)
-class Rejected(Instead):
-    """``success: false`` with status 200, for ``lead_action``.
+class Rejected(ResponseFault):
+    """Respond with ``success: false`` and status 200, for ``lead_action``.
 
-    :param message: its ``errorMessage``.
+    :param message: the ``errorMessage``.
     """
 
     message: str = "The action could not be carried out"
 
-    def answer(self, service: Service, call: Call) -> Response:
-        """Answer with the failure."""
-        return JSONResponse(failure_of(call.query.get("leadAction", ""), self.message))
+    def respond(self, sandbox: SandboxState, request: ApiRequest) -> Response:
+        """Return the failed action."""
+        return JSONResponse(action_failure(request.query.get("leadAction", ""), self.message))
 
 
 @dataclass(frozen=True)
-class FailedLoad(Instead):
-    """A load that failed, with status 200 all the same (observed), for ``direct_load``.
+class FailedLoad(ResponseFault):
+    """Respond with a failed load and status 200 (observed), for ``direct_load``.
 
-    :param status: its ``processingStatus``. Source: contract, LeadListProcessingResult.
+    :param status: the ``processingStatus``. Source: contract, LeadListProcessingResult.
     """
 
     status: str = GENERAL_FAILURE
 
     def __post_init__(self) -> None:
-        """Refuse a status that no failure has."""
+        """Validate ``when`` and ``status``."""
         super().__post_init__()
         if self.status not in FAILURES:
             raise ValueError(f"status must be one of {', '.join(FAILURES)}, not {shown(self.status)}")
 
-    def answer(self, service: Service, call: Call) -> Response:
-        """Answer with the failure."""
-        return JSONResponse(load_failure_of(self.status, "", Counts(_leads_in(call))))
+    def respond(self, sandbox: SandboxState, request: ApiRequest) -> Response:
+        """Return the failed load."""
+        return JSONResponse(load_failure(self.status, "", Counts(_leads_in(request))))
 
 
-def _leads_in(call: Call) -> int:
-    """Count the leads that a load brings."""
+def _leads_in(request: ApiRequest) -> int:
+    """Return the number of leads in the request of a load."""
     try:
-        leads = call.json_object().get("uploadLeads")
-    except Refusal:
+        leads = request.json_object().get("uploadLeads")
+    except ApiError:
         return 0
     return len(leads) if isinstance(leads, list) else 0
 
 
 @dataclass(frozen=True)
-class Expired(Instead):
-    """401 for an expired token; the next one does no better until the client signs in again."""
+class Expired(ResponseFault):
+    """Expire all Bearer tokens and respond with 401; clients have to refresh or log in again."""
 
-    def answer(self, service: Service, call: Call) -> Response:
-        """Let all tokens expire, and say so."""
-        service.tokens.bearer.expire()
-        return PlainTextResponse(EXPIRED, 401)
+    def respond(self, sandbox: SandboxState, request: ApiRequest) -> Response:
+        """Expire all Bearer tokens and return the 401 response."""
+        sandbox.tokens.bearer.expire_all()
+        return PlainTextResponse(TOKEN_EXPIRED, 401)
 
 
 @dataclass(frozen=True)
-class Answer(Instead):
-    """Any answer at all.
+class Answer(ResponseFault):
+    """Respond with an arbitrary response.
 
-    :param status: its status, 200 to 599; 204 and 304 have no body.
-    :param body: a text, sent as it is; anything else is sent as JSON.
-    :param content_type: what it says it is.
-    :param headers: more headers, except those of its type and length.
+    :param status: the HTTP status, 200 to 599; 204 and 304 have no body.
+    :param body: a text is sent unchanged; any other value is sent as JSON.
+    :param content_type: the Content-Type header.
+    :param headers: further headers, except Content-Type, Content-Length and Transfer-Encoding.
     """
 
     status: int = 200
@@ -146,7 +151,7 @@ class Answer(Instead):
     headers: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be sent."""
+        """Validate all options."""
         super().__post_init__()
         check_range("status", self.status, 200, 599)
         _check_header("content_type", self.content_type)
@@ -159,7 +164,7 @@ class Answer(Instead):
 
     @cached_property
     def _content(self) -> bytes:
-        """The body as it is sent; made when the fault is set, so that no request fails by it."""
+        """The encoded body; computed when the fault is set, so that an invalid body fails there."""
         if isinstance(self.body, bytes):
             return self.body
         try:
@@ -168,13 +173,13 @@ class Answer(Instead):
         except (TypeError, ValueError, RecursionError) as error:
             raise ValueError("body must be a text or JSON") from error
 
-    def answer(self, service: Service, call: Call) -> Response:
-        """Give the answer."""
-        # Set among the headers, the type is sent as it is, without a charset.
+    def respond(self, sandbox: SandboxState, request: ApiRequest) -> Response:
+        """Return the response."""
+        # As a header, the content type is sent unchanged, without a charset parameter.
         return Response(self._content, self.status, {"Content-Type": self.content_type, **self.headers})
 
 
 def _check_header(option: str, value: str) -> None:
-    """Refuse what no header can hold."""
+    """Raise ValueError if a header cannot hold the value."""
     if not _HEADER_VALUE.fullmatch(value):
         raise ValueError(f"{option} cannot hold {shown(value)}")

@@ -1,1 +1,1 @@
-"""HTTP layer between Starlette and the request handlers."""
+"""HTTP layer of the sandbox: requests, responses, errors and middleware."""

@@ -1,4 +1,4 @@
-"""What the sandbox answers when it refuses a request."""
+"""Error responses of the API."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ _MESSAGES = {
     500: ("An Internal Server Error occurred while processing this request", "Internal server error"),
 }
 
-EXPIRED = "Jwt is expired"
-"""Body of a 401 for an expired bearer token. Source: guide, authentication."""
+TOKEN_EXPIRED = "Jwt is expired"
+"""Body of a 401 for an expired Bearer token. Source: guide, authentication."""
 
-NOT_SIGNED_IN = "Full authentication is required to access this resource"
+UNAUTHORIZED = "Full authentication is required to access this resource"
 """Body of any other 401. Assumed wording; it must not contain "expired"."""
 
-TOO_MANY = "Request rate exceeded"
-"""Body of a 429. Assumed wording; one was observed to speak of the rate only."""
+TOO_MANY_REQUESTS = "Request rate exceeded"
+"""Body of a 429. Assumed wording; an observed one mentions only the rate."""
 
 
 @dataclass(frozen=True)
-class Invalid:
-    """One value that was refused; an entry of ``validationErrors``. Source: contract, ValidationErrorData.
+class InvalidValue:
+    """A rejected value; an entry of ``validationErrors``. Source: contract, ValidationErrorData.
 
     :param attribute: name of the value.
     :param message: what is wrong with it.
-    :param value: the value as text, None where it is too odd to print.
+    :param value: the value as text; None if it is too complex to show.
     """
 
     attribute: str
@@ -46,89 +46,89 @@ class Invalid:
     value: str | None = None
 
     @classmethod
-    def of(cls, attribute: str, problem: object, value: object) -> Invalid:
-        """Describe a refused value of a request.
+    def of(cls, attribute: str, problem: object, value: object) -> InvalidValue:
+        """Describe a rejected value of a request.
 
         :param attribute: name of the value.
         :param problem: what is wrong with it, such as ``must be a text``.
-        :param value: the value; it is shown cut short, and not at all where it is nested deeper than a list.
+        :param value: the value; it is shown shortened, and omitted if it is nested deeper than a list.
         """
         entries = value[:10] if isinstance(value, list) else [value]
         simple = [str(entry) for entry in entries if isinstance(entry, (str, int, float))]
         return cls(attribute, str(problem), ", ".join(simple)[:100] if simple else None)
 
     def as_dict(self) -> dict[str, object]:
-        """Return it as RingCX writes it."""
+        """Return it in RingCX's format."""
         return {"attributeName": self.attribute, "message": self.message, "value": self.value}
 
 
-class Refusal(Exception):
-    """A request that ends with an HTTP error and the ``Errors`` body.
+class ApiError(Exception):
+    """A request fails with an HTTP error and the ``Errors`` body.
 
-    :param status: the HTTP status.
+    :param status: HTTP status.
     :param details: what exactly is wrong.
-    :param invalid: the values refused.
+    :param invalid: the rejected values.
     """
 
-    def __init__(self, status: int, details: str = "", invalid: Sequence[Invalid] = ()) -> None:
+    def __init__(self, status: int, details: str = "", invalid: Sequence[InvalidValue] = ()) -> None:
         super().__init__(details)
         self.status = status
         self.details = details
         self.invalid = tuple(invalid)
 
 
-def refused_values(invalid: Sequence[Invalid]) -> Refusal:
-    """Make the refusal of bad values: 400, and one sentence that names each of them."""
-    return Refusal(400, "; ".join(f"{each.attribute} {each.message}" for each in invalid), invalid)
+def validation_error(invalid: Sequence[InvalidValue]) -> ApiError:
+    """Return an error with status 400 and a sentence that names each rejected value."""
+    return ApiError(400, "; ".join(f"{each.attribute} {each.message}" for each in invalid), invalid)
 
 
-def read_or_refuse(name: str, value: object, read: Callable[[object], T]) -> T:
-    """Read one untrusted value.
+def parse_field(name: str, value: object, parse: Callable[[object], T]) -> T:
+    """Parse one untrusted value.
 
-    :param name: what a refusal calls it.
+    :param name: name of the value in the error.
     :param value: the value.
-    :param read: returns what is read, or raises ValueError.
-    :return: what is read.
-    :raises Refusal: with status 400, where the value is bad.
+    :param parse: returns the parsed value, or raises ValueError.
+    :return: the parsed value.
+    :raises ApiError: with status 400, if the value is invalid.
     """
     try:
-        return read(value)
+        return parse(value)
     except ValueError as error:
-        raise refused_values([Invalid.of(name, error, value)]) from error
+        raise validation_error([InvalidValue.of(name, error, value)]) from error
 
 
-class NotSignedIn(Exception):
-    """A request that ends with 401 and plain text.
+class Unauthorized(Exception):
+    """A request fails with 401 and a plain-text body.
 
-    :param text: the whole body.
+    :param text: the body.
     """
 
-    def __init__(self, text: str = NOT_SIGNED_IN) -> None:
+    def __init__(self, text: str = UNAUTHORIZED) -> None:
         super().__init__(text)
         self.text = text
 
 
-def error_body(refusal: Refusal, method: str, path: str, timestamp: int) -> bytes:
-    """Write the ``Errors`` object.
+def error_body(error: ApiError, method: str, path: str, timestamp: int) -> bytes:
+    """Return the ``Errors`` object.
 
-    :param refusal: what went wrong.
+    :param error: the error.
     :param method: method of the request.
-    :param path: path of the request; printed without its first slash, as in the contract's examples.
+    :param path: path of the request; shown without its leading slash, as in the contract's examples.
     :param timestamp: milliseconds since 1970.
-    :return: JSON. Source: contract, ``Errors``; ``errorCode`` on a 403 from the guide.
+    :return: JSON. Source: contract, ``Errors``; ``errorCode`` of a 403: guide.
     """
-    # A fault may ask for any status.
-    phrase = responses.get(refusal.status, "Unknown error")
-    general, developer = _MESSAGES.get(refusal.status, (phrase, phrase))
+    # Injected faults may use any status.
+    phrase = responses.get(error.status, "Unknown error")
+    general, developer = _MESSAGES.get(error.status, (phrase, phrase))
     body: dict[str, object] = {
         "generalMessage": general,
         "developerMessage": developer,
-        "details": refusal.details,
+        "details": error.details,
         "cause": "",
         "requestUri": f"{path.lstrip('/')} - {method}",
         "timestamp": timestamp,
-        "validationErrors": [invalid.as_dict() for invalid in refusal.invalid],
+        "validationErrors": [invalid.as_dict() for invalid in error.invalid],
     }
-    if refusal.status == 403:
+    if error.status == 403:
         body["errorCode"] = "access.denied.exception"
     return json.dumps(body).encode()

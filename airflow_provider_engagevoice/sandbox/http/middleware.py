@@ -1,4 +1,4 @@
-"""Who may call what, and how often: checks that stand before the handlers."""
+"""Middleware: authentication, account access and rate limiting."""
 
 from __future__ import annotations
 
@@ -6,126 +6,132 @@ import math
 
 from starlette.responses import PlainTextResponse, Response
 
-from airflow_provider_engagevoice.sandbox.http.endpoint import Call, Handler, carry_out
-from airflow_provider_engagevoice.sandbox.http.errors import EXPIRED, TOO_MANY, NotSignedIn, Refusal
-from airflow_provider_engagevoice.sandbox.state.credentials import PERMANENT_TOKEN, same
-from airflow_provider_engagevoice.sandbox.state.rate_limiter import Use
-from airflow_provider_engagevoice.sandbox.state.sandbox import Service
-from airflow_provider_engagevoice.sandbox.state.tokens import Verdict
+from airflow_provider_engagevoice.sandbox.http.endpoint import Handler, handle
+from airflow_provider_engagevoice.sandbox.http.errors import (
+    TOKEN_EXPIRED,
+    TOO_MANY_REQUESTS,
+    ApiError,
+    Unauthorized,
+)
+from airflow_provider_engagevoice.sandbox.http.request import ApiRequest
+from airflow_provider_engagevoice.sandbox.state.credentials import PERMANENT_TOKEN, equal_secrets
+from airflow_provider_engagevoice.sandbox.state.rate_limiter import WindowUsage
+from airflow_provider_engagevoice.sandbox.state.sandbox import SandboxState
+from airflow_provider_engagevoice.sandbox.state.tokens import TokenStatus
 
 
-def with_any_token(handler: Handler) -> Handler:
-    """Let a handler work only for a Bearer token or an ``X-Auth-Token``. Source: guide, authentication."""
+def require_token(handler: Handler) -> Handler:
+    """Require a valid Bearer token or ``X-Auth-Token``. Source: guide, authentication."""
 
-    def checked(service: Service, call: Call) -> Response:
-        token = bearer_of(call)
+    def checked(sandbox: SandboxState, request: ApiRequest) -> Response:
+        token = bearer_token(request)
         if token:
-            _check_bearer(service, token)
+            _check_bearer(sandbox, token)
         else:
-            _check_auth_token(service, call)
-        return handler(service, call)
+            _check_auth_token(sandbox, request)
+        return handler(sandbox, request)
 
     return checked
 
 
-def with_bearer(handler: Handler) -> Handler:
-    """Let a handler work only for a Bearer token. Source: contract, of the tokens' and integration paths."""
+def require_bearer(handler: Handler) -> Handler:
+    """Require a valid Bearer token. Source: contract, token and integration paths."""
 
-    def checked(service: Service, call: Call) -> Response:
-        _check_bearer(service, bearer_of(call))
-        return handler(service, call)
-
-    return checked
-
-
-def with_auth_token(handler: Handler) -> Handler:
-    """Let a handler work only for an ``X-Auth-Token``, as on the legacy portals. Source: guide, legacy."""
-
-    def checked(service: Service, call: Call) -> Response:
-        _check_auth_token(service, call)
-        return handler(service, call)
+    def checked(sandbox: SandboxState, request: ApiRequest) -> Response:
+        _check_bearer(sandbox, bearer_token(request))
+        return handler(sandbox, request)
 
     return checked
 
 
-def in_account(handler: Handler) -> Handler:
-    """Let a handler work only for one of the user's sub-accounts; any other is 403 (assumed)."""
+def require_auth_token(handler: Handler) -> Handler:
+    """Require a valid ``X-Auth-Token``, as on the legacy portals. Source: guide, legacy."""
 
-    def checked(service: Service, call: Call) -> Response:
-        with service.store.reading() as connection:
+    def checked(sandbox: SandboxState, request: ApiRequest) -> Response:
+        _check_auth_token(sandbox, request)
+        return handler(sandbox, request)
+
+    return checked
+
+
+def require_account(handler: Handler) -> Handler:
+    """Require that the path names one of the user's sub-accounts; otherwise 403 (assumed)."""
+
+    def checked(sandbox: SandboxState, request: ApiRequest) -> Response:
+        with sandbox.store.reading() as connection:
             found = connection.execute(
-                "SELECT 1 FROM accounts WHERE accountId = ?", (call.captured["account"],)
+                "SELECT 1 FROM accounts WHERE accountId = ?", (request.path_params["account"],)
             ).fetchone()
         if found is None:
-            raise Refusal(403)
-        return handler(service, call)
+            raise ApiError(403)
+        return handler(sandbox, request)
 
     return checked
 
 
-def limited(handler: Handler) -> Handler:
-    """Let a handler work only as often as its operation's limits allow; the rest is 429.
+def rate_limited(handler: Handler) -> Handler:
+    """Enforce the rate limits of the operation; 429 if they are exceeded.
 
-    What the handler refuses counts, too (assumed); what is refused before it, for its token or its
-    sub-account, does not (assumed).
+    Requests that the handler rejects count (assumed); requests rejected earlier, for their token or
+    sub-account, do not (assumed).
     """
 
-    def checked(service: Service, call: Call) -> Response:
-        if service.settings.limits == "off":
-            return handler(service, call)
-        use, wait = service.rate_limits.take(call.captured.get("account", ""), call.operation)
-        call.notes["limit"] = str(use)
-        response = _refuse(service, wait) if wait else carry_out(service, handler, call)
-        if service.settings.rate_headers:
-            response.headers.update(_headers(use, call.operation))
+    def checked(sandbox: SandboxState, request: ApiRequest) -> Response:
+        if sandbox.settings.limits == "off":
+            return handler(sandbox, request)
+        usage, wait = sandbox.rate_limiter.acquire(request.path_params.get("account", ""), request.operation)
+        request.log_fields["limit"] = str(usage)
+        response = _too_many_requests(sandbox, wait) if wait else handle(sandbox, handler, request)
+        if sandbox.settings.rate_headers:
+            response.headers.update(_rate_limit_headers(usage, request.operation))
         return response
 
     return checked
 
 
-def bearer_of(call: Call) -> str:
-    """Return the Bearer token of a request; empty where it has none."""
-    scheme, _, token = call.headers.get("authorization", "").partition(" ")
+def bearer_token(request: ApiRequest) -> str:
+    """Return the Bearer token of a request; empty if it has none."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
-def _check_bearer(service: Service, token: str) -> None:
-    """Refuse a Bearer token that is not good."""
-    verdict = service.tokens.bearer.judge(token)
-    if verdict is not Verdict.GOOD:
-        raise NotSignedIn(EXPIRED) if verdict is Verdict.EXPIRED else NotSignedIn()
+def _check_bearer(sandbox: SandboxState, token: str) -> None:
+    """Raise if a Bearer token is not valid."""
+    status = sandbox.tokens.bearer.check(token)
+    if status is not TokenStatus.VALID:
+        raise Unauthorized(TOKEN_EXPIRED) if status is TokenStatus.EXPIRED else Unauthorized()
 
 
-def _check_auth_token(service: Service, call: Call) -> None:
-    """Refuse an ``X-Auth-Token`` that is neither a permanent one nor a good legacy one."""
-    token = call.headers.get("x-auth-token", "")
-    for family in (service.tokens.legacy, service.tokens.legacy_stay):
-        if family.judge(token) is Verdict.GOOD:
-            family.slide(token)
+def _check_auth_token(sandbox: SandboxState, request: ApiRequest) -> None:
+    """Raise if the ``X-Auth-Token`` is neither a permanent token nor a valid legacy token."""
+    token = request.headers.get("x-auth-token", "")
+    for family in (sandbox.tokens.legacy, sandbox.tokens.legacy_stay):
+        if family.check(token) is TokenStatus.VALID:
+            family.extend(token)
             return
-    # How the legacy portals word an expired token is unknown; only Bearer tokens are called expired.
-    if not same(token, PERMANENT_TOKEN) and not _is_kept(service, token):
-        raise NotSignedIn()
+    # The legacy portals' message for an expired token is unknown; "expired" is used for Bearer tokens only.
+    if not equal_secrets(token, PERMANENT_TOKEN) and not _is_api_token(sandbox, token):
+        raise Unauthorized()
 
 
-def _is_kept(service: Service, token: str) -> bool:
-    """Tell whether a token is one of the permanent ones that the user made."""
-    with service.store.reading() as connection:
-        found = connection.execute("SELECT token FROM api_tokens").fetchall()
-    return any(same(token, record["token"]) for record in found)
+def _is_api_token(sandbox: SandboxState, token: str) -> bool:
+    """Return whether a token is a permanent token created through the API."""
+    with sandbox.store.reading() as connection:
+        rows = connection.execute("SELECT token FROM api_tokens").fetchall()
+    return any(equal_secrets(token, row["token"]) for row in rows)
 
 
-def _refuse(service: Service, wait: float) -> Response:
-    """Answer 429. Whole seconds, rounded up: who waits them is let in."""
-    headers = {"Retry-After": str(math.ceil(wait))} if service.settings.retry_after else {}
-    return PlainTextResponse(TOO_MANY, 429, headers=headers)
+def _too_many_requests(sandbox: SandboxState, wait: float) -> Response:
+    """Return a 429; Retry-After is rounded up to whole seconds, so that waiting for it is sufficient."""
+    headers = {"Retry-After": str(math.ceil(wait))} if sandbox.settings.retry_after else {}
+    return PlainTextResponse(TOO_MANY_REQUESTS, 429, headers=headers)
 
 
-def _headers(use: Use, operation: str) -> dict[str, str]:
-    """Write the headers that RingCentral's platform sends; whether RingCX does is unknown."""
+def _rate_limit_headers(usage: WindowUsage, operation: str) -> dict[str, str]:
+    """Return the headers of RingCentral's platform; whether RingCX sends them is unknown."""
     return {
         "X-Rate-Limit-Group": operation,
-        "X-Rate-Limit-Limit": str(use.window.max_requests),
-        "X-Rate-Limit-Remaining": str(max(0, use.window.max_requests - use.used)),
-        "X-Rate-Limit-Window": f"{use.window.period:g}",
+        "X-Rate-Limit-Limit": str(usage.window.max_requests),
+        "X-Rate-Limit-Remaining": str(max(0, usage.window.max_requests - usage.used)),
+        "X-Rate-Limit-Window": f"{usage.window.period:g}",
     }

@@ -1,4 +1,4 @@
-"""Reads single values of untrusted JSON; each reader returns the value or raises ValueError."""
+"""Parsers of untrusted JSON values; each returns the value or raises ValueError."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import re
 from collections.abc import Callable
 from typing import TypeVar
 
-from airflow_provider_engagevoice.sandbox.http.timestamps import parse_moment
+from airflow_provider_engagevoice.sandbox.http.timestamps import parse_datetime
 
 T = TypeVar("T")
 
 _DIGITS = re.compile(r"-?\d{1,19}", re.ASCII)
 _LARGEST = 2**63 - 1
-_WORDS = {"true": True, "false": False}
+_BOOLEANS = {"true": True, "false": False}
 
 
-def read_integer(value: object) -> int:
-    """Read a whole number, or a text of digits (observed: programs send both)."""
+def parse_integer(value: object) -> int:
+    """Parse a whole number, or a string of digits (observed: programs send both)."""
     if isinstance(value, str) and _DIGITS.fullmatch(value.strip()):
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):
@@ -26,67 +26,67 @@ def read_integer(value: object) -> int:
     return value
 
 
-def read_number(value: object) -> float:
-    """Read a number, whole or not."""
-    return value if isinstance(value, float) else read_integer(value)
+def parse_number(value: object) -> float:
+    """Parse a whole or decimal number."""
+    return value if isinstance(value, float) else parse_integer(value)
 
 
-def read_text(value: object) -> str:
-    """Read a text; a whole number is taken as its digits (observed with external ids)."""
+def parse_text(value: object) -> str:
+    """Parse a string; a whole number is converted to its digits (observed for external ids)."""
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         raise ValueError("must be a text")
     return str(value)
 
 
-def read_boolean(value: object) -> bool:
-    """Read true or false, or the word in any case (observed: programs send both)."""
+def parse_boolean(value: object) -> bool:
+    """Parse a boolean, or its name in any case (observed: programs send both)."""
     if isinstance(value, bool):
         return value
-    word = _WORDS.get(value.strip().lower()) if isinstance(value, str) else None
-    if word is None:
+    boolean = _BOOLEANS.get(value.strip().lower()) if isinstance(value, str) else None
+    if boolean is None:
         raise ValueError("must be true or false")
-    return word
+    return boolean
 
 
-def read_moment(value: object) -> int:
-    """Read a moment as milliseconds since 1970."""
+def parse_timestamp(value: object) -> int:
+    """Parse a datetime string; return milliseconds since 1970."""
     if not isinstance(value, str):
         raise ValueError("must be a text with a date")
-    return parse_moment(value)
+    return parse_datetime(value)
 
 
-def read_object(value: object) -> dict[str, object]:
-    """Read a JSON object."""
+def parse_object(value: object) -> dict[str, object]:
+    """Parse a JSON object."""
     if not isinstance(value, dict):
         raise ValueError("must be an object")
     return value
 
 
-def read_list(item: Callable[[object], T]) -> Callable[[object], list[T]]:
-    """Make a reader of lists.
+def list_parser(item: Callable[[object], T]) -> Callable[[object], list[T]]:
+    """Return a parser of lists.
 
-    :param item: the reader of one entry.
-    :return: the reader of a whole list.
+    :param item: parser of one entry.
+    :return: parser of the whole list.
     """
 
-    def read(value: object) -> list[T]:
+    def parse(value: object) -> list[T]:
         if not isinstance(value, list):
             raise ValueError("must be a list")
         return [item(entry) for entry in value]
 
-    return read
+    return parse
 
 
-def read_choice(choices: tuple[str, ...]) -> Callable[[object], str]:
-    """Make a reader of one word out of several.
+def choice_parser(choices: tuple[str, ...]) -> Callable[[object], str]:
+    """Return a parser of enumerated strings.
 
-    :param choices: the words, spelt exactly.
-    :return: the reader.
+    :param choices: the valid values; case matters.
+    :return: the parser.
     """
 
-    def read(value: object) -> str:
+    def parse(value: object) -> str:
         if not isinstance(value, str) or value not in choices:
             raise ValueError(f"must be one of {', '.join(choices)}")
         return value
 
-    return read
+    return parse

@@ -1,1 +1,1 @@
-"""Seed data of a new sandbox."""
+"""Seed data of the sandbox: generated, or imported from a CSV file."""

@@ -1,4 +1,4 @@
-"""The world of one's own leads: the seeded accounts and campaigns, and the leads of a CSV file."""
+"""Seed data from a CSV file of leads, in the generated accounts and campaigns."""
 
 from __future__ import annotations
 
@@ -11,21 +11,25 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from airflow_provider_engagevoice.ringcx.spec.enums import LEAD_STATES
-from airflow_provider_engagevoice.sandbox.api.leads.lead_fields import ZONES, any_number, read_phones
-from airflow_provider_engagevoice.sandbox.http.parsing import read_boolean, read_choice, read_integer
-from airflow_provider_engagevoice.sandbox.seed.leads import MAX_PASSES
-from airflow_provider_engagevoice.sandbox.seed.world import REFERENCE, Builder, WorldError
+from airflow_provider_engagevoice.sandbox.api.leads.lead_fields import (
+    TIME_ZONE_RESOLVERS,
+    parse_phone,
+    parse_phones,
+)
+from airflow_provider_engagevoice.sandbox.http.parsing import choice_parser, parse_boolean, parse_integer
+from airflow_provider_engagevoice.sandbox.seed.generated_data import REFERENCE, Builder
 from airflow_provider_engagevoice.sandbox.state import demo_data
 from airflow_provider_engagevoice.sandbox.state.phones import digits_of
+from airflow_provider_engagevoice.sandbox.state.seed_data import SeedDataError
 from airflow_provider_engagevoice.sandbox.state.store import PERSON_COLUMNS, Store, create_tables
 
 DEFAULT_NAME = "From CSV"
-"""The campaign and the list of leads that name none, and the dial group of campaigns that are not seeded."""
+"""Campaign and list of leads that name none, and dial group of campaigns that are not generated."""
 
 _FIRST_LEAD = 284_000_000
-#: Lines read before they are written.
-_BATCH = 5000
-_LARGEST = 2**31 - 1
+#: Number of leads per INSERT batch.
+_BATCH_SIZE = 5000
+_MAX_COUNT = 2**31 - 1
 _COLUMNS = (
     "leadId", "accountId", "campaignId", "listId", "externId", "leadPhone", *PERSON_COLUMNS, "leadState",
     "leadTimezone", "leadPasses", "maxPasses", "leadPriority", "suppressed", "loadedDts", "stateDts",
@@ -36,74 +40,77 @@ _INSERT = f"INSERT INTO leads ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * l
 Lead = dict[str, object]
 
 
-def _whole_number(text: str) -> int:
-    """Read a number that is not negative."""
-    number = read_integer(text)
-    if not 0 <= number <= _LARGEST:
-        raise ValueError(f"must lie between 0 and {_LARGEST}")
+def _parse_count(text: str) -> int:
+    """Parse a non-negative 32-bit integer."""
+    number = parse_integer(text)
+    if not 0 <= number <= _MAX_COUNT:
+        raise ValueError(f"must be between 0 and {_MAX_COUNT}")
     return number
 
 
-def _state(text: str) -> str:
-    """Read a lead state, in any case, with hyphens or underscores."""
-    return read_choice(LEAD_STATES)(text.upper().replace("_", "-"))
+def _parse_state(text: str) -> str:
+    """Parse a lead state, case-insensitively, with hyphens or underscores."""
+    return choice_parser(LEAD_STATES)(text.upper().replace("_", "-"))
 
 
-def _phone(text: str) -> str:
-    """Read phone numbers joined by pipes, with blanks and signs or without."""
-    return read_phones(text, "", any_number)
+def _parse_phones(text: str) -> str:
+    """Parse phone numbers joined by pipes, with or without spaces and punctuation."""
+    return parse_phones(text, "", parse_phone)
 
 
-#: What a column may be, and what reads its cells; what is blank is as if it were not there.
-_READERS: Mapping[str, Callable[[str], object]] = {
-    "leadPhone": _phone,
-    "leadState": _state,
-    "leadPasses": _whole_number,
-    "maxPasses": _whole_number,
-    "leadPriority": _whole_number,
-    "suppressed": read_boolean,
+#: Parsers of the cells, by column; blank cells count as missing.
+_PARSERS: Mapping[str, Callable[[str], object]] = {
+    "leadPhone": _parse_phones,
+    "leadState": _parse_state,
+    "leadPasses": _parse_count,
+    "maxPasses": _parse_count,
+    "leadPriority": _parse_count,
+    "suppressed": parse_boolean,
     **dict.fromkeys(("externId", "leadTimezone", "campaignName", "listDesc", *PERSON_COLUMNS), str),
 }
 
 
-def _plain(name: str) -> str:
-    """Return what the spellings of a column share: ``leadPhone`` and the file loader's ``LEAD_PHONE``."""
+def _normalize(name: str) -> str:
+    """Return the normalized name of a column, so that ``leadPhone`` equals the loader's ``LEAD_PHONE``."""
     return name.strip().lower().replace("_", "").replace(" ", "")
 
 
-_BY_PLAIN_NAME = {_plain(name): name for name in _READERS}
+_BY_NORMALIZED_NAME = {_normalize(name): name for name in _PARSERS}
 
 
 @dataclass(frozen=True)
-class CsvWorld:
-    """The leads of a CSV file in the seeded accounts; the file is read again at each reset.
+class CsvData:
+    """Leads of a CSV file in the generated accounts; the file is read again at each reset.
 
-    :param file: UTF-8, with a header. Columns are named like the fields of a lead in RingCX or like those
-        of its file loader, in any case; ``campaignName``, ``listDesc``, ``leadState``, ``leadPasses``,
-        ``maxPasses``, ``leadPriority``, ``leadTimezone`` and ``suppressed`` may be there, too.
-    :param seed: which accounts, agents, dial groups and campaigns.
+    :param file: path of the file: UTF-8, with a header. Column names are those of a lead's fields in RingCX
+        or of RingCX's file loader, case-insensitive; ``campaignName``, ``listDesc``, ``leadState``,
+        ``leadPasses``, ``maxPasses``, ``leadPriority``, ``leadTimezone`` and ``suppressed`` are accepted as
+        well.
+    :param seed: seed of the generated accounts, agents, dial groups and campaigns.
     """
 
     file: str
     seed: int
 
     def fill(self, store: Store) -> None:
-        """Replace all that a database holds by this world, whole or not at all.
+        """Replace the contents of a database by this data in one transaction.
 
         :param store: the database.
-        :raises WorldError: the file cannot be read; the message names line and column.
-        :raises StateFileError: the database does not take it.
+        :raises SeedDataError: if the file cannot be read; the message names line and column.
+        :raises StateFileError: if the database cannot be written.
         """
         store.rebuild(self._build)
 
     def _build(self, connection: sqlite3.Connection) -> None:
-        """Write this world into an empty database."""
+        """Write this data to an empty database."""
         create_tables(connection)
         builder = Builder(connection, random.Random(self.seed))
-        builder.build_tree()
-        places = _Places(connection, builder)
-        numbered = enumerate(_read(self.file))
-        while batch := [_placed(lead, number, places) for number, lead in itertools.islice(numbered, _BATCH)]:
+        builder.build_accounts()
+        resolver = _ListResolver(connection, builder)
+        numbered = enumerate(_read_leads(self.file))
+        while batch := [
+            _complete_lead(lead, number, resolver) for number, lead in itertools.islice(numbered, _BATCH_SIZE)
+        ]:
             connection.executemany(_INSERT, [[lead.get(name) for name in _COLUMNS] for lead in batch])
             connection.executemany(
                 "INSERT INTO lead_phones (digits, leadId) VALUES (?, ?)",
@@ -116,16 +123,16 @@ class CsvWorld:
         builder.finish()
 
 
-def _placed(lead: Lead, number: int, places: _Places) -> Lead:
-    """Complete a lead of the file: its id, its list, and what was not given."""
+def _complete_lead(lead: Lead, number: int, resolver: _ListResolver) -> Lead:
+    """Return a lead with id, account, campaign, list and defaults added."""
     campaign = str(lead.get("campaignName") or DEFAULT_NAME)
-    account, campaign_id, list_id = places.find(campaign, str(lead.get("listDesc") or DEFAULT_NAME))
+    account, campaign_id, list_id = resolver.find(campaign, str(lead.get("listDesc") or DEFAULT_NAME))
     return {
         "leadState": "READY",
         "leadPasses": 0,
-        "maxPasses": MAX_PASSES,
+        "maxPasses": demo_data.MAX_PASSES,
         "suppressed": False,
-        "leadTimezone": ZONES["NPA_NXX"]({}, str(lead["leadPhone"])),
+        "leadTimezone": TIME_ZONE_RESOLVERS["NPA_NXX"]({}, str(lead["leadPhone"])),
         **lead,
         "leadId": _FIRST_LEAD + number,
         "accountId": account,
@@ -138,8 +145,8 @@ def _placed(lead: Lead, number: int, places: _Places) -> Lead:
 
 
 @dataclass(frozen=True)
-class _Places:
-    """The campaigns and lists that the leads name; what is not there is made."""
+class _ListResolver:
+    """Finds the campaigns and lists that leads name; creates missing ones."""
 
     connection: sqlite3.Connection
     builder: Builder
@@ -147,26 +154,26 @@ class _Places:
     lists: dict[tuple[str, str], tuple[str, int, int]] = field(default_factory=dict)
 
     def find(self, campaign: str, description: str) -> tuple[str, int, int]:
-        """Return the account, the campaign and the list of a lead."""
+        """Return account, campaign id and list id of a lead."""
         key = (campaign, description)
         if key not in self.lists:
-            account, campaign_id = self._campaign(campaign)
-            self.lists[key] = (account, campaign_id, self._list(campaign_id, description))
+            account, campaign_id = self._find_campaign(campaign)
+            self.lists[key] = (account, campaign_id, self._find_list(campaign_id, description))
         return self.lists[key]
 
-    def _campaign(self, name: str) -> tuple[str, int]:
-        """Find a campaign; of several of a name that of the first sub-account."""
+    def _find_campaign(self, name: str) -> tuple[str, int]:
+        """Find or create a campaign; if several have the name, return that of the first sub-account."""
         if name not in self.campaigns:
             found = self.connection.execute(
                 "SELECT accountId, campaignId FROM campaigns JOIN dial_groups USING (dialGroupId)"
                 " WHERE campaignName = ? ORDER BY accountId, campaignId LIMIT 1",
                 (name,),
             ).fetchone()
-            self.campaigns[name] = tuple(found) if found else self._new_campaign(name)
+            self.campaigns[name] = tuple(found) if found else self._create_campaign(name)
         return self.campaigns[name]
 
-    def _new_campaign(self, name: str) -> tuple[str, int]:
-        """Make a campaign in the dial group of such campaigns."""
+    def _create_campaign(self, name: str) -> tuple[str, int]:
+        """Create a campaign in the dial group ``DEFAULT_NAME``."""
         account = demo_data.ACCOUNTS[0][0]
         found = self.connection.execute(
             "SELECT dialGroupId FROM dial_groups WHERE accountId = ? AND dialGroupName = ?",
@@ -177,8 +184,8 @@ class _Places:
         self.builder.add_campaign(newest + 1, group, name)
         return account, newest + 1
 
-    def _list(self, campaign: int, description: str) -> int:
-        """Find a list of a campaign, or make it."""
+    def _find_list(self, campaign: int, description: str) -> int:
+        """Find or create a list of a campaign."""
         found = self.connection.execute(
             "SELECT listId FROM lists WHERE campaignId = ? AND listDesc = ?", (campaign, description)
         ).fetchone()
@@ -192,55 +199,57 @@ class _Places:
         return int(cursor.lastrowid or 0)
 
 
-def _read(file: str) -> Iterator[Lead]:
-    """Read the leads of a file one by one."""
+def _read_leads(file: str) -> Iterator[Lead]:
+    """Yield the leads of a file."""
     rows = None
     try:
         with Path(file).open(encoding="utf-8-sig", newline="") as text:
             rows = csv.reader(text, strict=True)
-            header = _header(file, next(rows, []))
+            header = _parse_header(file, next(rows, []))
             for cells in rows:
                 if cells:
-                    yield _lead(f"{file}, line {rows.line_num}", header, cells)
+                    yield _parse_line(f"{file}, line {rows.line_num}", header, cells)
     except UnicodeDecodeError as error:
-        raise WorldError(f"{file} is not in UTF-8, after line {rows.line_num if rows else 0}.") from error
+        raise SeedDataError(
+            f"{file} is not valid UTF-8 after line {rows.line_num if rows else 0}."
+        ) from error
     except csv.Error as error:
-        raise WorldError(f"{file}, line {rows.line_num if rows else 1}: {error}.") from error
+        raise SeedDataError(f"{file}, line {rows.line_num if rows else 1}: {error}.") from error
     except (OSError, ValueError) as error:
-        raise WorldError(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
+        raise SeedDataError(f"Cannot read {file}: {getattr(error, 'strerror', None) or error}.") from error
 
 
-def _header(file: str, cells: Sequence[str]) -> list[tuple[str, str]]:
-    """Read the header; return each column's name in RingCX and as it is written."""
-    found = [(_BY_PLAIN_NAME.get(_plain(cell), ""), cell.strip()) for cell in cells]
+def _parse_header(file: str, cells: Sequence[str]) -> list[tuple[str, str]]:
+    """Parse the header; return the field name and the written name of each column."""
+    found = [(_BY_NORMALIZED_NAME.get(_normalize(cell), ""), cell.strip()) for cell in cells]
     taken = [name for name, _ in found]
     for name, written in found:
         if not name:
-            raise WorldError(
-                f"{file}, line 1, column {written!r}: unknown; a column may be {', '.join(_READERS)}."
+            raise SeedDataError(
+                f"{file}, line 1, column {written!r}: unknown column; use one of {', '.join(_PARSERS)}."
             )
         if taken.count(name) > 1:
-            raise WorldError(f"{file}, line 1, column {written!r}: {name} is there more than once.")
+            raise SeedDataError(f"{file}, line 1, column {written!r}: {name} is given more than once.")
     if "leadPhone" not in taken:
-        raise WorldError(f"{file}, line 1: there is no column leadPhone.")
+        raise SeedDataError(f"{file}, line 1: the column leadPhone is missing.")
     return found
 
 
-def _lead(where: str, header: Sequence[tuple[str, str]], cells: Sequence[str]) -> Lead:
-    """Read one line."""
+def _parse_line(where: str, header: Sequence[tuple[str, str]], cells: Sequence[str]) -> Lead:
+    """Parse one line."""
     if len(cells) != len(header):
-        raise WorldError(f"{where}: there are {len(cells)} cells, but {len(header)} columns.")
+        raise SeedDataError(f"{where}: expected {len(header)} cells, found {len(cells)}.")
     lead: Lead = {}
     for (name, written), cell in zip(header, cells, strict=True):
         text = cell.strip()
         try:
             if "\0" in text:
-                raise ValueError("must not hold the character NUL")
-            value = _READERS[name](text) if text else ""
+                raise ValueError("must not contain a NUL character")
+            value = _PARSERS[name](text) if text else ""
         except ValueError as error:
-            raise WorldError(f"{where}, column {written}: {str(error).strip()}.") from error
+            raise SeedDataError(f"{where}, column {written}: {str(error).strip()}.") from error
         if value == "" and name == "leadPhone":
-            raise WorldError(f"{where}, column {written}: the phone number is missing.")
+            raise SeedDataError(f"{where}, column {written}: the phone number is missing.")
         if value != "":
             lead[name] = value
     return lead

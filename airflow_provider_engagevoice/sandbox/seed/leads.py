@@ -1,7 +1,7 @@
-"""Makes the leads of the seeded world.
+"""Generates the leads of the seed data.
 
-Python makes up a few thousand people and what the dialer may have done with somebody; SQL spreads them over
-all leads by arithmetic, which is fast enough for a million.
+Python generates pools of a few thousand people and call histories; SQL combines them arithmetically into
+leads, which is fast enough for a million leads.
 """
 
 from __future__ import annotations
@@ -14,45 +14,42 @@ from dataclasses import dataclass
 
 from airflow_provider_engagevoice.sandbox.state import demo_data
 
-MAX_PASSES = 8
-"""How often a campaign of the seeded world calls a lead."""
-
 CALLBACKS = ("CALLBACK", "AGENT-CALLBACK", "PENDING-CALLBACK")
-"""States of a lead that somebody is to call back."""
+"""Lead states with a callback."""
 
-#: Both are primes, so that the same two meet again only after two million leads.
-_PEOPLE, _HISTORIES = 2003, 1009
+#: Sizes of the pools. Both are prime, so that a pair shared_extern_ids only after two million leads.
+_PEOPLE_COUNT, _HISTORY_COUNT = 2003, 1009
 
 _HOUR = 3_600_000
 _DAY = 24 * _HOUR
-#: States of a lead the dialer is busy with; a campaign that does not dial has none.
-_BUSY = ("ACTIVE", "PENDING", "PENDING-HCI", "PENDING-ERR")
-#: The last call's result that explains a state; other states may have any of the common ones.
-_EXPLAINED = {
+#: States of leads held by the dialer; inactive campaigns have no such leads.
+_DIALER_STATES = ("ACTIVE", "PENDING", "PENDING-HCI", "PENDING-ERR")
+#: Result of the last call that leads to a state; other states get any of the common results.
+_RESULT_OF_STATE = {
     "DISCONNECTED": "DISCONNECT",
     "INTERCEPT": "INTERCEPT",
     **dict.fromkeys((*CALLBACKS, "COMPLETE"), "ANSWER"),
 }
-_COMMON = ("NOANSWER", "NOANSWER", "MACHINE", "MACHINE", "BUSY", "ANSWER", "CONGESTION", "ABANDON")
+_COMMON_RESULTS = ("NOANSWER", "NOANSWER", "MACHINE", "MACHINE", "BUSY", "ANSWER", "CONGESTION", "ABANDON")
 
-#: What the making of leads needs besides; only the connection sees these tables. ``spot`` counts from 0.
+#: Temporary tables of the pools that leads are generated from. ``position`` counts from 0.
 _POOLS = """
 CREATE TEMP TABLE people (
-    spot INTEGER PRIMARY KEY, firstName TEXT, lastName TEXT, address1 TEXT, city TEXT, state TEXT, zip TEXT,
-    mailbox TEXT, domain TEXT, auxData1 TEXT, auxData2 TEXT, auxData3 TEXT, area TEXT, shift INTEGER,
-    zone TEXT
+    position INTEGER PRIMARY KEY, firstName TEXT, lastName TEXT, address1 TEXT, city TEXT, state TEXT,
+    zip TEXT, mailbox TEXT, domain TEXT, auxData1 TEXT, auxData2 TEXT, auxData3 TEXT, area TEXT,
+    shift INTEGER, zone TEXT
 );
 CREATE TEMP TABLE histories (
-    spot INTEGER PRIMARY KEY, leadState TEXT, called INTEGER, passes INTEGER, progress REAL, result TEXT,
+    position INTEGER PRIMARY KEY, leadState TEXT, called INTEGER, passes INTEGER, progress REAL, result TEXT,
     disposition TEXT, lastAgent INTEGER, callback INTEGER, nextAgent INTEGER, suppressed INTEGER
 );
-CREATE TEMP TABLE uploads (spot INTEGER PRIMARY KEY, listId INTEGER, uploaded INTEGER);
-CREATE TEMP TABLE staff (spot INTEGER PRIMARY KEY, agentId INTEGER);
-CREATE TEMP TABLE repeats (number INTEGER PRIMARY KEY);
+CREATE TEMP TABLE uploads (position INTEGER PRIMARY KEY, listId INTEGER, uploaded INTEGER);
+CREATE TEMP TABLE staff (position INTEGER PRIMARY KEY, agentId INTEGER);
+CREATE TEMP TABLE shared_extern_ids (number INTEGER PRIMARY KEY);
 """
-_POOL_NAMES = ("people", "histories", "uploads", "staff", "repeats")
+_POOL_NAMES = ("people", "histories", "uploads", "staff", "shared_extern_ids")
 
-#: Lead n of the world. Its ids grow with n and leave gaps; some share the external id of the lead before.
+#: Inserts lead n. Ids increase with n, with gaps; some leads share the external id of the previous lead.
 _INSERT = f"""
 INSERT INTO leads (
     leadId, accountId, campaignId, listId, externId, leadPhone, firstName, lastName, address1, city, state,
@@ -63,13 +60,13 @@ INSERT INTO leads (
 WITH RECURSIVE
 numbers (n) AS (SELECT :first UNION ALL SELECT n + 1 FROM numbers WHERE n < :last),
 facts AS (
-    SELECT *, (n * 7919 + shift) % 10000 AS line, n - (n IN (SELECT number FROM repeats)) AS own,
+    SELECT *, (n * 7919 + shift) % 10000 AS line, n - (n IN (SELECT number FROM shared_extern_ids)) AS own,
         CASE WHEN called THEN uploaded + CAST(progress * (:now - {_DAY // 2} - uploaded) AS INTEGER) END
         AS last
     FROM numbers
-    CROSS JOIN people ON people.spot = n % {_PEOPLE}
-    CROSS JOIN histories ON histories.spot = n % {_HISTORIES}
-    CROSS JOIN uploads ON uploads.spot = n * 31 / 7 % :lists
+    CROSS JOIN people ON people.position = n % {_PEOPLE_COUNT}
+    CROSS JOIN histories ON histories.position = n % {_HISTORY_COUNT}
+    CROSS JOIN uploads ON uploads.position = n * 31 / 7 % :lists
 )
 SELECT
     :leads + n * 5 + n * n / 3 % 4, :account, :campaign, listId,
@@ -77,10 +74,11 @@ SELECT
     CASE line % 40 WHEN 0 THEN printf('%s555%04d|%s555%04d', area, line, area, (line + 4321) % 10000)
         ELSE printf('%s555%04d', area, line) END,
     firstName, lastName, address1, city, state, zip, mailbox || (line % 1000) || '@' || domain, auxData1,
-    auxData2, auxData3, CASE WHEN NOT :active AND leadState IN {_BUSY} THEN 'READY' ELSE leadState END, zone,
-    passes, {MAX_PASSES}, coalesce(:now + callback, last + {4 * _HOUR}, uploaded), suppressed,
-    (SELECT agentId FROM staff WHERE spot = nextAgent), last, result, disposition,
-    (SELECT agentId FROM staff WHERE spot = lastAgent), uploaded, coalesce(last, uploaded)
+    auxData2, auxData3,
+    CASE WHEN NOT :active AND leadState IN {_DIALER_STATES} THEN 'READY' ELSE leadState END, zone, passes,
+    {demo_data.MAX_PASSES}, coalesce(:now + callback, last + {4 * _HOUR}, uploaded), suppressed,
+    (SELECT agentId FROM staff WHERE position = nextAgent), last, result, disposition,
+    (SELECT agentId FROM staff WHERE position = lastAgent), uploaded, coalesce(last, uploaded)
 FROM facts
 """
 
@@ -103,19 +101,19 @@ WHERE leadState IN {CALLBACKS} ORDER BY leadId
 
 @dataclass(frozen=True)
 class Campaign:
-    """What the making of leads needs to know of a campaign.
+    """Properties of a campaign that the generation of leads needs.
 
     :param account: its sub-account.
     :param id: its id.
-    :param share: its weight among all campaigns.
-    :param active: it dials.
+    :param weight: its relative weight in the distribution of leads.
+    :param active: whether it is active.
     :param lists: id and upload time of its lists.
-    :param agents: ids of the account's agents; the last of them has left.
+    :param agents: ids of the account's agents; the last one is inactive.
     """
 
     account: str
     id: int
-    share: float
+    weight: float
     active: bool
     lists: list[tuple[int, int]]
     agents: list[int]
@@ -124,22 +122,22 @@ class Campaign:
 def add_leads(
     connection: sqlite3.Connection, rng: random.Random, campaigns: Sequence[Campaign], size: int, now: int
 ) -> None:
-    """Write all leads of the seeded world, and their phone numbers.
+    """Write all leads and their phone numbers.
 
     :param connection: the database, inside a transaction.
-    :param rng: the source of chance.
-    :param campaigns: the campaigns to share them out to; those of an account follow each other.
-    :param size: how many leads.
-    :param now: the moment the world shows.
+    :param rng: the random generator.
+    :param campaigns: the campaigns to distribute the leads over, grouped by account.
+    :param size: number of leads.
+    :param now: reference time of the data, in milliseconds since 1970.
     """
-    counts = _shares(campaigns, size)
+    counts = _distribute(campaigns, size)
     bounds = {"leads": 284_000_000 + rng.randrange(1_000_000), "externs": rng.randrange(1000, 9000)}
-    _make_pools(connection, rng, size, len(campaigns[0].agents))
-    _choose_repeats(connection, rng, campaigns, counts)
+    _create_pools(connection, rng, size, len(campaigns[0].agents))
+    _choose_shared_extern_ids(connection, rng, campaigns, counts)
     first = 0
     for campaign, count in zip(campaigns, counts, strict=True):
         if count:
-            _add_leads_of(
+            _add_campaign_leads(
                 connection, campaign, {**bounds, "first": first, "last": first + count - 1, "now": now}
             )
         first += count
@@ -150,17 +148,17 @@ def add_leads(
 
 
 def add_callbacks(connection: sqlite3.Connection) -> None:
-    """Write the callbacks of all leads whose state says that there is one.
+    """Write the callbacks of all leads in a callback state.
 
-    :param connection: the database, which has no callbacks yet.
+    :param connection: the database, without callbacks.
     """
     connection.execute(_INSERT_REDIALS)
 
 
-def _add_leads_of(connection: sqlite3.Connection, campaign: Campaign, bounds: dict[str, int]) -> None:
+def _add_campaign_leads(connection: sqlite3.Connection, campaign: Campaign, bounds: dict[str, int]) -> None:
     """Write the leads of one campaign."""
-    _refill(connection, "uploads", ((*entry,) for entry in campaign.lists))
-    _refill(connection, "staff", ((agent,) for agent in campaign.agents))
+    _replace_pool(connection, "uploads", ((*entry,) for entry in campaign.lists))
+    _replace_pool(connection, "staff", ((agent,) for agent in campaign.agents))
     values = {
         **bounds,
         "account": campaign.account,
@@ -171,28 +169,28 @@ def _add_leads_of(connection: sqlite3.Connection, campaign: Campaign, bounds: di
     connection.execute(_INSERT, values)
 
 
-def _refill(connection: sqlite3.Connection, pool: str, rows: Iterable[tuple[object, ...]]) -> None:
-    """Put other rows into one of the pools, numbered from 0."""
+def _replace_pool(connection: sqlite3.Connection, pool: str, rows: Iterable[tuple[object, ...]]) -> None:
+    """Replace the rows of a pool; rows are numbered from 0."""
     connection.execute(f"DELETE FROM temp.{pool}")
-    numbered = [(spot, *row) for spot, row in enumerate(rows)]
+    numbered = [(position, *row) for position, row in enumerate(rows)]
     if numbered:
         places = ", ".join("?" * len(numbered[0]))
         connection.executemany(f"INSERT INTO temp.{pool} VALUES ({places})", numbered)
 
 
-def _shares(campaigns: Sequence[Campaign], size: int) -> list[int]:
-    """Share the leads out by weight; the last crumbs go to the first campaigns."""
-    total = sum(campaign.share for campaign in campaigns)
-    counts = [int(size * campaign.share / total) for campaign in campaigns]
+def _distribute(campaigns: Sequence[Campaign], size: int) -> list[int]:
+    """Return the number of leads of each campaign; the first campaigns get the rounding remainder."""
+    total = sum(campaign.weight for campaign in campaigns)
+    counts = [int(size * campaign.weight / total) for campaign in campaigns]
     for index in range(size - sum(counts)):
         counts[index % len(counts)] += 1
     return counts
 
 
-def _choose_repeats(
+def _choose_shared_extern_ids(
     connection: sqlite3.Connection, rng: random.Random, campaigns: Sequence[Campaign], counts: Sequence[int]
 ) -> None:
-    """Choose a few leads of each account to share their neighbour's external id, as in loads (observed)."""
+    """Choose a few leads of each account that share the previous lead's external id (observed in loads)."""
     chosen: list[int] = []
     first = 0
     for _, members in itertools.groupby(zip(campaigns, counts, strict=True), lambda pair: pair[0].account):
@@ -200,22 +198,22 @@ def _choose_repeats(
         odd = range(first + 1, first + count, 2)
         chosen += rng.sample(odd, min(len(odd), count // 1000 + 1))
         first += count
-    connection.executemany("INSERT INTO temp.repeats VALUES (?)", [(number,) for number in chosen])
+    connection.executemany("INSERT INTO temp.shared_extern_ids VALUES (?)", [(number,) for number in chosen])
 
 
-def _make_pools(connection: sqlite3.Connection, rng: random.Random, size: int, agents: int) -> None:
-    """Make up the people and histories that the leads take turns in; a small world needs a few only."""
+def _create_pools(connection: sqlite3.Connection, rng: random.Random, size: int, agents: int) -> None:
+    """Create the pools of people and histories, no larger than the number of leads."""
     for statement in filter(str.strip, _POOLS.split(";")):
         connection.execute(statement)
-    states = [state for state, share in demo_data.STATES for _ in range(share)]
-    states += rng.choices(*zip(*demo_data.STATES, strict=True), k=_HISTORIES - len(states))
+    states = [state for state, weight in demo_data.STATES for _ in range(weight)]
+    states += rng.choices(*zip(*demo_data.STATES, strict=True), k=_HISTORY_COUNT - len(states))
     rng.shuffle(states)
-    _refill(connection, "people", [_person(rng) for _ in range(min(size, _PEOPLE))])
-    _refill(connection, "histories", [_history(rng, state, agents) for state in states[:size]])
+    _replace_pool(connection, "people", [_person(rng) for _ in range(min(size, _PEOPLE_COUNT))])
+    _replace_pool(connection, "histories", [_history(rng, state, agents) for state in states[:size]])
 
 
 def _person(rng: random.Random) -> tuple[object, ...]:
-    """Make up somebody, a row of ``people``. The exchange 555 keeps the numbers out of real use."""
+    """Return a random row of ``people``. Phone numbers use the fictitious exchange 555."""
     first, last = rng.choice(demo_data.FIRST_NAMES), rng.choice(demo_data.LAST_NAMES)
     city, state, zip_start, area, zone = rng.choice(demo_data.PLACES)
     number = rng.randrange(100_000_000)
@@ -238,17 +236,17 @@ def _person(rng: random.Random) -> tuple[object, ...]:
 
 
 def _history(rng: random.Random, state: str, agents: int) -> tuple[object, ...]:
-    """Make up what the dialer has done with a lead so far, a row of ``histories``."""
+    """Return a random call history that fits a lead state, a row of ``histories``."""
     called = not (state in ("READY", "PAUSED", "CANCELLED", "WHITELIST") and rng.random() < 0.45)
     reserved = state in ("AGENT-CALLBACK", "PENDING-CALLBACK") or (
         state == "READY" and called and rng.random() < 0.02
     )
-    result = (_EXPLAINED.get(state) or rng.choice(_COMMON)) if called else None
+    result = (_RESULT_OF_STATE.get(state) or rng.choice(_COMMON_RESULTS)) if called else None
     answered = result == "ANSWER"
     return (
         state,
         called,
-        0 if not called else MAX_PASSES if state == "MAX-DIAL-LIMIT" else rng.randrange(1, 7),
+        0 if not called else demo_data.MAX_PASSES if state == "MAX-DIAL-LIMIT" else rng.randrange(1, 7),
         rng.random(),
         result,
         rng.choice(demo_data.DISPOSITIONS)[0] if answered else None,

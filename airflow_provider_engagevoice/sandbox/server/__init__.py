@@ -1,1 +1,1 @@
-"""Server process and control API of the sandbox."""
+"""HTTP server and control API of the sandbox."""

@@ -1,4 +1,4 @@
-"""The ASGI application: routes, and what is answered where no route leads."""
+"""ASGI application of the sandbox: API routes, control routes and fallback responses."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from airflow_provider_engagevoice.sandbox.api.routes import Operation, operations
-from airflow_provider_engagevoice.sandbox.faults.middleware import misbehaving
+from airflow_provider_engagevoice.sandbox.faults.middleware import inject_faults
 from airflow_provider_engagevoice.sandbox.faults.responses import WEB_PAGE
-from airflow_provider_engagevoice.sandbox.http.endpoint import Handler, endpoint, refused
-from airflow_provider_engagevoice.sandbox.http.errors import Refusal
-from airflow_provider_engagevoice.sandbox.http.parsing import read_boolean
+from airflow_provider_engagevoice.sandbox.http.endpoint import Handler, endpoint, error_response
+from airflow_provider_engagevoice.sandbox.http.errors import ApiError
+from airflow_provider_engagevoice.sandbox.http.parsing import parse_boolean
 from airflow_provider_engagevoice.sandbox.server import control_api
-from airflow_provider_engagevoice.sandbox.state.sandbox import Service
+from airflow_provider_engagevoice.sandbox.state.sandbox import SandboxState
 from airflow_provider_engagevoice.sandbox.ui import outbox
-from airflow_provider_engagevoice.sandbox.ui.origin_guard import Guard
+from airflow_provider_engagevoice.sandbox.ui.origin_guard import OriginGuard
 from airflow_provider_engagevoice.sandbox.ui.page import Page
 
-#: The switches of the sandbox itself.
+#: Routes of the control API.
 _CONTROL: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/sandbox/faults", control_api.get_faults),
     ("POST", "/sandbox/faults", control_api.post_fault),
@@ -36,69 +36,70 @@ _CONTROL: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/sandbox/outbox/{mail}.zip", outbox.get_zip),
 )
 
-#: Below these, an unknown path is 404 and JSON.
+#: Below these paths, an unknown path is 404 with a JSON body.
 _API_ROOTS = ("/voice/api/", "/api/auth/", "/api/v1/", "/restapi/", "/sandbox/")
 
 
-def build_app(service: Service, host: str = "127.0.0.1") -> Starlette:
-    """Build the application of a sandbox.
+def build_app(sandbox: SandboxState, host: str = "127.0.0.1") -> Starlette:
+    """Return the application of a sandbox.
 
-    :param service: the sandbox.
-    :param host: the address it is to listen at.
+    :param sandbox: the sandbox.
+    :param host: the address that the server listens on.
     :return: the application.
     """
 
     def not_found(request: Request, error: Exception) -> Response:
-        """Answer a path nobody serves; outside the API it is the web application's page (observed)."""
+        """Respond to an unknown path; outside the API with RingCX's web application (observed)."""
         path = request.scope["path"]
-        if f"{path}/".startswith(_API_ROOTS) or not service.settings.html_fallback:
-            return refused(service, request.method, path, Refusal(404))
+        if f"{path}/".startswith(_API_ROOTS) or not sandbox.settings.html_fallback:
+            return error_response(sandbox, request.method, path, ApiError(404))
         return HTMLResponse(WEB_PAGE)
 
-    def wrong_method(request: Request, error: Exception) -> Response:
-        """Answer a known path with an unknown method; of ``/`` RingCX knows none, so it is a web page."""
+    def method_not_allowed(request: Request, error: Exception) -> Response:
+        """Respond to a known path with another method; ``/`` is no API path, so it counts as unknown."""
         if request.scope["path"] == "/":
             return not_found(request, error)
-        return refused(service, request.method, request.scope["path"], Refusal(405))
+        return error_response(sandbox, request.method, request.scope["path"], ApiError(405))
 
-    def broken(request: Request, error: Exception) -> Response:
-        """Answer a request on which the sandbox itself failed."""
-        return refused(service, request.method, request.scope["path"], Refusal(500))
+    def internal_error(request: Request, error: Exception) -> Response:
+        """Respond to a request on which the sandbox raised an unexpected exception."""
+        return error_response(sandbox, request.method, request.scope["path"], ApiError(500))
 
     app = Starlette(
-        routes=[*_api_routes(service), *_control_routes(service)],
-        middleware=[Middleware(Guard, host=host)],
-        exception_handlers={404: not_found, 405: wrong_method, Exception: broken},
+        routes=[*_api_routes(sandbox), *_control_routes(sandbox)],
+        middleware=[Middleware(OriginGuard, host=host)],
+        exception_handlers={404: not_found, 405: method_not_allowed, Exception: internal_error},
     )
     app.router.redirect_slashes = False
     return app
 
 
-def _api_routes(service: Service) -> Iterator[Route]:
-    """Make the routes of RingCX's operations."""
+def _api_routes(sandbox: SandboxState) -> Iterator[Route]:
+    """Yield the routes of RingCX's operations."""
     for operation in operations():
-        handler = endpoint(service, misbehaving(operation.handler), _namer(operation))
+        handler = endpoint(sandbox, inject_faults(operation.handler), _name_resolver(operation))
         yield Route(operation.path, handler, methods=[operation.method])
 
 
-def _control_routes(service: Service) -> Iterator[Route]:
-    """Make the routes of the sandbox's own switches, and of its page."""
+def _control_routes(sandbox: SandboxState) -> Iterator[Route]:
+    """Yield the routes of the control API and of the dashboard."""
     for method, path, handler in (*_CONTROL, *Page().routes()):
-        yield Route(path, endpoint(service, handler, lambda query: ""), methods=[method])
+        yield Route(path, endpoint(sandbox, handler, lambda query: ""), methods=[method])
 
 
-def _namer(operation: Operation) -> Callable[[Mapping[str, str]], str]:
-    """Make what names the operation by the query."""
+def _name_resolver(operation: Operation) -> Callable[[Mapping[str, str]], str]:
+    """Return a function from query parameters to the name of the operation."""
 
     def name(query: Mapping[str, str]) -> str:
-        return operation.counted if operation.counted and _is_true(query.get("count", "")) else operation.name
+        is_count = operation.count_name and _is_true(query.get("count", ""))
+        return operation.count_name if is_count else operation.name
 
     return name
 
 
 def _is_true(text: str) -> bool:
-    """Tell whether a switch of the query is on; what is neither on nor off is the handler's to refuse."""
+    """Return whether a query parameter is true; an invalid one is rejected later by the handler."""
     try:
-        return read_boolean(text)
+        return parse_boolean(text)
     except ValueError:
         return False

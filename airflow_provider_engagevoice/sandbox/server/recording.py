@@ -1,4 +1,4 @@
-"""Notes every request to the API in the log."""
+"""ASGI middleware that records API requests in the request log."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from airflow_provider_engagevoice.sandbox.state.request_log import RecordedRequest
-from airflow_provider_engagevoice.sandbox.state.sandbox import Service
+from airflow_provider_engagevoice.sandbox.state.sandbox import SandboxState
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -17,8 +17,8 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-#: Names in a query, in small letters and without signs, whose values are not kept.
-_SECRET = frozenset(
+#: Query parameters whose values are masked; lower case, letters only.
+_SECRET_NAMES = frozenset(
     {
         "accesstoken",
         "apikey",
@@ -38,67 +38,67 @@ _SECRET = frozenset(
     }
 )
 
-#: What stands in a path and is not kept: tokens, and phone numbers on do-not-call lists.
-_NOT_KEPT = re.compile(r"(/admin/token/|/dncLists/tags/[^/]*/phones/).+?(?=/countries/|$)", re.DOTALL)
+#: Path segments that are masked: tokens, and phone numbers on do-not-call lists.
+_SECRET_SEGMENTS = re.compile(r"(/admin/token/|/dncLists/tags/[^/]*/phones/).+?(?=/countries/|$)", re.DOTALL)
 
 
 class Recorder:
-    """An ASGI application around another one that notes every request.
+    """ASGI middleware that records every API request.
 
-    Requests to the sandbox itself, its page and its switches, are not noted.
+    Requests to the sandbox itself, i.e. to the dashboard and the control API, are not recorded.
 
-    :param app: the application inside.
-    :param service: the sandbox.
+    :param app: the wrapped application.
+    :param sandbox: the sandbox, whose log receives the records.
     """
 
-    def __init__(self, app: App, service: Service) -> None:
+    def __init__(self, app: App, sandbox: SandboxState) -> None:
         self._app = app
-        self._service = service
+        self._sandbox = sandbox
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, and note it before its answer leaves, so that a test never looks too early."""
+        """Forward a request; record it before its response is sent, so that a client finds it in the log."""
         if scope["type"] != "http" or scope["path"] == "/" or scope["path"].startswith("/sandbox/"):
             await self._app(scope, receive, send)
             return
-        scope["notes"] = {}
+        scope["log_fields"] = {}
         started = time.monotonic()
-        noted = False
+        recorded = False
 
-        def note(status: int | None = None) -> None:
-            nonlocal noted
-            if not noted:
-                noted = True
-                self._note(scope, status, started)
+        def record(status: int | None = None) -> None:
+            nonlocal recorded
+            if not recorded:
+                recorded = True
+                self._record(scope, status, started)
 
-        async def send_noted(message: Message) -> None:
+        async def recording_send(message: Message) -> None:
             if message["type"] == "http.response.start":
-                note(message["status"])
+                record(message["status"])
             await send(message)
 
-        # For those who mean to give no answer.
-        scope["unanswered"] = note
+        # Called by faults that send no response.
+        scope["unanswered"] = record
         try:
-            await self._app(scope, receive, send_noted)
+            await self._app(scope, receive, recording_send)
         finally:
-            note()
+            record()
 
-    def _note(self, scope: Scope, status: int | None, started: float) -> None:
-        """Note one request."""
+    def _record(self, scope: Scope, status: int | None, started: float) -> None:
+        """Add one request to the log."""
         query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
         client = scope.get("client")
         agents = [value.decode("latin-1") for name, value in scope["headers"] if name == b"user-agent"]
-        notes = scope["notes"]
-        self._service.log.add(
+        log_fields = scope["log_fields"]
+        self._sandbox.log.add(
             RecordedRequest(
-                time=self._service.clock.now(),
+                time=self._sandbox.clock.now(),
                 method=scope["method"],
-                path=_NOT_KEPT.sub(r"\g<1>***", scope["path"]),
+                path=_SECRET_SEGMENTS.sub(r"\g<1>***", scope["path"]),
                 query={name: "***" if _is_secret(name) else value for name, value in query.items()},
                 status=status,
-                operation=notes.get("operation", ""),
+                operation=log_fields.get("operation", ""),
                 milliseconds=round((time.monotonic() - started) * 1000, 1),
-                limit=notes.get("limit", ""),
-                fault=notes.get("fault", ""),
+                limit=log_fields.get("limit", ""),
+                fault=log_fields.get("fault", ""),
                 client_port=client[1] if client else None,
                 user_agent=agents[0] if agents else "",
             )
@@ -106,5 +106,5 @@ class Recorder:
 
 
 def _is_secret(name: str) -> bool:
-    """Tell whether the value of this name in a query is a credential."""
-    return re.sub(r"[^a-z]", "", name.lower()) in _SECRET
+    """Return whether a query parameter is a credential."""
+    return re.sub(r"[^a-z]", "", name.lower()) in _SECRET_NAMES

@@ -1,4 +1,4 @@
-"""Writes requests as lines of JSON while they come in."""
+"""Request log file in JSON Lines format, written as requests arrive."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from airflow_provider_engagevoice.sandbox.state.request_log import RecordedReque
 STANDARD_OUTPUT = "-"
 
 
-class LogLines:
-    """A file of requests, one line of JSON each; use it in a ``with`` statement.
+class RequestLogFile:
+    """A file with one JSON object per request; use it as a context manager.
 
-    A new file is for its owner only; an existing one goes on. Every line is there when its answer leaves.
+    A new file gets mode 0600; an existing file is appended to. Each line is written before the response of
+    its request is sent.
 
-    :param file: its name, or ``-`` for the standard output.
-    :raises OSError: the file cannot be written. Raised on entering.
+    :param file: file name, or ``-`` for standard output.
+    :raises OSError: if the file cannot be opened. Raised on entering.
     """
 
     def __init__(self, file: str) -> None:
@@ -27,7 +28,7 @@ class LogLines:
         self._lock = threading.Lock()
         self._output: TextIO | None = None
 
-    def __enter__(self) -> LogLines:
+    def __enter__(self) -> RequestLogFile:
         """Open the file."""
         if self._file == STANDARD_OUTPUT:
             self._output = sys.stdout
@@ -46,7 +47,7 @@ class LogLines:
             output.close()
 
     def __call__(self, record: RecordedRequest) -> None:
-        """Write one request. Where that fails, say so once and write no more: requests go on."""
+        """Write one request. If that fails, print one message and stop logging; requests are unaffected."""
         with self._lock:
             if self._output is None:
                 return
@@ -55,4 +56,7 @@ class LogLines:
                 self._output.flush()
             except (OSError, ValueError) as error:
                 self._output = None
-                print(f"The log {self._file} ends here: {error}.", file=sys.stderr)
+                print(
+                    f"Cannot write the request log {self._file}: {error}. Logging has stopped.",
+                    file=sys.stderr,
+                )

@@ -1,4 +1,4 @@
-"""uvicorn in a thread of its own, made to start and to stop at once: a test waits for both."""
+"""uvicorn in a background thread, with fast startup and shutdown for tests."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ import uvicorn
 
 from airflow_provider_engagevoice.sandbox.server.recording import App
 
-_START_SECONDS = 30.0
-_STOP_SECONDS = 1.0
-_THREADS = 1000
+_START_TIMEOUT = 30.0
+_SHUTDOWN_TIMEOUT = 1.0
+_MAX_THREADS = 1000
 
 
 class ServerThread:
-    """Serves an application at a socket.
+    """Serves an application on a socket, in a thread.
 
     :param app: the ASGI application.
-    :param listening: the socket, bound and listening; closed on :meth:`stop`.
+    :param listening: the socket, bound and listening; closed by :meth:`stop`.
     """
 
     def __init__(self, app: App, listening: socket.socket) -> None:
         self._socket = listening
-        self._uvicorn = _PromptServer(
+        self._uvicorn = _FastShutdownServer(
             uvicorn.Config(
                 cast("Any", app),
                 loop="asyncio",
@@ -42,34 +42,34 @@ class ServerThread:
         self._thread = threading.Thread(target=self._serve, name="ringcx-sandbox", daemon=True)
 
     def start(self) -> None:
-        """Start to serve; return when requests are answered.
+        """Start the server; return when it accepts requests.
 
-        :raises RuntimeError: uvicorn does not start.
+        :raises RuntimeError: if uvicorn does not start.
         """
         self._thread.start()
-        deadline = time.monotonic() + _START_SECONDS
+        deadline = time.monotonic() + _START_TIMEOUT
         while not self._uvicorn.ready.wait(0.05):
             if not self._thread.is_alive() or time.monotonic() > deadline:
                 self._uvicorn.should_exit = True
                 self._socket.close()
-                raise RuntimeError("The sandbox did not start; see the log of uvicorn.")
+                raise RuntimeError("The sandbox did not start; see uvicorn's log for the cause.")
 
     def stop(self) -> None:
-        """Stop to serve; return when no request is answered any more."""
+        """Stop the server; return when it accepts no more requests."""
         self._uvicorn.stop()
         self._thread.join()
         self._socket.close()
 
     def _serve(self) -> None:
-        """Serve until told to stop; runs in its own thread."""
+        """Run uvicorn until it is stopped; the thread's target."""
         self._uvicorn.run(sockets=[self._socket])
 
 
-class _PromptServer(uvicorn.Server):
-    """A uvicorn that need not be asked twice.
+class _FastShutdownServer(uvicorn.Server):
+    """uvicorn.Server with immediate shutdown.
 
-    uvicorn itself looks ten times a second whether it is to stop, pauses for another tenth, and then
-    waits for every client that has not gone yet.
+    uvicorn itself checks ten times a second whether to stop, sleeps for another tenth of a second, and then
+    waits for all clients to disconnect.
     """
 
     def __init__(self, config: uvicorn.Config) -> None:
@@ -77,29 +77,29 @@ class _PromptServer(uvicorn.Server):
         self.ready = threading.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, and say so."""
+        """Start, and set the event ``ready``."""
         self._loop = asyncio.get_running_loop()
-        self._told = asyncio.Event()
-        # Faults hold their requests' threads; anyio's own 40 would soon leave none for the others.
-        anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
+        self._stop_requested = asyncio.Event()
+        # Delayed and hanging requests occupy threads; anyio's default of 40 could be exhausted by them.
+        anyio.to_thread.current_default_thread_limiter().total_tokens = _MAX_THREADS
         await super().startup(sockets=sockets)
         self.ready.set()
 
     def stop(self) -> None:
-        """Stop soon; may be called in any thread."""
+        """Request shutdown; thread-safe."""
         self.should_exit = True
-        # The loop is closed where uvicorn has ended by itself.
+        # The loop is closed already if uvicorn has exited by itself.
         with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._told.set)
+            self._loop.call_soon_threadsafe(self._stop_requested.set)
 
     async def main_loop(self) -> None:
-        """Wait to be told to stop; once a second let uvicorn set the clock of its Date header."""
+        """Wait for shutdown; call uvicorn's tick once a second, which updates the Date header."""
         while not await self.on_tick(0):
             with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._told.wait(), 1.0)
+                await asyncio.wait_for(self._stop_requested.wait(), 1.0)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Close idle connections, and cut off requests that are still without an answer."""
+        """Close idle connections, and abort those whose request has no response yet."""
         for server in self.servers:
             server.close()
         for connection in list(self.server_state.connections):
@@ -107,4 +107,4 @@ class _PromptServer(uvicorn.Server):
             if not connection.transport.is_closing():
                 connection.transport.abort()
         if self.server_state.tasks:
-            await asyncio.wait(self.server_state.tasks, timeout=_STOP_SECONDS)
+            await asyncio.wait(self.server_state.tasks, timeout=_SHUTDOWN_TIMEOUT)

@@ -1,48 +1,50 @@
-"""The sandbox's own clock, which a test may move on."""
+"""Adjustable clock of the sandbox."""
 
 from __future__ import annotations
 
 import threading
 import time
 
-#: The years 1971 to 9000, in seconds since 1970: room on either side for dates reckoned from now.
-_FIRST, _LAST = 31_536_000.0, 221_845_392_000.0
+#: Allowed range in seconds since 1970 (years 1971 to 9000); leaves room for dates computed from the time.
+_MIN_TIME, _MAX_TIME = 31_536_000.0, 221_845_392_000.0
 
 
 class Clock:
-    """Time as the sandbox sees it: the real time, plus what it was moved on by."""
+    """Real time plus an offset that can be changed by :meth:`advance`."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._offset = 0.0
-        # The monotonic clock keeps tokens right when the machine's time is set anew.
+        # Monotonic, so that token lifetimes stay correct if the system time is changed.
         self._start = time.time() - time.monotonic()
 
     def now(self) -> float:
-        """Return the seconds since 1970."""
+        """Return the time in seconds since 1970."""
         return self._start + time.monotonic() + self._offset
 
     def milliseconds(self) -> int:
-        """Return the milliseconds since 1970, the way the database keeps moments."""
+        """Return the time in milliseconds since 1970, the unit of timestamps in the database."""
         return int(self.now() * 1000)
 
     @property
-    def ahead(self) -> float:
-        """By how many seconds it was moved on."""
+    def offset(self) -> float:
+        """Seconds by which the clock has been advanced."""
         return self._offset
 
     def advance(self, seconds: float) -> None:
-        """Move the clock on.
+        """Advance the clock.
 
-        :param seconds: by how much; a negative number moves it back.
-        :raises ValueError: it would leave the years 1971 to 9000, which dates can be written in.
+        :param seconds: number of seconds; a negative number sets the clock back.
+        :raises ValueError: if the time would leave the years 1971 to 9000, which dates can represent.
         """
         with self._lock:
-            if not _FIRST <= self.now() + seconds <= _LAST:
-                raise ValueError(f"the clock cannot leave the calendar by {seconds!r} seconds")
+            if not _MIN_TIME <= self.now() + seconds <= _MAX_TIME:
+                raise ValueError(
+                    f"cannot advance the clock by {seconds!r} seconds: it must stay in the years 1971 to 9000"
+                )
             self._offset += seconds
 
     def reset(self) -> None:
-        """Undo every :meth:`advance`."""
+        """Return to the real time."""
         with self._lock:
             self._offset = 0.0

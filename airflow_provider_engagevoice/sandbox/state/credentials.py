@@ -1,4 +1,4 @@
-"""The fixed words that sign in to a sandbox. They open nothing else."""
+"""Fixed credentials that the sandbox accepts. They are public and valid nowhere else."""
 
 from __future__ import annotations
 
@@ -16,6 +16,6 @@ FIRST_NAME, LAST_NAME = "Sandbox", "User"
 EMAIL = "sandbox.user@example.com"
 
 
-def same(given: str, expected: str) -> bool:
-    """Compare two secrets in a time that does not tell how much of them agrees."""
+def equal_secrets(given: str, expected: str) -> bool:
+    """Compare two secrets in constant time."""
     return hmac.compare_digest(given.encode("utf-8", "replace"), expected.encode())

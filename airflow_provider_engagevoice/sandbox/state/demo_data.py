@@ -1,14 +1,14 @@
-"""Words the seeded world is made of. All people and companies are invented."""
+"""Names and values of the generated seed data. All people and companies are fictional."""
 
 from __future__ import annotations
 
 MAIN_ACCOUNT = ("50810000", "Harbor Outreach")
 
-#: Sub-accounts. The first is the one examples use.
+#: Sub-accounts. The examples use the first one.
 ACCOUNTS = (("50810001", "Harbor Outreach Memberships"), ("50810002", "Harbor Outreach Home Services"))
 
-#: Dial groups: account, name, dial mode, only reserved leads go to their agent, campaigns with their share
-#: of the leads. A share is a weight, not a percentage.
+#: Dial groups: account, name, dial mode, whether reserved leads go to their agent only, and campaigns with
+#: their weight in the distribution of leads.
 DIAL_GROUPS: tuple[tuple[str, str, str, bool, tuple[tuple[str, float], ...]], ...] = (
     (
         "50810001", "Renewals East", "PREDICTIVE", False,
@@ -42,6 +42,9 @@ DIAL_GROUPS: tuple[tuple[str, str, str, bool, tuple[tuple[str, float], ...]], ..
     ),
 )  # fmt: skip
 
+MAX_PASSES = 8
+"""Maximum number of calls per lead in generated campaigns."""
+
 INACTIVE_CAMPAIGNS = frozenset({"Trade Show Contacts", "Holiday Offer"})
 
 LISTS = (
@@ -55,7 +58,7 @@ LISTS = (
 
 AGENT_GROUPS = ("Day Shift", "Evening Shift")
 
-#: Agent dispositions: name, ends the lead, counts as success.
+#: Agent dispositions: name, whether it completes the lead, whether it counts as success.
 DISPOSITIONS = (
     ("Sale", True, True),
     ("Appointment Set", True, True),
@@ -66,7 +69,7 @@ DISPOSITIONS = (
     ("Do Not Call", True, False),
 )
 
-#: How many leads are in which state, in per mille; about what a campaign in mid-run shows.
+#: Lead states and their share of all leads per mille; typical of a running campaign.
 STATES = (
     ("READY", 600), ("COMPLETE", 135), ("CANCELLED", 40), ("CALLBACK", 30), ("AGENT-CALLBACK", 28),
     ("DISCONNECTED", 30), ("DO-NOT-CALL", 28), ("PAUSED", 22), ("MAX-DIAL-LIMIT", 20), ("PENDING", 14),

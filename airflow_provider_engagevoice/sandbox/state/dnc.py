@@ -1,7 +1,7 @@
-"""The do-not-call list of an account: its tags and entries. Source of the fields: guide, do-not-call lists.
+"""Do-not-call lists: tags and entries of an account. Source of the fields: guide, do-not-call lists.
 
-An entry forbids a phone number, or the leads of an external id, to all campaigns of its account that scrub
-what they load, and to the dialer. Leads that are there already keep their state (assumed).
+An entry blocks a phone number, or the leads with an external id, for all campaigns of its account that scrub
+loaded leads, and for the dialer. Leads that exist already keep their state (assumed).
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from airflow_provider_engagevoice.sandbox.state.phones import phone_digits
 
 GLOBAL_ID, GLOBAL_LABEL = 0, "GLOBAL"
-"""The tag that every account has. Source: guide of 2024."""
+"""Id and label of the tag that every account has. Source: guide of 2024."""
 
 DEFAULT_COUNTRY = "USA"
 
-#: Leads the dialer may call: no entry of GLOBAL is for one of their numbers, or for their external id.
+#: SQL condition on ``leads``: no GLOBAL entry blocks one of the lead's numbers or its external id.
 NOT_LISTED = (
     "NOT EXISTS (SELECT 1 FROM lead_phones p CROSS JOIN dnc_entries e"
     " ON e.accountId = leads.accountId AND e.digits = p.digits"
@@ -34,11 +34,11 @@ _INSERT = (
 
 
 @dataclass(frozen=True)
-class Addition:
-    """What new entries have in common.
+class EntryDefaults:
+    """Values shared by new do-not-call entries.
 
     :param account: the sub-account.
-    :param user: who adds them.
+    :param user: user who adds the entries.
     :param now: milliseconds since 1970.
     :param tag: id of the tag.
     :param country: id of the country.
@@ -51,17 +51,17 @@ class Addition:
     country: str = DEFAULT_COUNTRY
 
     def values(self) -> tuple[object, ...]:
-        """Return the first columns of every entry."""
+        """Return the values of the first columns of ``_INSERT``."""
         return (self.account, self.tag, self.country, self.now, self.user)
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What one entry is about.
+    """A do-not-call entry.
 
-    :param phone: the number, empty for none.
-    :param extern_id: the external id, empty for none.
-    :param reason: why it is added; None for no word.
+    :param phone: phone number; empty if the entry has none.
+    :param extern_id: external id; empty if the entry has none.
+    :param reason: reason for adding it; None if not given.
     """
 
     phone: str
@@ -70,52 +70,52 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Listed:
-    """What is on the list, of all that was asked for.
+class BlockedNumbers:
+    """The requested numbers and external ids that are on a do-not-call list.
 
-    :param digits: numbers.
-    :param extern_ids: external ids.
+    :param digits: blocked phone numbers.
+    :param extern_ids: blocked external ids.
     """
 
     digits: frozenset[str]
     extern_ids: frozenset[str]
 
 
-def add_entries(connection: sqlite3.Connection, addition: Addition, entries: Iterable[Entry]) -> int:
-    """Add entries; one that is there already stays as it is (assumed).
+def add_entries(connection: sqlite3.Connection, defaults: EntryDefaults, entries: Iterable[Entry]) -> int:
+    """Add entries; existing ones are left unchanged (assumed).
 
     :param connection: the database, inside a transaction.
-    :param addition: what they have in common.
+    :param defaults: values shared by the entries.
     :param entries: the entries.
-    :return: how many are new.
+    :return: number of new entries.
     """
-    common = addition.values()
+    shared = defaults.values()
     rows = [
-        (*common, entry.phone, phone_digits(entry.phone), entry.extern_id, entry.reason) for entry in entries
+        (*shared, entry.phone, phone_digits(entry.phone), entry.extern_id, entry.reason) for entry in entries
     ]
     return connection.executemany(f"{_INSERT} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows).rowcount
 
 
-def add_phones_of_matched(connection: sqlite3.Connection, addition: Addition, reason: str) -> None:
-    """Add all numbers of the leads in the table ``matched``."""
+def add_phones_of_matched(connection: sqlite3.Connection, defaults: EntryDefaults, reason: str) -> None:
+    """Add all phone numbers of the leads in the table ``matched``."""
     connection.execute(
         f"{_INSERT} SELECT ?, ?, ?, ?, ?, digits, digits, '', ? FROM lead_phones JOIN matched USING (leadId)"
         " ORDER BY leadId, digits",
-        (*addition.values(), reason),
+        (*defaults.values(), reason),
     )
 
 
-def add_extern_ids_of_matched(connection: sqlite3.Connection, addition: Addition, reason: str) -> None:
+def add_extern_ids_of_matched(connection: sqlite3.Connection, defaults: EntryDefaults, reason: str) -> None:
     """Add the external ids of the leads in the table ``matched``."""
     connection.execute(
         f"{_INSERT} SELECT ?, ?, ?, ?, ?, '', '', externId, ? FROM leads JOIN matched USING (leadId)"
         " WHERE externId <> '' ORDER BY leadId",
-        (*addition.values(), reason),
+        (*defaults.values(), reason),
     )
 
 
-def add_dnc(connection: sqlite3.Connection) -> None:
-    """Add the numbers of all leads in state DO-NOT-CALL, for a world that has no entries yet."""
+def add_dnc_leads(connection: sqlite3.Connection) -> None:
+    """Add the phone numbers of all leads in state DO-NOT-CALL, for seed data without entries."""
     connection.execute(
         f"{_INSERT} SELECT accountId, {GLOBAL_ID}, '{DEFAULT_COUNTRY}', stateDts, 'list.admin@example.com',"
         " digits, digits, '', 'Do not call' FROM leads JOIN lead_phones USING (leadId)"
@@ -123,24 +123,24 @@ def add_dnc(connection: sqlite3.Connection) -> None:
     )
 
 
-def find_listed(
+def find_blocked(
     connection: sqlite3.Connection,
     account: str,
     tags: Iterable[str],
     digits: Iterable[str],
     extern_ids: Iterable[str],
-) -> Listed:
-    """Look up which numbers and external ids must not be called.
+) -> BlockedNumbers:
+    """Return which numbers and external ids are on the do-not-call list.
 
     :param connection: the database.
     :param account: the sub-account.
-    :param tags: ids or labels of tags that count besides GLOBAL; unknown ones are ignored (assumed).
-    :param digits: the numbers in question.
-    :param extern_ids: the external ids in question.
+    :param tags: ids or labels of tags to check in addition to GLOBAL; unknown ones are ignored (assumed).
+    :param digits: phone numbers to check.
+    :param extern_ids: external ids to check.
     :return: those that are listed.
     """
-    known = tags_of(connection, account)
-    wanted = [
+    known = list_tags(connection, account)
+    checked = [
         tag for tag, label in known.items() if tag == GLOBAL_ID or not {str(tag), label}.isdisjoint(tags)
     ]
     found = []
@@ -149,14 +149,14 @@ def find_listed(
             f"SELECT {column} FROM dnc_entries WHERE accountId = ?"
             f" AND {column} IN (SELECT value FROM json_each(?)) AND {column} <> ''"
             " AND dncTagId IN (SELECT value FROM json_each(?))",
-            (account, json.dumps(list(values)), json.dumps(wanted)),
+            (account, json.dumps(list(values)), json.dumps(checked)),
         )
         found.append(frozenset(row[0] for row in rows))
-    return Listed(*found)
+    return BlockedNumbers(*found)
 
 
-def tags_of(connection: sqlite3.Connection, account: str) -> dict[int, str]:
-    """Return the labels of an account's tags by their ids; GLOBAL comes first."""
+def list_tags(connection: sqlite3.Connection, account: str) -> dict[int, str]:
+    """Return an account's tag labels by tag id; GLOBAL comes first."""
     rows = connection.execute(
         "SELECT dncTagId, dncTagLabel FROM dnc_tags WHERE accountId = ? ORDER BY dncTagId", (account,)
     )

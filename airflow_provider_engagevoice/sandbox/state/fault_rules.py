@@ -1,4 +1,4 @@
-"""Which requests meet which fault: rules, and the list of those in force."""
+"""Fault rules: which requests a fault is injected into."""
 
 from __future__ import annotations
 
@@ -6,40 +6,50 @@ import itertools
 import random
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from reprlib import repr as shown
-from typing import TYPE_CHECKING, Any
+from dataclasses import Field, dataclass, field, fields
+from reprlib import repr as short_repr
+from typing import Any, ClassVar, Protocol
 
-if TYPE_CHECKING:
-    from airflow_provider_engagevoice.sandbox.faults.base import Fault
+MAX_VALUE = 10**9
+"""Largest number that an option of a rule or fault accepts, unless it states another limit."""
 
-MOST = 10**9
-"""The largest number a rule or a fault works with, unless it says another one."""
+
+class InjectedFault(Protocol):
+    """What a rule needs to know of its fault: a dataclass whose fields are its options."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+    answers: ClassVar[bool]
+    """Whether the fault sends a response of its own."""
 
 
 @dataclass
-class Rule:
-    """Which requests meet a fault. Without any of ``times``, ``chance``, ``at``, ``seconds``: the next one.
+class FaultRule:
+    """A rule that injects a fault into matching requests.
 
-    Of several rules that would answer a request, the one set first does; the others wait for the next one.
+    Without ``times``, ``chance``, ``at`` and ``seconds`` it applies to the next matching request only. If
+    several rules with a response of their own match a request, the one set first applies; the others apply
+    to later requests.
 
     :param kind: name of the fault.
-    :param fault: what they meet.
-    :param operation: name of the operation they ask for; ``*`` for any.
-    :param where: what their query must hold, or the variable parts of their path, by the names that
-        :mod:`airflow_provider_engagevoice.sandbox.api.routes` gives these: ``account``, ``campaign``.
-    :param skip: how many of them pass first.
-    :param times: how many of them at the most.
-    :param chance: how probable it is for each of them, from 0 to 1, which is every one.
-    :param seed: the same seed gives the same chances.
-    :param at: which of them by number; the first one since the rule began to count is 1.
-    :param start: seconds from now on when the rule begins to count, by the sandbox's clock.
-    :param seconds: for how long it does.
-    :raises ValueError: a number is out of its range; the message names it.
+    :param fault: the fault.
+    :param operation: name of the operation; ``*`` for any.
+    :param where: required values of query or path parameters, by the names used in
+        :mod:`airflow_provider_engagevoice.sandbox.api.routes`, such as ``account`` or ``campaign``.
+    :param skip: number of matching requests to leave unaffected first.
+    :param times: maximum number of requests to affect.
+    :param chance: probability for each request, from 0 to 1 (every request).
+    :param seed: seed of the random numbers; the same seed gives the same sequence.
+    :param at: numbers of the matching requests to affect; the first one after the start is 1.
+    :param start: delay in seconds of the sandbox's clock until the rule becomes active.
+    :param seconds: how long the rule stays active; None for no limit.
+    :param seen: number of matching requests so far.
+    :param met: number of requests the fault was injected into so far.
+    :raises ValueError: if a number is out of range; the message names the option.
     """
 
     kind: str
-    fault: Fault
+    fault: InjectedFault
     operation: str = "*"
     where: dict[str, str] = field(default_factory=dict)
     skip: int = 0
@@ -53,7 +63,7 @@ class Rule:
     met: int = 0
 
     def __post_init__(self) -> None:
-        """Take one request where nothing says how many, and refuse what makes no sense."""
+        """Apply the default of one request, and validate the options."""
         if self.times is None and self.chance is None and self.at is None and self.seconds is None:
             self.times = 1
         check_range("chance", self.chance, 0, 1)
@@ -62,30 +72,30 @@ class Rule:
         check_range("start", self.start, 0)
         check_range("seconds", self.seconds, 0)
         if self.at is not None and not self.at:
-            raise ValueError("at must name one request at least")
+            raise ValueError("at must contain at least one request number")
         for number in self.at or ():
             check_range("at", number, 1)
         self._random = random.Random(self.seed)
-        self._begin = 0.0
+        self._active_from = 0.0
         self.number = 0
 
-    def begin(self, now: float) -> None:
-        """Count from this moment on."""
-        self._begin = now + self.start
+    def activate(self, now: float) -> None:
+        """Set the start time, counted from now."""
+        self._active_from = now + self.start
 
-    def sees(self, operation: str, asked: Mapping[str, str], now: float) -> bool:
-        """Tell whether a request is one of those the rule is about, and count it."""
-        if self.is_over(now) or now < self._begin:
+    def count_match(self, operation: str, params: Mapping[str, str], now: float) -> bool:
+        """Return whether the rule matches a request, and count the request if it does."""
+        if self.is_exhausted(now) or now < self._active_from:
             return False
         if self.operation not in ("*", operation) or any(
-            asked.get(name) != value for name, value in self.where.items()
+            params.get(name) != value for name, value in self.where.items()
         ):
             return False
         self.seen += 1
         return True
 
-    def takes(self) -> bool:
-        """Tell whether the request just seen meets the fault, and count it."""
+    def trigger(self) -> bool:
+        """Return whether the fault applies to the request just matched, and count it if it does."""
         if self.seen <= self.skip or (self.at is not None and self.seen not in self.at):
             return False
         if self.chance is not None and self._random.random() >= self.chance:
@@ -93,88 +103,88 @@ class Rule:
         self.met += 1
         return True
 
-    def is_over(self, now: float) -> bool:
-        """Tell whether no request can meet the fault any more."""
-        spent = self.times is not None and self.met >= self.times
-        past = self.at is not None and self.seen >= max(self.at, default=0)
-        late = self.seconds is not None and now >= self._begin + self.seconds
-        return spent or past or late
+    def is_exhausted(self, now: float) -> bool:
+        """Return whether the rule can affect no further request."""
+        used_up = self.times is not None and self.met >= self.times
+        passed = self.at is not None and self.seen >= max(self.at, default=0)
+        expired = self.seconds is not None and now >= self._active_from + self.seconds
+        return used_up or passed or expired
 
     def as_dict(self) -> dict[str, Any]:
-        """Write it the way it was asked for, as JSON can hold it, with how many requests met it."""
+        """Return the rule as the control API shows it: number, options and ``met``."""
         options = {each.name: getattr(self.fault, each.name) for each in fields(self.fault)}
         options = {
             name: value.decode("utf-8", "replace") if isinstance(value, bytes) else value
             for name, value in options.items()
             if not callable(value)
         }
-        shown = (
+        names = (
             "kind", "operation", "where", "skip", "times", "chance", "seed", "at", "start", "seconds", "met",
         )  # fmt: skip
-        return {"number": self.number, **{name: getattr(self, name) for name in shown}, **options}
+        return {"number": self.number, **{name: getattr(self, name) for name in names}, **options}
 
 
-def check_range(name: str, value: float | None, least: float, most: float = MOST) -> None:
-    """Refuse a number out of its range.
+def check_range(name: str, value: float | None, least: float, most: float = MAX_VALUE) -> None:
+    """Raise if a number is out of range.
 
-    :param name: what it is called.
-    :param value: the number; None is in every range.
-    :param least: the smallest that will do.
-    :param most: the largest that will do.
-    :raises ValueError: it is smaller, larger or not a number; the message names it.
+    :param name: name of the option, for the message.
+    :param value: the number; None is always valid.
+    :param least: smallest valid value.
+    :param most: largest valid value.
+    :raises ValueError: if it is smaller, larger or NaN.
     """
     if value is not None and not least <= value <= most:
-        raise ValueError(f"{name} must be between {least:,} and {most:,}, not {shown(value)}")
+        raise ValueError(f"{name} must be between {least:,} and {most:,}, not {short_repr(value)}")
 
 
-class Rules:
-    """All rules of a sandbox, in the order they were set."""
+class FaultRules:
+    """The active rules of a sandbox, in the order they were set."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._rules: list[Rule] = []
+        self._rules: list[FaultRule] = []
         self._numbers = itertools.count(1)
 
-    def add(self, rule: Rule, now: float) -> None:
-        """Set a rule from now on."""
-        rule.begin(now)
+    def add(self, rule: FaultRule, now: float) -> None:
+        """Add a rule and start it."""
+        rule.activate(now)
         with self._lock:
             rule.number = next(self._numbers)
             self._rules.append(rule)
 
-    def of(self, operation: str, asked: Mapping[str, str], now: float) -> list[Rule]:
-        """Return the rules that a request meets: one that answers by itself is the last.
+    def match(self, operation: str, params: Mapping[str, str], now: float) -> list[FaultRule]:
+        """Return the rules that apply to a request; at most the last one sends a response of its own.
 
-        :param operation: name of the operation it asks for.
-        :param asked: its query, and the variable parts of its path.
+        :param operation: name of the operation.
+        :param params: query and path parameters of the request.
         :param now: seconds since 1970 by the sandbox's clock.
         :return: the rules, in the order they were set.
         """
-        found: list[Rule] = []
+        found: list[FaultRule] = []
         with self._lock:
-            self._rules = [rule for rule in self._rules if not rule.is_over(now)]
+            self._rules = [rule for rule in self._rules if not rule.is_exhausted(now)]
             for rule in self._rules:
-                # All count the request, so that "the third" is the third for each of them.
-                if not rule.sees(operation, asked, now) or (found and found[-1].fault.answers):
+                # Every rule counts the request, so that request number 3 is the same one for all of them.
+                if not rule.count_match(operation, params, now) or (found and found[-1].fault.answers):
                     continue
-                if rule.takes():
+                if rule.trigger():
                     found.append(rule)
         return found
 
-    def forget(self) -> None:
-        """Set no rule any more."""
+    def clear(self) -> None:
+        """Remove all rules."""
         with self._lock:
             self._rules.clear()
 
-    def drop(self, number: int) -> bool:
-        """Set the rule of this number no more; tell whether there was one."""
+    def remove(self, number: int) -> bool:
+        """Remove the rule with this number; return whether it existed."""
         with self._lock:
             kept = [rule for rule in self._rules if rule.number != number]
-            found = len(kept) < len(self._rules)
+            existed = len(kept) < len(self._rules)
             self._rules = kept
-        return found
+        return existed
 
     def as_list(self, now: float) -> list[dict[str, Any]]:
-        """Write the rules that are still in force."""
+        """Return the active rules as dicts."""
         with self._lock:
-            return [rule.as_dict() for rule in self._rules if not rule.is_over(now)]
+            return [rule.as_dict() for rule in self._rules if not rule.is_exhausted(now)]

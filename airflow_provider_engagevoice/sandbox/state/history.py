@@ -1,7 +1,7 @@
-"""What leads were before they were changed, for searches that are behind.
+"""Row history for stale reads (eventual consistency).
 
-RingCX shows a loaded lead only after a while (observed: programs wait a second or two). A search that
-is behind reads a lead's version of that moment, and does not see one that was loaded since.
+RingCX shows a loaded lead only after a delay (observed: programs wait a second or two). A delayed search
+reads the version of each lead at an earlier time, and does not find leads loaded since then.
 """
 
 from __future__ import annotations
@@ -9,21 +9,21 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 
-LONGEST = 3600.0
-"""Seconds a search can be behind at the most."""
+MAX_DELAY = 3600.0
+"""Maximum delay of a search, in seconds."""
 
-#: The tables that searches of leads read, and what names a row of each.
+#: Tables that lead searches read, and the primary key of each.
 _TABLES = {"leads": ("leadId",), "lead_phones": ("digits", "leadId"), "redials": ("redialId",)}
 
 
-class Shadows:
-    """The older versions of rows, kept by triggers in tables that only this connection sees.
+class RowHistory:
+    """Old versions of rows, recorded by triggers in temporary tables of one connection.
 
-    They end with the connection: after a restart every change shows at once.
+    They are lost when the connection is closed: after a restart every change is visible at once.
 
     :param connection: the database, with its tables.
-    :param now: tells the time, in seconds since 1970; finer than the dates of leads, so that what happens
-        within one millisecond keeps its order.
+    :param now: returns the time in seconds since 1970; finer than the milliseconds of lead timestamps, so
+        that changes within one millisecond keep their order.
     :param seconds: how long versions are kept.
     """
 
@@ -33,10 +33,10 @@ class Shadows:
         self._seconds = seconds
         connection.create_function("sandbox_clock", 0, now)
         for table in _TABLES:
-            self._keep(table)
+            self._record(table)
 
-    def _keep(self, table: str) -> None:
-        """Create the table of older versions and its triggers; ``existed`` 0 says there was no row."""
+    def _record(self, table: str) -> None:
+        """Create the history table and its triggers; ``existed`` is 0 if the row did not exist before."""
         columns = self._columns(table)
         names, key = ", ".join(columns), ", ".join(_TABLES[table])
         old, new_key = (
@@ -59,50 +59,50 @@ class Shadows:
             )
 
     def _columns(self, table: str) -> list[str]:
-        """Return the names of a table's columns."""
+        """Return the column names of a table."""
         return [row["name"] for row in self._connection.execute(f"PRAGMA main.table_info({table})")]
 
-    def keep(self, seconds: float) -> None:
-        """Keep versions for at least so long."""
+    def extend(self, seconds: float) -> None:
+        """Keep versions for at least this many seconds."""
         self._seconds = max(self._seconds, seconds)
 
     def purge(self) -> None:
-        """Forget the versions that are older than needed."""
+        """Delete versions older than the retention time."""
         oldest = self._now() - self._seconds
         for table in _TABLES:
             self._connection.execute(f"DELETE FROM old_{table} WHERE changed <= ?", (oldest,))
 
-    def forget(self) -> None:
-        """Forget all versions."""
+    def clear(self) -> None:
+        """Delete all versions."""
         for table in _TABLES:
             self._connection.execute(f"DELETE FROM old_{table}")
 
-    def stop(self) -> None:
-        """Keep no versions any more."""
+    def drop(self) -> None:
+        """Stop recording: drop the triggers and history tables."""
         for table in _TABLES:
             for event in ("inserted", "updated", "deleted"):
                 self._connection.execute(f"DROP TRIGGER temp.{table}_{event}")
             self._connection.execute(f"DROP TABLE temp.old_{table}")
 
-    def behind(self, moment: float) -> str:
-        """Return what makes a statement read the tables as they were.
+    def with_clause(self, timestamp: float) -> str:
+        """Return a WITH clause that makes a SELECT read the tables as of a timestamp.
 
-        :param moment: when, in seconds since 1970.
-        :return: a WITH clause to put before a SELECT that names the tables without a schema; empty where
+        :param timestamp: seconds since 1970.
+        :return: the clause, to be put before a SELECT that names the tables without a schema; empty if
             nothing has changed since.
         """
-        changed = [table for table in _TABLES if self._has_changed(table, moment)]
-        return f"WITH {', '.join(self._as_it_was(table, moment) for table in changed)} " if changed else ""
+        changed = [table for table in _TABLES if self._has_changed(table, timestamp)]
+        return f"WITH {', '.join(self._as_of(table, timestamp) for table in changed)} " if changed else ""
 
-    def _has_changed(self, table: str, moment: float) -> bool:
-        """Tell whether a table has changed since a moment."""
-        found = self._connection.execute(f"SELECT 1 FROM old_{table} WHERE changed > ? LIMIT 1", (moment,))
+    def _has_changed(self, table: str, timestamp: float) -> bool:
+        """Return whether a table has changed since a timestamp."""
+        found = self._connection.execute(f"SELECT 1 FROM old_{table} WHERE changed > ? LIMIT 1", (timestamp,))
         return found.fetchone() is not None
 
-    def _as_it_was(self, table: str, moment: float) -> str:
-        """Write a table as it was: its rows not changed since, and the first version kept of each other."""
+    def _as_of(self, table: str, timestamp: float) -> str:
+        """Return a table expression: unchanged rows, and the first version recorded of each changed row."""
         names, key = ", ".join(self._columns(table)), ", ".join(_TABLES[table])
-        since = f"FROM temp.old_{table} WHERE changed > {moment!r}"
+        since = f"FROM temp.old_{table} WHERE changed > {timestamp!r}"
         return (
             f"{table} AS (SELECT {names} FROM main.{table} WHERE ({key}) NOT IN (SELECT {key} {since})"
             f" UNION ALL SELECT {names} FROM temp.old_{table} WHERE existed"

@@ -1,4 +1,4 @@
-"""The record of every request, without anything secret."""
+"""Request log without credentials, bodies or personal data."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from dataclasses import asdict, dataclass, field
 
 _logger = logging.getLogger(__name__)
 
-#: Records kept, so that a sandbox that runs for weeks does not grow without end.
-_KEPT = 100_000
+#: Maximum number of records kept; bounds the memory of a long-running sandbox.
+_MAX_RECORDS = 100_000
 
 
 @dataclass(frozen=True)
 class RecordedRequest:
-    """One request, as far as it may be kept: no body, no header but the client's name.
+    """One logged request, without body and without headers other than User-Agent.
 
-    :param time: when it was answered, in seconds since 1970 by the sandbox's clock.
-    :param method: its method.
-    :param path: its path.
-    :param query: its query; the values of credentials are ``***``.
-    :param status: status of the answer, None where none was given.
-    :param operation: name of the operation; empty where the path has none.
-    :param milliseconds: how long the answer took.
-    :param limit: how far the nearest limit is used up, such as ``3 of 15 in 10 s``; empty without one.
-    :param fault: the faults it met; empty without one.
-    :param client_port: the client's TCP port, which tells connections apart.
-    :param user_agent: what the client calls itself.
+    :param time: time of the response, in seconds since 1970 by the sandbox's clock.
+    :param method: HTTP method.
+    :param path: path; tokens and do-not-call phone numbers in it are ``***``.
+    :param query: query parameters; the values of credentials are ``***``.
+    :param status: response status; None if no response was sent.
+    :param operation: name of the operation; empty if the path has none.
+    :param milliseconds: duration until the response.
+    :param limit: usage of the fullest rate-limit window, such as ``3 of 15 in 10 s``; empty without one.
+    :param fault: kinds of the injected faults; empty without one.
+    :param client_port: the client's TCP port, which identifies the connection.
+    :param user_agent: the User-Agent header.
     """
 
     time: float
@@ -45,35 +45,35 @@ class RecordedRequest:
     user_agent: str
 
     def as_json(self) -> str:
-        """Write it as one line of JSON, in ASCII, which every terminal takes."""
+        """Return the record as one line of ASCII JSON, which any terminal can display."""
         return json.dumps(asdict(self))
 
 
 class RequestLog:
-    """The latest requests, and somebody who wants to hear of each."""
+    """The latest requests, with an optional listener."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._records: deque[RecordedRequest] = deque(maxlen=_KEPT)
+        self._records: deque[RecordedRequest] = deque(maxlen=_MAX_RECORDS)
         self.listener: Callable[[RecordedRequest], object] = lambda record: None
 
     def add(self, record: RecordedRequest) -> None:
-        """Note a request."""
+        """Add a request and call the listener."""
         with self._lock:
             self._records.append(record)
-        # Outside the lock, so that a listener may read the log.
+        # Outside the lock, so that the listener may read the log.
         try:
             self.listener(record)
         except Exception:
-            # The request is carried out already, and its client is to hear of it.
-            _logger.exception("The listener of the sandbox's requests failed")
+            # The request has been handled; its response must still be sent.
+            _logger.exception("The sandbox's request listener raised an exception; the request is unaffected")
 
     def records(self) -> list[RecordedRequest]:
-        """Return the requests so far, in the order of their answers; of very many the latest 100,000."""
+        """Return the latest 100,000 requests, in the order of their responses."""
         with self._lock:
             return list(self._records)
 
-    def forget(self) -> None:
-        """Forget all requests."""
+    def clear(self) -> None:
+        """Remove all requests."""
         with self._lock:
             self._records.clear()

@@ -1,4 +1,4 @@
-"""Everything one running sandbox consists of, for the handlers of requests to work on."""
+"""State of a sandbox, which request handlers read and change."""
 
 from __future__ import annotations
 
@@ -6,107 +6,108 @@ import threading
 from dataclasses import dataclass, replace
 from typing import Any
 
-from airflow_provider_engagevoice.sandbox.seed.world import SeededWorld, World
 from airflow_provider_engagevoice.sandbox.settings import Settings
 from airflow_provider_engagevoice.sandbox.state.clock import Clock
-from airflow_provider_engagevoice.sandbox.state.fault_rules import Rules
-from airflow_provider_engagevoice.sandbox.state.rate_limiter import RateLimits
+from airflow_provider_engagevoice.sandbox.state.fault_rules import FaultRules
+from airflow_provider_engagevoice.sandbox.state.rate_limiter import RateLimiter
 from airflow_provider_engagevoice.sandbox.state.request_log import RequestLog
+from airflow_provider_engagevoice.sandbox.state.seed_data import SeedData
 from airflow_provider_engagevoice.sandbox.state.store import Store
 from airflow_provider_engagevoice.sandbox.state.tokens import Tokens
 
 
 @dataclass(frozen=True)
-class Service:
-    """A sandbox without its HTTP side.
+class SandboxState:
+    """State of a sandbox, independent of HTTP.
 
-    :param settings: how it behaves.
-    :param clock: its time.
-    :param tokens: the tokens it has given out.
-    :param rate_limits: who has asked how often.
-    :param rules: what goes wrong.
-    :param log: what was asked.
-    :param store: its data.
-    :param world: where its data comes from.
-    :param stopping: set when it is to end, for those who wait in it.
-    :param seen_at: the moment whose leads searches see, in seconds since 1970; None for now, less the
+    :param settings: the configuration.
+    :param clock: the clock.
+    :param tokens: issued tokens.
+    :param rate_limiter: counted requests.
+    :param fault_rules: active fault rules.
+    :param log: request log.
+    :param store: the database.
+    :param seed_data: source of the initial data.
+    :param shutdown_event: set when the sandbox stops; interrupts delayed responses.
+    :param as_of: timestamp that searches read, in seconds since 1970; None for the present minus the
         visibility delay.
     """
 
     settings: Settings
     clock: Clock
     tokens: Tokens
-    rate_limits: RateLimits
-    rules: Rules
+    rate_limiter: RateLimiter
+    fault_rules: FaultRules
     log: RequestLog
     store: Store
-    world: World
-    stopping: threading.Event
-    seen_at: float | None = None
+    seed_data: SeedData
+    shutdown_event: threading.Event
+    as_of: float | None = None
 
     @classmethod
-    def start(cls, settings: Settings, database: str, world: World | None = None) -> Service:
-        """Make a sandbox.
+    def create(cls, settings: Settings, database: str, seed_data: SeedData) -> SandboxState:
+        """Create the state of a sandbox.
 
-        :param settings: how it behaves.
-        :param database: a file name, or ``:memory:``; an empty one gets the world.
-        :param world: where the data comes from; None for the seeded world of the settings.
-        :return: the sandbox.
-        :raises StateFileError: the file cannot be used.
-        :raises WorldError: the world cannot be made.
+        :param settings: the configuration.
+        :param database: file name or ``:memory:``; an empty database is filled with the seed data.
+        :param seed_data: source of the initial data.
+        :return: the state.
+        :raises StateFileError: if the file cannot be used.
+        :raises SeedDataError: if the seed data cannot be read or generated.
         """
         clock = Clock()
-        service = cls(
+        sandbox = cls(
             settings=settings,
             clock=clock,
             tokens=Tokens(clock, settings),
-            rate_limits=RateLimits(clock, settings.rate_penalty),
-            rules=Rules(),
+            rate_limiter=RateLimiter(clock, settings.rate_penalty),
+            fault_rules=FaultRules(),
             log=RequestLog(),
             store=Store(database, clock),
-            world=world or SeededWorld(settings.seed, settings.size),
-            stopping=threading.Event(),
+            seed_data=seed_data,
+            shutdown_event=threading.Event(),
         )
-        if service.store.is_new:
+        if sandbox.store.is_new:
             try:
-                service.seed()
+                sandbox.seed()
             except BaseException:
-                service.store.close()
+                sandbox.store.close()
                 raise
-        service._keep_shadows()
-        return service
+        sandbox._keep_history()
+        return sandbox
 
     def seed(self) -> None:
-        """Put the world's data in the place of all data."""
-        self.world.fill(self.store)
+        """Replace all data with the seed data."""
+        self.seed_data.fill(self.store)
 
     def reset(self) -> None:
-        """Return to the world as it was at the start and the real time: no request, mail, fault or use of
-        limits; tokens stay good, except permanent ones that somebody has made.
+        """Restore the seed data and the real time; clear the request log, mails, faults and rate limits.
 
-        :raises WorldError: the world cannot be made any more; nothing has changed then.
+        Issued tokens stay valid, except permanent tokens created through the API.
+
+        :raises SeedDataError: if the seed data cannot be read or generated; nothing has changed then.
         """
         self.seed()
         self.clock.reset()
-        self.rate_limits.forget()
-        self.rules.forget()
-        self.log.forget()
-        self.store.drop_shadows()
-        self._keep_shadows()
+        self.rate_limiter.clear()
+        self.fault_rules.clear()
+        self.log.clear()
+        self.store.drop_history()
+        self._keep_history()
 
-    def _keep_shadows(self) -> None:
-        """Keep what leads were, for as long as searches are behind."""
+    def _keep_history(self) -> None:
+        """Record row history if searches are delayed."""
         if self.settings.visibility_delay:
-            self.store.keep_shadows(self.settings.visibility_delay)
+            self.store.keep_history(self.settings.visibility_delay)
 
-    def seen_moment(self) -> float | None:
-        """Return the moment whose leads searches see, in seconds since 1970; None for now."""
+    def search_time(self) -> float | None:
+        """Return the timestamp that searches read, in seconds since 1970; None for the present."""
         delay = self.settings.visibility_delay
-        return self.clock.now() - delay if self.seen_at is None and delay else self.seen_at
+        return self.clock.now() - delay if self.as_of is None and delay else self.as_of
 
-    def behaving(self, **changes: Any) -> Service:
-        """Return the same sandbox with other settings, for one request.
+    def with_settings(self, **changes: Any) -> SandboxState:
+        """Return the same sandbox with changed settings, for one request.
 
-        :param changes: settings to change.
+        :param changes: new values by setting.
         """
         return replace(self, settings=replace(self.settings, **changes))

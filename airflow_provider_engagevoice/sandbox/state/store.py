@@ -1,4 +1,4 @@
-"""The database of a sandbox: its tables, and one connection that all threads share in turn."""
+"""SQLite database of a sandbox: schema, transactions and the connection that all threads share."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from airflow_provider_engagevoice.sandbox.state.clock import Clock
-from airflow_provider_engagevoice.sandbox.state.history import LONGEST, Shadows
+from airflow_provider_engagevoice.sandbox.state.history import MAX_DELAY, RowHistory
 
 SCHEMA_VERSION = 3
 
-#: What a person's record holds, spelt as RingCX does. Source: contract, CampaignLeadSearchResultsView.
+#: Personal data fields of a lead, by RingCX's names. Source: contract, CampaignLeadSearchResultsView.
 PERSON_COLUMNS = (
     "title", "firstName", "midName", "lastName", "suffix", "address1", "address2", "city", "state", "zip",
     "email", "gateKeeper", "auxData1", "auxData2", "auxData3", "auxData4", "auxData5", "auxPhone",
     "auxGreeting", "auxExternalUrl", "liveAnswerMessage", "machAnswerMessage", "callerId",
 )  # fmt: skip
 
-#: Everything a copy of a lead takes over from it.
+#: Columns that a copy of a lead takes over from the original.
 LEAD_COLUMNS = (
     "accountId", "campaignId", "listId", "externId", "leadPhone", *PERSON_COLUMNS, "leadState",
     "leadTimezone", "leadPasses", "maxPasses", "nextDialTime", "suppressed", "pendingAgentId",
@@ -30,15 +30,15 @@ LEAD_COLUMNS = (
     "leadPhoneE164", "personaPhones",
 )  # fmt: skip
 
-#: What a mail of EMAIL_LEADS keeps of each lead, besides its id (assumed); named as in a search's rows.
+#: Columns stored for each lead of an EMAIL_LEADS mail, besides its id (assumed); named as in search results.
 MAIL_COLUMNS = (
     "externId", "campaignId", "campaignName", "listId", "listDesc", "leadPhone", *PERSON_COLUMNS, "leadState",
     "leadTimezone", "leadPasses", "maxPasses", "nextDialTime", "suppressed", "pendingAgentName",
     "lastPassDts", "lastPassDisposition", "agentDispostion", "lastPassAgentName", "loadedDts", "stateDts",
 )  # fmt: skip
 
-#: Moments are milliseconds since 1970. Ids that grow are never given twice. ``more`` holds, as JSON, fields
-#: of RingCX that have no column.
+#: Timestamps are milliseconds since 1970. AUTOINCREMENT ids are never reused. ``more`` is a JSON object with
+#: the RingCX fields that have no column.
 _SCHEMA = f"""
 CREATE TABLE accounts (
     accountId TEXT PRIMARY KEY, accountName TEXT, mainAccountId TEXT, mainAccountName TEXT
@@ -123,29 +123,29 @@ CREATE TABLE mail_leads (
 
 
 MEMORY = ":memory:"
-"""The name of a database that is kept in memory."""
+"""Name of an in-memory database."""
 
 
 class StateFileError(Exception):
-    """A file that cannot serve as the sandbox's database; the message is one sentence."""
+    """The state file cannot be used as the sandbox's database; the message is one sentence."""
 
 
 class Store:
-    """One SQLite database. A lock lets one thread at a time in, so that every action is whole.
+    """A SQLite database with one connection; a lock serializes access, so that every action is atomic.
 
-    A file is readable by its owner only, and locked against everybody else while it is open. What a process
-    that is killed had not finished is undone when the file is opened again.
+    The file is readable by its owner only, and locked exclusively while it is open. Transactions that were
+    open when the process was killed are rolled back when the file is opened again.
 
     :param database: a file name, or ``:memory:``.
-    :param clock: the sandbox's time; None for the real one.
-    :raises StateFileError: the file cannot be opened, is in use, or is no database of this sandbox.
+    :param clock: the sandbox's clock; None for the real time.
+    :raises StateFileError: if the file cannot be opened, is in use, or is not a database of this sandbox.
     """
 
     def __init__(self, database: str, clock: Clock | None = None) -> None:
         self._lock = threading.RLock()
         self._name = database
         self._clock = clock or Clock()
-        self._shadows: Shadows | None = None
+        self._history: RowHistory | None = None
         if not database:
             raise StateFileError("The name of the state file is empty.")
         try:
@@ -153,32 +153,31 @@ class Store:
                 _make_private(Path(database))
             self._connection = connect(database)
         except (sqlite3.Error, OSError, ValueError) as error:
-            raise self._unusable(error) from error
+            raise self._state_file_error(error) from error
         try:
-            self._claim()
-            self.is_new = self._check()
+            self._lock_database()
+            self.is_new = self._check_schema()
             if not self.is_new:
-                self._settle()
+                self._make_durable()
         except sqlite3.Error as error:
             self._connection.close()
-            raise self._unusable(error) from error
+            raise self._state_file_error(error) from error
 
-    def _claim(self) -> None:
-        """Keep others out; what a killed sandbox left unfinished is undone by this."""
-        # Until there is a world, a crash of the machine has nothing to spoil: it is built without waiting
-        # for the disk.
+    def _lock_database(self) -> None:
+        """Lock the database exclusively, and roll back transactions of a killed process."""
+        # Not synchronous until the seed data is complete: before that a crash cannot lose anything.
         for setting in ("locking_mode = EXCLUSIVE", "synchronous = OFF"):
             self._connection.execute(f"PRAGMA {setting}")
         self._connection.execute("BEGIN EXCLUSIVE")
         self._connection.execute("COMMIT")
 
-    def _settle(self) -> None:
-        """From now on keep what is committed, with as little waiting for the disk as that takes."""
+    def _make_durable(self) -> None:
+        """Switch to write-ahead logging with durable commits."""
         for setting in ("journal_mode = WAL", "synchronous = NORMAL", "journal_size_limit = 67108864"):
             self._connection.execute(f"PRAGMA {setting}")
 
-    def _check(self) -> bool:
-        """Tell whether the database is still empty."""
+    def _check_schema(self) -> bool:
+        """Return whether the database is empty; raise if it has another schema."""
         version = self._connection.execute("PRAGMA user_version").fetchone()[0]
         tables = self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
         if version != SCHEMA_VERSION and tables:
@@ -187,111 +186,113 @@ class Store:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """Lend the connection to one thread, to read from."""
+        """Yield the connection for reading, with the lock held."""
         with self._lock:
             yield self._connection
 
     @contextmanager
     def changing(self) -> Iterator[sqlite3.Connection]:
-        """Lend the connection to one thread for one transaction; an exception undoes all of it."""
+        """Yield the connection for one transaction, with the lock held; an exception rolls it back."""
         with self._lock:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
-                if self._shadows:
-                    self._shadows.purge()
+                if self._history:
+                    self._history.purge()
                 self._connection.execute("COMMIT")
             except BaseException:
-                # A full disk has rolled back already.
+                # SQLite rolls back by itself if the disk is full.
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
 
-    def keep_shadows(self, seconds: float = LONGEST) -> None:
-        """From now on keep what leads were before each change, for searches that are behind.
+    def keep_history(self, seconds: float = MAX_DELAY) -> None:
+        """Record row history from now on, for delayed searches.
 
-        :param seconds: for how long, at the least.
+        :param seconds: minimum retention time.
         """
         with self._lock:
-            if self._shadows:
-                self._shadows.keep(seconds)
+            if self._history:
+                self._history.extend(seconds)
             else:
-                self._shadows = Shadows(self._connection, self._clock.now, seconds)
+                self._history = RowHistory(self._connection, self._clock.now, seconds)
 
-    def drop_shadows(self) -> None:
-        """Keep no older versions of leads any more, and forget those there are."""
+    def drop_history(self) -> None:
+        """Stop recording row history, and delete it."""
         with self._lock:
-            if self._shadows:
-                self._shadows.stop()
-            self._shadows = None
+            if self._history:
+                self._history.drop()
+            self._history = None
 
     @contextmanager
-    def looking_back(self, moment: float | None) -> Iterator[tuple[sqlite3.Connection, str]]:
-        """Lend the connection to one thread, to read from as it was.
+    def reading_at(self, timestamp: float | None) -> Iterator[tuple[sqlite3.Connection, str]]:
+        """Yield the connection for reading data as of a timestamp, with the lock held.
 
-        :param moment: when, in seconds since 1970, but not before versions were kept; None for now.
-        :return: the connection, and what to put before each SELECT: a WITH clause, or nothing.
+        :param timestamp: seconds since 1970, not before history was recorded; None for the present.
+        :return: the connection, and a WITH clause to put before each SELECT, possibly empty.
         """
         with self._lock:
-            before = "" if self._shadows is None or moment is None else self._shadows.behind(moment)
-            yield self._connection, before
+            prefix = (
+                "" if self._history is None or timestamp is None else self._history.with_clause(timestamp)
+            )
+            yield self._connection, prefix
 
     def replace_with(self, source: sqlite3.Connection) -> None:
-        """Make this database a copy of another one, whole or not at all."""
+        """Replace the content of this database atomically with a copy of another one."""
         with self._lock:
             try:
                 source.backup(self._connection)
-                self._settle()
+                self._make_durable()
             except sqlite3.Error as error:
-                raise self._unusable(error) from error
-            if self._shadows:
-                self._shadows.forget()
+                raise self._state_file_error(error) from error
+            if self._history:
+                self._history.clear()
 
     def rebuild(self, build: Callable[[sqlite3.Connection], object]) -> None:
-        """Put something else in the place of all data, whole or not at all; no older versions are kept then.
+        """Replace all data atomically; row history is no longer recorded then.
 
-        :param build: makes tables, data and indexes in an empty database, inside a transaction.
-        :raises StateFileError: the database does not take it.
+        :param build: creates tables, data and indexes in an empty database, inside a transaction.
+        :raises StateFileError: if the database cannot be written.
         """
         with self._lock:
-            shadows, self._shadows = self._shadows, None
+            history, self._history = self._history, None
             try:
                 with self.changing() as connection:
-                    if shadows:
-                        shadows.stop()
+                    if history:
+                        history.drop()
                     _drop_tables(connection)
                     build(connection)
-                self._settle()
+                self._make_durable()
             except BaseException as error:
-                self._shadows = shadows
+                self._history = history
                 if isinstance(error, sqlite3.Error):
-                    raise self._unusable(error) from error
+                    raise self._state_file_error(error) from error
                 raise
 
-    def _unusable(self, error: Exception) -> StateFileError:
+    def _state_file_error(self, error: Exception) -> StateFileError:
         if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
             return StateFileError(f"{self._name} is in use by another sandbox or program.")
         reason = (error.strerror if isinstance(error, OSError) else None) or error
         return StateFileError(f"{self._name} cannot be used as the sandbox's state: {reason}.")
 
     def close(self) -> None:
-        """Close the database; a file keeps its content."""
+        """Close the database; the file keeps its content."""
         with self._lock:
             self._connection.close()
 
 
 def connect(database: str) -> sqlite3.Connection:
-    """Open a database the way all code here expects it.
+    """Open a database with the row factory, functions and temporary tables that the sandbox uses.
 
     :param database: a file name, or ``:memory:``.
-    :return: the connection; threads must take turns with it.
+    :return: the connection; not safe for concurrent use by several threads.
     """
     connection = sqlite3.connect(database, timeout=1.0, check_same_thread=False, isolation_level=None)
     connection.row_factory = sqlite3.Row
     connection.create_function("casefold", 1, _casefold, deterministic=True)
     for setting in ("cache_size = -16384", "temp.cache_size = -65536", "threads = 2"):
         connection.execute(f"PRAGMA {setting}")
-    # The leads an action works on; only the connection sees it, and it is never written to a file.
+    # Leads that the current action applies to.
     connection.execute("CREATE TEMP TABLE matched (leadId INTEGER PRIMARY KEY)")
     return connection
 
@@ -304,18 +305,18 @@ def create_tables(connection: sqlite3.Connection) -> None:
 
 
 def create_indexes(connection: sqlite3.Connection) -> None:
-    """Create all indexes, which is faster once the rows are there."""
+    """Create all indexes; faster after the rows have been inserted."""
     for statement in _statements("CREATE INDEX"):
         connection.execute(statement)
 
 
 def _statements(start: str) -> Iterator[str]:
-    """Return the statements of the schema that start so."""
+    """Yield the statements of the schema that start with this text."""
     return (statement for statement in map(str.strip, _SCHEMA.split(";")) if statement.startswith(start))
 
 
 def _drop_tables(connection: sqlite3.Connection) -> None:
-    """Remove all tables with what belongs to them."""
+    """Drop all tables with their indexes and triggers."""
     tables = connection.execute(
         "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
     ).fetchall()
@@ -324,15 +325,15 @@ def _drop_tables(connection: sqlite3.Connection) -> None:
 
 
 def _make_private(file: Path) -> None:
-    """Create a file, or take over an empty one, so that its owner alone may read it."""
+    """Create a file with mode 0600, or set this mode on an empty one."""
     try:
         os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     except FileExistsError:
-        # Not by opening it: closing it again would give up the locks of a sandbox in the same process.
+        # Not opened: closing it would release the POSIX locks of another sandbox in this process.
         if file.stat().st_size == 0:
             file.chmod(0o600)
 
 
 def _casefold(value: str | int | None) -> str | int | None:
-    """Lower a text for comparison; SQLite's own functions know ASCII only."""
+    """Case-fold a text for comparison; SQLite's own functions support ASCII only."""
     return value.casefold() if isinstance(value, str) else value

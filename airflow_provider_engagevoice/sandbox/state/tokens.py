@@ -1,4 +1,4 @@
-"""The tokens a sandbox has given out, and how each of them ends."""
+"""Issued tokens and their expiry."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from airflow_provider_engagevoice.sandbox.settings import Settings
 from airflow_provider_engagevoice.sandbox.state.clock import Clock
 
 PLATFORM_LIFETIME = 3600.0
-"""Seconds a RingCentral platform token lives. Observed."""
+"""Lifetime of a RingCentral platform token, in seconds. Observed."""
 
 LEGACY_LIFETIME = 3600.0
-"""Seconds a legacy token lives after its last use. Guide: about an hour, sliding."""
+"""Lifetime of a legacy token after its last use, in seconds. Guide: about an hour, sliding."""
 
 STAY_LIFETIME = 14 * 86_400.0
-"""Seconds a legacy token of ``stayLoggedIn`` lives after its last use. Guide: about two weeks."""
+"""Lifetime of a legacy token with ``stayLoggedIn`` after its last use, in seconds. Guide: about two weeks."""
 
 PLATFORM_REFRESH_LIFETIME = 7 * 86_400.0
-"""Seconds a refresh token of the RingCentral platform lives. Source: RingCentral's platform guide."""
+"""Lifetime of a platform refresh token, in seconds. Source: RingCentral's platform guide."""
 
-_KEPT = 50_000
+_MAX_TOKENS = 50_000
 
 
-class Verdict(Enum):
-    """What is known of a token."""
+class TokenStatus(Enum):
+    """Status of a token."""
 
-    GOOD = "good"
+    VALID = "valid"
     EXPIRED = "expired"
     UNKNOWN = "unknown"
 
 
-class Family:
-    """Tokens of one kind. Only their hashes are kept.
+class TokenFamily:
+    """Tokens of one kind. Only their hashes are stored.
 
     :param clock: the sandbox's clock.
     :param lifetime: seconds from issue to expiry.
@@ -44,73 +44,73 @@ class Family:
         self._clock = clock
         self._lifetime = lifetime
         self._lock = threading.Lock()
-        self._ends: dict[str, float] = {}
+        self._expiry: dict[str, float] = {}
 
     def issue(self) -> str:
-        """Give out a new random token."""
+        """Issue a new random token."""
         token = secrets.token_urlsafe(32)
         with self._lock:
-            while len(self._ends) >= _KEPT:
-                del self._ends[next(iter(self._ends))]
-            self._ends[_hash(token)] = self._clock.now() + self._lifetime
+            while len(self._expiry) >= _MAX_TOKENS:
+                del self._expiry[next(iter(self._expiry))]
+            self._expiry[_hash(token)] = self._clock.now() + self._lifetime
         return token
 
-    def judge(self, token: str) -> Verdict:
-        """Tell what is known of a token."""
+    def check(self, token: str) -> TokenStatus:
+        """Return the status of a token."""
         with self._lock:
-            end = self._ends.get(_hash(token))
-        if end is None:
-            return Verdict.UNKNOWN
-        return Verdict.GOOD if self._clock.now() < end else Verdict.EXPIRED
+            expiry = self._expiry.get(_hash(token))
+        if expiry is None:
+            return TokenStatus.UNKNOWN
+        return TokenStatus.VALID if self._clock.now() < expiry else TokenStatus.EXPIRED
 
-    def end_of(self, token: str) -> float | None:
-        """Return when a token ends, in seconds since 1970; None where it is unknown."""
+    def expires_at(self, token: str) -> float | None:
+        """Return the expiry of a token in seconds since 1970; None if the token is unknown."""
         with self._lock:
-            return self._ends.get(_hash(token))
+            return self._expiry.get(_hash(token))
 
-    def slide(self, token: str) -> None:
-        """Let a good token live its full lifetime again."""
+    def extend(self, token: str) -> None:
+        """Restart the lifetime of a token."""
         with self._lock:
-            if _hash(token) in self._ends:
-                self._ends[_hash(token)] = self._clock.now() + self._lifetime
+            if _hash(token) in self._expiry:
+                self._expiry[_hash(token)] = self._clock.now() + self._lifetime
 
-    def take(self, token: str) -> bool:
-        """Use up a token.
+    def consume(self, token: str) -> bool:
+        """Invalidate a single-use token.
 
         :param token: the token.
-        :return: True where it was good; it is unknown from now on.
+        :return: whether it was valid; it is unknown from now on.
         """
         with self._lock:
-            end = self._ends.pop(_hash(token), None)
-        return end is not None and self._clock.now() < end
+            expiry = self._expiry.pop(_hash(token), None)
+        return expiry is not None and self._clock.now() < expiry
 
-    def expire(self) -> None:
-        """Let all tokens that are out look expired."""
+    def expire_all(self) -> None:
+        """Mark all issued tokens as expired."""
         with self._lock:
-            self._ends = dict.fromkeys(self._ends, float("-inf"))
+            self._expiry = dict.fromkeys(self._expiry, float("-inf"))
 
-    def revoke(self) -> None:
-        """Forget all tokens that are out."""
+    def revoke_all(self) -> None:
+        """Delete all issued tokens; they become unknown."""
         with self._lock:
-            self._ends.clear()
+            self._expiry.clear()
 
 
 class Tokens:
-    """All tokens of a sandbox.
+    """All token families of a sandbox.
 
     :param clock: the sandbox's clock.
-    :param settings: how long they live.
+    :param settings: configured lifetimes.
     """
 
     def __init__(self, clock: Clock, settings: Settings) -> None:
-        self.platform = Family(clock, PLATFORM_LIFETIME)
-        self.platform_refresh = Family(clock, PLATFORM_REFRESH_LIFETIME)
-        self.bearer = Family(clock, settings.token_lifetime)
-        self.refresh = Family(clock, settings.refresh_lifetime)
-        self.legacy = Family(clock, LEGACY_LIFETIME)
-        self.legacy_stay = Family(clock, STAY_LIFETIME)
+        self.platform = TokenFamily(clock, PLATFORM_LIFETIME)
+        self.platform_refresh = TokenFamily(clock, PLATFORM_REFRESH_LIFETIME)
+        self.bearer = TokenFamily(clock, settings.token_lifetime)
+        self.refresh = TokenFamily(clock, settings.refresh_lifetime)
+        self.legacy = TokenFamily(clock, LEGACY_LIFETIME)
+        self.legacy_stay = TokenFamily(clock, STAY_LIFETIME)
 
 
 def _hash(token: str) -> str:
-    """Return what is kept of a token; looking up a hash tells nothing about the token by its timing."""
+    """Return the stored hash of a token; a lookup by hash leaks nothing of the token by timing."""
     return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()

@@ -1,1 +1,1 @@
-"""Dashboard of the sandbox."""
+"""Web dashboard of the sandbox."""

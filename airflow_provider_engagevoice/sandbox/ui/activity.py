@@ -1,4 +1,4 @@
-"""What the sandbox's page shows of the requests: the latest ones, and how far the limits are used up."""
+"""Recent requests and rate-limit usage shown on the dashboard."""
 
 from __future__ import annotations
 
@@ -7,84 +7,85 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
 from airflow_provider_engagevoice.sandbox.state.request_log import RecordedRequest
-from airflow_provider_engagevoice.sandbox.state.sandbox import Service
+from airflow_provider_engagevoice.sandbox.state.sandbox import SandboxState
 
-ROWS = 60
-"""How many requests the page shows."""
+MAX_ROWS = 60
+"""Maximum number of requests shown."""
 
-_USE = re.compile(r"(\d+) of (\d+) in .*")
-_ROOT = re.compile(r"^(/voice)?/api/v1/admin/accounts/[^/]+/")
+_USAGE = re.compile(r"(\d+) of (\d+) in .*")
+_ACCOUNT_PREFIX = re.compile(r"^(/voice)?/api/v1/admin/accounts/[^/]+/")
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 @dataclass(frozen=True)
 class Meter:
-    """How far one window is used up.
+    """Usage of one rate-limit window.
 
-    :param label: what it is the limit of.
-    :param account: the sub-account; empty where the limit is nobody's.
+    :param label: the operation or group of operations that is limited.
+    :param account: the sub-account; empty if the limit is not per sub-account.
     :param used: requests in the window.
-    :param calls: most requests.
-    :param text: both, with the length of the window.
+    :param max_requests: maximum number of requests in the window.
+    :param text: both numbers and the length of the window.
     """
 
     label: str
     account: str
     used: int
-    calls: int
+    max_requests: int
     text: str
 
 
 @dataclass(frozen=True)
 class RequestRow:
-    """One request in the table.
+    """A row of the request table.
 
     :param request: the request.
-    :param path: its path, without what all paths of a sub-account begin with.
-    :param action: the lead action it asks for; empty without one.
-    :param grade: how it went: ``good``, ``refused`` (4xx), ``failed`` (5xx) or ``none``, no answer.
-    :param meter: its limit; None without one.
+    :param path: its path, without the common prefix of sub-account paths.
+    :param action: its lead action; empty if it has none.
+    :param status_class: class of its status: ``good``, ``refused`` (4xx), ``failed`` (5xx) or ``none``
+        (no response).
+    :param meter: usage of its rate limit; None if it has no limit.
     """
 
     request: RecordedRequest
     path: str
     action: str
-    grade: str
+    status_class: str
     meter: Meter | None
 
 
-def request_rows(service: Service, errors: bool) -> list[RequestRow]:
-    """Return the latest requests, the last one first.
+def request_rows(sandbox: SandboxState, errors: bool) -> list[RequestRow]:
+    """Return the most recent requests, newest first.
 
-    :param service: the sandbox.
-    :param errors: only those that went wrong, which those with a fault did, too.
+    :param sandbox: the sandbox.
+    :param errors: return only requests with an error status or a fault.
     """
     rows: list[RequestRow] = []
-    for request in reversed(service.log.records()):
-        grade = _grade(request.status)
-        if not errors or grade != "good" or request.fault:
-            path, action = _ROOT.sub("…/", request.path), request.query.get("leadAction", "")
-            rows.append(RequestRow(request, path, action, grade, _meter(request)))
-        if len(rows) == ROWS:
+    for request in reversed(sandbox.log.records()):
+        status_class = _status_class(request.status)
+        if not errors or status_class != "good" or request.fault:
+            path, action = _ACCOUNT_PREFIX.sub("…/", request.path), request.query.get("leadAction", "")
+            rows.append(RequestRow(request, path, action, status_class, _parse_meter(request)))
+        if len(rows) == MAX_ROWS:
             break
     return rows
 
 
-def meters(service: Service) -> list[Meter]:
-    """Return the limits in use right now, those most used up first."""
+def meters(sandbox: SandboxState) -> list[Meter]:
+    """Return the rate limits in use, the most used first."""
     found = [
         (
             use.used / use.window.max_requests,
             Meter(operation, account, use.used, use.window.max_requests, str(use)),
         )
-        for (account, operation), use in service.rate_limits.in_use().items()
+        for (account, operation), use in sandbox.rate_limiter.usage().items()
     ]
     found.sort(key=lambda item: (-item[0], item[1].label, item[1].account))
     return [meter for _, meter in found]
 
 
-def print_moment_short(milliseconds: float | None) -> str:
-    """Write a moment for people: ``2026-07-01 17:00:00``, in UTC; ``none`` for none."""
+def format_datetime_short(milliseconds: float | None) -> str:
+    """Format a timestamp in UTC as ``2026-07-01 17:00:00``; ``none`` for None."""
     if milliseconds is None:
         return "none"
     try:
@@ -93,8 +94,8 @@ def print_moment_short(milliseconds: float | None) -> str:
         return "none"
 
 
-def print_span(seconds: float) -> str:
-    """Write a length of time for people: ``1 h 5 min``."""
+def format_duration(seconds: float) -> str:
+    """Format a duration, as in ``1 h 5 min``."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)
@@ -102,14 +103,14 @@ def print_span(seconds: float) -> str:
     return " ".join(f"{count} {unit}" for count, unit in parts if count) or "0 s"
 
 
-def _grade(status: int | None) -> str:
-    """Tell how a request went."""
+def _status_class(status: int | None) -> str:
+    """Return the class of a request's status."""
     if status is None:
         return "none"
     return "failed" if status >= 500 else "refused" if status >= 400 else "good"
 
 
-def _meter(request: RecordedRequest) -> Meter | None:
-    """Read the limit that a request noted."""
-    found = _USE.fullmatch(request.limit)
+def _parse_meter(request: RecordedRequest) -> Meter | None:
+    """Return the rate-limit usage recorded with a request."""
+    found = _USAGE.fullmatch(request.limit)
     return Meter(request.operation, "", int(found[1]), int(found[2]), request.limit) if found else None

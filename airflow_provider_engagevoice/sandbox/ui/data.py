@@ -1,4 +1,4 @@
-"""What the sandbox's page shows of the data, read so that a million leads do not slow it down."""
+"""Database queries of the dashboard, bounded so that they stay fast with a million leads."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import Any
 from airflow_provider_engagevoice.sandbox.ui.lead_states import Segment, bar, by_group
 from airflow_provider_engagevoice.sandbox.ui.view import View
 
-ROWS = 50
-"""How many leads the page shows."""
+MAX_ROWS = 50
+"""Maximum number of leads shown."""
 
-SEARCHED = 20_000
-"""Of how many leads, those changed last, it shows the ones that fit a filter; of a small campaign, of all."""
+SEARCH_LIMIT = 20_000
+"""Number of most recently changed leads that a filter searches; in a small campaign it searches all leads."""
 
 _SMALL_CAMPAIGN = 50_000
 
@@ -27,15 +27,15 @@ _Condition = tuple[str, tuple[object, ...]]
 
 
 class LeadCounts:
-    """How many leads there are by campaign and state, counted anew only when something was written."""
+    """Lead counts by campaign and state, cached until the database changes."""
 
     def __init__(self) -> None:
         self._version: tuple[int, int] | None = None
         self._counts: Counts = {}
 
     def read(self, connection: sqlite3.Connection) -> Counts:
-        """Count; the connection must be one's own meanwhile."""
-        # Whatever replaces the whole database changes the version of its schema.
+        """Return the counts; the caller must hold the connection exclusively."""
+        # Replacing the whole database changes the schema version.
         version = (connection.total_changes, connection.execute("PRAGMA schema_version").fetchone()[0])
         if version != self._version:
             counts: dict[int | None, dict[str, int]] = defaultdict(dict)
@@ -49,15 +49,15 @@ class LeadCounts:
 
 @dataclass(frozen=True)
 class CampaignRow:
-    """One campaign in the table.
+    """A row of the campaign table.
 
     :param id: its id; None for leads without a campaign.
     :param name: its name.
-    :param active: it is being dialled.
-    :param total: its leads.
-    :param groups: its leads by group of states.
-    :param states: its leads by state, most first.
-    :param segments: its bar.
+    :param active: whether it is active.
+    :param total: number of its leads.
+    :param groups: number of its leads by state group.
+    :param states: number of its leads by state, largest first.
+    :param segments: segments of its bar.
     """
 
     id: int | None
@@ -71,7 +71,7 @@ class CampaignRow:
 
 @dataclass(frozen=True)
 class DialGroupRows:
-    """One dial group in the table, with its campaigns."""
+    """A dial group in the campaign table, with its campaigns."""
 
     account: str
     account_id: str
@@ -81,7 +81,7 @@ class DialGroupRows:
 
 
 def dial_groups(connection: sqlite3.Connection, counts: Counts) -> list[DialGroupRows]:
-    """Read all campaigns by sub-account and dial group; leads whose campaign is gone come last."""
+    """Return all campaigns by sub-account and dial group; leads of deleted campaigns come last."""
     found = connection.execute(
         "SELECT a.accountId, a.accountName, d.dialGroupId, d.dialGroupName, d.dialMode, c.campaignId,"
         " c.campaignName, c.isActive FROM dial_groups d LEFT JOIN accounts a USING (accountId)"
@@ -96,23 +96,23 @@ def dial_groups(connection: sqlite3.Connection, counts: Counts) -> list[DialGrou
             for row in group
             if row["campaignId"] is not None
         ]
-        account, account_id, name, mode = (group[0][name] or "" for name in _HEAD)
+        account, account_id, name, mode = (group[0][name] or "" for name in _GROUP_COLUMNS)
         rows.append(DialGroupRows(account, account_id, name, mode, campaigns))
-    gone = set(counts) - {row["campaignId"] for row in found}
-    if gone:
-        lost = [
+    deleted = set(counts) - {row["campaignId"] for row in found}
+    if deleted:
+        orphaned = [
             _campaign_row(id_, "(deleted campaign)", False, counts, longest)
-            for id_ in sorted(gone, key=lambda id_: id_ or 0)
+            for id_ in sorted(deleted, key=lambda id_: id_ or 0)
         ]
-        rows.append(DialGroupRows("", "", "Leads without a campaign", "", lost))
+        rows.append(DialGroupRows("", "", "Leads without a campaign", "", orphaned))
     return rows
 
 
-_HEAD = ("accountName", "accountId", "dialGroupName", "dialMode")
+_GROUP_COLUMNS = ("accountName", "accountId", "dialGroupName", "dialMode")
 
 
 def _campaign_row(id_: int | None, name: str, active: bool, counts: Counts, longest: int) -> CampaignRow:
-    """Put one campaign's numbers together."""
+    """Return the row of one campaign."""
     states = counts.get(id_, {})
     groups = by_group(states)
     ordered = sorted(states.items(), key=lambda item: (-item[1], item[0]))
@@ -120,7 +120,7 @@ def _campaign_row(id_: int | None, name: str, active: bool, counts: Counts, long
 
 
 def lists(connection: sqlite3.Connection, campaign: int) -> list[dict[str, Any]]:
-    """Read the lists of a campaign, the newest first, with how many leads each holds now."""
+    """Return the lists of a campaign, newest first, with their current number of leads."""
     found = connection.execute(
         "SELECT s.listId, s.listDesc, s.listState, s.uploadDate, s.uploadedBy,"
         " (SELECT count(*) FROM leads l WHERE l.listId = s.listId) AS leads"
@@ -132,10 +132,10 @@ def lists(connection: sqlite3.Connection, campaign: int) -> list[dict[str, Any]]
 
 @dataclass(frozen=True)
 class RecentLeads:
-    """Leads that fit the filter, the one changed last first.
+    """Leads that match the filter, most recently changed first.
 
-    :param rows: at most :data:`ROWS` of them.
-    :param searched: of how many leads these are all; None where all were looked at.
+    :param rows: at most :data:`MAX_ROWS` of them.
+    :param searched: number of leads searched; None if all were searched.
     """
 
     rows: list[dict[str, Any]]
@@ -143,7 +143,7 @@ class RecentLeads:
 
 
 def recent_leads(connection: sqlite3.Connection, view: View, counts: Counts) -> RecentLeads:
-    """Find the leads changed last that fit the filter."""
+    """Return the most recently changed leads that match the filter."""
     in_campaign = sum(counts.get(view.campaign, {}).values())
     conditions = _text_condition(view.text)
     if view.state:
@@ -154,20 +154,21 @@ def recent_leads(connection: sqlite3.Connection, view: View, counts: Counts) -> 
     if view.campaign is not None and in_campaign <= _SMALL_CAMPAIGN:
         source = "leads INDEXED BY leads_campaign"
     elif conditions:
-        source = f"(SELECT {_COLUMNS} FROM leads ORDER BY {_LATEST} LIMIT {SEARCHED})"
-        searched = SEARCHED
+        source = f"(SELECT {_COLUMNS} FROM leads ORDER BY {_LATEST} LIMIT {SEARCH_LIMIT})"
+        searched = SEARCH_LIMIT
     else:
         source = "leads"
     where = " AND ".join(condition for condition, _ in conditions) or "1"
-    # Made for the first who looks: at the start it would take a tenth of the time of a large world.
+    # Created on the first visit, since it would add a tenth to the startup time with large data.
     connection.execute("CREATE INDEX IF NOT EXISTS leads_changed ON leads (stateDts)")
     found = connection.execute(
         f"SELECT l.*, c.campaignName FROM (SELECT {_COLUMNS} FROM {source} WHERE {where}"
-        f" ORDER BY {_LATEST} LIMIT {ROWS}) l LEFT JOIN campaigns c USING (campaignId) ORDER BY {_LATEST}",
+        f" ORDER BY {_LATEST} LIMIT {MAX_ROWS}) l LEFT JOIN campaigns c USING (campaignId)"
+        f" ORDER BY {_LATEST}",
         [value for _, values in conditions for value in values],
     )
-    everyone = sum(sum(states.values()) for states in counts.values())
-    return RecentLeads([dict(row) for row in found], searched if everyone > SEARCHED else None)
+    total = sum(sum(states.values()) for states in counts.values())
+    return RecentLeads([dict(row) for row in found], searched if total > SEARCH_LIMIT else None)
 
 
 _LATEST = "stateDts DESC, leadId DESC"
@@ -178,18 +179,18 @@ _COLUMNS = (
 
 
 def _text_condition(text: str) -> list[_Condition]:
-    """Write the condition for the text; letters of ASCII match in either case."""
+    """Return the SQL condition for a text filter; ASCII letters match case-insensitively."""
     text = text.strip()
     if not text:
         return []
     pattern = "".join(f"\\{letter}" if letter in "%_\\" else letter for letter in text)
     digits = "".join(letter for letter in text if letter.isdecimal())
-    haystack = (
+    searched_text = (
         "coalesce(firstName, '') || ' ' || coalesce(lastName, '') || char(10) || coalesce(externId, '')"
         " || char(10) || coalesce(leadPhone, '') || char(10) || leadId"
     )
-    found = f"{haystack} LIKE ? ESCAPE '\\'"
-    # A phone number may be typed with blanks and brackets that the data do not have.
+    found = f"{searched_text} LIKE ? ESCAPE '\\'"
+    # A phone number may be entered with spaces and punctuation that the stored number does not have.
     if len(digits) >= 3 and digits != text and not any(letter.isalpha() for letter in text):
         return [(f"({found} OR leadPhone LIKE ?)", (f"%{pattern}%", f"%{digits}%"))]
     return [(found, (f"%{pattern}%",))]

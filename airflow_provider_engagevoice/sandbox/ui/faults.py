@@ -1,4 +1,4 @@
-"""The form by which the sandbox's page sets faults: its fields, and the faults that are ready to click."""
+"""Fault form of the dashboard: fields, presets, parsing and descriptions of fault rules."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 from airflow_provider_engagevoice.ringcx.spec.lead_actions import ACTIONS
-from airflow_provider_engagevoice.sandbox.api.routes import names
+from airflow_provider_engagevoice.sandbox.api.routes import operation_names
 from airflow_provider_engagevoice.sandbox.faults.base import Fault
-from airflow_provider_engagevoice.sandbox.faults.registry import FROM_OUTSIDE, KINDS
-from airflow_provider_engagevoice.sandbox.http.parsing import read_boolean
-from airflow_provider_engagevoice.sandbox.state.fault_rules import Rule
+from airflow_provider_engagevoice.sandbox.faults.registry import FAULT_KINDS, HTTP_FAULT_KINDS
+from airflow_provider_engagevoice.sandbox.http.parsing import parse_boolean
+from airflow_provider_engagevoice.sandbox.state.fault_rules import FaultRule
 
-_MOMENTS = ("before", "after")
+_WHEN_CHOICES = ("before", "after")
 
 
 @dataclass(frozen=True)
 class Input:
-    """One field of the form.
+    """A field of the form.
 
-    :param name: what it is posted as.
+    :param name: its name in the posted form.
     :param hint: the type of its value.
-    :param value: what it holds at first.
-    :param choices: the values to choose from; empty where anything may be typed.
+    :param value: its initial value.
+    :param choices: the values to choose from; empty for free text.
     """
 
     name: str
@@ -35,174 +35,179 @@ class Input:
 
     @property
     def type(self) -> str:
-        """Type of its HTML element."""
+        """The ``type`` of its HTML input element."""
         return "number" if {int, float} & set(_plain_types(self.hint)) else "text"
 
 
 @dataclass(frozen=True)
 class Preset:
-    """A fault that one click sets.
+    """A fault that is set by one click.
 
-    :param label: what the button says.
-    :param asked: the fault.
+    :param label: label of the button.
+    :param fields: the form fields that set the fault.
     """
 
     label: str
-    asked: Mapping[str, str]
+    fields: Mapping[str, str]
 
 
 PRESETS = (
     Preset(
-        "Next action: dropped after it took effect",
+        "Next action: applied, then connection dropped",
         {"kind": "drop", "operation": "lead_action", "when": "after"},
     ),
     Preset("Next 3 requests: 429", {"kind": "rate_limited", "times": "3"}),
     Preset(
-        "Token expires in mid-batch: 2nd action 401",
+        "Token expires mid-batch: 401 for the 2nd action",
         {"kind": "expired", "operation": "lead_action", "at": "2"},
     ),
-    Preset("Dialer takes 10 leads with each request", {"kind": "dialer", "leads": "10", "chance": "1"}),
-    Preset("Next action: 503, not done", {"kind": "status", "operation": "lead_action", "status": "503"}),
-    Preset("Next search: a web page with 200", {"kind": "html", "operation": "lead_search"}),
+    Preset("Dialer takes 10 leads at each request", {"kind": "dialer", "leads": "10", "chance": "1"}),
+    Preset("Next action: 503, not applied", {"kind": "status", "operation": "lead_action", "status": "503"}),
+    Preset("Next search: web page with status 200", {"kind": "html", "operation": "lead_search"}),
 )
-"""Each is posted as the form would post it."""
+"""Presets; the fields of each are posted like those of the form."""
 
-#: Of a rule's fields, those the form has, with the label of each.
+#: Fields of a fault rule that the form offers, with their labels.
 RULE_LABELS = {
-    "skip": "skips the first",
-    "times": "times",
-    "chance": "chance, 0 to 1",
-    "at": "only requests no.",
-    "start": "begins after (s)",
-    "seconds": "lasts for (s)",
+    "skip": "Skip first N",
+    "times": "Times",
+    "chance": "Chance, 0 to 1",
+    "at": "Only requests #",
+    "start": "Starts after (s)",
+    "seconds": "Lasts for (s)",
 }
 
 
 def operation_choices() -> list[str]:
-    """Return what the form offers as operations; ``*`` is any."""
-    return ["*", *sorted(names())]
+    """Return the operations that the form offers; ``*`` means any."""
+    return ["*", *sorted(operation_names())]
 
 
 def action_choices() -> list[str]:
-    """Return what the form offers as lead actions."""
+    """Return the lead actions that the form offers."""
     return list(ACTIONS)
 
 
 def inputs(kind: str) -> list[Input]:
-    """Return the form's fields for the options of one kind of fault."""
-    cause = KINDS[kind]
-    hints = _options(cause)
+    """Return the form fields of a fault kind's options."""
+    fault_class = FAULT_KINDS[kind]
+    hints = _options(fault_class)
     return [
-        Input(each.name, hints[each.name], _print(_default(each)), _MOMENTS if each.name == "when" else ())
-        for each in fields(cause)
+        Input(
+            option.name,
+            hints[option.name],
+            _format(_default(option)),
+            _WHEN_CHOICES if option.name == "when" else (),
+        )
+        for option in fields(fault_class)
     ]
 
 
 def rule_inputs() -> list[Input]:
-    """Return the form's fields that say which requests meet the fault."""
-    hints = get_type_hints(Rule, localns={"Fault": Fault})
+    """Return the form fields that select the requests a fault applies to."""
+    hints = get_type_hints(FaultRule, localns={"Fault": Fault})
     return [Input(name, hints[name], "") for name in RULE_LABELS]
 
 
-def read_form(form: Mapping[str, str]) -> dict[str, Any]:
-    """Make of a posted form what :func:`~airflow_provider_engagevoice.sandbox.server.control_api.set_fault` takes.
+def parse_form(form: Mapping[str, str]) -> dict[str, Any]:
+    """Convert a posted form to the settings of a fault rule.
 
-    :param form: the untrusted fields; an empty one leaves a value at its default.
-    :return: the fault asked for.
-    :raises ValueError: a value cannot be read; the message names it.
+    :param form: the untrusted form fields; an empty field means the default.
+    :return: the settings for :func:`~airflow_provider_engagevoice.sandbox.faults.commands.set_fault`.
+    :raises ValueError: if a value cannot be parsed; the message names it.
     """
     kind = form.get("kind", "")
-    if kind not in FROM_OUTSIDE:
-        raise ValueError(f"kind must be one of {', '.join(FROM_OUTSIDE)}, not {kind[:100]!r}")
-    asked: dict[str, Any] = {"kind": kind}
+    if kind not in HTTP_FAULT_KINDS:
+        raise ValueError(f"kind must be one of {', '.join(HTTP_FAULT_KINDS)}, not {kind[:100]!r}")
+    settings: dict[str, Any] = {"kind": kind}
     if form.get("operation"):
-        asked["operation"] = form["operation"]
+        settings["operation"] = form["operation"]
     if form.get("leadAction"):
-        asked["where"] = {"leadAction": form["leadAction"]}
-    for each in (*rule_inputs(), *inputs(kind)):
-        if each.name in form:
-            asked.update(_read(each, form[each.name]))
-    return asked
+        settings["where"] = {"leadAction": form["leadAction"]}
+    for field in (*rule_inputs(), *inputs(kind)):
+        if field.name in form:
+            settings.update(_parse(field, form[field.name]))
+    return settings
 
 
 def describe(rule: Mapping[str, Any]) -> str:
-    """Write when a rule applies and what its options are, for people.
+    """Return a readable description of a rule's conditions and options.
 
-    :param rule: the rule as JSON has it.
+    :param rule: the rule in its JSON form.
     """
     return ", ".join(_parts(rule))
 
 
 def _parts(rule: Mapping[str, Any]) -> Iterator[str]:
-    """Write what a rule says besides its kind and its operation."""
+    """Yield the parts of a rule's description, without its kind and operation."""
     yield from (str(value) for value in rule["where"].values())
-    for name in _options(KINDS[rule["kind"]]):
-        if rule.get(name) not in ("", None, {}, [], _MOMENTS[0]):
-            yield f"{name} {_print(rule[name])}"
+    for name in _options(FAULT_KINDS[rule["kind"]]):
+        if rule.get(name) not in ("", None, {}, [], _WHEN_CHOICES[0]):
+            yield f"{name} {_format(rule[name])}"
     if rule["skip"]:
-        yield f"after {rule['skip']} more"
+        yield f"skip first {rule['skip']}"
     if rule["at"]:
-        yield f"request no. {_print(rule['at'])}"
+        yield "only requests " + ", ".join(f"#{number}" for number in rule["at"])
     if rule["chance"] is not None:
         yield "every time" if rule["chance"] == 1 else f"chance {rule['chance']:g}"
     if rule["seconds"] is not None:
         yield f"for {rule['seconds']:g} s"
     if rule["start"]:
-        yield f"begins after {rule['start']:g} s"
-    yield f"met {rule['met']}" if rule["times"] is None else f"met {rule['met']} of {rule['times']}"
+        yield f"starts after {rule['start']:g} s"
+    yield f"triggered {rule['met']}" + ("" if rule["times"] is None else f" of {rule['times']}")
 
 
-def _options(cause: type[Fault]) -> dict[str, Any]:
-    """Return the options of a kind of fault with their types."""
-    hints = get_type_hints(cause)
-    return {each.name: hints[each.name] for each in fields(cause)}
+def _options(fault_class: type[Fault]) -> dict[str, Any]:
+    """Return the options of a fault class with their types."""
+    hints = get_type_hints(fault_class)
+    return {option.name: hints[option.name] for option in fields(fault_class)}
 
 
 def _default(option: Any) -> Any:
-    """Return the value an option has where nothing is said; None where it must be given."""
+    """Return the default of an option; None if it is required."""
     if option.default_factory is not MISSING:
         return option.default_factory()
     return None if option.default is MISSING else option.default
 
 
-def _read(field: Input, text: str) -> dict[str, Any]:
-    """Read one field; return nothing where it is empty and must not be."""
+def _parse(field: Input, text: str) -> dict[str, Any]:
+    """Parse one field; return an empty mapping if it is left at its default."""
     types = _plain_types(field.hint)
     if not text.strip():
-        # What has a value unless emptied is None then, such as Retry-After.
+        # An optional field with a default, such as retry_after, is cleared to None.
         return {field.name: None} if type(None) in types and field.value else {}
-    readers = [_READERS[kind] for kind in types if kind in _READERS]
+    parsers = [_PARSERS[kind] for kind in types if kind in _PARSERS]
     try:
-        return {field.name: readers[0](text) if readers else text}
+        return {field.name: parsers[0](text) if parsers else text}
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{field.name} cannot be {text[:100]!r}") from error
+        raise ValueError(f"{field.name} has the invalid value {text[:100]!r}") from error
 
 
 def _plain_types(hint: Any) -> tuple[Any, ...]:
-    """Return the types a value may have, without what they hold."""
-    each = get_args(hint) if isinstance(hint, UnionType) else (hint,)
-    return tuple(get_origin(kind) or kind for kind in each)
+    """Return the types of a type hint, without their type arguments."""
+    alternatives = get_args(hint) if isinstance(hint, UnionType) else (hint,)
+    return tuple(get_origin(each) or each for each in alternatives)
 
 
-def _read_object(text: str) -> dict[str, Any]:
-    """Read a JSON object."""
+def _parse_json_object(text: str) -> dict[str, Any]:
+    """Parse a JSON object."""
     value = json.loads(text)
     if not isinstance(value, dict):
         raise ValueError("must be an object")
     return value
 
 
-_READERS: Mapping[Any, Callable[[str], Any]] = {
+_PARSERS: Mapping[Any, Callable[[str], Any]] = {
     int: int,
     float: float,
-    bool: read_boolean,
+    bool: parse_boolean,
     list: lambda text: [int(part) for part in text.split(",")],
-    dict: _read_object,
+    dict: _parse_json_object,
 }
 
 
-def _print(value: Any) -> str:
-    """Write a value the way the form shows it, and reads it."""
+def _format(value: Any) -> str:
+    """Format a value as the form displays and parses it."""
     if value is None or value in ({}, []):
         return ""
     if isinstance(value, list):

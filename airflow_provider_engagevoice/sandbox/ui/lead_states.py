@@ -1,4 +1,4 @@
-"""Lead states, put together to a few groups that fit into a bar and the columns of a table."""
+"""Groups of lead states for the bars and columns of the campaign table."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from airflow_provider_engagevoice.ringcx.spec.enums import LEAD_STATES
 
 @dataclass(frozen=True)
 class StateGroup:
-    """Some lead states shown as one.
+    """Lead states that are displayed as one.
 
-    :param key: what the style sheet calls it.
-    :param label: head of its column.
+    :param key: its CSS class.
+    :param label: its column header.
     :param states: the states.
     """
 
@@ -34,7 +34,7 @@ _CHOSEN = (
 _REST = tuple(state for state in LEAD_STATES if all(state not in group.states for group in _CHOSEN))
 
 STATE_GROUPS = (*_CHOSEN, StateGroup("other", "Other", _REST))
-"""All groups, in the order of a bar; the last one also takes states that no document names."""
+"""All groups, in the order of a bar; the last one includes undocumented states."""
 
 _GROUP_OF = {state: group.key for group in STATE_GROUPS for state in group.states}
 
@@ -46,12 +46,12 @@ def group_of(state: str | None) -> str:
 
 @dataclass(frozen=True)
 class Segment:
-    """One part of a bar, in thousandths of the longest bar.
+    """A segment of a bar, in thousandths of the longest bar.
 
     :param key: key of the group.
-    :param title: what it says when pointed at.
-    :param start: where it begins.
-    :param width: how long it is.
+    :param title: its tooltip.
+    :param start: its left edge.
+    :param width: its width.
     """
 
     key: str
@@ -61,10 +61,10 @@ class Segment:
 
 
 def by_group(states: Mapping[str, int]) -> dict[str, int]:
-    """Add up leads by the groups of their states.
+    """Return the number of leads by state group.
 
-    :param states: how many leads by state.
-    :return: how many by key of the group, for all groups in their order.
+    :param states: number of leads by state.
+    :return: number of leads by group key, for all groups in order.
     """
     counts: Counter[str] = Counter()
     for state, count in states.items():
@@ -73,11 +73,11 @@ def by_group(states: Mapping[str, int]) -> dict[str, int]:
 
 
 def bar(groups: Mapping[str, int], longest: int) -> list[Segment]:
-    """Lay out a stacked bar.
+    """Return the segments of a stacked bar.
 
-    :param groups: how many leads by key of the group.
-    :param longest: how many leads fill the whole width.
-    :return: its parts; groups without leads have none.
+    :param groups: number of leads by group key.
+    :param longest: number of leads that fill the whole width.
+    :return: its segments; groups without leads have none.
     """
     segments = []
     start = 0.0

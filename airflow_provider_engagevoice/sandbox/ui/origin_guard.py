@@ -1,4 +1,4 @@
-"""Keeps other web sites away from the sandbox, which may hold somebody's own leads."""
+"""Middleware that blocks cross-origin requests and DNS rebinding; the sandbox may hold real leads."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ _HEADERS = {
         "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
-    # With "no-referrer" browsers would send "Origin: null" with our own forms, too.
+    # With "no-referrer" browsers would send "Origin: null" with the page's own forms as well.
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
 
-_OTHER_HOST = "The sandbox answers at its own address only, not at another host's name.\n"
+_HOST_NOT_ALLOWED = "Host not allowed: use the address that the sandbox listens on.\n"
 
-#: Ends of names that nobody can register, such as ``host.docker.internal``.
-_PRIVATE_ENDS = (".internal", ".local", ".localhost", ".test")
+#: Domain suffixes that cannot be registered publicly, such as in ``host.docker.internal``.
+_PRIVATE_SUFFIXES = (".internal", ".local", ".localhost", ".test")
 
 
-class Guard:
-    """An ASGI application around another one that checks where requests come from.
+class OriginGuard:
+    """ASGI middleware that checks the ``Host`` and ``Origin`` of requests.
 
-    What is below ``/sandbox/``, and the page at ``/``, is for visitors of the page itself. The API is for
-    programs; its tokens are public, so what keeps web sites away is that they cannot have its address.
+    ``/`` and paths below ``/sandbox/`` accept browser requests from the page itself only. The API is for
+    programs; its tokens are public, so it rejects hosts that a web site could own.
 
-    :param app: the application inside.
-    :param host: the address the sandbox listens at. At a loopback address, a ``Host`` that names another
-        machine is refused (DNS rebinding), and by the API one that anybody could own; at any other address
-        it may be any.
+    :param app: the wrapped application.
+    :param host: the address the sandbox listens on. On a loopback address, the page rejects every ``Host``
+        that is not a loopback name (DNS rebinding), and the API rejects a ``Host`` that could be a public
+        domain. On any other address, every ``Host`` is accepted.
     """
 
     def __init__(self, app: ASGIApp, host: str) -> None:
@@ -43,18 +43,18 @@ class Guard:
         self._any_host = not is_loopback(host)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse a request, or pass it on and let its answer say what a browser may do with it."""
+        """Reject a request with 403, or forward it and add security headers to its response."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
         if not (scope["path"] == "/" or scope["path"].startswith("/sandbox/")):
-            foreign = not self._any_host and _can_be_owned(_name_in(headers.get("host", "")))
-            app = PlainTextResponse(_OTHER_HOST, 403) if foreign else self._app
+            foreign = not self._any_host and _is_public_domain(_host_name(headers.get("host", "")))
+            app = PlainTextResponse(_HOST_NOT_ALLOWED, 403) if foreign else self._app
             await app(scope, receive, send)
             return
 
-        async def send_guarded(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
@@ -63,20 +63,20 @@ class Guard:
 
         problem = self._problem(scope["method"], headers)
         app = PlainTextResponse(problem, 403) if problem else self._app
-        await app(scope, receive, send_guarded)
+        await app(scope, receive, send_with_headers)
 
     def _problem(self, method: str, headers: Headers) -> str:
-        """Say what is wrong with a request; empty where nothing is."""
+        """Return why a request is rejected; empty if it is accepted."""
         host = headers.get("host", "")
-        if not self._any_host and not is_loopback(_name_in(host)):
-            return _OTHER_HOST
-        if method not in ("GET", "HEAD") and not _is_own(headers, host):
-            return "The sandbox's switches are not for other web sites.\n"
+        if not self._any_host and not is_loopback(_host_name(host)):
+            return _HOST_NOT_ALLOWED
+        if method not in ("GET", "HEAD") and not _is_same_origin(headers, host):
+            return "Cross-origin request rejected: use the sandbox's own page.\n"
         return ""
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether only this machine can reach an address.
+    """Return whether an address is a loopback address.
 
     :param host: an address without brackets, or ``localhost``.
     """
@@ -86,25 +86,25 @@ def is_loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
-def _can_be_owned(name: str) -> bool:
-    """Tell whether a name may be that of somebody's web site; an address or a plain word cannot."""
+def _is_public_domain(name: str) -> bool:
+    """Return whether a host may be a public domain; IP addresses and single labels may not."""
     try:
         ipaddress.ip_address(name)
     except ValueError:
-        return "." in name and not name.lower().rstrip(".").endswith(_PRIVATE_ENDS)
+        return "." in name and not name.lower().rstrip(".").endswith(_PRIVATE_SUFFIXES)
     return False
 
 
-def _name_in(host: str) -> str:
-    """Return the name in a ``Host`` header, without port and brackets; empty where it makes no sense."""
+def _host_name(host: str) -> str:
+    """Return the host name in a ``Host`` header, without port and brackets; empty if it is invalid."""
     try:
         return urlsplit(f"//{host}").hostname or ""
     except ValueError:
         return ""
 
 
-def _is_own(headers: Headers, host: str) -> bool:
-    """Tell whether a request comes from the page itself, or from a program that is no browser."""
+def _is_same_origin(headers: Headers, host: str) -> bool:
+    """Return whether a request comes from the page itself or from a non-browser client."""
     if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         return False
     origin = headers.get("origin")

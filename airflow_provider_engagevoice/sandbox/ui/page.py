@@ -1,4 +1,4 @@
-"""The sandbox's page at ``/``: what goes on, and buttons to change that. It works without script."""
+"""Dashboard at ``/``: state of the sandbox, and forms to change it. It works without JavaScript."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from urllib.parse import parse_qsl
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from airflow_provider_engagevoice.ringcx.spec.enums import LEAD_STATES
-from airflow_provider_engagevoice.sandbox.faults.registry import FROM_OUTSIDE
-from airflow_provider_engagevoice.sandbox.http.endpoint import Call, Handler
-from airflow_provider_engagevoice.sandbox.http.errors import Refusal
-from airflow_provider_engagevoice.sandbox.http.parsing import read_integer
-from airflow_provider_engagevoice.sandbox.seed.world import WorldError
-from airflow_provider_engagevoice.sandbox.server.control_api import set_fault
+from airflow_provider_engagevoice.sandbox.faults.commands import set_fault
+from airflow_provider_engagevoice.sandbox.faults.registry import HTTP_FAULT_KINDS
+from airflow_provider_engagevoice.sandbox.http.endpoint import Handler
+from airflow_provider_engagevoice.sandbox.http.errors import ApiError
+from airflow_provider_engagevoice.sandbox.http.parsing import parse_integer
+from airflow_provider_engagevoice.sandbox.http.request import ApiRequest
 from airflow_provider_engagevoice.sandbox.settings import Settings
-from airflow_provider_engagevoice.sandbox.state.sandbox import Service
+from airflow_provider_engagevoice.sandbox.state.outbox import list_mails
+from airflow_provider_engagevoice.sandbox.state.sandbox import SandboxState
+from airflow_provider_engagevoice.sandbox.state.seed_data import SeedDataError
 from airflow_provider_engagevoice.sandbox.ui import activity, data, faults
 from airflow_provider_engagevoice.sandbox.ui.lead_states import STATE_GROUPS, group_of
-from airflow_provider_engagevoice.sandbox.ui.outbox import mails
 from airflow_provider_engagevoice.sandbox.ui.view import View
 
 if TYPE_CHECKING:
@@ -37,65 +38,65 @@ _STATIC = {
 }
 _STEPS = (("1 min", 60), ("5 min", 300), ("1 h", 3600))
 
-#: What the page says when something has been done.
+#: Messages of completed actions.
 _DONE = {
-    "fault": "The fault is set.",
-    "clear": "The fault is cleared.",
-    "clear_all": "All faults are cleared.",
-    "clock": "The sandbox's clock was moved on.",
-    "reset": "The world is as it was at the start.",
+    "fault": "Fault set.",
+    "clear": "Fault cleared.",
+    "clear_all": "All faults cleared.",
+    "clock": "Clock advanced.",
+    "reset": "All data reset.",
 }
 
 
 class Page:
-    """The page of one sandbox."""
+    """The dashboard of a sandbox."""
 
     def __init__(self) -> None:
         self._counts = data.LeadCounts()
 
     def routes(self) -> Iterator[tuple[str, str, Handler]]:
-        """Return method, path and handler of everything the page consists of."""
+        """Yield method, path and handler of each of the page's routes."""
         yield "GET", "/", self.show
         yield "GET", "/sandbox/static/{file}", static
-        yield "POST", "/sandbox/page/fault", self._posting("fault", _set_fault)
-        yield "POST", "/sandbox/page/fault/clear", self._posting("clear", _clear_fault)
-        yield "POST", "/sandbox/page/faults/clear", self._posting("clear_all", _clear_faults)
-        yield "POST", "/sandbox/page/clock", self._posting("clock", _advance)
-        yield "POST", "/sandbox/page/reset", self._posting("reset", _reset)
+        yield "POST", "/sandbox/page/fault", self._form_handler("fault", _set_fault)
+        yield "POST", "/sandbox/page/fault/clear", self._form_handler("clear", _clear_fault)
+        yield "POST", "/sandbox/page/faults/clear", self._form_handler("clear_all", _clear_faults)
+        yield "POST", "/sandbox/page/clock", self._form_handler("clock", _advance)
+        yield "POST", "/sandbox/page/reset", self._form_handler("reset", _reset)
 
-    def show(self, service: Service, call: Call) -> Response:
+    def show(self, sandbox: SandboxState, request: ApiRequest) -> Response:
         """``GET /``: the page."""
-        return self._page(service, call, _DONE.get(View.of(call.query).done, ""), 200)
+        return self._page(sandbox, request, _DONE.get(View.from_query(request.query).done, ""), 200)
 
-    def _posting(self, done: str, change: Callable[[Service, Mapping[str, str]], None]) -> Handler:
-        """Make the handler of a form: it goes back to the page, or shows there what was wrong."""
+    def _form_handler(self, done: str, change: Callable[[SandboxState, Mapping[str, str]], None]) -> Handler:
+        """Return the handler of a form: it redirects to the page, or shows the error with status 400."""
 
-        def post(service: Service, call: Call) -> Response:
-            form = dict(parse_qsl(call.body.decode("utf-8", "replace"), keep_blank_values=True))
+        def post(sandbox: SandboxState, request: ApiRequest) -> Response:
+            form = dict(parse_qsl(request.body.decode("utf-8", "replace"), keep_blank_values=True))
             try:
-                change(service, form)
+                change(sandbox, form)
             except ValueError as error:
-                return self._page(service, call, f"Not done: {error}.", 400)
-            return RedirectResponse(f"/{View.of(call.query).query(done=done)}", 303)
+                return self._page(sandbox, request, f"Failed: {error}.", 400)
+            return RedirectResponse(f"/{View.from_query(request.query).query(done=done)}", 303)
 
         return post
 
-    def _page(self, service: Service, call: Call, message: str, status: int) -> Response:
-        """Write the page."""
+    def _page(self, sandbox: SandboxState, request: ApiRequest, message: str, status: int) -> Response:
+        """Render the page."""
         started = time.perf_counter()
-        view = View.of(call.query)
-        parts = {**self._data(service, view), **_activity(service, view), **_fault_form(view)}
-        address = f"http://{call.headers.get('host', '')}"
-        # The script asks again later where this takes long.
+        view = View.from_query(request.query)
+        parts = {**self._data(sandbox, view), **_activity(sandbox, view), **_fault_form(view)}
+        address = f"http://{request.headers.get('host', '')}"
+        # The script polls less often if this takes long.
         took = (time.perf_counter() - started) * 1000
         content = _template().render(
             view=view, message=message, failed=status >= 400, address=address, took=f"{took:.0f}", **parts
         )
         return HTMLResponse(content, status)
 
-    def _data(self, service: Service, view: View) -> dict[str, Any]:
-        """Read what the page shows of the data."""
-        with service.store.reading() as connection:
+    def _data(self, sandbox: SandboxState, view: View) -> dict[str, Any]:
+        """Return the template variables read from the database."""
+        with sandbox.store.reading() as connection:
             counts = self._counts.read(connection)
             groups = data.dial_groups(connection, counts)
             states = {state for each in counts.values() for state in each}
@@ -106,37 +107,37 @@ class Page:
                 "chosen": next((row for row in campaigns if row.id == view.campaign and row.id), None),
                 "lists": [] if view.campaign is None else data.lists(connection, view.campaign),
                 "recent": data.recent_leads(connection, view, counts),
-                "mails": mails(connection)[::-1],
+                "mails": list_mails(connection)[::-1],
                 "states": sorted({*LEAD_STATES, *states} - {""}),
             }
 
 
-def static(service: Service, call: Call) -> Response:
-    """``GET /sandbox/static/{file}``: style, script or icon."""
-    name = call.captured["file"]
+def static(sandbox: SandboxState, request: ApiRequest) -> Response:
+    """``GET /sandbox/static/{file}``: style sheet, script or icon."""
+    name = request.path_params["file"]
     if name not in _STATIC:
-        raise Refusal(404)
+        raise ApiError(404)
     return Response((_FILES / "static" / name).read_bytes(), headers={"Content-Type": _STATIC[name]})
 
 
-def _activity(service: Service, view: View) -> dict[str, Any]:
-    """Collect what the page shows of the requests, the clock and the settings."""
-    now = service.clock.milliseconds()
+def _activity(sandbox: SandboxState, view: View) -> dict[str, Any]:
+    """Return the template variables of requests, clock, settings and fault rules."""
+    now = sandbox.clock.milliseconds()
     return {
         "now": now,
-        "ahead": service.clock.ahead,
+        "ahead": sandbox.clock.offset,
         "steps": _STEPS,
-        "settings": service.settings,
-        "switched": _switched(service.settings),
-        "requests": activity.request_rows(service, view.errors),
-        "meters": activity.meters(service),
-        "rules": service.rules.as_list(service.clock.now()),
+        "settings": sandbox.settings,
+        "switched": _changed_settings(sandbox.settings),
+        "requests": activity.request_rows(sandbox, view.errors),
+        "meters": activity.meters(sandbox),
+        "rules": sandbox.fault_rules.as_list(sandbox.clock.now()),
     }
 
 
 def _fault_form(view: View) -> dict[str, Any]:
-    """Collect what the form for faults offers."""
-    kinds = FROM_OUTSIDE
+    """Return the template variables of the fault form."""
+    kinds = HTTP_FAULT_KINDS
     kind = view.kind if view.kind in kinds else kinds[0]
     return {
         "kinds": kinds,
@@ -148,8 +149,8 @@ def _fault_form(view: View) -> dict[str, Any]:
     }
 
 
-def _switched(settings: Settings) -> list[tuple[str, Any]]:
-    """Return the settings that are not at their default; those shown elsewhere aside."""
+def _changed_settings(settings: Settings) -> list[tuple[str, Any]]:
+    """Return the settings that differ from their defaults, except those shown elsewhere."""
     return [
         (each.name, getattr(settings, each.name))
         for each in fields(settings)
@@ -157,44 +158,44 @@ def _switched(settings: Settings) -> list[tuple[str, Any]]:
     ]
 
 
-def _set_fault(service: Service, form: Mapping[str, str]) -> None:
-    """Set the fault that the form describes."""
-    set_fault(service, faults.read_form(form))
+def _set_fault(sandbox: SandboxState, form: Mapping[str, str]) -> None:
+    """Set a fault from the form."""
+    set_fault(sandbox, faults.parse_form(form))
 
 
-def _clear_fault(service: Service, form: Mapping[str, str]) -> None:
-    """Clear one fault; that it is gone already is what was wanted."""
+def _clear_fault(sandbox: SandboxState, form: Mapping[str, str]) -> None:
+    """Clear one fault; do nothing if it does not exist."""
     try:
-        number = read_integer(form.get("number"))
+        number = parse_integer(form.get("number"))
     except ValueError as error:
-        raise ValueError(f"the number of the fault {error}") from error
-    service.rules.drop(number)
+        raise ValueError(f"number {error}") from error
+    sandbox.fault_rules.remove(number)
 
 
-def _clear_faults(service: Service, form: Mapping[str, str]) -> None:
+def _clear_faults(sandbox: SandboxState, form: Mapping[str, str]) -> None:
     """Clear all faults."""
-    service.rules.forget()
+    sandbox.fault_rules.clear()
 
 
-def _advance(service: Service, form: Mapping[str, str]) -> None:
-    """Move the clock on by one of the steps the page offers."""
+def _advance(sandbox: SandboxState, form: Mapping[str, str]) -> None:
+    """Advance the clock by one of the page's steps."""
     seconds = form.get("advance", "")
     if seconds not in {str(step) for _, step in _STEPS}:
-        raise ValueError("the clock moves by the steps of its buttons")
-    service.clock.advance(float(seconds))
+        raise ValueError(f"advance must be one of {', '.join(str(step) for _, step in _STEPS)}")
+    sandbox.clock.advance(float(seconds))
 
 
-def _reset(service: Service, form: Mapping[str, str]) -> None:
-    """Return to the world as it was at the start."""
+def _reset(sandbox: SandboxState, form: Mapping[str, str]) -> None:
+    """Reset all data."""
     try:
-        service.reset()
-    except WorldError as error:
+        sandbox.reset()
+    except SeedDataError as error:
         raise ValueError(str(error)) from error
 
 
 @functools.lru_cache(maxsize=1)
 def _template() -> jinja2.Template:
-    """Read the page's template, when it is first needed: a sandbox without visitors starts faster."""
+    """Load the page's template on first use, so that the sandbox starts faster."""
     import jinja2
 
     environment = jinja2.Environment(
@@ -204,8 +205,8 @@ def _template() -> jinja2.Template:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters["moment"] = activity.print_moment_short
-    environment.filters["span"] = activity.print_span
+    environment.filters["datetime"] = activity.format_datetime_short
+    environment.filters["duration"] = activity.format_duration
     environment.filters["group_of"] = group_of
     environment.filters["describe"] = faults.describe
     environment.globals.update(

@@ -1,4 +1,4 @@
-"""What whoever looks at the sandbox's page has chosen there, as the query of its address holds it."""
+"""View state of the dashboard, encoded in the query string."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from airflow_provider_engagevoice.sandbox.http.parsing import read_integer
+from airflow_provider_engagevoice.sandbox.http.parsing import parse_integer
 
-_LONGEST = 100
+_MAX_LENGTH = 100
 
 
 @dataclass(frozen=True)
 class View:
-    """One way to look at the sandbox.
+    """Filters and open dialogs of the dashboard.
 
     :param campaign: id of the campaign whose lists and leads are shown; None for all.
     :param state: state of the leads shown; empty for any.
-    :param text: what their name, phone or external id holds; empty for anything.
-    :param errors: show only requests that went wrong.
-    :param kind: the kind of fault that the form is for; empty for the first one.
-    :param ask: what to ask before it is done: ``reset``, or nothing.
-    :param done: what has just been done.
+    :param text: text to find in name, phone or ids of the leads; empty for any.
+    :param errors: whether only requests with an error or a fault are shown.
+    :param kind: fault kind of the form; empty for the first one.
+    :param ask: the confirmation dialog to open: ``reset``, or empty.
+    :param done: the action that was just completed; empty for none.
     """
 
     campaign: int | None = None
@@ -33,20 +33,20 @@ class View:
     done: str = ""
 
     @classmethod
-    def of(cls, query: Mapping[str, str]) -> View:
-        """Read an untrusted query; what makes no sense counts as not chosen."""
-        words = {name: query.get(name, "")[:_LONGEST] for name in ("state", "text", "kind", "ask", "done")}
+    def from_query(cls, query: Mapping[str, str]) -> View:
+        """Parse an untrusted query; invalid values are ignored."""
+        words = {name: query.get(name, "")[:_MAX_LENGTH] for name in ("state", "text", "kind", "ask", "done")}
         try:
-            campaign = read_integer(query.get("campaign", ""))
+            campaign = parse_integer(query.get("campaign", ""))
         except ValueError:
             campaign = None
         return cls(campaign=campaign, errors=query.get("errors") == "1", **words)
 
     def query(self, **changes: str) -> str:
-        """Write what stays chosen when something has been done, as a query.
+        """Return the query string that keeps the filters.
 
-        :param changes: entries to write besides, or instead; an empty one is left out.
-        :return: the query with its question mark, or nothing.
+        :param changes: entries to add or replace; an empty value removes the entry.
+        :return: the query string with its question mark; empty if no filter is set.
         """
         kept = {
             "campaign": "" if self.campaign is None else str(self.campaign),

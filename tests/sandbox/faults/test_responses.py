@@ -10,10 +10,10 @@ import pytest
 import requests
 
 from airflow_provider_engagevoice.ringcx.transport import http
-from airflow_provider_engagevoice.sandbox.faults.registry import KINDS
+from airflow_provider_engagevoice.sandbox.faults.registry import FAULT_KINDS
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
-from airflow_provider_engagevoice.sandbox.state.fault_rules import Rule
+from airflow_provider_engagevoice.sandbox.state.fault_rules import FaultRule
 from tests.sandbox.support.faults import (
     Row,
     SetFault,
@@ -24,7 +24,7 @@ from tests.sandbox.support.faults import (
     state_of,
     wait_for,
 )
-from tests.support.clients import Clock, act, client_of
+from tests.support.clients import FakeClock, make_client, perform_action
 
 HTML = "<!DOCTYPE html>"
 
@@ -44,7 +44,7 @@ HTML = "<!DOCTYPE html>"
         ("rejected", {}, 200, '"success":false'),
         ("status", {"status": 502}, 502, '"generalMessage"'),
     ],
-    ids=lambda value: value if isinstance(value, str) and value in KINDS else "",
+    ids=lambda value: value if isinstance(value, str) and value in FAULT_KINDS else "",
 )
 def test_a_wrong_answer_comes_before_or_after_the_effect(
     sandbox: SandboxServer,
@@ -191,11 +191,11 @@ def test_expired_tokens_stay_so_until_the_client_signs_in(sandbox: SandboxServer
 def test_the_client_goes_on_where_a_token_expires_in_mid_batch(
     sandbox: SandboxServer, fault: SetFault, leads: list[Row], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http, "time", Clock())
+    monkeypatch.setattr(http, "time", FakeClock())
     monkeypatch.setattr("airflow_provider_engagevoice.ringcx.auth.refresh._TOKEN_SLOTS", {})
     ids = [lead["leadId"] for lead in leads][:10]
     fault("expired", operation="lead_action", at=[3])
-    summary = act(client_of(sandbox.url), "PAUSE_LEADS", {"leadIds": ids}, chunk_size=2)
+    summary = perform_action(make_client(sandbox.url), "PAUSE_LEADS", {"leadIds": ids}, chunk_size=2)
     assert summary["leads_updated"] == 10
     paused = [row["leadId"] for row in sandbox.leads("Spring Renewals") if row["leadState"] == "PAUSED"]
     assert set(ids) <= set(paused)
@@ -299,7 +299,7 @@ def test_work_that_fails_is_the_sandbox_s_own_error(sandbox: SandboxServer, api:
 
 
 def test_no_option_of_a_fault_is_called_like_one_of_its_rule() -> None:
-    rule = {each.name for each in fields(Rule)}
-    assert {kind: rule & {each.name for each in fields(cause)} for kind, cause in KINDS.items()} == {
-        kind: set() for kind in KINDS
+    rule = {each.name for each in fields(FaultRule)}
+    assert {kind: rule & {each.name for each in fields(cause)} for kind, cause in FAULT_KINDS.items()} == {
+        kind: set() for kind in FAULT_KINDS
     }

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_engagevoice.sandbox.seed.csv_import import CsvWorld
-from airflow_provider_engagevoice.sandbox.seed.world import WorldError
+from airflow_provider_engagevoice.sandbox.seed.csv_import import CsvData
+from airflow_provider_engagevoice.sandbox.seed.generated_data import SeedDataError
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 
 Row = dict[str, Any]
@@ -31,14 +31,14 @@ def write(tmp_path: Path) -> Write:
 
 @contextlib.contextmanager
 def sandbox_of(file: Path) -> Iterator[SandboxServer]:
-    with SandboxServer(world=CsvWorld(str(file), 1)) as running:
+    with SandboxServer(world=CsvData(str(file), 1)) as running:
         yield running
 
 
 def problem_of(file: Path) -> str:
     """Return what is wrong with a file, without its path."""
-    with pytest.raises(WorldError) as refusal:
-        SandboxServer(world=CsvWorld(str(file), 1))
+    with pytest.raises(SeedDataError) as refusal:
+        SandboxServer(world=CsvData(str(file), 1))
     assert str(refusal.value).startswith(str(file))
     return str(refusal.value).removeprefix(str(file))
 
@@ -125,15 +125,15 @@ def test_reset_reads_the_file_again(write: Write, api_of: Any) -> None:
 @pytest.mark.parametrize(
     ("lines", "problem"),
     [
-        ([], ", line 1: there is no column leadPhone."),
-        (["externId"], ", line 1: there is no column leadPhone."),
-        (["leadPhone,LEAD_PHONE"], ", line 1, column 'leadPhone': leadPhone is there more than once."),
-        (["leadPhone,leadPhones"], ", line 1, column 'leadPhones': unknown; a column may be leadPhone, "),
-        (["leadPhone,zip", "6175550100"], ", line 2: there are 1 cells, but 2 columns."),
+        ([], ", line 1: the column leadPhone is missing."),
+        (["externId"], ", line 1: the column leadPhone is missing."),
+        (["leadPhone,LEAD_PHONE"], ", line 1, column 'leadPhone': leadPhone is given more than once."),
+        (["leadPhone,leadPhones"], ", line 1, column 'leadPhones': unknown column; use one of leadPhone, "),
+        (["leadPhone,zip", "6175550100"], ", line 2: expected 2 cells, found 1."),
         (["leadPhone,zip", "6175550100,1", ",2"], ", line 3, column leadPhone: the phone number is missing."),
-        (["Lead_Phone", "none"], ", line 2, column Lead_Phone: is not a phone number."),
+        (["Lead_Phone", "none"], ", line 2, column Lead_Phone: must be a phone number."),
         (["leadPhone,LEAD_STATE", "6175550100,NEW"], ", line 2, column LEAD_STATE: must be one of ACTIVE, "),
-        (["leadPhone,leadPasses", "6175550100,-1"], ", line 2, column leadPasses: must lie between 0 and "),
+        (["leadPhone,leadPasses", "6175550100,-1"], ", line 2, column leadPasses: must be between 0 and "),
         (["leadPhone,suppressed", "6175550100,maybe"], ", line 2, column suppressed: must be true or false."),
         (["leadPhone,zip", '6175550100,"a\r\nb"', "x,"], ", line 4, column leadPhone: "),
         (["leadPhone", '"6175550100'], ", line 2: unexpected end of data."),
@@ -144,7 +144,7 @@ def test_a_wrong_file_is_named_with_line_and_column(write: Write, lines: list[st
 
 
 def test_another_encoding_is_named(write: Write) -> None:
-    assert "is not in UTF-8" in problem_of(
+    assert "is not valid UTF-8" in problem_of(
         write("leadPhone,firstName", "6175550100,Jörg", encoding="latin-1")
     )
 

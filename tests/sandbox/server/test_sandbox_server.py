@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 import requests
 
-from airflow_provider_engagevoice.sandbox.seed.world import SeededWorld
+from airflow_provider_engagevoice.sandbox.seed.generated_data import GeneratedData
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
-from airflow_provider_engagevoice.sandbox.state.sandbox import Service
+from airflow_provider_engagevoice.sandbox.state.sandbox import SandboxState
 from airflow_provider_engagevoice.sandbox.state.store import StateFileError, Store
 
 SMALL = Settings(size=60)
@@ -56,7 +56,7 @@ def test_answers_come_without_the_delay_of_small_packets(api: Any) -> None:
 
 
 def test_an_error_half_way_undoes_the_whole_change() -> None:
-    service = Service.start(SMALL, ":memory:")
+    service = SandboxState.start(SMALL, ":memory:")
     with pytest.raises(RuntimeError), service.store.changing() as connection:
         connection.execute("DELETE FROM leads")
         raise RuntimeError
@@ -197,4 +197,4 @@ def test_a_full_disk_while_seeding_is_named_as_such() -> None:
     with pytest.raises(
         StateFileError, match="cannot be used as the sandbox's state: database or disk is full"
     ):
-        SeededWorld(1, 100).fill(store)
+        GeneratedData(1, 100).fill(store)

@@ -9,9 +9,9 @@ import pytest
 import requests
 
 from airflow_provider_engagevoice.sandbox.api.routes import names
-from airflow_provider_engagevoice.sandbox.faults.registry import KINDS
+from airflow_provider_engagevoice.sandbox.faults.registry import FAULT_KINDS
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
-from airflow_provider_engagevoice.sandbox.state.fault_rules import Rule, Rules
+from airflow_provider_engagevoice.sandbox.state.fault_rules import FaultRule, FaultRules
 from tests.sandbox.support.faults import SetFault, in_force, in_threads, over_http
 
 
@@ -210,9 +210,9 @@ def test_of_two_requests_at_a_time_exactly_one_meets_it(sandbox: SandboxServer, 
 
 def test_no_request_slips_in_between_two_counts() -> None:
     for _ in range(30):
-        rules = Rules()
-        rules.add(Rule("html", KINDS["html"](), times=10), 0.0)
-        rules.add(Rule("slow", KINDS["slow"](), at=[5, 50, 80]), 0.0)
+        rules = FaultRules()
+        rules.add(FaultRule("html", FAULT_KINDS["html"](), times=10), 0.0)
+        rules.add(FaultRule("slow", FAULT_KINDS["slow"](), at=[5, 50, 80]), 0.0)
         found = in_threads(lambda: [rules.of("accounts", {}, 1.0) for _ in range(10)])  # noqa: B023
         met = [rule.kind for each in found for several in each for rule in several]
         assert met.count("html") == 10
@@ -261,7 +261,7 @@ def test_faults_can_be_taken_back(sandbox: SandboxServer, api: Any, way: str) ->
     assert pattern(api, 2) == ".."
 
 
-@pytest.mark.parametrize("kind", sorted(set(KINDS) - {"meanwhile"}))
+@pytest.mark.parametrize("kind", sorted(set(FAULT_KINDS) - {"meanwhile"}))
 def test_each_kind_can_be_asked_for_with_nothing_but_its_name(sandbox: SandboxServer, kind: str) -> None:
     rule = over_http(sandbox)(kind)
     assert rule.items() >= {"kind": kind, "operation": "*", "times": 1, "met": 0}.items()

@@ -218,7 +218,7 @@ def test_versions_that_nobody_can_ask_for_are_forgotten() -> None:
     service.clock.advance(11)
     pause(service)
     assert versions(service) == 50
-    service.store.keep_shadows(30)
+    service.store.keep_history(30)
     service.clock.advance(11)
     pause(service)
     assert versions(service) == 100
@@ -232,7 +232,7 @@ def test_without_a_delay_no_versions_are_kept() -> None:
     with service.store.reading() as connection:
         triggers = "SELECT count(*) FROM sqlite_temp_master WHERE type = 'trigger'"
         assert connection.execute(triggers).fetchone()[0] == 0
-        service.store.keep_shadows()
+        service.store.keep_history()
         assert connection.execute(triggers).fetchone()[0] > 0
         service.reset()
         assert connection.execute(triggers).fetchone()[0] == 0

@@ -19,7 +19,7 @@ from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxSe
 from airflow_provider_engagevoice.sandbox.settings import Settings
 from airflow_provider_engagevoice.sandbox.state import clock as clock_module
 from airflow_provider_engagevoice.sandbox.state.clock import Clock
-from airflow_provider_engagevoice.sandbox.state.rate_limiter import RateLimits
+from airflow_provider_engagevoice.sandbox.state.rate_limiter import RateLimiter
 from tests.sandbox.support.faults import in_threads
 
 Windows = list[tuple[int, int]]
@@ -148,7 +148,7 @@ def test_both_documented_windows_slide(start: Any, name: str) -> None:
 def test_any_window_of_time_holds_what_is_documented(frozen: None, name: str, pace: str) -> None:
     windows = DOCUMENTED[name][2]
     clock, chance = Clock(), random.Random(7)
-    limits, model, now = RateLimits(clock), Model(windows), 0.0
+    limits, model, now = RateLimiter(clock), Model(windows), 0.0
     for _ in range(1000):
         # Halves of seconds, so that requests often come exactly when a window ends.
         step = chance.choice((0, 0, 0, 0.5, 1, 6)) if pace == "bursts" else chance.choice((0, 0, 0.5))
@@ -363,7 +363,7 @@ def test_threads_together_never_get_more(start: Any, api_of: Any) -> None:
 
 def test_no_request_slips_in_between_looking_and_noting(frozen: None) -> None:
     for _ in range(30):
-        limits = RateLimits(Clock())
+        limits = RateLimiter(Clock())
         found = in_threads(lambda: [limits.take("50810001", "lead_action")[1] for _ in range(10)])  # noqa: B023
         assert sum(wait == 0 for waits in found for wait in waits) == 30
 

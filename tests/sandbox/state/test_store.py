@@ -18,7 +18,7 @@ import pytest
 import requests
 
 from airflow_provider_engagevoice.sandbox.seed import world
-from airflow_provider_engagevoice.sandbox.seed.world import SeededWorld
+from airflow_provider_engagevoice.sandbox.seed.generated_data import GeneratedData
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
 from airflow_provider_engagevoice.sandbox.state.store import StateFileError, Store
@@ -105,8 +105,8 @@ def test_a_kill_while_the_file_is_seeded_leaves_it_empty(tmp_path: Path, size: i
         "from airflow_provider_engagevoice.sandbox.seed import world\n"
         "from airflow_provider_engagevoice.sandbox.state.store import Store\n"
         # The last step of the building, when most is in the file.
-        "world.add_dnc = lambda connection: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "world.SeededWorld(1, int(sys.argv[2])).fill(Store(sys.argv[1]))\n"
+        "world.add_dnc_leads = lambda connection: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "world.GeneratedData(1, int(sys.argv[2])).fill(Store(sys.argv[1]))\n"
     )
     done = subprocess.run([sys.executable, "-c", code, str(file), str(size)], timeout=60, check=False)
     assert done.returncode == -signal.SIGKILL
@@ -176,7 +176,7 @@ def test_reset_of_a_file_brings_the_world_back(
 
 def test_a_reset_that_fails_changes_nothing(tmp_path: Path) -> None:
     store = Store(str(tmp_path / "state.db"))
-    SeededWorld(1, 50).fill(store)
+    GeneratedData(1, 50).fill(store)
 
     def fail(connection: sqlite3.Connection) -> None:
         connection.execute("CREATE TABLE half (id)")
@@ -191,7 +191,7 @@ def test_a_reset_that_fails_changes_nothing(tmp_path: Path) -> None:
 
 def test_large_worlds_are_like_small_ones() -> None:
     store = Store(":memory:")
-    SeededWorld(1, 60_000).fill(store)
+    GeneratedData(1, 60_000).fill(store)
     with store.reading() as connection:
         leads = connection.execute(
             "SELECT leadId, externId, leadPhone, firstName, lastName, leadState, campaignName"

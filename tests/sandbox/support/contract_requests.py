@@ -35,7 +35,7 @@ MANUAL = {
 }
 
 #: What an action needs besides leads.
-PARAMS: Mapping[str, Callable[[World], Row]] = {
+PARAMS: Mapping[str, Callable[[SeedData], Row]] = {
     "MANUAL_LEADS": lambda world: MANUAL,
     "EMAIL_LEADS": lambda world: {"EMAIL_TO": "ann@example.com"},
     "CALLBACK_LEADS": lambda world: {
@@ -58,7 +58,7 @@ PARAMS: Mapping[str, Callable[[World], Row]] = {
 
 
 @dataclass
-class World:
+class SeedData:
     """What there is to ask for, and who asks.
 
     :param server: the sandbox.
@@ -71,7 +71,7 @@ class World:
     ids: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, server: SandboxServer, session: requests.Session) -> World:
+    def of(cls, server: SandboxServer, session: requests.Session) -> SeedData:
         world = cls(server, session)
         campaign = server.campaign("Spring Renewals")
         world.ids = {
@@ -130,11 +130,11 @@ class World:
         return seen
 
 
-def some_leads(world: World) -> Row:
+def some_leads(world: SeedData) -> Row:
     return {"leadIds": [lead["leadId"] for lead in world.leads()[:3]]}
 
 
-def load(world: World) -> Row:
+def load(world: SeedData) -> Row:
     return {
         "description": "Contract",
         "dialPriority": "NORMAL",
@@ -148,7 +148,7 @@ def load(world: World) -> Row:
     }
 
 
-def process(world: World) -> Row:
+def process(world: SeedData) -> Row:
     preview = world.preview()
     return {
         "transactionId": preview["transactionId"],

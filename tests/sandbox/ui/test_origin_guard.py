@@ -49,7 +49,7 @@ def test_the_api_is_not_for_web_sites_that_lead_here(sandbox: SandboxServer, api
     api.session.headers["Host"] = host
     answer = api.post_search({})
     assert answer.status_code == 403
-    assert "own address only" in answer.text
+    assert "Host not allowed" in answer.text
     assert [request.status for request in sandbox.requests] == [403]
 
 

@@ -68,7 +68,7 @@ def test_the_link_works_for_a_day(sandbox: SandboxServer, api: Any, leads: list[
     sandbox.advance(60)
     answer = requests.get(f"{sandbox.url}/sandbox/outbox/1.zip", timeout=20)
     assert (answer.status_code, answer.text.strip()) == (
-        410, "The link of this mail has expired: it works for 24 hours.",
+        410, "The link has expired; links are valid for 24 hours.",
     )  # fmt: skip
     assert "expired after 24 h" in look(sandbox)["outbox"]
 

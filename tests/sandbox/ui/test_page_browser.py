@@ -105,7 +105,7 @@ def test_a_request_appears_in_the_log(live: Page, sandbox: SandboxServer, api: A
     expect(row.locator(".status")).to_have_text("200")
     expect(row.locator(".meter")).to_contain_text("1")
     live.get_by_label("Errors and faults only").check()
-    expect(live.locator("#requests")).to_contain_text("No request has gone wrong.")
+    expect(live.locator("#requests")).to_contain_text("No requests with errors or faults.")
     sandbox.fault("status", operation="lead_action", status=503)
     api.put_action("PAUSE_LEADS", {})
     expect(live.locator(".requests tbody tr")).to_have_count(1, timeout=_PATIENCE)
@@ -168,13 +168,13 @@ def test_choosing_a_campaign_shows_its_lists_and_leads(
 
 def test_a_click_sets_a_fault(live: Page, sandbox: SandboxServer, api: Any, leads: list[Row]) -> None:
     ready = in_state(leads, "READY")[:2]
-    live.get_by_role("button", name="Next action: dropped after it took effect").click()
-    expect(live.locator("#message")).to_have_text("The fault is set.")
-    expect(live.locator(".rules li")).to_contain_text(["drop lead_action when after, met 0 of 1"])
+    live.get_by_role("button", name="Next action: applied, then connection dropped").click()
+    expect(live.locator("#message")).to_have_text("Fault set.")
+    expect(live.locator(".rules li")).to_contain_text(["drop lead_action when after, triggered 0 of 1"])
     with pytest.raises(OSError):
         api.put_action("PAUSE_LEADS", {"campaignLeadSearchCriteria": by_ids(ready)})
     assert {api.lead(lead["leadId"])["leadState"] for lead in ready} == {"PAUSED"}
-    expect(live.locator("#faults")).to_contain_text("Nothing goes wrong.", timeout=_PATIENCE)
+    expect(live.locator("#faults")).to_contain_text("No faults set.", timeout=_PATIENCE)
     expect(live.locator(".requests tbody .fault")).to_have_text("drop")
 
 
@@ -184,12 +184,12 @@ def test_the_form_sets_any_fault_and_says_what_is_wrong(live: Page, api: Any) ->
     live.get_by_label("kind").select_option("rate_limited")
     form.get_by_label("retry after").fill("4")
     form.get_by_label("operation").select_option("dial_groups")
-    form.get_by_label("only requests no.").fill("2, x")
-    form.get_by_role("button", name="Set the fault").click()
-    expect(live.locator("#message.failed")).to_have_text("Not done: at cannot be '2, x'.")
-    form.get_by_label("only requests no.").fill("2")
-    form.get_by_role("button", name="Set the fault").click()
-    expect(live.locator("#message.done")).to_have_text("The fault is set.")
+    form.get_by_label("Only requests #").fill("2, x")
+    form.get_by_role("button", name="Set fault").click()
+    expect(live.locator("#message.failed")).to_have_text("Failed: at has the invalid value '2, x'.")
+    form.get_by_label("Only requests #").fill("2")
+    form.get_by_role("button", name="Set fault").click()
+    expect(live.locator("#message.done")).to_have_text("Fault set.")
     assert api.get("dialGroups").status_code == 200
     refused = api.get("dialGroups")
     assert (refused.status_code, refused.headers["Retry-After"]) == (429, "4")
@@ -202,7 +202,7 @@ def test_a_fault_is_cleared(live: Page, sandbox: SandboxServer) -> None:
     expect(live.locator(".rules li")).to_have_count(1)
     expect(live.locator(".rules li")).to_contain_text("hang lists")
     live.get_by_role("button", name="Clear all").click()
-    expect(live.locator("#faults")).to_contain_text("Nothing goes wrong.")
+    expect(live.locator("#faults")).to_contain_text("No faults set.")
 
 
 def test_the_clock_moves(live: Page, sandbox: SandboxServer) -> None:
@@ -215,17 +215,17 @@ def test_reset_asks_and_resets(live: Page, sandbox: SandboxServer, api: Any, lea
     api.act("DELETE_LEADS", by_ids(leads[:10]))
     total = live.locator(".facts dd").first
     expect(total).to_have_text("1,290", timeout=_PATIENCE)
-    ask = live.get_by_role("dialog", name="Reset the world?")
+    ask = live.get_by_role("dialog", name="Reset all data?")
     live.get_by_role("link", name="Reset").click()
     expect(ask).to_be_visible()
     refreshed(live)
     expect(ask).to_be_visible()
-    ask.get_by_role("link", name="Keep it").click()
+    ask.get_by_role("link", name="Cancel").click()
     expect(ask).to_be_hidden()
     assert len(sandbox.leads()) == 1290
     live.get_by_role("link", name="Reset").click()
-    ask.get_by_role("button", name="Reset the world").click()
-    expect(live.locator("#message")).to_have_text("The world is as it was at the start.")
+    ask.get_by_role("button", name="Reset all data").click()
+    expect(live.locator("#message")).to_have_text("All data reset.")
     expect(total).to_have_text("1,300")
     assert len(sandbox.leads()) == 1300
 
@@ -246,11 +246,11 @@ def test_it_says_when_the_sandbox_is_gone_and_when_it_is_back(page: Page) -> Non
     with SandboxServer(Settings(size=30)) as first:
         opened(page, first)
         port = int(first.url.rpartition(":")[2])
-    expect(page.locator("#live")).to_have_text("gone", timeout=_PATIENCE)
-    expect(page.locator("#message")).to_contain_text("The sandbox does not answer.")
+    expect(page.locator("#live")).to_have_text("offline", timeout=_PATIENCE)
+    expect(page.locator("#message")).to_contain_text("The sandbox does not respond.")
     with SandboxServer(Settings(size=40), port=port):
         is_live(page)
-        expect(page.locator("#message")).to_have_text("The sandbox is back.")
+        expect(page.locator("#message")).to_have_text("Connected to the sandbox again.")
         expect(page.locator(".facts dd").first).to_have_text("40")
 
 
@@ -291,12 +291,12 @@ def test_everything_works_without_the_script(browser: Browser, sandbox: SandboxS
     expect(page.locator(".ahead")).to_have_text("+1 h")
     page.locator("#own-fault summary").click()
     page.get_by_label("kind").select_option("status")
-    page.get_by_role("button", name="Show its options").click()
-    page.get_by_role("button", name="Set the fault").click()
+    page.get_by_role("button", name="Show options").click()
+    page.get_by_role("button", name="Set fault").click()
     expect(page.locator(".rules li")).to_contain_text(re.compile("status any operation"))
     page.get_by_role("link", name="Reset").click()
-    page.get_by_role("button", name="Reset the world").click()
-    expect(page.locator("#message")).to_have_text("The world is as it was at the start.")
-    expect(page.locator("#faults")).to_contain_text("Nothing goes wrong.")
+    page.get_by_role("button", name="Reset all data").click()
+    expect(page.locator("#message")).to_have_text("All data reset.")
+    expect(page.locator("#faults")).to_contain_text("No faults set.")
     expect(page.get_by_role("heading", name="Lists of Spring Renewals")).to_be_visible()
     context.close()

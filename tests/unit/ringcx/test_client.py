@@ -1,4 +1,4 @@
-"""The host of a connection: what is taken, and what is refused before a credential leaves."""
+"""RingCX client: base URLs of valid hosts, rejected hosts, and default accounts."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import pytest
 
 from airflow_provider_engagevoice.ringcx.client import base_url
 from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter
+from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
+from tests.support.clients import make_client
 
 pytestmark = pytest.mark.usefixtures("clock", "isolated_store")
 
 
 @pytest.mark.parametrize(
-    ("host", "more", "expected"),
+    ("host", "options", "expected"),
     [
         (None, {}, "https://ringcx.ringcentral.com"),
         ("", {}, "https://ringcx.ringcentral.com"),
@@ -28,7 +30,7 @@ pytestmark = pytest.mark.usefixtures("clock", "isolated_store")
         ("https://[2001:db8::7]", {"port": 8443}, "https://[2001:db8::7]:8443"),
         ("https://ringcx", {}, "https://ringcx"),
         ("ring_cx.internal", {}, "https://ring_cx.internal"),
-        # Limits and tokens are shared by the address, so one host has one.
+        # Rate limits and tokens are shared by base URL, so a host must have only one.
         ("ringcx.ringcentral.com", {"port": 443}, "https://ringcx.ringcentral.com"),
         ("https://ringcx.ringcentral.com:443", {}, "https://ringcx.ringcentral.com"),
         ("https://ringcx.ringcentral.com:443", {"port": 8443}, "https://ringcx.ringcentral.com"),
@@ -41,12 +43,12 @@ pytestmark = pytest.mark.usefixtures("clock", "isolated_store")
         ("http://localhost:443", {}, "http://localhost:443"),
     ],
 )
-def test_hosts_that_are_taken(host: str | None, more: dict[str, object], expected: str) -> None:
-    assert base_url(host, **more) == expected  # type: ignore[arg-type]
+def test_base_url_normalizes_valid_hosts(host: str | None, options: dict[str, object], expected: str) -> None:
+    assert base_url(host, **options) == expected  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
-    ("host", "more"),
+    ("host", "options"),
     [
         ("http://ringcx.ringcentral.com", {}),
         ("ringcx.ringcentral.com", {"scheme": "http"}),
@@ -57,13 +59,13 @@ def test_hosts_that_are_taken(host: str | None, more: dict[str, object], expecte
         ("http://0.0.0.0:8787", {}),
     ],
 )
-def test_plain_http_to_another_machine_is_refused(host: str, more: dict[str, str]) -> None:
+def test_base_url_rejects_plain_http_to_another_machine(host: str, options: dict[str, str]) -> None:
     with pytest.raises(InvalidParameter, match="Plain http would show the credentials"):
-        base_url(host, **more)
+        base_url(host, **options)
 
 
 @pytest.mark.parametrize(
-    ("host", "more"),
+    ("host", "options"),
     [
         ("https://ringcx.ringcentral.com/voice", {}),
         ("ringcx.ringcentral.com/voice/api", {}),
@@ -92,7 +94,12 @@ def test_plain_http_to_another_machine_is_refused(host: str, more: dict[str, str
         ("https://ringcx.ringcentral.com:70000", {}),
     ],
 )
-def test_what_is_no_host_is_refused_without_repeating_it(host: str, more: dict[str, int]) -> None:
+def test_base_url_rejects_invalid_host_without_showing_it(host: str, options: dict[str, int]) -> None:
     with pytest.raises(InvalidParameter, match=r"host|port") as caught:
-        base_url(host, **more)
+        base_url(host, **options)
     assert "hidden-word" not in str(caught.value)
+
+
+def test_leads_with_empty_account_is_rejected(ringcx_sandbox: SandboxServer) -> None:
+    with pytest.raises(InvalidParameter, match="account_id is empty"):
+        make_client(ringcx_sandbox.url).leads("")

@@ -9,43 +9,20 @@ import pytest
 import urllib3
 
 from airflow_provider_engagevoice.hooks.engagevoice import EngageVoiceHook
-from airflow_provider_engagevoice.ringcx.campaigns import Campaign, CampaignIndex
 from airflow_provider_engagevoice.ringcx.exceptions import (
-    CampaignAmbiguous,
     InvalidCriteria,
-    InvalidParameter,
     NotFound,
 )
-from airflow_provider_engagevoice.ringcx.leads.coercion import as_datetime
 from airflow_provider_engagevoice.ringcx.transport.http import _was_sent
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
-from tests.support.clients import client_of
+from tests.support.clients import make_client
 
-pytestmark = pytest.mark.usefixtures("clock", "new_process")
-
-
-def campaign(name: str, number: int) -> Campaign:
-    return Campaign(
-        account_id="50810001",
-        dial_group_id=1,
-        dial_group_name="East",
-        campaign_id=number,
-        campaign_name=name,
-        is_active=True,
-    )
-
-
-def test_a_campaign_whose_name_is_a_number_is_found_by_it() -> None:
-    assert CampaignIndex([campaign("2024", 9), campaign("Other", 7)]).find("2024")["campaign_id"] == 9
-    both = CampaignIndex([campaign("2024", 9), campaign("Other", 2024)])
-    assert both.find(2024)["campaign_name"] == "Other"
-    with pytest.raises(CampaignAmbiguous):
-        both.find("2024")
+pytestmark = pytest.mark.usefixtures("clock", "isolated_store")
 
 
 def test_a_phone_number_in_a_path_stays_out_of_the_error(ringcx_sandbox: SandboxServer) -> None:
     with pytest.raises(NotFound) as caught:
-        client_of(ringcx_sandbox.url).request(
+        make_client(ringcx_sandbox.url).request(
             "DELETE", "/voice/api/v1/admin/accounts/{accountId}/dncLists/tags/GLOBAL/phones/15551234567"
         )
     assert "15551234567" not in str(caught.value)
@@ -55,17 +32,7 @@ def test_a_phone_number_in_a_path_stays_out_of_the_error(ringcx_sandbox: Sandbox
 def test_utf_8_is_read_as_such_even_where_the_header_does_not_say_so(ringcx_sandbox: SandboxServer) -> None:
     body = '[{"accountId": "50810001", "accountName": "Rückruf München"}]'
     ringcx_sandbox.fault("answer", body=body, content_type="text/plain", operation="accounts")
-    assert client_of(ringcx_sandbox.url).campaigns.accounts()[0]["account_name"] == "Rückruf München"
-
-
-def test_an_account_left_empty_is_not_the_default_account(ringcx_sandbox: SandboxServer) -> None:
-    with pytest.raises(InvalidParameter, match="account_id is empty"):
-        client_of(ringcx_sandbox.url).leads("")
-
-
-def test_a_zone_without_a_time_is_no_moment() -> None:
-    with pytest.raises(ValueError, match="zone without a time"):
-        as_datetime("2026-07-24+05:00")
+    assert make_client(ringcx_sandbox.url).campaigns.accounts()[0]["account_name"] == "Rückruf München"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Agent groups and agents. Sources: contract; guide, agents."""
+"""Handlers for agent groups and agents. Sources: contract; guide, agents."""
 
 from __future__ import annotations
 
@@ -9,33 +9,34 @@ from starlette.responses import Response
 
 from airflow_provider_engagevoice.sandbox.api.admin.records import (
     Field,
-    Kind,
+    ResourceType,
     Row,
     fields,
-    id_in_path,
-    only,
+    first_or_404,
+    parse_collection,
+    parse_flag,
+    parse_int32,
+    parse_objects,
+    path_id,
     permissions,
-    read_count,
-    read_flag,
-    read_nested,
-    read_objects,
     select,
 )
 from airflow_provider_engagevoice.sandbox.api.admin.removal import remove_agents
-from airflow_provider_engagevoice.sandbox.http.endpoint import Call, answer
-from airflow_provider_engagevoice.sandbox.http.errors import read_or_refuse
-from airflow_provider_engagevoice.sandbox.http.pagination import page_of
+from airflow_provider_engagevoice.sandbox.http.endpoint import json_response
+from airflow_provider_engagevoice.sandbox.http.errors import parse_field
+from airflow_provider_engagevoice.sandbox.http.pagination import parse_page
 from airflow_provider_engagevoice.sandbox.http.parsing import (
-    read_boolean,
-    read_choice,
-    read_integer,
-    read_list,
-    read_moment,
-    read_object,
-    read_text,
+    choice_parser,
+    list_parser,
+    parse_boolean,
+    parse_integer,
+    parse_object,
+    parse_text,
+    parse_timestamp,
 )
-from airflow_provider_engagevoice.sandbox.http.timestamps import print_moment
-from airflow_provider_engagevoice.sandbox.state.sandbox import Service
+from airflow_provider_engagevoice.sandbox.http.request import ApiRequest
+from airflow_provider_engagevoice.sandbox.http.timestamps import format_datetime
+from airflow_provider_engagevoice.sandbox.state.sandbox import SandboxState
 
 _TYPES = ("AGENT", "SUPERVISOR", "MULTI_USER", "MULTI_SUPERVISOR")
 _TRANSFERS = (
@@ -43,37 +44,37 @@ _TRANSFERS = (
 )  # fmt: skip
 
 
-def _read_date(value: object) -> object:
-    """Read a moment that is kept as text."""
-    return print_moment(read_moment(value))
+def _parse_date(value: object) -> object:
+    """Parse a timestamp; it is stored as text."""
+    return format_datetime(parse_timestamp(value))
 
 
-AGENT_GROUP = Kind(
+AGENT_GROUP = ResourceType(
     table="agent_groups",
     key="agentGroupId",
     fields=(
-        Field("groupName", read_text, column=True, needed=True),
-        Field("isDefault", read_flag, 0, column=True, write=bool),
+        Field("groupName", parse_text, column=True, required=True),
+        Field("isDefault", parse_flag, 0, column=True, serialize=bool),
     ),
-    owned=frozenset({"permissions", "agents", "account"}),
+    read_only=frozenset({"permissions", "agents", "account"}),
 )
 
-#: Passwords and PINs are owned: the sandbox keeps none.
-AGENT = Kind(
+#: Passwords and PINs are read-only fields: the sandbox does not store any.
+AGENT = ResourceType(
     table="agents",
     key="agentId",
     fields=(
-        Field("username", read_text, column=True, needed=True),
-        Field("firstName", read_text, column=True),
-        Field("lastName", read_text, column=True),
-        Field("email", read_text, column=True),
-        Field("agentType", read_choice(_TYPES), "AGENT", column=True),
-        Field("active", read_flag, 1, column=True, write=bool),
-        Field("rcUserId", read_integer, column=True),
-        Field("allowDirectAgentTransfer", read_choice(_TRANSFERS)),
-        Field("initLoginBaseState", read_text, "AVAILABLE"),
+        Field("username", parse_text, column=True, required=True),
+        Field("firstName", parse_text, column=True),
+        Field("lastName", parse_text, column=True),
+        Field("email", parse_text, column=True),
+        Field("agentType", choice_parser(_TYPES), "AGENT", column=True),
+        Field("active", parse_flag, 1, column=True, serialize=bool),
+        Field("rcUserId", parse_integer, column=True),
+        Field("allowDirectAgentTransfer", choice_parser(_TRANSFERS)),
+        Field("initLoginBaseState", parse_text, "AVAILABLE"),
         *fields(
-            read_boolean,
+            parse_boolean,
             "allowAgentReports allowAgentStats allowAutoAnswer allowBlended allowCallControl allowCampStats"
             " allowChat allowChatStats allowChatVoiceConcurrent allowCrossGateRequeue allowEndcallforeveryone"
             " allowExternalChat allowGateStats allowHangup allowHistoricalDialing allowHold allowInbound"
@@ -85,26 +86,26 @@ AGENT = Kind(
             " userManagedByRC",
         ),
         *fields(
-            read_text,
+            parse_text,
             "allowFromIpAddresses altDefaultLoginDest defaultLoginDest directAgentExtension externalAgentId"
             " ghostRnaAction location manualOutboundDefaultCallerId manualOutboundDefaultCallerIdE164"
             " sipSafeUsername team",
         ),
-        *fields(read_count, "agentRank initLoginBaseStateId maxChats parentAgentId softphoneId"),
-        *fields(read_list(read_count), "chatQueueAssignments dialGroupAssignments gateAssignments"),
-        *fields(_read_date, "createdOn lastLoginDate transientDeleteDate"),
-        *fields(read_object, "manualOutboundDefaultGate phoneLoginDialGroup regionalSettings"),
+        *fields(parse_int32, "agentRank initLoginBaseStateId maxChats parentAgentId softphoneId"),
+        *fields(list_parser(parse_int32), "chatQueueAssignments dialGroupAssignments gateAssignments"),
+        *fields(_parse_date, "createdOn lastLoginDate transientDeleteDate"),
+        *fields(parse_object, "manualOutboundDefaultGate phoneLoginDialGroup regionalSettings"),
         *fields(
-            read_nested,
+            parse_collection,
             "accountAccess agentChatQueueAccesses agentGateAccess agentLoadBalance agentLoadBalanceMembers"
             " agentSkillProfiles whereSupervisor",
         ),
         *fields(
-            read_list(read_object),
+            list_parser(parse_object),
             "agentAccountAccess agentChatGroupAccess agentGateGroupAccess whereSupervisee",
         ),
     ),
-    owned=frozenset(
+    read_only=frozenset(
         {
             "isActive", "permissions", "agentGroup", "groupId", "agentDialGroupMembers", "password",
             "phoneLoginPin", "sipPassword",
@@ -113,100 +114,102 @@ AGENT = Kind(
 )  # fmt: skip
 
 
-def agent_groups(service: Service, call: Call) -> Response:
+def agent_groups(sandbox: SandboxState, request: ApiRequest) -> Response:
     """``GET agentGroups``."""
-    page = page_of(call, service.settings)
+    page = parse_page(request, sandbox.settings)
     where = "accountId = ? ORDER BY agentGroupId LIMIT ? OFFSET ?"
-    return answer(_groups_where(service, call, where, call.captured["account"], page.limit, page.offset))
+    return json_response(
+        _select_groups(sandbox, request, where, request.path_params["account"], page.limit, page.offset)
+    )
 
 
-def agent_group(service: Service, call: Call) -> Response:
+def agent_group(sandbox: SandboxState, request: ApiRequest) -> Response:
     """``GET agentGroups/{group}``."""
-    return answer(_existing_group(service, call))
+    return json_response(_get_group(sandbox, request))
 
 
-def create_agent_group(service: Service, call: Call) -> Response:
-    """``POST agentGroups``: 201 and the new group; its name is needed (assumed)."""
-    values = {"accountId": call.captured["account"], **AGENT_GROUP.read(call.json_object())}
-    with service.store.changing() as connection:
+def create_agent_group(sandbox: SandboxState, request: ApiRequest) -> Response:
+    """``POST agentGroups``: 201 and the new group; its name is required (assumed)."""
+    values = {"accountId": request.path_params["account"], **AGENT_GROUP.parse(request.json_object())}
+    with sandbox.store.changing() as connection:
         key = AGENT_GROUP.insert(connection, values)
-        return answer(_groups_where(service, call, "agentGroupId = ?", key)[0], 201)
+        return json_response(_select_groups(sandbox, request, "agentGroupId = ?", key)[0], 201)
 
 
-def replace_agent_group(service: Service, call: Call) -> Response:
+def replace_agent_group(sandbox: SandboxState, request: ApiRequest) -> Response:
     """``PUT agentGroups/{group}``: 200 and the whole group."""
-    values = AGENT_GROUP.read(call.json_object())
-    with service.store.changing() as connection:
-        AGENT_GROUP.replace(connection, _existing_group(service, call)["agentGroupId"], values)
-        return answer(_existing_group(service, call))
+    values = AGENT_GROUP.parse(request.json_object())
+    with sandbox.store.changing() as connection:
+        AGENT_GROUP.replace(connection, _get_group(sandbox, request)["agentGroupId"], values)
+        return json_response(_get_group(sandbox, request))
 
 
-def delete_agent_group(service: Service, call: Call) -> Response:
-    """``DELETE agentGroups/{group}``: 200 and true; its agents go, too (assumed)."""
-    with service.store.changing() as connection:
-        key = _existing_group(service, call)["agentGroupId"]
-        remove_agents(connection, [agent["agentId"] for agent in _agents_of(service, key)])
+def delete_agent_group(sandbox: SandboxState, request: ApiRequest) -> Response:
+    """``DELETE agentGroups/{group}``: 200 and true; its agents are deleted as well (assumed)."""
+    with sandbox.store.changing() as connection:
+        key = _get_group(sandbox, request)["agentGroupId"]
+        remove_agents(connection, [agent["agentId"] for agent in _select_agents(sandbox, key)])
         connection.execute("DELETE FROM agent_groups WHERE agentGroupId = ?", (key,))
-    return answer(True)
+    return json_response(True)
 
 
-def agents(service: Service, call: Call) -> Response:
+def agents(sandbox: SandboxState, request: ApiRequest) -> Response:
     """``GET agentGroups/{group}/agents``."""
-    return answer(_agents_of(service, _existing_group(service, call)["agentGroupId"]))
+    return json_response(_select_agents(sandbox, _get_group(sandbox, request)["agentGroupId"]))
 
 
-def agent(service: Service, call: Call) -> Response:
+def agent(sandbox: SandboxState, request: ApiRequest) -> Response:
     """``GET agentGroups/{group}/agents/{agent}``."""
-    return answer(_existing_agent(service, call, id_in_path(call, "agent")))
+    return json_response(_get_agent(sandbox, request, path_id(request, "agent")))
 
 
-def create_agent(service: Service, call: Call) -> Response:
-    """``POST agentGroups/{group}/agents``: 201 and the new agent; only the user name is needed (guide)."""
-    values = _read_agent(call.json_object(), True)
-    with service.store.changing() as connection:
-        group = _existing_group(service, call)["agentGroupId"]
-        place = {"accountId": call.captured["account"], "agentGroupId": group}
+def create_agent(sandbox: SandboxState, request: ApiRequest) -> Response:
+    """``POST agentGroups/{group}/agents``: 201 and the new agent; only the user name is required (guide)."""
+    values = _parse_agent(request.json_object(), True)
+    with sandbox.store.changing() as connection:
+        group = _get_group(sandbox, request)["agentGroupId"]
+        place = {"accountId": request.path_params["account"], "agentGroupId": group}
         key = AGENT.insert(connection, {**place, **values})
-        return answer(_existing_agent(service, call, key), 201)
+        return json_response(_get_agent(sandbox, request, key), 201)
 
 
-def replace_agent(service: Service, call: Call) -> Response:
+def replace_agent(sandbox: SandboxState, request: ApiRequest) -> Response:
     """``PUT agentGroups/{group}/agents/{agent}``: 200 and the whole agent."""
-    body = call.json_object()
-    with service.store.changing() as connection:
-        return answer(_replace(service, call, connection, id_in_path(call, "agent"), body))
+    body = request.json_object()
+    with sandbox.store.changing() as connection:
+        return json_response(_replace(sandbox, request, connection, path_id(request, "agent"), body))
 
 
-def replace_agents(service: Service, call: Call) -> Response:
-    """``PUT agentGroups/{group}/agents``: writes several agents of the group, all of them or none.
+def replace_agents(sandbox: SandboxState, request: ApiRequest) -> Response:
+    """``PUT agentGroups/{group}/agents``: replace several agents of the group in one transaction.
 
-    Agents of the group that the array lacks stay as they are (assumed).
+    Agents of the group that are not in the array are not changed (assumed).
     """
-    body = read_objects(call)
-    with service.store.changing() as connection:
-        _existing_group(service, call)
-        return answer([_replace_member(service, call, connection, member) for member in body])
+    body = parse_objects(request)
+    with sandbox.store.changing() as connection:
+        _get_group(sandbox, request)
+        return json_response([_replace_member(sandbox, request, connection, member) for member in body])
 
 
-def delete_agent(service: Service, call: Call) -> Response:
+def delete_agent(sandbox: SandboxState, request: ApiRequest) -> Response:
     """``DELETE agentGroups/{group}/agents/{agent}``: 200 and true."""
-    with service.store.changing() as connection:
-        remove_agents(connection, [_existing_agent(service, call, id_in_path(call, "agent"))["agentId"]])
-    return answer(True)
+    with sandbox.store.changing() as connection:
+        remove_agents(connection, [_get_agent(sandbox, request, path_id(request, "agent"))["agentId"]])
+    return json_response(True)
 
 
-def integration_agent_groups(service: Service, call: Call) -> Response:
+def integration_agent_groups(sandbox: SandboxState, request: ApiRequest) -> Response:
     """``GET agentGroups`` of the integration paths: ids and names. Source: contract's sample."""
     where = "accountId = ? ORDER BY agentGroupId"
-    found = _groups_where(service, call, where, call.captured["account"])
-    return answer([{name: group[name] for name in ("agentGroupId", "groupName")} for group in found])
+    found = _select_groups(sandbox, request, where, request.path_params["account"])
+    return json_response([{name: group[name] for name in ("agentGroupId", "groupName")} for group in found])
 
 
-def integration_agents(service: Service, call: Call) -> Response:
+def integration_agents(sandbox: SandboxState, request: ApiRequest) -> Response:
     """``GET agentGroups/{group}/agents`` of the integration paths. Source: contract's sample."""
-    group = _existing_group(service, call)["agentGroupId"]
+    group = _get_group(sandbox, request)["agentGroupId"]
     names = ("rcUserId", "agentId", "firstName", "lastName", "email", "agentType", "isActive")
-    return answer(
+    return json_response(
         [
             {
                 **{name: found[name] for name in names},
@@ -214,90 +217,99 @@ def integration_agents(service: Service, call: Call) -> Response:
                 "userName": found["username"],
                 "engageUserName": found["username"],
             }
-            for found in _agents_of(service, group)
+            for found in _select_agents(sandbox, group)
         ]
     )
 
 
-def write_agent(record: sqlite3.Row) -> Row:
-    """Write an agent. The contract has both ``active`` and ``isActive``."""
-    return {**AGENT.write(record), "isActive": bool(record["active"]), "permissions": []}
+def serialize_agent(record: sqlite3.Row) -> Row:
+    """Serialize an agent. The contract has both ``active`` and ``isActive``."""
+    return {**AGENT.serialize(record), "isActive": bool(record["active"]), "permissions": []}
 
 
-def existing_agent(connection: sqlite3.Connection, account: str, value: object) -> int:
-    """Read the id of an agent of an account.
+def parse_agent_id(connection: sqlite3.Connection, account: str, value: object) -> int:
+    """Parse the id of an agent of an account.
 
     :param connection: the database.
     :param account: the sub-account.
     :param value: the untrusted id.
     :return: the id.
-    :raises Refusal: with status 400, where there is no such agent.
+    :raises ApiError: with status 400, if the account has no such agent.
     """
 
     def read(value: object) -> int:
-        key = read_count(value)
+        key = parse_int32(value)
         statement = "SELECT 1 FROM agents WHERE agentId = ? AND accountId = ?"
         if connection.execute(statement, (key, account)).fetchone() is None:
             raise ValueError("is no agent of this account")
         return key
 
-    return read_or_refuse("agentId", value, read)
+    return parse_field("agentId", value, read)
 
 
-def _read_agent(body: dict[str, object], before: bool) -> Row:
-    """Read an agent. Of ``active`` and ``isActive`` the one that changes something counts (assumed).
+def _parse_agent(body: dict[str, object], before: bool) -> Row:
+    """Parse an agent. If ``active`` and ``isActive`` differ, the one that changes the agent wins (assumed).
 
     :param body: the untrusted object.
-    :param before: whether the agent is active so far.
+    :param before: whether the agent is currently active.
     """
-    values = AGENT.read(body)
-    given = body.get("isActive")
-    other = bool(values["active"]) if given is None else read_or_refuse("isActive", given, read_boolean)
+    values = AGENT.parse(body)
+    is_active = body.get("isActive")
+    other = bool(values["active"]) if is_active is None else parse_field("isActive", is_active, parse_boolean)
     if body.get("active") is None or bool(values["active"]) == before:
         values["active"] = int(other)
     return values
 
 
 def _replace(
-    service: Service, call: Call, connection: sqlite3.Connection, key: int, body: dict[str, object]
+    sandbox: SandboxState,
+    request: ApiRequest,
+    connection: sqlite3.Connection,
+    key: int,
+    body: dict[str, object],
 ) -> dict[str, Any]:
-    """Write one agent of the group of the path anew; return it."""
-    before = _existing_agent(service, call, key)
-    AGENT.replace(connection, key, _read_agent(body, bool(before["active"])))
-    return _existing_agent(service, call, key)
+    """Replace one agent of the group in the path and return it."""
+    before = _get_agent(sandbox, request, key)
+    AGENT.replace(connection, key, _parse_agent(body, bool(before["active"])))
+    return _get_agent(sandbox, request, key)
 
 
 def _replace_member(
-    service: Service, call: Call, connection: sqlite3.Connection, member: dict[str, object]
+    sandbox: SandboxState, request: ApiRequest, connection: sqlite3.Connection, member: dict[str, object]
 ) -> dict[str, Any]:
-    """Write one agent of an array; its id says which."""
-    key = existing_agent(connection, call.captured["account"], member.get("agentId"))
-    return _replace(service, call, connection, key, member)
+    """Replace one agent of an array, identified by its ``agentId``."""
+    key = parse_agent_id(connection, request.path_params["account"], member.get("agentId"))
+    return _replace(sandbox, request, connection, key, member)
 
 
-def _agents_of(service: Service, group: object) -> list[dict[str, Any]]:
-    """Read all agents of a group."""
+def _select_agents(sandbox: SandboxState, group: object) -> list[dict[str, Any]]:
+    """Return all agents of a group."""
     statement = "SELECT * FROM agents WHERE agentGroupId = ? ORDER BY agentId"
-    return select(service, write_agent, statement, group)
+    return select(sandbox, serialize_agent, statement, group)
 
 
-def _existing_agent(service: Service, call: Call, key: int) -> dict[str, Any]:
-    """Read an agent of the group of the path, or refuse with 404."""
+def _get_agent(sandbox: SandboxState, request: ApiRequest, key: int) -> dict[str, Any]:
+    """Return an agent of the group in the path, or raise 404."""
     statement = "SELECT * FROM agents WHERE agentId = ? AND agentGroupId = ? AND accountId = ?"
-    keys = key, id_in_path(call, "group"), call.captured["account"]
-    return only(select(service, write_agent, statement, *keys))
+    keys = key, path_id(request, "group"), request.path_params["account"]
+    return first_or_404(select(sandbox, serialize_agent, statement, *keys))
 
 
-def _existing_group(service: Service, call: Call) -> dict[str, Any]:
-    """Read the agent group of the path, or refuse with 404."""
+def _get_group(sandbox: SandboxState, request: ApiRequest) -> dict[str, Any]:
+    """Return the agent group in the path, or raise 404."""
     where = "agentGroupId = ? AND accountId = ?"
-    return only(_groups_where(service, call, where, id_in_path(call, "group"), call.captured["account"]))
+    return first_or_404(
+        _select_groups(sandbox, request, where, path_id(request, "group"), request.path_params["account"])
+    )
 
 
-def _groups_where(service: Service, call: Call, where: str, *values: object) -> list[dict[str, Any]]:
-    """Read agent groups."""
-    allowed = permissions(call)
+def _select_groups(
+    sandbox: SandboxState, request: ApiRequest, where: str, *values: object
+) -> list[dict[str, Any]]:
+    """Return the agent groups that match a constant SQL condition."""
+    allowed = permissions(request)
     statement = f"SELECT * FROM agent_groups WHERE {where}"
     return [
-        {**group, "permissions": allowed} for group in select(service, AGENT_GROUP.write, statement, *values)
+        {**group, "permissions": allowed}
+        for group in select(sandbox, AGENT_GROUP.serialize, statement, *values)
     ]

@@ -1,4 +1,4 @@
-"""Campaigns, with their lists and dispositions. Sources: contract; defaults from the guide, campaigns."""
+"""Handlers for campaigns, their lists and dispositions. Sources: contract; defaults: guide, campaigns."""
 
 from __future__ import annotations
 
@@ -9,31 +9,32 @@ from starlette.responses import PlainTextResponse, Response
 
 from airflow_provider_engagevoice.sandbox.api.admin.records import (
     Field,
-    Kind,
+    ResourceType,
     Row,
-    defaulted,
     fields,
-    id_in_path,
-    only,
-    read_count,
-    read_nested,
+    fields_with_defaults,
+    first_or_404,
+    parse_collection,
+    parse_int32,
+    path_id,
     select,
 )
 from airflow_provider_engagevoice.sandbox.api.admin.removal import remove_campaigns
-from airflow_provider_engagevoice.sandbox.http.endpoint import Call, answer
-from airflow_provider_engagevoice.sandbox.http.errors import Invalid, refused_values
-from airflow_provider_engagevoice.sandbox.http.pagination import EVERYTHING, Page, page_of
+from airflow_provider_engagevoice.sandbox.http.endpoint import json_response
+from airflow_provider_engagevoice.sandbox.http.errors import InvalidValue, validation_error
+from airflow_provider_engagevoice.sandbox.http.pagination import ALL_ROWS, Page, parse_page
 from airflow_provider_engagevoice.sandbox.http.parsing import (
-    read_boolean,
-    read_choice,
-    read_list,
-    read_moment,
-    read_number,
-    read_object,
-    read_text,
+    choice_parser,
+    list_parser,
+    parse_boolean,
+    parse_number,
+    parse_object,
+    parse_text,
+    parse_timestamp,
 )
-from airflow_provider_engagevoice.sandbox.http.timestamps import print_moment
-from airflow_provider_engagevoice.sandbox.state.sandbox import Service
+from airflow_provider_engagevoice.sandbox.http.request import ApiRequest
+from airflow_provider_engagevoice.sandbox.http.timestamps import format_datetime
+from airflow_provider_engagevoice.sandbox.state.sandbox import SandboxState
 
 _SCRUBBING = (
     "DO_NOT_SCRUB",
@@ -52,47 +53,47 @@ _SELECT = (
 )
 
 
-def _read_activity(value: object) -> int:
-    """Read ``isActive``: 0, 1, or 2 for callbacks of agents only. Source: guide."""
-    number = read_count(value)
+def _parse_activity(value: object) -> int:
+    """Parse ``isActive``: 0, 1, or 2 for agent callbacks only. Source: guide."""
+    number = parse_int32(value)
     if number not in (0, 1, 2):
         raise ValueError("must be 0, 1 or 2")
     return number
 
 
-def _read_byte(value: object) -> object:
-    """Read what the contract calls a text of bytes, and the guide's sample shows as a number."""
-    return value if isinstance(value, str) else read_count(value)
+def _parse_byte(value: object) -> object:
+    """Parse a byte field: a string in the contract, a number in the guide's sample."""
+    return value if isinstance(value, str) else parse_int32(value)
 
 
-#: The calling hours of each day, ``HHMMHHMM``, as the guide's sample has them.
+#: Calling hours of each day, ``HHMMHHMM``. Source: guide's sample.
 _HOURS = {
     **dict.fromkeys(("monSched", "tueSched", "wedSched", "thuSched", "friSched"), "08002100"),
     "satSched": "00000000",
     "sunSched": "00000000",
 }
 
-#: Only the name is needed (guide of 2026; that of 2020 asked for dates and caller id, too). What is scrubbed
-#: by default is assumed.
-CAMPAIGN = Kind(
+#: Only the name is required (guide of 2026; the guide of 2020 also required dates and caller id). The default
+#: of ``dncScrubOption`` is assumed.
+CAMPAIGN = ResourceType(
     table="campaigns",
     key="campaignId",
     fields=(
-        Field("campaignName", read_text, column=True, needed=True),
-        Field("campaignDesc", read_text, column=True),
-        Field("isActive", _read_activity, 0, column=True),
-        Field("startDate", read_moment, column=True, write=print_moment),
-        Field("endDate", read_moment, column=True, write=print_moment),
-        Field("callerId", read_text, column=True),
-        Field("maxPasses", read_count, 3, column=True),
-        Field("passDelayMin", read_count, 60, column=True),
-        Field("dncScrubOption", read_choice(_SCRUBBING), "INTERNAL_ONLY", column=True),
-        Field("callingConfiguration", read_choice(_CONFIGURATIONS), "SIMPLE", column=True),
-        Field("requeueType", read_choice(("ADVANCED", "RESTRICTED")), "ADVANCED"),
-        Field("recordingSettings", read_choice(_RECORDING)),
-        Field("perspectiveRecordingMode", read_choice(("DISABLED", "ALL_AGENT_LEGS"))),
-        *defaulted(
-            read_text,
+        Field("campaignName", parse_text, column=True, required=True),
+        Field("campaignDesc", parse_text, column=True),
+        Field("isActive", _parse_activity, 0, column=True),
+        Field("startDate", parse_timestamp, column=True, serialize=format_datetime),
+        Field("endDate", parse_timestamp, column=True, serialize=format_datetime),
+        Field("callerId", parse_text, column=True),
+        Field("maxPasses", parse_int32, 3, column=True),
+        Field("passDelayMin", parse_int32, 60, column=True),
+        Field("dncScrubOption", choice_parser(_SCRUBBING), "INTERNAL_ONLY", column=True),
+        Field("callingConfiguration", choice_parser(_CONFIGURATIONS), "SIMPLE", column=True),
+        Field("requeueType", choice_parser(("ADVANCED", "RESTRICTED")), "ADVANCED"),
+        Field("recordingSettings", choice_parser(_RECORDING)),
+        Field("perspectiveRecordingMode", choice_parser(("DISABLED", "ALL_AGENT_LEGS"))),
+        *fields_with_defaults(
+            parse_text,
             {
                 **_HOURS,
                 "countryId": "USA",
@@ -106,13 +107,13 @@ CAMPAIGN = Kind(
             },
         ),
         *fields(
-            read_text,
+            parse_text,
             "agentPopMessage appUrl aux1Label aux2Label aux3Label aux4Label aux5Label filterType"
             " genericKeyValuePairs liveAnswerMsg machAnswerMsg maxDailyPassesInclude maxPassesExclude"
             " realtimeDncUrl surveyPopType",
         ),
-        *defaulted(
-            read_count,
+        *fields_with_defaults(
+            parse_int32,
             {
                 "campaignPriority": 1,
                 "dialLoadedOrder": 0,
@@ -130,12 +131,14 @@ CAMPAIGN = Kind(
             },
         ),
         *fields(
-            _read_byte,
+            _parse_byte,
             "allowLeadInserts allowLeadUpdates filterEnabled scrubDisconnectNoanswer trackSpeedToLead",
         ),
-        *defaulted(read_number, {"seedAbandonRate": 3.0, "seedSuccessRate": 75.0, "targetAbandonRate": 3.0}),
-        *defaulted(
-            read_boolean,
+        *fields_with_defaults(
+            parse_number, {"seedAbandonRate": 3.0, "seedSuccessRate": 75.0, "targetAbandonRate": 3.0}
+        ),
+        *fields_with_defaults(
+            parse_boolean,
             {
                 "enableGlobalPhoneBook": False,
                 "exportFlag": True,
@@ -147,134 +150,134 @@ CAMPAIGN = Kind(
                 "useGlobalWhitelist": False,
             },
         ),
-        *fields(read_boolean, "singleChannelEnabled"),
+        *fields(parse_boolean, "singleChannelEnabled"),
         *fields(
-            read_object,
+            parse_object,
             "afterCallState agentConnectSoapService agentTermSoapService amdProfileId callerIdBucket"
             " campaignResultDest campaignUnlimitedFieldGroup customDialZoneGroup postCallSoapService"
             " postDispSoapService quotaGroup script survey transferTermSoapService",
         ),
         *fields(
-            read_nested,
+            parse_collection,
             "campaignDispositions campaignFilterStates campaignFilterTimezones campaignRequeueShortcuts"
             " campaignWhitelistTagMembers",
         ),
-        *fields(read_list(read_object), "personaCallSchedules"),
+        *fields(list_parser(parse_object), "personaCallSchedules"),
     ),
-    owned=frozenset({"permissions", "dialGroup", "groupId", "lastPassDts"}),
+    read_only=frozenset({"permissions", "dialGroup", "groupId", "lastPassDts"}),
 )  # fmt: skip
 
 
-def campaigns(service: Service, call: Call) -> Response:
+def campaigns(sandbox: SandboxState, request: ApiRequest) -> Response:
     """``GET dialGroups/{group}/campaigns``."""
-    group = _group(service, call)
-    page = page_of(call, service.settings)
-    return answer(campaigns_where(service, "c.dialGroupId = ?", group, page=page))
+    group = _get_group_id(sandbox, request)
+    page = parse_page(request, sandbox.settings)
+    return json_response(select_campaigns(sandbox, "c.dialGroupId = ?", group, page=page))
 
 
-def campaign(service: Service, call: Call) -> Response:
+def campaign(sandbox: SandboxState, request: ApiRequest) -> Response:
     """``GET dialGroups/{group}/campaigns/{campaign}``."""
-    return answer(existing_campaign(service, call))
+    return json_response(get_campaign(sandbox, request))
 
 
-def create_campaign(service: Service, call: Call) -> Response:
-    """``POST dialGroups/{group}/campaigns``: 201 and the new campaign, which has no dispositions yet."""
-    values = CAMPAIGN.read(call.json_object())
-    with service.store.changing() as connection:
-        key = CAMPAIGN.insert(connection, {"dialGroupId": _group(service, call), **values})
-        return answer(campaigns_where(service, "c.campaignId = ?", key)[0], 201)
+def create_campaign(sandbox: SandboxState, request: ApiRequest) -> Response:
+    """``POST dialGroups/{group}/campaigns``: 201 and the new campaign, without dispositions."""
+    values = CAMPAIGN.parse(request.json_object())
+    with sandbox.store.changing() as connection:
+        key = CAMPAIGN.insert(connection, {"dialGroupId": _get_group_id(sandbox, request), **values})
+        return json_response(select_campaigns(sandbox, "c.campaignId = ?", key)[0], 201)
 
 
-def replace_campaign(service: Service, call: Call) -> Response:
+def replace_campaign(sandbox: SandboxState, request: ApiRequest) -> Response:
     """``PUT dialGroups/{group}/campaigns/{campaign}``: 200 and the whole campaign.
 
-    What is not sent gets its default. A campaign is paused so: GET it, set ``isActive`` to 0, PUT it back.
-    ``callingConfiguration`` is fixed once a campaign is there (guide): another one is 400 (assumed).
+    Missing fields are reset to their defaults. To pause a campaign, GET it, set ``isActive`` to 0 and PUT it
+    back. ``callingConfiguration`` cannot change after creation (guide): another value is 400 (assumed).
     """
-    body = call.json_object()
-    values = CAMPAIGN.read(body)
-    with service.store.changing() as connection:
-        before = existing_campaign(service, call)
-        kept = before["callingConfiguration"]
+    body = request.json_object()
+    values = CAMPAIGN.parse(body)
+    with sandbox.store.changing() as connection:
+        before = get_campaign(sandbox, request)
+        current = before["callingConfiguration"]
         if body.get("callingConfiguration") is None:
-            values["callingConfiguration"] = kept
-        if values["callingConfiguration"] != kept:
-            problem = f"must stay {kept}"
-            raise refused_values(
-                [Invalid.of("callingConfiguration", problem, values["callingConfiguration"])]
+            values["callingConfiguration"] = current
+        if values["callingConfiguration"] != current:
+            problem = f"must stay {current}"
+            raise validation_error(
+                [InvalidValue.of("callingConfiguration", problem, values["callingConfiguration"])]
             )
         CAMPAIGN.replace(connection, before["campaignId"], values)
-        return answer(existing_campaign(service, call))
+        return json_response(get_campaign(sandbox, request))
 
 
-def delete_campaign(service: Service, call: Call) -> Response:
-    """``DELETE dialGroups/{group}/campaigns/{campaign}``: 200 and true; its leads go, too (assumed)."""
-    with service.store.changing() as connection:
-        remove_campaigns(connection, [existing_campaign(service, call)["campaignId"]])
-    return answer(True)
+def delete_campaign(sandbox: SandboxState, request: ApiRequest) -> Response:
+    """``DELETE dialGroups/{group}/campaigns/{campaign}``: 200 and true; deletes its leads (assumed)."""
+    with sandbox.store.changing() as connection:
+        remove_campaigns(connection, [get_campaign(sandbox, request)["campaignId"]])
+    return json_response(True)
 
 
-def lists(service: Service, call: Call) -> Response:
+def lists(sandbox: SandboxState, request: ApiRequest) -> Response:
     """``GET .../campaigns/{campaign}/lists``. Source: guide; the contract lacks the path."""
-    found = existing_campaign(service, call)
+    found = get_campaign(sandbox, request)
     statement = "SELECT * FROM lists WHERE campaignId = ? ORDER BY listId"
-    return answer(select(service, _list, statement, found["campaignId"]))
+    return json_response(select(sandbox, _serialize_list, statement, found["campaignId"]))
 
 
-def dispositions(service: Service, call: Call) -> Response:
+def dispositions(sandbox: SandboxState, request: ApiRequest) -> Response:
     """``GET .../campaigns/{campaign}/campaignDispositions``. The fields are assumed."""
-    found = existing_campaign(service, call)
+    found = get_campaign(sandbox, request)
     statement = "SELECT * FROM dispositions WHERE campaignId = ? ORDER BY dispositionId"
-    return answer(select(service, _disposition, statement, found["campaignId"]))
+    return json_response(select(sandbox, _serialize_disposition, statement, found["campaignId"]))
 
 
-def clear_cache(service: Service, call: Call) -> Response:
+def clear_cache(sandbox: SandboxState, request: ApiRequest) -> Response:
     """``POST .../campaigns/{campaign}/clearCache``: 201 and true, as plain text. Source: contract."""
-    existing_campaign(service, call)
+    get_campaign(sandbox, request)
     return PlainTextResponse("true", 201)
 
 
-def campaigns_where(
-    service: Service, where: str, *values: object, page: Page = EVERYTHING
+def select_campaigns(
+    sandbox: SandboxState, where: str, *values: object, page: Page = ALL_ROWS
 ) -> list[dict[str, Any]]:
-    """Read campaigns.
+    """Return the campaigns that match a condition.
 
-    :param service: the sandbox.
-    :param where: a constant condition over the campaign ``c`` and its dial group ``d``.
-    :param values: what is bound to it.
-    :param page: which part of them.
+    :param sandbox: the sandbox.
+    :param where: a constant SQL condition over the campaign ``c`` and its dial group ``d``.
+    :param values: the parameters of the condition.
+    :param page: the page to return.
     :return: campaigns as RingCX writes them.
     """
-    return select(service, _campaign, _SELECT.format(where=where), *values, page.limit, page.offset)
+    return select(sandbox, _serialize_campaign, _SELECT.format(where=where), *values, page.limit, page.offset)
 
 
-def existing_campaign(service: Service, call: Call) -> dict[str, Any]:
-    """Read the campaign of the path, or refuse with 404."""
+def get_campaign(sandbox: SandboxState, request: ApiRequest) -> dict[str, Any]:
+    """Return the campaign in the path, or raise 404."""
     where = "c.campaignId = ? AND c.dialGroupId = ? AND d.accountId = ?"
-    keys = id_in_path(call, "campaign"), id_in_path(call, "group"), call.captured["account"]
-    return only(campaigns_where(service, where, *keys))
+    keys = path_id(request, "campaign"), path_id(request, "group"), request.path_params["account"]
+    return first_or_404(select_campaigns(sandbox, where, *keys))
 
 
-def _group(service: Service, call: Call) -> int:
-    """Return the dial group of the path, or refuse with 404."""
-    group = id_in_path(call, "group")
+def _get_group_id(sandbox: SandboxState, request: ApiRequest) -> int:
+    """Return the id of the dial group in the path, or raise 404."""
+    group = path_id(request, "group")
     statement = "SELECT * FROM dial_groups WHERE dialGroupId = ? AND accountId = ?"
-    only(select(service, dict, statement, group, call.captured["account"]))
+    first_or_404(select(sandbox, dict, statement, group, request.path_params["account"]))
     return group
 
 
-def _campaign(record: sqlite3.Row) -> Row:
-    """Write a campaign. Source: guide's sample, contract."""
+def _serialize_campaign(record: sqlite3.Row) -> Row:
+    """Serialize a campaign. Source: guide's sample, contract."""
     return {
-        **CAMPAIGN.write(record),
+        **CAMPAIGN.serialize(record),
         "dialGroup": {"id": record["dialGroupId"], "description": record["dialGroupName"]},
         "groupId": record["dialGroupId"],
         "permissions": [],
     }
 
 
-def _list(record: sqlite3.Row) -> Row:
-    """Write a list. Source: contract, CampaignLeadList."""
+def _serialize_list(record: sqlite3.Row) -> Row:
+    """Serialize a list. Source: contract, CampaignLeadList."""
     return {
         "listId": record["listId"],
         "listDesc": record["listDesc"],
@@ -285,15 +288,15 @@ def _list(record: sqlite3.Row) -> Row:
         "leadsConverted": record["leadsAccepted"],
         "leadsDoNotCall": record["leadsDoNotCall"],
         "leadsWhitelist": 0,
-        "uploadDate": print_moment(record["uploadDate"]),
+        "uploadDate": format_datetime(record["uploadDate"]),
         "uploadedBy": record["uploadedBy"],
         "result": record["result"],
         "message": record["message"],
     }
 
 
-def _disposition(record: sqlite3.Row) -> Row:
-    """Write an agent disposition of a campaign."""
+def _serialize_disposition(record: sqlite3.Row) -> Row:
+    """Serialize an agent disposition of a campaign."""
     return {
         "dispositionId": record["dispositionId"],
         "disposition": record["disposition"],

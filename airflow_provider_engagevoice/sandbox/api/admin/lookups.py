@@ -1,4 +1,4 @@
-"""Accounts, and small tables to look things up in. Sources: guide and contract."""
+"""Handlers for accounts, lookup tables and outbound statistics. Sources: guide and contract."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ import sqlite3
 
 from starlette.responses import Response
 
-from airflow_provider_engagevoice.sandbox.api.admin.records import Row, flag_in_query, select
-from airflow_provider_engagevoice.sandbox.http.endpoint import Call, answer
-from airflow_provider_engagevoice.sandbox.http.errors import Refusal
-from airflow_provider_engagevoice.sandbox.http.timestamps import print_moment
+from airflow_provider_engagevoice.sandbox.api.admin.records import Row, query_flag, select
+from airflow_provider_engagevoice.sandbox.http.endpoint import json_response
+from airflow_provider_engagevoice.sandbox.http.errors import ApiError
+from airflow_provider_engagevoice.sandbox.http.request import ApiRequest
+from airflow_provider_engagevoice.sandbox.http.timestamps import format_datetime
 from airflow_provider_engagevoice.sandbox.state import demo_data
-from airflow_provider_engagevoice.sandbox.state.sandbox import Service
+from airflow_provider_engagevoice.sandbox.state.sandbox import SandboxState
 
 _DAY = 86_400_000
 
-#: What agents can be doing: id, name, shown name, active. The id of AVAILABLE is that of the guide's samples.
+#: Agent states: id, name, label, active. The id of AVAILABLE comes from the guide's samples.
 _AUX_STATES = (
     (11786, "AVAILABLE", "Available", True),
     (11787, "LUNCH", "Lunch", True),
@@ -40,8 +41,8 @@ _STATES = (
     ("WA", "Washington"), ("WV", "West Virginia"), ("WI", "Wisconsin"), ("WY", "Wyoming"),
 )  # fmt: skip
 
-#: Results of today's calls, and what the answer calls them.
-_OUTCOMES = {
+#: Call results, with the response field that counts each.
+_CALL_RESULT_FIELDS = {
     "ANSWER": "answer",
     "NOANSWER": "noanswer",
     "MACHINE": "machine",
@@ -52,12 +53,12 @@ _OUTCOMES = {
 }
 _TODAY = ",\n".join(
     f"sum(lastPassDts >= :day AND lastPassDisposition = '{result}') AS {name}"
-    for result, name in _OUTCOMES.items()
+    for result, name in _CALL_RESULT_FIELDS.items()
 )
 
-#: Leads and today's calls of each campaign. Indexes serve both counts: the first reads no lead, the second
-#: those that changed today; the plus keeps it from the wrong index. Who is assigned counts as logged in
-#: (assumed).
+#: Leads and today's calls of each campaign. Both counts use indexes: the first reads no lead row, the second
+#: only leads changed today; the unary plus prevents SQLite from choosing the wrong index. Assigned agents
+#: count as logged in (assumed).
 _STATS = f"""
 WITH mine AS (SELECT c.campaignId, c.campaignName, d.accountId, d.dialGroupId, d.dialGroupName
         FROM campaigns c JOIN dial_groups d USING (dialGroupId) WHERE d.accountId = :account),
@@ -76,35 +77,35 @@ FROM mine LEFT JOIN counts USING (campaignId) LEFT JOIN today USING (campaignId)
 """
 
 
-def accounts(service: Service, call: Call) -> Response:
-    """``GET accounts``: the sub-accounts of the user."""
-    return answer(select(service, dict, "SELECT * FROM accounts ORDER BY accountId"))
+def accounts(sandbox: SandboxState, request: ApiRequest) -> Response:
+    """``GET accounts``: list the sub-accounts of the user."""
+    return json_response(select(sandbox, dict, "SELECT * FROM accounts ORDER BY accountId"))
 
 
-def sub_accounts(service: Service, call: Call) -> Response:
-    """``GET accounts/{account}/subaccounts`` of the integration paths, for a main account.
+def sub_accounts(sandbox: SandboxState, request: ApiRequest) -> Response:
+    """``GET accounts/{account}/subaccounts`` of the integration paths: the sub-accounts of a main account.
 
     Any other main account is 403 (assumed).
     """
-    if call.captured["account"] != demo_data.MAIN_ACCOUNT[0]:
-        raise Refusal(403)
-    return answer(select(service, _sub_account, "SELECT * FROM accounts ORDER BY accountId"))
+    if request.path_params["account"] != demo_data.MAIN_ACCOUNT[0]:
+        raise ApiError(403)
+    return json_response(select(sandbox, _serialize_sub_account, "SELECT * FROM accounts ORDER BY accountId"))
 
 
-def states(service: Service, call: Call) -> Response:
-    """``GET states``: what ``physicalStates`` of a search may hold. The fields are assumed."""
-    return answer([{"name": code, "description": name} for code, name in _STATES])
+def states(sandbox: SandboxState, request: ApiRequest) -> Response:
+    """``GET states``: the valid values of ``physicalStates`` in a search. The fields are assumed."""
+    return json_response([{"name": code, "description": name} for code, name in _STATES])
 
 
-def countries(service: Service, call: Call) -> Response:
-    """``GET countries/available``. The fields are assumed, those of a do-not-call entry's country."""
-    return answer([{"id": code, "description": name} for code, name in _COUNTRIES])
+def countries(sandbox: SandboxState, request: ApiRequest) -> Response:
+    """``GET countries/available``. The fields are assumed to be those of a do-not-call entry's country."""
+    return json_response([{"id": code, "description": name} for code, name in _COUNTRIES])
 
 
-def aux_states(service: Service, call: Call) -> Response:
-    """``GET auxStates``: what agents can be doing; ``active=1`` or ``activeOnly=true`` for those in use."""
-    only_active = call.query.get("active") == "1" or flag_in_query(call, "activeOnly")
-    return answer(
+def aux_states(sandbox: SandboxState, request: ApiRequest) -> Response:
+    """``GET auxStates``: the agent states; ``active=1`` or ``activeOnly=true`` returns active states only."""
+    only_active = request.query.get("active") == "1" or query_flag(request, "activeOnly")
+    return json_response(
         [
             {
                 "stateId": key,
@@ -119,21 +120,21 @@ def aux_states(service: Service, call: Call) -> Response:
     )
 
 
-def outbound_stats(service: Service, call: Call) -> Response:
-    """``GET realTimeData/outbound``: what the leads of each campaign are at, and today's calls.
+def outbound_stats(sandbox: SandboxState, request: ApiRequest) -> Response:
+    """``GET realTimeData/outbound``: lead counts by state and today's calls, by campaign.
 
     Days end at midnight UTC (assumed). Source of the fields: guide, real-time campaign operations.
     """
-    now = service.clock.milliseconds()
-    values = {"day": now - now % _DAY, "account": call.captured["account"]}
-    with service.store.reading() as connection:
+    now = sandbox.clock.milliseconds()
+    values = {"day": now - now % _DAY, "account": request.path_params["account"]}
+    with sandbox.store.reading() as connection:
         found = connection.execute(_STATS, values).fetchall()
-    return answer([_stats(record, print_moment(now)) for record in found])
+    return json_response([_serialize_stats(record, format_datetime(now)) for record in found])
 
 
-def _stats(record: sqlite3.Row, now: str | None) -> Row:
-    """Write the counts of one campaign. Fax and talk time are 0: the sandbox makes no calls."""
-    # Of a campaign without leads, or without calls today, there is nothing to join.
+def _serialize_stats(record: sqlite3.Row, now: str | None) -> Row:
+    """Serialize the counts of one campaign. Fax and talk time are 0: the sandbox makes no calls."""
+    # The outer joins yield NULL for campaigns without leads or without calls today.
     stats = {name: 0 if record[name] is None else record[name] for name in record.keys()}  # noqa: SIM118
     leads, completed = stats.pop("leads"), stats.pop("completed")
     human, machines = stats["answer"] + stats["abandon"], stats["machine"] + stats["intercept"]
@@ -149,8 +150,8 @@ def _stats(record: sqlite3.Row, now: str | None) -> Row:
     }
 
 
-def _sub_account(record: sqlite3.Row) -> Row:
-    """Write a sub-account. Source: contract, SubAccount."""
+def _serialize_sub_account(record: sqlite3.Row) -> Row:
+    """Serialize a sub-account. Source: contract, SubAccount."""
     return {
         "subAccountId": record["accountId"],
         "subAccountName": record["accountName"],

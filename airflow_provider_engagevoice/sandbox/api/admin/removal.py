@@ -1,4 +1,4 @@
-"""Takes objects of the tree away, with all that belongs to them, inside the caller's transaction."""
+"""Cascading deletion of dial groups, campaigns and agents inside the caller's transaction."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _AMONG = "IN (SELECT value FROM json_each(?))"
 
 
 def remove_dial_groups(connection: sqlite3.Connection, groups: Sequence[object]) -> None:
-    """Remove dial groups with their campaigns and assignments.
+    """Delete dial groups with their campaigns and assignments.
 
     :param connection: the database, inside a transaction.
     :param groups: their ids.
@@ -24,7 +24,7 @@ def remove_dial_groups(connection: sqlite3.Connection, groups: Sequence[object])
 
 
 def remove_campaigns(connection: sqlite3.Connection, campaigns: Sequence[object]) -> None:
-    """Remove campaigns with their leads, lists, dispositions and files waiting to be loaded.
+    """Delete campaigns with their leads, lists, dispositions and uploaded files not yet processed.
 
     :param connection: the database, inside a transaction.
     :param campaigns: their ids.
@@ -39,7 +39,7 @@ def remove_campaigns(connection: sqlite3.Connection, campaigns: Sequence[object]
 
 
 def remove_agents(connection: sqlite3.Connection, agents: Sequence[object]) -> None:
-    """Remove agents with their assignments and reservations; what they have done stays (assumed).
+    """Delete agents with their assignments and reservations; their call history stays (assumed).
 
     :param connection: the database, inside a transaction.
     :param agents: their ids.

@@ -1,1 +1,1 @@
-"""Handlers for signing in and for tokens."""
+"""Handlers for authentication and tokens."""

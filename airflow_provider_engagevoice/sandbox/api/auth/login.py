@@ -1,75 +1,84 @@
-"""All ways to sign in to RingCX. Sources: guide, authentication; contract."""
+"""Login handlers for all authentication schemes of RingCX. Sources: guide, authentication; contract."""
 
 from __future__ import annotations
 
 from starlette.responses import Response
 
-from airflow_provider_engagevoice.sandbox.http.endpoint import Call, answer
+from airflow_provider_engagevoice.sandbox.http.endpoint import json_response
 from airflow_provider_engagevoice.sandbox.http.errors import (
-    Invalid,
-    NotSignedIn,
-    read_or_refuse,
-    refused_values,
+    InvalidValue,
+    Unauthorized,
+    parse_field,
+    validation_error,
 )
-from airflow_provider_engagevoice.sandbox.http.parsing import read_boolean
+from airflow_provider_engagevoice.sandbox.http.parsing import parse_boolean
+from airflow_provider_engagevoice.sandbox.http.request import ApiRequest
 from airflow_provider_engagevoice.sandbox.state import credentials, demo_data
-from airflow_provider_engagevoice.sandbox.state.credentials import same
-from airflow_provider_engagevoice.sandbox.state.sandbox import Service
-from airflow_provider_engagevoice.sandbox.state.tokens import Verdict
+from airflow_provider_engagevoice.sandbox.state.credentials import equal_secrets
+from airflow_provider_engagevoice.sandbox.state.sandbox import SandboxState
+from airflow_provider_engagevoice.sandbox.state.tokens import TokenStatus
 
 _BAD_CREDENTIALS = "Bad credentials"
 
 
-def exchange(service: Service, call: Call) -> Response:
-    """``POST /api/auth/login/rc/accesstoken``: a platform token for a RingCX one; by form or query."""
-    form = call.form()
+def exchange(sandbox: SandboxState, request: ApiRequest) -> Response:
+    """``POST /api/auth/login/rc/accesstoken``: exchange a platform token for a RingCX token.
+
+    Parameters come from the form or the query.
+    """
+    form = request.form()
     if form.get("rcTokenType", "").lower() != "bearer":
-        raise refused_values([Invalid("rcTokenType", "must be Bearer")])
-    if service.tokens.platform.judge(form.get("rcAccessToken", "")) is not Verdict.GOOD:
-        raise NotSignedIn(_BAD_CREDENTIALS)
-    if _is_on(form, "includeRefresh"):
-        return answer(_with_refresh(service))
-    return answer(_details(service))
+        raise validation_error([InvalidValue("rcTokenType", "must be Bearer")])
+    if sandbox.tokens.platform.check(form.get("rcAccessToken", "")) is not TokenStatus.VALID:
+        raise Unauthorized(_BAD_CREDENTIALS)
+    if _form_flag(form, "includeRefresh"):
+        return json_response(_login_body_with_refresh(sandbox))
+    return json_response(_login_body(sandbox))
 
 
-def refresh(service: Service, call: Call) -> Response:
-    """``POST /api/auth/token/refresh``: new tokens; the old refresh token is used up (assumed).
+def refresh(sandbox: SandboxState, request: ApiRequest) -> Response:
+    """``POST /api/auth/token/refresh``: issue new tokens; the refresh token is single-use (assumed).
 
-    By form or query. ``rcTokenType`` and the contract's ``X-Auth-Token`` may be there, and change nothing.
+    Parameters come from the form or the query. ``rcTokenType`` and the contract's ``X-Auth-Token`` are
+    accepted and ignored.
     """
-    token = call.form().get("refresh_token", "")
+    token = request.form().get("refresh_token", "")
     if not token:
-        raise refused_values([Invalid("refresh_token", "is missing")])
-    if not service.tokens.refresh.take(token):
-        raise NotSignedIn(_BAD_CREDENTIALS)
-    return answer(_with_refresh(service))
+        raise validation_error([InvalidValue("refresh_token", "is missing")])
+    if not sandbox.tokens.refresh.consume(token):
+        raise Unauthorized(_BAD_CREDENTIALS)
+    return json_response(_login_body_with_refresh(sandbox))
 
 
-def admin_login(service: Service, call: Call) -> Response:
-    """``POST /api/auth/login/admin``: user name and password, by form or query."""
-    form = call.form()
-    if not (_is_user(form) and same(form.get("platformId", ""), credentials.PLATFORM_ID)):
-        raise NotSignedIn(_BAD_CREDENTIALS)
-    return answer({**_with_refresh(service), "redirectUrl": form.get("redirectUrl"), "ssoLogin": False})
+def admin_login(sandbox: SandboxState, request: ApiRequest) -> Response:
+    """``POST /api/auth/login/admin``: log in by user name and password, from the form or the query."""
+    form = request.form()
+    if not (
+        _has_user_credentials(form) and equal_secrets(form.get("platformId", ""), credentials.PLATFORM_ID)
+    ):
+        raise Unauthorized(_BAD_CREDENTIALS)
+    return json_response(
+        {**_login_body_with_refresh(sandbox), "redirectUrl": form.get("redirectUrl"), "ssoLogin": False}
+    )
 
 
-def legacy_login(service: Service, call: Call) -> Response:
-    """``POST /api/v1/auth/login`` of the legacy portals: a token for ``X-Auth-Token``.
+def legacy_login(sandbox: SandboxState, request: ApiRequest) -> Response:
+    """``POST /api/v1/auth/login`` of the legacy portals: issue a token for ``X-Auth-Token``.
 
-    It lives about an hour after its last use, about two weeks with ``stayLoggedIn``. Source: guide, legacy;
-    contract, UserLoginView.
+    The token expires about one hour after its last use, or after about two weeks with ``stayLoggedIn``.
+    Source: guide, legacy; contract, UserLoginView.
     """
-    form = call.form()
-    staying = _is_on(form, "stayLoggedIn")
-    if not _is_user(form):
-        raise NotSignedIn(_BAD_CREDENTIALS)
-    with service.store.reading() as connection:
+    form = request.form()
+    staying = _form_flag(form, "stayLoggedIn")
+    if not _has_user_credentials(form):
+        raise Unauthorized(_BAD_CREDENTIALS)
+    with sandbox.store.reading() as connection:
         accounts = connection.execute("SELECT * FROM accounts ORDER BY accountId").fetchall()
-    return answer(
+    return json_response(
         {
-            "authToken": (service.tokens.legacy_stay if staying else service.tokens.legacy).issue(),
+            "authToken": (sandbox.tokens.legacy_stay if staying else sandbox.tokens.legacy).issue(),
             "accounts": [dict(account) for account in accounts],
-            "platformHost": call.headers.get("host", ""),
+            "platformHost": request.headers.get("host", ""),
             "user": {
                 "userId": credentials.USER_ID,
                 "userName": credentials.USER_NAME,
@@ -86,33 +95,33 @@ def legacy_login(service: Service, call: Call) -> Response:
     )
 
 
-def _is_on(form: dict[str, str], name: str) -> bool:
-    """Read a switch; missing is off.
+def _form_flag(form: dict[str, str], name: str) -> bool:
+    """Parse a boolean field of the form; missing means false.
 
-    :raises Refusal: with status 400, where it is neither true nor false.
+    :raises ApiError: with status 400, if it is neither true nor false.
     """
-    return read_or_refuse(name, form[name], read_boolean) if form.get(name) else False
+    return parse_field(name, form[name], parse_boolean) if form.get(name) else False
 
 
-def _is_user(form: dict[str, str]) -> bool:
-    """Tell whether a form carries the user's name and password."""
-    right_name = same(form.get("username", ""), credentials.USER_NAME)
-    return same(form.get("password", ""), credentials.PASSWORD) and right_name
+def _has_user_credentials(form: dict[str, str]) -> bool:
+    """Return whether a form holds the user's name and password."""
+    right_name = equal_secrets(form.get("username", ""), credentials.USER_NAME)
+    return equal_secrets(form.get("password", ""), credentials.PASSWORD) and right_name
 
 
-def _with_refresh(service: Service) -> dict[str, object]:
-    """Write the answer to a sign-in that may be renewed."""
-    return {"refreshToken": service.tokens.refresh.issue(), **_details(service)}
+def _login_body_with_refresh(sandbox: SandboxState) -> dict[str, object]:
+    """Return the response body of a login that includes a refresh token."""
+    return {"refreshToken": sandbox.tokens.refresh.issue(), **_login_body(sandbox)}
 
 
-def _details(service: Service) -> dict[str, object]:
-    """Write the answer to a sign-in. Source: guide's sample; contract, AccessTokenUserDetails."""
+def _login_body(sandbox: SandboxState) -> dict[str, object]:
+    """Return the response body of a login. Source: guide's sample; contract, AccessTokenUserDetails."""
     return {
-        "accessToken": service.tokens.bearer.issue(),
+        "accessToken": sandbox.tokens.bearer.issue(),
         "tokenType": "Bearer",
         "mainAccountId": demo_data.MAIN_ACCOUNT[0],
         "platformId": credentials.PLATFORM_ID,
-        "agentDetails": _agents(service),
+        "agentDetails": _agents(sandbox),
         "adminId": credentials.USER_ID,
         "adminPasswordReset": False,
         "adminUrl": "/voice/admin/",
@@ -131,9 +140,9 @@ def _details(service: Service) -> dict[str, object]:
     }
 
 
-def _agents(service: Service) -> list[dict[str, object]]:
-    """Write the user's agent in each sub-account: its first supervisor."""
-    with service.store.reading() as connection:
+def _agents(sandbox: SandboxState) -> list[dict[str, object]]:
+    """Return the user's agent in each sub-account: the first supervisor."""
+    with sandbox.store.reading() as connection:
         agents = connection.execute(
             "SELECT min(a.agentId), a.*, c.accountName FROM agents a JOIN accounts c USING (accountId)"
             " WHERE a.agentType = 'SUPERVISOR' GROUP BY accountId ORDER BY accountId"

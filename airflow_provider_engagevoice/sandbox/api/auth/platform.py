@@ -1,4 +1,4 @@
-"""The calls of the RingCentral platform that a sign-in starts with. Source: RingCentral's platform guide."""
+"""OAuth endpoints of the RingCentral platform. Source: RingCentral's platform guide."""
 
 from __future__ import annotations
 
@@ -7,61 +7,65 @@ import binascii
 
 from starlette.responses import Response
 
-from airflow_provider_engagevoice.sandbox.http.endpoint import Call, answer
+from airflow_provider_engagevoice.sandbox.http.endpoint import json_response
+from airflow_provider_engagevoice.sandbox.http.request import ApiRequest
 from airflow_provider_engagevoice.sandbox.state import credentials
-from airflow_provider_engagevoice.sandbox.state.credentials import same
-from airflow_provider_engagevoice.sandbox.state.sandbox import Service
+from airflow_provider_engagevoice.sandbox.state.credentials import equal_secrets
+from airflow_provider_engagevoice.sandbox.state.sandbox import SandboxState
 from airflow_provider_engagevoice.sandbox.state.tokens import PLATFORM_LIFETIME, PLATFORM_REFRESH_LIFETIME
 
 _JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
-_ENDED = "OAU-210"
+_TOKEN_EXPIRED_CODE = "OAU-210"
 
 
-def platform_token(service: Service, call: Call) -> Response:
-    """``POST /restapi/oauth/token``: by JWT, or by a refresh token, which works once (observed)."""
-    if not _is_client(call.headers.get("authorization", "")):
+def platform_token(sandbox: SandboxState, request: ApiRequest) -> Response:
+    """``POST /restapi/oauth/token``: by JWT or by a refresh token, which is single-use (observed)."""
+    if not _has_client_credentials(request.headers.get("authorization", "")):
         return _oauth_error(401, "invalid_client", "Client id or client secret is wrong")
-    form = call.form()
+    form = request.form()
     if form.get("grant_type") == _JWT_GRANT:
-        if same(form.get("assertion", ""), credentials.JWT):
-            return _tokens(service)
+        if equal_secrets(form.get("assertion", ""), credentials.JWT):
+            return _token_response(sandbox)
         return _oauth_error(400, "invalid_grant", "The JWT is not valid")
     if form.get("grant_type") == "refresh_token":
-        if service.tokens.platform_refresh.take(form.get("refresh_token", "")):
-            return _tokens(service)
-        return _oauth_error(400, "invalid_grant", "Token expired", _ENDED)
-    return _oauth_error(400, "unsupported_grant_type", "This sandbox knows JWT and refresh_token only")
+        if sandbox.tokens.platform_refresh.consume(form.get("refresh_token", "")):
+            return _token_response(sandbox)
+        return _oauth_error(400, "invalid_grant", "Token expired", _TOKEN_EXPIRED_CODE)
+    return _oauth_error(400, "unsupported_grant_type", "This sandbox supports JWT and refresh_token only")
 
 
-def platform_revoke(service: Service, call: Call) -> Response:
-    """``POST /restapi/oauth/revoke``: the token, of either kind, is good no more; 200 without a body."""
-    if not _is_client(call.headers.get("authorization", "")):
+def platform_revoke(sandbox: SandboxState, request: ApiRequest) -> Response:
+    """``POST /restapi/oauth/revoke``: revoke an access or refresh token; 200 without a body."""
+    if not _has_client_credentials(request.headers.get("authorization", "")):
         return _oauth_error(401, "invalid_client", "Client id or client secret is wrong")
-    token = call.form().get("token", "")
+    token = request.form().get("token", "")
     if not token:
         return _oauth_error(400, "invalid_request", "token is missing")
-    for family in (service.tokens.platform, service.tokens.platform_refresh):
-        family.take(token)
+    for family in (sandbox.tokens.platform, sandbox.tokens.platform_refresh):
+        family.consume(token)
     return Response()
 
 
-def _is_client(header: str) -> bool:
-    """Tell whether an Authorization header carries the client id and secret."""
+def _has_client_credentials(header: str) -> bool:
+    """Return whether an Authorization header holds the client id and secret."""
     scheme, _, encoded = header.partition(" ")
     try:
         client, _, secret = base64.b64decode(encoded, validate=True).decode("utf-8", "replace").partition(":")
     except (binascii.Error, ValueError):
         return False
-    right_client, right_secret = same(client, credentials.CLIENT_ID), same(secret, credentials.CLIENT_SECRET)
+    right_client, right_secret = (
+        equal_secrets(client, credentials.CLIENT_ID),
+        equal_secrets(secret, credentials.CLIENT_SECRET),
+    )
     return scheme.lower() == "basic" and right_client and right_secret
 
 
-def _tokens(service: Service) -> Response:
-    """Write the answer to a sign-in; in snake case, unlike RingCX (observed)."""
-    return answer(
+def _token_response(sandbox: SandboxState) -> Response:
+    """Return a token response; its fields are in snake case, unlike RingCX's (observed)."""
+    return json_response(
         {
-            "access_token": service.tokens.platform.issue(),
-            "refresh_token": service.tokens.platform_refresh.issue(),
+            "access_token": sandbox.tokens.platform.issue(),
+            "refresh_token": sandbox.tokens.platform_refresh.issue(),
             "token_type": "bearer",
             "expires_in": int(PLATFORM_LIFETIME),
             "refresh_token_expires_in": int(PLATFORM_REFRESH_LIFETIME),
@@ -71,6 +75,6 @@ def _tokens(service: Service) -> Response:
 
 
 def _oauth_error(status: int, error: str, description: str, code: str = "") -> Response:
-    """Write an error of the platform. Source: OAuth 2.0; ``errors`` with its code is observed."""
+    """Return an OAuth 2.0 error response; ``errors`` with its code is observed."""
     errors = {"errors": [{"errorCode": code, "message": description}]} if code else {}
-    return answer({"error": error, "error_description": description, **errors}, status)
+    return json_response({"error": error, "error_description": description, **errors}, status)

@@ -1,4 +1,4 @@
-"""One lead action being carried out, and the steps that several actions share."""
+"""Context and result of a lead action, with the operations that action handlers share."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from airflow_provider_engagevoice.sandbox.api.leads.parameters import ActionRefused
+from airflow_provider_engagevoice.sandbox.api.leads.parameters import ActionRejected
 from airflow_provider_engagevoice.sandbox.api.leads.query import Condition
 from airflow_provider_engagevoice.sandbox.settings import Settings
-from airflow_provider_engagevoice.sandbox.state.dialer import hold
+from airflow_provider_engagevoice.sandbox.state.dialer import hold_leads
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What an action changed. A lead counts even if its values were the same before (assumed).
+class ActionOutcome:
+    """Counts of what an action changed. A lead counts even if its values did not change (assumed).
 
-    :param updated: leads written, and copies made.
-    :param deleted: leads removed.
-    :param redials: callbacks removed.
-    :param refreshed: the dialer's cache was refreshed.
+    :param updated: number of leads updated and of copies created.
+    :param deleted: number of leads deleted.
+    :param redials: number of callbacks deleted.
+    :param refreshed: whether the dialer's cache was refreshed.
     """
 
     updated: int = 0
@@ -28,21 +28,21 @@ class Outcome:
     redials: int = 0
     refreshed: bool = False
 
-    def plus(self, redials: int) -> Outcome:
-        """Return the same with callbacks removed."""
+    def with_redials(self, redials: int) -> ActionOutcome:
+        """Return a copy with the number of deleted callbacks."""
         return replace(self, redials=redials)
 
 
 @dataclass(frozen=True)
-class Job:
-    """One action on the leads it matched.
+class ActionContext:
+    """Context of one action: database, parameters and settings.
 
     :param connection: the database, inside a transaction.
     :param account: the sub-account.
-    :param params: the action's parameters, read and typed.
+    :param params: the action's parameters, parsed and typed.
     :param now: milliseconds since 1970.
-    :param settings: how the sandbox behaves.
-    :param by_extern_ids: the criteria name external ids.
+    :param settings: the sandbox's settings.
+    :param by_extern_ids: whether the criteria filter by external ids.
     """
 
     connection: sqlite3.Connection
@@ -53,43 +53,43 @@ class Job:
     by_extern_ids: bool
 
     def match(self, condition: Condition) -> None:
-        """Note the leads the action is for."""
+        """Store the ids of the selected leads in the table ``matched``."""
         self.run("DELETE FROM matched")
         self.run(f"INSERT INTO matched SELECT l.leadId FROM leads l WHERE {condition.sql}", *condition.values)
 
     def run(self, statement: str, *values: object) -> int:
-        """Run one statement; return how many rows it changed."""
+        """Run one statement; return the number of rows it changed."""
         return self.connection.execute(statement, values).rowcount
 
-    def update(self, assignments: str, *values: object) -> Outcome:
-        """Set columns of all leads matched."""
+    def update(self, assignments: str, *values: object) -> ActionOutcome:
+        """Set columns of all matched leads."""
         changed = self.run(
             f"UPDATE leads SET {assignments} WHERE leadId IN (SELECT leadId FROM matched)", *values
         )
-        return Outcome(updated=changed)
+        return ActionOutcome(updated=changed)
 
-    def leave_out(self, condition: str) -> None:
-        """Let the action pass over leads of this condition; they are not counted."""
+    def exclude(self, condition: str) -> None:
+        """Exclude leads that meet a condition from the action; they are not counted."""
         self.run(
             "DELETE FROM matched WHERE leadId IN"
             f" (SELECT leadId FROM matched CROSS JOIN leads USING (leadId) WHERE {condition})"
         )
 
-    def leave_out_busy(self) -> None:
-        """Let the action pass over leads on a call (assumed), and those the dialer has just taken."""
-        self.leave_out("leadState = 'ACTIVE'")
+    def exclude_held(self) -> None:
+        """Exclude leads on a call (assumed) and leads that the dialer holds (``dialer_holds``)."""
+        self.exclude("leadState = 'ACTIVE'")
         if self.settings.dialer_holds:
-            hold(self.connection, self.settings.dialer_holds, self.now)
+            hold_leads(self.connection, self.settings.dialer_holds, self.now)
 
     def delete_redials(self) -> int:
-        """Remove the callbacks of all leads matched; return how many there were."""
+        """Delete the callbacks of all matched leads; return their number."""
         return self.run("DELETE FROM redials WHERE leadId IN (SELECT leadId FROM matched)")
 
 
-def check_agent(job: Job, agent: int) -> None:
-    """Refuse an agent the account does not have (assumed); one who has left is still accepted."""
-    found = job.connection.execute(
-        "SELECT 1 FROM agents WHERE agentId = ? AND accountId = ?", (agent, job.account)
+def require_agent(context: ActionContext, agent: int) -> None:
+    """Reject an agent of another account (assumed); inactive agents are accepted."""
+    found = context.connection.execute(
+        "SELECT 1 FROM agents WHERE agentId = ? AND accountId = ?", (agent, context.account)
     ).fetchone()
     if found is None:
-        raise ActionRefused("RESERVATION_AGENT_ID", f"{agent} is not an agent of account {job.account}")
+        raise ActionRejected("RESERVATION_AGENT_ID", f"{agent} is not an agent of account {context.account}")

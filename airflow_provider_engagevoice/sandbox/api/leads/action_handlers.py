@@ -1,7 +1,7 @@
-"""What each of the 13 lead actions does to the leads it matched.
+"""Handlers of the 13 lead actions.
 
-Sources: guides of 2020, 2024 and 2026 for the meanings; what they leave open is assumed, and said so.
-Every effect finds its leads in the table ``matched`` and runs inside one transaction.
+Sources: guides of 2020, 2024 and 2026; behaviour they leave open is marked as assumed.
+Every handler finds its leads in the table ``matched`` and runs inside one transaction.
 """
 
 from __future__ import annotations
@@ -10,13 +10,17 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from airflow_provider_engagevoice.sandbox.api.leads.action_context import Job, Outcome, check_agent
+from airflow_provider_engagevoice.sandbox.api.leads.action_context import (
+    ActionContext,
+    ActionOutcome,
+    require_agent,
+)
 from airflow_provider_engagevoice.sandbox.api.leads.moves import move_to_campaign
-from airflow_provider_engagevoice.sandbox.api.leads.parameters import require
-from airflow_provider_engagevoice.sandbox.api.leads.serializers import keep_for_mail
+from airflow_provider_engagevoice.sandbox.api.leads.parameters import require_param
+from airflow_provider_engagevoice.sandbox.api.leads.serializers import snapshot_for_mail
 from airflow_provider_engagevoice.sandbox.state.credentials import USER_NAME
 from airflow_provider_engagevoice.sandbox.state.dnc import (
-    Addition,
+    EntryDefaults,
     add_extern_ids_of_matched,
     add_phones_of_matched,
 )
@@ -24,78 +28,80 @@ from airflow_provider_engagevoice.sandbox.state.dnc import (
 _MINUTE = 60_000
 
 
-def reset(job: Job) -> Outcome:
-    """RESET_LEADS: no passes, READY, next call now; leads on do-not-call stay as they are (assumed)."""
-    job.leave_out("leadState = 'DO-NOT-CALL'")
-    redials = job.delete_redials()
-    return job.update(
-        "leadPasses = 0, leadState = 'READY', nextDialTime = ?, stateDts = ?", job.now, job.now
-    ).plus(redials=redials)
+def reset(context: ActionContext) -> ActionOutcome:
+    """RESET_LEADS: zero passes, READY, next call now; leads in DO-NOT-CALL are excluded (assumed)."""
+    context.exclude("leadState = 'DO-NOT-CALL'")
+    redials = context.delete_redials()
+    return context.update(
+        "leadPasses = 0, leadState = 'READY', nextDialTime = ?, stateDts = ?", context.now, context.now
+    ).with_redials(redials=redials)
 
 
-def ready(job: Job) -> Outcome:
-    """READY_LEADS: READY whatever the state was; passes and next call stay."""
-    return job.update("leadState = 'READY', stateDts = ?", job.now)
+def ready(context: ActionContext) -> ActionOutcome:
+    """READY_LEADS: set READY from any state; passes and next call do not change."""
+    return context.update("leadState = 'READY', stateDts = ?", context.now)
 
 
-def cancel(job: Job) -> Outcome:
-    """CANCEL_LEADS: CANCELLED; callbacks go, leads the dialer is busy with are left out (both assumed)."""
-    job.leave_out_busy()
-    redials = job.delete_redials()
-    return job.update("leadState = 'CANCELLED', stateDts = ?", job.now).plus(redials=redials)
+def cancel(context: ActionContext) -> ActionOutcome:
+    """CANCEL_LEADS: set CANCELLED; deletes callbacks and excludes leads held by the dialer (both assumed)."""
+    context.exclude_held()
+    redials = context.delete_redials()
+    return context.update("leadState = 'CANCELLED', stateDts = ?", context.now).with_redials(redials=redials)
 
 
-def pause(job: Job) -> Outcome:
-    """PAUSE_LEADS: PAUSED; leads the dialer is busy with are left out (assumed)."""
-    job.leave_out_busy()
-    return job.update("leadState = 'PAUSED', stateDts = ?", job.now)
+def pause(context: ActionContext) -> ActionOutcome:
+    """PAUSE_LEADS: set PAUSED; leads held by the dialer are excluded (assumed)."""
+    context.exclude_held()
+    return context.update("leadState = 'PAUSED', stateDts = ?", context.now)
 
 
-def delete(job: Job) -> Outcome:
-    """DELETE_LEADS: leads and callbacks are gone; leads the dialer is busy with are left out (assumed)."""
-    job.leave_out_busy()
-    redials = job.delete_redials()
-    job.run("DELETE FROM lead_phones WHERE leadId IN (SELECT leadId FROM matched)")
-    return Outcome(
-        deleted=job.run("DELETE FROM leads WHERE leadId IN (SELECT leadId FROM matched)"), redials=redials
+def delete(context: ActionContext) -> ActionOutcome:
+    """DELETE_LEADS: delete leads and callbacks; leads held by the dialer are excluded (assumed)."""
+    context.exclude_held()
+    redials = context.delete_redials()
+    context.run("DELETE FROM lead_phones WHERE leadId IN (SELECT leadId FROM matched)")
+    return ActionOutcome(
+        deleted=context.run("DELETE FROM leads WHERE leadId IN (SELECT leadId FROM matched)"), redials=redials
     )
 
 
-def suppress(job: Job) -> Outcome:
-    """SUPPRESS_LEADS: not dialled; the state stays."""
-    return job.update("suppressed = 1")
+def suppress(context: ActionContext) -> ActionOutcome:
+    """SUPPRESS_LEADS: exclude from dialling; the state does not change."""
+    return context.update("suppressed = 1")
 
 
-def unsuppress(job: Job) -> Outcome:
-    """UNSUPPRESS_LEADS: dialled again; the state stays."""
-    return job.update("suppressed = 0")
+def unsuppress(context: ActionContext) -> ActionOutcome:
+    """UNSUPPRESS_LEADS: include in dialling; the state does not change."""
+    return context.update("suppressed = 0")
 
 
-def add_pass(job: Job) -> Outcome:
-    """MANUAL_LEADS: one more pass with the given agent disposition.
+def add_pass(context: ActionContext) -> ActionOutcome:
+    """MANUAL_LEADS: record one more pass with the given agent disposition.
 
-    Without requeue a lead is COMPLETE (assumed); do-not-call wins over both (assumed). With
-    MERGE_ORIGINAL the pass is written to the lead a copy was made from as well (assumed reading).
-    With DO_NOT_CALL the numbers of the leads go on the do-not-call list, or their external ids where the
-    criteria name such (guide).
+    Without REQUEUE a lead becomes COMPLETE (assumed); DO_NOT_CALL overrides both (assumed). With
+    MERGE_ORIGINAL the pass is also written to the original of a copied lead (assumed interpretation).
+    With DO_NOT_CALL the phone numbers of the leads are added to the do-not-call list, or their external ids
+    if the criteria filter by external ids (guide).
     """
-    disposition = job.params["PASS_DISPOSITION"]
-    requeue = job.params["REQUEUE"]
-    state = "DO-NOT-CALL" if job.params["DO_NOT_CALL"] else "READY" if requeue else "COMPLETE"
-    if job.params["MERGE_ORIGINAL"]:
-        job.run(
+    disposition = context.params["PASS_DISPOSITION"]
+    requeue = context.params["REQUEUE"]
+    state = "DO-NOT-CALL" if context.params["DO_NOT_CALL"] else "READY" if requeue else "COMPLETE"
+    if context.params["MERGE_ORIGINAL"]:
+        context.run(
             f"UPDATE leads SET {_PASS} WHERE leadId IN"
             " (SELECT l.copiedFrom FROM leads l JOIN matched USING (leadId))"
             " AND leadId NOT IN (SELECT leadId FROM matched)",
-            job.now,
+            context.now,
             disposition,
         )
-    if job.params["DO_NOT_CALL"]:
-        add = add_extern_ids_of_matched if job.by_extern_ids else add_phones_of_matched
-        add(job.connection, Addition(job.account, USER_NAME, job.now), disposition)
-    outcome = job.update(f"{_PASS}, leadState = ?, stateDts = ?", job.now, disposition, state, job.now)
+    if context.params["DO_NOT_CALL"]:
+        add = add_extern_ids_of_matched if context.by_extern_ids else add_phones_of_matched
+        add(context.connection, EntryDefaults(context.account, USER_NAME, context.now), disposition)
+    outcome = context.update(
+        f"{_PASS}, leadState = ?, stateDts = ?", context.now, disposition, state, context.now
+    )
     if requeue:
-        job.update("nextDialTime = ?", job.now + job.params["PASS_DELAY"] * _MINUTE)
+        context.update("nextDialTime = ?", context.now + context.params["PASS_DELAY"] * _MINUTE)
     return outcome
 
 
@@ -105,33 +111,33 @@ _PASS = (
 )
 
 
-def email(job: Job) -> Outcome:
-    """EMAIL_LEADS: a mail goes to the outbox, and nothing changes; no leads, no mail (assumed).
+def email(context: ActionContext) -> ActionOutcome:
+    """EMAIL_LEADS: add a mail to the outbox; no lead changes. Without leads there is no mail (assumed).
 
-    It keeps the leads as they are now, for the ZIP that is fetched later.
+    The mail stores a snapshot of the leads for the ZIP that is downloaded later.
     """
-    leads = job.connection.execute("SELECT count(*) FROM matched").fetchone()[0]
+    leads = context.connection.execute("SELECT count(*) FROM matched").fetchone()[0]
     if leads:
-        mail = job.connection.execute(
+        mail = context.connection.execute(
             "INSERT INTO mails (recipients, leads, sent) VALUES (?, ?, ?)",
-            (json.dumps(job.params["EMAIL_TO"]), leads, job.now),
+            (json.dumps(context.params["EMAIL_TO"]), leads, context.now),
         ).lastrowid
-        keep_for_mail(job.connection, int(mail or 0))
-    return Outcome()
+        snapshot_for_mail(context.connection, int(mail or 0))
+    return ActionOutcome()
 
 
-def callback(job: Job) -> Outcome:
-    """CALLBACK_LEADS: sets, cancels or resets callbacks of all leads matched."""
-    return _CALLBACKS[job.params["ACTION_TYPE"]](job)
+def callback(context: ActionContext) -> ActionOutcome:
+    """CALLBACK_LEADS: set, cancel or reset the callbacks of all matched leads."""
+    return _CALLBACKS[context.params["ACTION_TYPE"]](context)
 
 
-def _set_callback(job: Job) -> Outcome:
-    """AGENT: one callback per lead, for one agent (assumed: it takes the place of an earlier one)."""
-    agent = job.params["RESERVATION_AGENT_ID"]
-    check_agent(job, agent)
-    due = job.now if job.params["CALLBACK_DATE"] is None else job.params["CALLBACK_DATE"]
-    job.delete_redials()
-    job.run(
+def _set_callback(context: ActionContext) -> ActionOutcome:
+    """AGENT: set one callback per lead for one agent (assumed: it replaces an earlier callback)."""
+    agent = context.params["RESERVATION_AGENT_ID"]
+    require_agent(context, agent)
+    due = context.now if context.params["CALLBACK_DATE"] is None else context.params["CALLBACK_DATE"]
+    context.delete_redials()
+    context.run(
         "INSERT INTO redials (leadId, agentId, callBackDate, callBackPhone)"
         " SELECT leadId, ?, ?, CASE instr(leadPhone, '|') WHEN 0 THEN leadPhone"
         " ELSE substr(leadPhone, 1, instr(leadPhone, '|') - 1) END FROM leads"
@@ -139,61 +145,61 @@ def _set_callback(job: Job) -> Outcome:
         agent,
         due,
     )
-    return job.update(
+    return context.update(
         "leadState = 'AGENT-CALLBACK', pendingAgentId = ?, nextDialTime = ?, stateDts = ?",
         agent,
         due,
-        job.now,
+        context.now,
     )
 
 
-def _cancel_callback(job: Job) -> Outcome:
-    """CANCEL: the callbacks go, and the state tells so."""
-    return _end_callback(job, "CALLBACK-CANCELLED")
+def _cancel_callback(context: ActionContext) -> ActionOutcome:
+    """CANCEL: delete the callbacks and set CALLBACK-CANCELLED."""
+    return _end_callback(context, "CALLBACK-CANCELLED")
 
 
-def _reset_callback(job: Job) -> Outcome:
-    """RESET: the callbacks go, and the leads are ready."""
-    return _end_callback(job, "READY")
+def _reset_callback(context: ActionContext) -> ActionOutcome:
+    """RESET: delete the callbacks and set READY."""
+    return _end_callback(context, "READY")
 
 
-def _end_callback(job: Job, state: str) -> Outcome:
-    """Remove callbacks, and the reservations that came with them (assumed)."""
-    job.run(
+def _end_callback(context: ActionContext, state: str) -> ActionOutcome:
+    """Delete callbacks and their agent reservations (assumed), and set a state."""
+    context.run(
         "UPDATE leads SET pendingAgentId = NULL WHERE leadId IN (SELECT leadId FROM matched)"
         " AND EXISTS (SELECT 1 FROM redials r WHERE r.leadId = leads.leadId"
         " AND r.agentId = leads.pendingAgentId)"
     )
-    redials = job.delete_redials()
-    return job.update("leadState = ?, stateDts = ?", state, job.now).plus(redials=redials)
+    redials = context.delete_redials()
+    return context.update("leadState = ?, stateDts = ?", state, context.now).with_redials(redials=redials)
 
 
-_CALLBACKS: Mapping[str, Callable[[Job], Outcome]] = {
+_CALLBACKS: Mapping[str, Callable[[ActionContext], ActionOutcome]] = {
     "AGENT": _set_callback,
     "CANCEL": _cancel_callback,
     "RESET": _reset_callback,
 }
 
 
-def reserve(job: Job) -> Outcome:
-    """AGENT_RESERVATION: reserves for one agent, who is to call at CALLBACK_DTS (assumed); 0 clears it."""
-    agent = job.params["RESERVATION_AGENT_ID"]
-    if job.settings.strict_reservation:
-        require(job.params, "CALLBACK_DTS")
+def reserve(context: ActionContext) -> ActionOutcome:
+    """AGENT_RESERVATION: reserve leads for one agent, due at CALLBACK_DTS (assumed); agent 0 clears it."""
+    agent = context.params["RESERVATION_AGENT_ID"]
+    if context.settings.strict_reservation:
+        require_param(context.params, "CALLBACK_DTS")
     if agent == 0:
-        return job.update("pendingAgentId = NULL")
-    check_agent(job, agent)
-    return job.update(
-        "pendingAgentId = ?, nextDialTime = coalesce(?, nextDialTime)", agent, job.params["CALLBACK_DTS"]
+        return context.update("pendingAgentId = NULL")
+    require_agent(context, agent)
+    return context.update(
+        "pendingAgentId = ?, nextDialTime = coalesce(?, nextDialTime)", agent, context.params["CALLBACK_DTS"]
     )
 
 
-def refresh_dialer(job: Job) -> Outcome:
-    """DIALER_REFRESH: there is no dialer here, so only the answer tells."""
-    return Outcome(refreshed=True)
+def refresh_dialer(context: ActionContext) -> ActionOutcome:
+    """DIALER_REFRESH: no effect, since the sandbox has no dialer cache; only the response reports it."""
+    return ActionOutcome(refreshed=True)
 
 
-EFFECTS: Mapping[str, Callable[[Job], Outcome]] = {
+ACTION_HANDLERS: Mapping[str, Callable[[ActionContext], ActionOutcome]] = {
     "RESET_LEADS": reset,
     "CANCEL_LEADS": cancel,
     "PAUSE_LEADS": pause,
@@ -210,8 +216,8 @@ EFFECTS: Mapping[str, Callable[[Job], Outcome]] = {
 }
 
 
-def result_of(action: str, outcome: Outcome) -> dict[str, Any]:
-    """Write the answer to an action that worked. Source of the fields: contract, LeadActionResult."""
+def action_result(action: str, outcome: ActionOutcome) -> dict[str, Any]:
+    """Return the response body of a successful action. Source of the fields: contract, LeadActionResult."""
     return {
         "success": True,
         "leadActionType": action,
@@ -223,6 +229,6 @@ def result_of(action: str, outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def failure_of(action: str, message: str) -> dict[str, Any]:
-    """Write the answer to an action that was refused; nothing has changed (assumed)."""
-    return {**result_of(action, Outcome()), "success": False, "errorMessage": message}
+def action_failure(action: str, message: str) -> dict[str, Any]:
+    """Return the response body of a rejected action, which changed nothing (assumed)."""
+    return {**action_result(action, ActionOutcome()), "success": False, "errorMessage": message}

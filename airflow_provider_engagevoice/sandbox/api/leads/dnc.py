@@ -1,6 +1,6 @@
-"""Takes requests for do-not-call lists and tags. Source of paths and fields: guide; the contract lacks them.
+"""Handlers for do-not-call lists and tags. Source of paths and fields: guide; the contract lacks them.
 
-What searches look for, and what uploads and deletions answer, is assumed.
+The search filters and the responses of uploads and deletions are assumed.
 """
 
 from __future__ import annotations
@@ -10,30 +10,35 @@ from collections.abc import Mapping
 
 from starlette.responses import Response
 
-from airflow_provider_engagevoice.sandbox.api.leads.lead_fields import domestic, international, read_phones
+from airflow_provider_engagevoice.sandbox.api.leads.lead_fields import (
+    parse_international_phone,
+    parse_phones,
+    parse_us_phone,
+)
 from airflow_provider_engagevoice.sandbox.api.loader.multipart import file_of
 from airflow_provider_engagevoice.sandbox.api.loader.tables import read_form, read_table
-from airflow_provider_engagevoice.sandbox.http.endpoint import Call, answer
-from airflow_provider_engagevoice.sandbox.http.errors import Invalid, Refusal, refused_values
-from airflow_provider_engagevoice.sandbox.http.pagination import page_of
-from airflow_provider_engagevoice.sandbox.http.parsing import read_text
-from airflow_provider_engagevoice.sandbox.http.timestamps import print_moment
+from airflow_provider_engagevoice.sandbox.http.endpoint import json_response
+from airflow_provider_engagevoice.sandbox.http.errors import ApiError, InvalidValue, validation_error
+from airflow_provider_engagevoice.sandbox.http.pagination import parse_page
+from airflow_provider_engagevoice.sandbox.http.parsing import parse_text
+from airflow_provider_engagevoice.sandbox.http.request import ApiRequest
+from airflow_provider_engagevoice.sandbox.http.timestamps import format_datetime
 from airflow_provider_engagevoice.sandbox.state import credentials
 from airflow_provider_engagevoice.sandbox.state.dnc import (
     DEFAULT_COUNTRY,
     GLOBAL_ID,
-    Addition,
     Entry,
+    EntryDefaults,
     add_entries,
-    tags_of,
+    list_tags,
 )
 from airflow_provider_engagevoice.sandbox.state.phones import phone_digits
-from airflow_provider_engagevoice.sandbox.state.sandbox import Service
+from airflow_provider_engagevoice.sandbox.state.sandbox import SandboxState
 
 Row = dict[str, object]
 
-#: Where a value may stand in a body: the new place first, then that of older guides.
-_PLACES: Mapping[str, tuple[tuple[str, ...], ...]] = {
+#: Paths of a value in a body: the current one first, then those of older guides.
+_FIELD_PATHS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "phone": (("phone",),),
     "externId": (("externId",),),
     "reason": (("reason",),),
@@ -42,208 +47,212 @@ _PLACES: Mapping[str, tuple[tuple[str, ...], ...]] = {
 }
 
 
-def dnc_entries(service: Service, call: Call) -> Response:
+def dnc_entries(sandbox: SandboxState, request: ApiRequest) -> Response:
     """``GET dncLists``."""
-    return answer(_find(service, call, {}))
+    return json_response(_find(sandbox, request, {}))
 
 
-def search_dnc(service: Service, call: Call) -> Response:
-    """``POST dncLists/advancedSearch``: by phone, externId, reason, country and tag, all of them together."""
-    return answer(_find(service, call, _read(call.json_object())))
+def search_dnc(sandbox: SandboxState, request: ApiRequest) -> Response:
+    """``POST dncLists/advancedSearch``: filter by phone, externId, reason, country and tag (AND)."""
+    return json_response(_find(sandbox, request, _parse(request.json_object())))
 
 
-def add_dnc_entry(service: Service, call: Call) -> Response:
-    """``POST dncLists``: 201 and the entry; one that is there already stays as it is (assumed)."""
-    given = _read(call.json_object())
-    if "phone" not in given and "externId" not in given:
-        raise refused_values([Invalid("phone", "is missing")])
-    with service.store.changing() as connection:
-        addition = _addition(service, call, connection, given)
+def add_dnc_entry(sandbox: SandboxState, request: ApiRequest) -> Response:
+    """``POST dncLists``: 201 and the entry; an existing entry is not changed (assumed)."""
+    fields = _parse(request.json_object())
+    if "phone" not in fields and "externId" not in fields:
+        raise validation_error([InvalidValue("phone", "is missing")])
+    with sandbox.store.changing() as connection:
+        defaults = _parse_defaults(sandbox, request, connection, fields)
         try:
-            phone = _read_phone(given.get("phone", ""), addition.country)
+            phone = _parse_phone(fields.get("phone", ""), defaults.country)
         except ValueError as error:
-            raise Refusal(400, str(error), [Invalid.of("phone", error, given["phone"])]) from error
-        entry = Entry(phone, given.get("externId", ""), given.get("reason"))
-        add_entries(connection, addition, [entry])
+            raise ApiError(400, str(error), [InvalidValue.of("phone", error, fields["phone"])]) from error
+        entry = Entry(phone, fields.get("externId", ""), fields.get("reason"))
+        add_entries(connection, defaults, [entry])
         found = connection.execute(
             "SELECT * FROM dnc_entries WHERE accountId = ? AND dncTagId = ? AND countryId = ? AND digits = ?"
             " AND externId = ?",
-            (addition.account, addition.tag, addition.country, phone_digits(phone), entry.extern_id),
+            (defaults.account, defaults.tag, defaults.country, phone_digits(phone), entry.extern_id),
         ).fetchone()
-        return answer(_entry(found, tags_of(connection, addition.account)), 201)
+        return json_response(_entry(found, list_tags(connection, defaults.account)), 201)
 
 
-def upload_dnc(service: Service, call: Call) -> Response:
-    """``POST dncLists/uploadDncFile``: 200, how many entries are new, and the rows that are none.
+def upload_dnc(sandbox: SandboxState, request: ApiRequest) -> Response:
+    """``POST dncLists/uploadDncFile``: 200, the number of new entries, and the rejected rows.
 
-    The file has a phone number in its first column, and may have an external id and a reason behind it.
-    Query or body say ``dncTagId``, ``countryId`` and ``fileType``; without them it is GLOBAL, USA, COMMA.
+    The first column of the file is a phone number; an external id and a reason may follow. Query or body may
+    hold ``dncTagId``, ``countryId`` and ``fileType``; the defaults are GLOBAL, USA and COMMA.
     """
-    fields, upload = file_of(call)
-    given = _read({**fields, **call.query})
-    pages = read_table(upload, read_form(call, fields, default="COMMA"))
+    form_fields, upload = file_of(request)
+    fields = _parse({**form_fields, **request.query})
+    pages = read_table(upload, read_form(request, form_fields, default="COMMA"))
     rows = [row for page in pages for row in page.rows]
-    with service.store.changing() as connection:
-        addition = _addition(service, call, connection, given)
+    with sandbox.store.changing() as connection:
+        defaults = _parse_defaults(sandbox, request, connection, fields)
         entries: list[Entry] = []
         rejected: list[Row] = []
         for row in rows:
             try:
-                phone = _read_phone(row[0].strip(), addition.country)
+                phone = _parse_phone(row[0].strip(), defaults.country)
             except ValueError as error:
                 rejected.append({"message": str(error), "rowData": row})
             else:
                 extern_id, reason = [*(value.strip() for value in row[1:3]), "", ""][:2]
                 entries.append(Entry(phone, extern_id, reason or None))
-        added = add_entries(connection, addition, entries)
-    return answer({"dncUploadCount": added, "rejectedRows": rejected})
+        added = add_entries(connection, defaults, entries)
+    return json_response({"dncUploadCount": added, "rejectedRows": rejected})
 
 
-def delete_dnc_of_tag(service: Service, call: Call) -> Response:
-    """``DELETE dncLists/tags/{tag}``: every entry of a tag goes; 200 and true."""
-    with service.store.changing() as connection:
-        _delete(connection, call, "1")
-    return answer(True)
+def delete_dnc_of_tag(sandbox: SandboxState, request: ApiRequest) -> Response:
+    """``DELETE dncLists/tags/{tag}``: delete all entries of a tag; 200 and true."""
+    with sandbox.store.changing() as connection:
+        _delete(connection, request, "1")
+    return json_response(True)
 
 
-def delete_dnc_of_country(service: Service, call: Call) -> Response:
-    """``DELETE dncLists/tags/{tag}/countries/{country}``: those of one country go; 200 and true."""
-    with service.store.changing() as connection:
-        _delete(connection, call, "countryId = ?", call.captured["country"].upper())
-    return answer(True)
+def delete_dnc_of_country(sandbox: SandboxState, request: ApiRequest) -> Response:
+    """``DELETE dncLists/tags/{tag}/countries/{country}``: delete its entries of a country; 200 and true."""
+    with sandbox.store.changing() as connection:
+        _delete(connection, request, "countryId = ?", request.path_params["country"].upper())
+    return json_response(True)
 
 
-def delete_dnc_phone(service: Service, call: Call) -> Response:
-    """``DELETE dncLists/tags/{tag}/phones/{phone}/countries/{country}``: 200 and true, or 404 without one."""
-    country, digits = call.captured["country"].upper(), phone_digits(call.captured["phone"])
-    with service.store.changing() as connection:
-        deleted = _delete(connection, call, "countryId = ? AND digits = ? AND digits <> ''", country, digits)
+def delete_dnc_phone(sandbox: SandboxState, request: ApiRequest) -> Response:
+    """``DELETE dncLists/tags/{tag}/phones/{phone}/countries/{country}``: 200 and true; 404 if none."""
+    country, digits = request.path_params["country"].upper(), phone_digits(request.path_params["phone"])
+    with sandbox.store.changing() as connection:
+        deleted = _delete(
+            connection, request, "countryId = ? AND digits = ? AND digits <> ''", country, digits
+        )
     if not deleted:
-        raise Refusal(404)
-    return answer(True)
+        raise ApiError(404)
+    return json_response(True)
 
 
-def dnc_tags(service: Service, call: Call) -> Response:
+def dnc_tags(sandbox: SandboxState, request: ApiRequest) -> Response:
     """``GET dncTags``."""
-    account = call.captured["account"]
-    with service.store.reading() as connection:
-        return answer([_tag(account, *tag) for tag in tags_of(connection, account).items()])
+    account = request.path_params["account"]
+    with sandbox.store.reading() as connection:
+        return json_response([_tag(account, *tag) for tag in list_tags(connection, account).items()])
 
 
-def add_dnc_tag(service: Service, call: Call) -> Response:
-    """``POST dncTags``: 201 and the tag; a label that is there already is 400 (assumed)."""
-    account = call.captured["account"]
+def add_dnc_tag(sandbox: SandboxState, request: ApiRequest) -> Response:
+    """``POST dncTags``: 201 and the tag; 400 if the label already exists (assumed)."""
+    account = request.path_params["account"]
     try:
-        label = read_text(call.json_object().get("dncTagLabel")).strip()
+        label = parse_text(request.json_object().get("dncTagLabel")).strip()
     except ValueError as error:
-        raise refused_values([Invalid("dncTagLabel", str(error))]) from error
-    with service.store.changing() as connection:
-        if not label or label in tags_of(connection, account).values():
-            raise refused_values([Invalid.of("dncTagLabel", "must be new, and not empty", label)])
+        raise validation_error([InvalidValue("dncTagLabel", str(error))]) from error
+    with sandbox.store.changing() as connection:
+        if not label or label in list_tags(connection, account).values():
+            raise validation_error([InvalidValue.of("dncTagLabel", "must be new, and not empty", label)])
         tag = connection.execute(
             "INSERT INTO dnc_tags (accountId, dncTagLabel) VALUES (?, ?)", (account, label)
         ).lastrowid
-    return answer(_tag(account, int(tag or 0), label), 201)
+    return json_response(_tag(account, int(tag or 0), label), 201)
 
 
-def delete_dnc_tag(service: Service, call: Call) -> Response:
-    """``DELETE dncTags/{tag}``: 200 and true, and its entries go, too (assumed); GLOBAL is 400 (assumed)."""
-    with service.store.changing() as connection:
-        tag = _tag_in_path(connection, call)
+def delete_dnc_tag(sandbox: SandboxState, request: ApiRequest) -> Response:
+    """``DELETE dncTags/{tag}``: 200 and true; deletes its entries as well. GLOBAL is 400 (both assumed)."""
+    with sandbox.store.changing() as connection:
+        tag = _tag_in_path(connection, request)
         if tag == GLOBAL_ID:
-            raise Refusal(400, "The tag GLOBAL cannot be deleted")
-        _delete(connection, call, "1")
+            raise ApiError(400, "The tag GLOBAL cannot be deleted")
+        _delete(connection, request, "1")
         connection.execute("DELETE FROM dnc_tags WHERE dncTagId = ?", (tag,))
-    return answer(True)
+    return json_response(True)
 
 
-def _read(body: Mapping[str, object]) -> dict[str, str]:
-    """Read what a body says of an entry, in the form of any guide; null and blank count as missing."""
-    given, invalid = {}, []
-    for name, places in _PLACES.items():
-        values = (_value_at(body, place) for place in places)
+def _parse(body: Mapping[str, object]) -> dict[str, str]:
+    """Parse an entry in the layout of any guide; null and blank values count as missing."""
+    fields, invalid = {}, []
+    for name, paths in _FIELD_PATHS.items():
+        values = (_value_at(body, path) for path in paths)
         value = next((value for value in values if value is not None and value != ""), None)
         if value is None:
             continue
         try:
-            given[name] = read_text(value).strip()
+            fields[name] = parse_text(value).strip()
         except ValueError as error:
-            invalid.append(Invalid.of(name, error, value))
+            invalid.append(InvalidValue.of(name, error, value))
     if invalid:
-        raise refused_values(invalid)
-    return {name: text for name, text in given.items() if text}
+        raise validation_error(invalid)
+    return {name: text for name, text in fields.items() if text}
 
 
-def _value_at(body: Mapping[str, object], place: tuple[str, ...]) -> object:
-    """Read a value inside objects; None where there is none."""
+def _value_at(body: Mapping[str, object], path: tuple[str, ...]) -> object:
+    """Return the value at a path inside nested objects; None if it is missing."""
     value: object = body
-    for name in place:
+    for name in path:
         value = value.get(name) if isinstance(value, Mapping) else None
     return value
 
 
-def _read_phone(text: str, country: str) -> str:
-    """Read one number; empty stays empty."""
+def _parse_phone(text: str, country: str) -> str:
+    """Parse one phone number; an empty text stays empty."""
     if "|" in text:
         raise ValueError("phone must be one number")
-    return read_phones(text, "phone", domestic if country == DEFAULT_COUNTRY else international)
-
-
-def _addition(
-    service: Service, call: Call, connection: sqlite3.Connection, given: Mapping[str, str]
-) -> Addition:
-    """Read where new entries go; an unknown tag is 400 (assumed)."""
-    account = call.captured["account"]
-    word = given.get("tag", str(GLOBAL_ID))
-    tag = _tag_id(connection, account, word)
-    if tag is None:
-        raise refused_values([Invalid.of("dncTagId", "is no tag of the account", word)])
-    return Addition(
-        account,
-        credentials.USER_NAME,
-        service.clock.milliseconds(),
-        tag,
-        given.get("country", DEFAULT_COUNTRY).upper(),
+    return parse_phones(
+        text, "phone", parse_us_phone if country == DEFAULT_COUNTRY else parse_international_phone
     )
 
 
-def _tag_id(connection: sqlite3.Connection, account: str, word: str) -> int | None:
-    """Find a tag by its id or label."""
-    tags = tags_of(connection, account)
-    by_word = {label: tag for tag, label in tags.items()} | {str(tag): tag for tag in tags}
-    return by_word.get(word)
-
-
-def _tag_in_path(connection: sqlite3.Connection, call: Call) -> int:
-    """Return the tag of the path, or refuse with 404."""
-    tag = _tag_id(connection, call.captured["account"], call.captured["tag"])
+def _parse_defaults(
+    sandbox: SandboxState, request: ApiRequest, connection: sqlite3.Connection, fields: Mapping[str, str]
+) -> EntryDefaults:
+    """Parse tag and country of new entries; an unknown tag is 400 (assumed)."""
+    account = request.path_params["account"]
+    id_or_label = fields.get("tag", str(GLOBAL_ID))
+    tag = _tag_id(connection, account, id_or_label)
     if tag is None:
-        raise Refusal(404)
+        raise validation_error([InvalidValue.of("dncTagId", "is no tag of the account", id_or_label)])
+    return EntryDefaults(
+        account,
+        credentials.USER_NAME,
+        sandbox.clock.milliseconds(),
+        tag,
+        fields.get("country", DEFAULT_COUNTRY).upper(),
+    )
+
+
+def _tag_id(connection: sqlite3.Connection, account: str, id_or_label: str) -> int | None:
+    """Return the id of a tag that is named by id or label; None if it is unknown."""
+    tags = list_tags(connection, account)
+    by_id_or_label = {label: tag for tag, label in tags.items()} | {str(tag): tag for tag in tags}
+    return by_id_or_label.get(id_or_label)
+
+
+def _tag_in_path(connection: sqlite3.Connection, request: ApiRequest) -> int:
+    """Return the id of the tag in the path, or raise 404."""
+    tag = _tag_id(connection, request.path_params["account"], request.path_params["tag"])
+    if tag is None:
+        raise ApiError(404)
     return tag
 
 
-def _delete(connection: sqlite3.Connection, call: Call, where: str, *values: object) -> int:
-    """Delete entries of the tag of the path; return how many there were."""
+def _delete(connection: sqlite3.Connection, request: ApiRequest, where: str, *values: object) -> int:
+    """Delete entries of the tag in the path; return their number."""
     return connection.execute(
         f"DELETE FROM dnc_entries WHERE accountId = ? AND dncTagId = ? AND {where}",
-        (call.captured["account"], _tag_in_path(connection, call), *values),
+        (request.path_params["account"], _tag_in_path(connection, request), *values),
     ).rowcount
 
 
-def _find(service: Service, call: Call, given: Mapping[str, str]) -> list[Row]:
-    """Read a page of the entries that fit, in the order they were added (assumed)."""
-    account = call.captured["account"]
-    page = page_of(call, service.settings)
-    with service.store.reading() as connection:
-        tags = tags_of(connection, account)
+def _find(sandbox: SandboxState, request: ApiRequest, fields: Mapping[str, str]) -> list[Row]:
+    """Return a page of the matching entries, in the order they were added (assumed)."""
+    account = request.path_params["account"]
+    page = parse_page(request, sandbox.settings)
+    with sandbox.store.reading() as connection:
+        tags = list_tags(connection, account)
         filters: dict[str, object] = {"accountId": account}
-        if "tag" in given:
-            filters["dncTagId"] = _tag_id(connection, account, given["tag"])
-        if "phone" in given:
-            filters["digits"] = phone_digits(given["phone"]) or None
-        if "country" in given:
-            filters["countryId"] = given["country"].upper()
-        filters.update({name: given[name] for name in ("externId", "reason") if name in given})
+        if "tag" in fields:
+            filters["dncTagId"] = _tag_id(connection, account, fields["tag"])
+        if "phone" in fields:
+            filters["digits"] = phone_digits(fields["phone"]) or None
+        if "country" in fields:
+            filters["countryId"] = fields["country"].upper()
+        filters.update({name: fields[name] for name in ("externId", "reason") if name in fields})
         where = " AND ".join(f"{name} = ?" for name in filters)
         found = connection.execute(
             f"SELECT * FROM dnc_entries WHERE {where} ORDER BY dncEntryId LIMIT ? OFFSET ?",
@@ -253,12 +262,12 @@ def _find(service: Service, call: Call, given: Mapping[str, str]) -> list[Row]:
 
 
 def _entry(record: sqlite3.Row, tags: Mapping[int, str]) -> Row:
-    """Write an entry. Source: guide's sample; ``externId`` is in its request only."""
+    """Serialize an entry. Source: guide's sample; there, ``externId`` is in the request only."""
     return {
         "phone": record["phone"] or None,
         "tag": tags[record["dncTagId"]],
         "countryCode": {"id": record["countryId"], "description": None},
-        "addedDate": print_moment(record["addedDate"]),
+        "addedDate": format_datetime(record["addedDate"]),
         "addedBy": record["addedBy"],
         "reason": record["reason"],
         "dncTagId": record["dncTagId"],
@@ -267,5 +276,5 @@ def _entry(record: sqlite3.Row, tags: Mapping[int, str]) -> Row:
 
 
 def _tag(account: str, tag: int, label: str) -> Row:
-    """Write a tag. Source of the fields: contract of the whole service, DncTag."""
+    """Serialize a tag. Source of the fields: contract of the whole service, DncTag."""
     return {"accountId": account, "dncTagId": tag, "dncTagLabel": label}

@@ -1,4 +1,4 @@
-"""Search of leads by a list of phone numbers."""
+"""Handler of lead search by a list of phone numbers."""
 
 from __future__ import annotations
 
@@ -9,66 +9,70 @@ from starlette.responses import Response
 from airflow_provider_engagevoice.sandbox.api.leads.query import (
     Condition,
     all_of,
+    build_condition,
     check_length,
-    conditions_of,
-    having_numbers,
+    with_phone_numbers,
 )
-from airflow_provider_engagevoice.sandbox.api.leads.search_routes import answer_page
+from airflow_provider_engagevoice.sandbox.api.leads.search_routes import search_response
 from airflow_provider_engagevoice.sandbox.api.loader.multipart import file_of
-from airflow_provider_engagevoice.sandbox.http.endpoint import Call
-from airflow_provider_engagevoice.sandbox.http.errors import Invalid, read_or_refuse, refused_values
-from airflow_provider_engagevoice.sandbox.http.parsing import read_list, read_text
+from airflow_provider_engagevoice.sandbox.http.errors import InvalidValue, parse_field, validation_error
+from airflow_provider_engagevoice.sandbox.http.parsing import list_parser, parse_text
+from airflow_provider_engagevoice.sandbox.http.request import ApiRequest
 from airflow_provider_engagevoice.sandbox.state.phones import phone_digits
-from airflow_provider_engagevoice.sandbox.state.sandbox import Service
+from airflow_provider_engagevoice.sandbox.state.sandbox import SandboxState
 
-#: What spreadsheets put between the columns of a text file.
+#: Column delimiters that spreadsheets write.
 _DELIMITERS = ",;\t|"
 
 
-def phone_list_search(service: Service, call: Call) -> Response:
-    """``POST campaignLeads/leadSearchByPhoneList``: an array of rows, as a search has. Source: contract.
+def phone_list_search(sandbox: SandboxState, request: ApiRequest) -> Response:
+    """``POST campaignLeads/leadSearchByPhoneList``: an array of rows, as in a search. Source: contract.
 
-    The numbers come as JSON ``{"phoneList": [...], "campaignIds": [...]}`` (guide), or as a file (contract).
+    The body is JSON ``{"phoneList": [...], "campaignIds": [...]}`` (guide) or a file upload (contract).
     Without a number nothing matches (assumed).
     """
-    kind = call.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind == "multipart/form-data":
-        numbers, campaigns = _in_file(call), Condition("1")
+    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if content_type == "multipart/form-data":
+        numbers, campaigns = _in_file(request), Condition("1")
     else:
-        numbers, campaigns = _in_json(service, call)
+        numbers, campaigns = _in_json(sandbox, request)
     try:
-        check_length(numbers, service.settings.id_cap)
+        check_length(numbers, sandbox.settings.id_cap)
     except ValueError as error:
-        raise refused_values([Invalid.of("phoneList", error, numbers)]) from error
-    in_account = Condition("l.accountId = ?", (call.captured["account"],))
-    return answer_page(service, call, all_of([in_account, campaigns, having_numbers(numbers)]))
+        raise validation_error([InvalidValue.of("phoneList", error, numbers)]) from error
+    require_account = Condition("l.accountId = ?", (request.path_params["account"],))
+    return search_response(
+        sandbox, request, all_of([require_account, campaigns, with_phone_numbers(numbers)])
+    )
 
 
-def _in_json(service: Service, call: Call) -> tuple[list[str], Condition]:
-    """Read the numbers and the campaigns of a JSON body; other properties are ignored (assumed)."""
-    body = call.json_object()
-    given = body.get("phoneList")
-    numbers = [] if given is None else read_or_refuse("phoneList", given, read_list(read_text))
+def _in_json(sandbox: SandboxState, request: ApiRequest) -> tuple[list[str], Condition]:
+    """Parse the numbers and the campaigns of a JSON body; other properties are ignored (assumed)."""
+    body = request.json_object()
+    value = body.get("phoneList")
+    numbers = [] if value is None else parse_field("phoneList", value, list_parser(parse_text))
     criteria = {name: body.get(name) for name in ("campaignId", "campaignIds")}
-    # The numbers are a filter already.
-    settings = service.behaving(strict_criteria=False).settings
-    return numbers, conditions_of(criteria, call.captured["account"], settings)
+    # The numbers already satisfy strict_criteria.
+    settings = sandbox.with_settings(strict_criteria=False).settings
+    return numbers, build_condition(criteria, request.path_params["account"], settings)
 
 
-def _in_file(call: Call) -> list[str]:
-    """Read the numbers of a file: one in a line, or the first column of a table (assumed).
+def _in_file(request: ApiRequest) -> list[str]:
+    """Parse the numbers of a file: one per line, or the first column of a table (assumed).
 
-    What has no digits, such as a header, is left out.
+    Cells without digits, such as a header, are skipped.
     """
-    _, file = file_of(call)
+    _, file = file_of(request)
     try:
         text = file.content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise refused_values([Invalid("file", "must be a text in UTF-8")]) from error
+        raise validation_error([InvalidValue("file", "must be UTF-8 text")]) from error
     lines = text.splitlines()
-    delimiter = next((mark for mark in _DELIMITERS if lines and mark in lines[0]), ",")
+    delimiter = next((delimiter for delimiter in _DELIMITERS if lines and delimiter in lines[0]), ",")
     try:
         cells = [row[0] for row in csv.reader(lines, delimiter=delimiter) if row]
     except csv.Error as error:
-        raise refused_values([Invalid("file", f"is neither a list nor a table: {error}")]) from error
+        raise validation_error(
+            [InvalidValue("file", f"must be a list of phone numbers or a table: {error}")]
+        ) from error
     return [cell for cell in cells if phone_digits(cell)]

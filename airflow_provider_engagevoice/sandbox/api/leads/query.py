@@ -1,4 +1,4 @@
-"""Turns ``CampaignLeadSearchCriteria`` into SQL. Source of the fields: contract."""
+"""Translates ``CampaignLeadSearchCriteria`` to SQL. Source of the fields: contract."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from airflow_provider_engagevoice.ringcx.spec.enums import (
     SUPPRESSED,
     SYSTEM_DISPOSITIONS,
 )
-from airflow_provider_engagevoice.sandbox.http.errors import Invalid, Refusal, refused_values
+from airflow_provider_engagevoice.sandbox.http.errors import ApiError, InvalidValue, validation_error
 from airflow_provider_engagevoice.sandbox.http.parsing import (
-    read_boolean,
-    read_choice,
-    read_integer,
-    read_list,
-    read_moment,
-    read_number,
-    read_object,
-    read_text,
+    choice_parser,
+    list_parser,
+    parse_boolean,
+    parse_integer,
+    parse_number,
+    parse_object,
+    parse_text,
+    parse_timestamp,
 )
 from airflow_provider_engagevoice.sandbox.settings import Settings
 from airflow_provider_engagevoice.sandbox.state.phones import phone_digits
@@ -29,63 +29,63 @@ from airflow_provider_engagevoice.sandbox.state.phones import phone_digits
 
 @dataclass(frozen=True)
 class Condition:
-    """A part of a WHERE clause over the table ``leads``, here named ``l``.
+    """A WHERE condition over the table ``leads``, aliased ``l``.
 
-    :param sql: the text, made of constants only.
-    :param values: what is bound to it, in order.
+    :param sql: the SQL text; it holds constants only.
+    :param values: its bound parameters, in order.
     """
 
     sql: str
     values: tuple[object, ...] = ()
 
 
-Reader = Callable[[object], "Condition | None"]
+ConditionParser = Callable[[object], "Condition | None"]
 
-#: A field whose value selects nothing in particular is no filter. Null and empty lists: assumed, and
-#: relied on by the guide's samples. Blank texts: assumed.
+#: Field values that do not filter. Null and empty lists: assumed; the guide's samples rely on it. Empty
+#: strings: assumed.
 _NO_FILTER: tuple[object, ...] = (None, [], "")
 
-_SIGNS = {"GREATER_THAN": ">", "LESS_THAN": "<", "EQUALS": "="}
+_SQL_OPERATORS = {"GREATER_THAN": ">", "LESS_THAN": "<", "EQUALS": "="}
 
 
-def conditions_of(criteria: object, account: str, settings: Settings) -> Condition:
-    """Turn search criteria into one condition; filters combine with AND, values of a list with OR.
+def build_condition(criteria: object, account: str, settings: Settings) -> Condition:
+    """Return one condition for search criteria; filters combine by AND, values of a list by OR.
 
-    Unknown properties are ignored (observed), so a misspelt filter widens the search.
+    Unknown properties are ignored (observed), so a misspelled filter widens the search.
 
-    :param criteria: the untrusted JSON value; None and an empty object mean the whole account (assumed).
-    :param account: the sub-account searched.
-    :param settings: whether a filter is required, ``campaignId`` counts as one more of ``campaignIds``,
-        lists may be long, and texts match in part.
+    :param criteria: the untrusted JSON value; None and an empty object select the whole account (assumed).
+    :param account: the sub-account to search.
+    :param settings: ``strict_criteria`` requires a filter, ``honour_campaign_id`` adds ``campaignId`` to
+        ``campaignIds``, ``id_cap`` limits the length of lists, ``text_match`` selects whole or partial match.
     :return: the condition.
-    :raises Refusal: with status 400, naming every bad value.
+    :raises ApiError: with status 400, naming every invalid value.
     """
     if criteria is None:
         criteria = {}
     if not isinstance(criteria, dict):
-        raise refused_values([Invalid("campaignLeadSearchCriteria", "must be an object")])
+        raise validation_error([InvalidValue("campaignLeadSearchCriteria", "must be an object")])
     fields = _with_campaign_id(criteria) if settings.honour_campaign_id else criteria
     found, invalid = [Condition("l.accountId = ?", (account,))], []
-    for name, reader in _FIELDS[settings.text_match].items():
+    for name, parser in _CRITERIA[settings.text_match].items():
         value = fields.get(name)
         if value in _NO_FILTER:
             continue
         try:
             check_length(value, settings.id_cap)
-            condition = reader(value)
+            condition = parser(value)
         except ValueError as error:
-            invalid.append(Invalid.of(name, error, value))
+            invalid.append(InvalidValue.of(name, error, value))
         else:
             found += [condition] if condition else []
     if invalid:
-        raise refused_values(invalid)
+        raise validation_error(invalid)
     if settings.strict_criteria and len(found) == 1:
-        raise Refusal(400, "The search criteria must hold at least one filter")
+        raise ApiError(400, "The search criteria must hold at least one filter")
     return all_of(found)
 
 
 def all_of(conditions: Sequence[Condition]) -> Condition:
-    """Combine conditions, at least one, with AND."""
+    """Combine one or more conditions by AND."""
     return Condition(
         " AND ".join(condition.sql for condition in conditions),
         tuple(value for condition in conditions for value in condition.values),
@@ -102,22 +102,22 @@ def _with_campaign_id(criteria: dict[str, object]) -> dict[str, object]:
 
 
 def check_length(value: object, cap: int) -> None:
-    """Refuse a list that is longer than a cap; 0 stands for none."""
+    """Raise ValueError if a list is longer than a cap; 0 means no cap."""
     if cap and isinstance(value, list) and len(value) > cap:
         raise ValueError(f"must hold at most {cap} values")
 
 
-def _among(column: str, item: Callable[[object], object]) -> Reader:
-    """Filter by a list of values, compared exactly, so that an index serves it."""
-    read = read_list(item)
+def _in_list(column: str, item: Callable[[object], object]) -> ConditionParser:
+    """Filter by a list of values; the comparison is exact, so that an index can be used."""
+    read = list_parser(item)
     return lambda value: Condition(
         f"l.{column} IN (SELECT value FROM json_each(?))", (json.dumps(read(value)),)
     )
 
 
-def _texts(column: str) -> Reader:
-    """Filter by a list of texts, in any case (assumed)."""
-    read = read_list(read_text)
+def _texts(column: str) -> ConditionParser:
+    """Filter by a list of texts, case-insensitively (assumed)."""
+    read = list_parser(parse_text)
 
     def condition(value: object) -> Condition:
         folded = json.dumps([text.casefold() for text in read(value)])
@@ -126,61 +126,61 @@ def _texts(column: str) -> Reader:
     return condition
 
 
-def read_state(value: object) -> str:
-    """Read a lead state; the guide prints them with underscores, the contract with hyphens."""
-    return read_choice(LEAD_STATES)(value.replace("_", "-") if isinstance(value, str) else value)
+def parse_state(value: object) -> str:
+    """Parse a lead state; the guide writes states with underscores, the contract with hyphens."""
+    return choice_parser(LEAD_STATES)(value.replace("_", "-") if isinstance(value, str) else value)
 
 
-def _whole_text(column: str) -> Reader:
-    """Filter by one text, whole and in any case (assumed)."""
-    return lambda value: Condition(f"casefold(l.{column}) = ?", (read_text(value).casefold(),))
+def _whole_text(column: str) -> ConditionParser:
+    """Filter by a whole text, case-insensitively (assumed)."""
+    return lambda value: Condition(f"casefold(l.{column}) = ?", (parse_text(value).casefold(),))
 
 
-def _part_of_text(column: str) -> Reader:
-    """Filter by a part of a text, in any case (assumed)."""
-    return lambda value: Condition(f"instr(casefold(l.{column}), ?)", (read_text(value).casefold(),))
+def _partial_text(column: str) -> ConditionParser:
+    """Filter by a part of a text, case-insensitively (assumed)."""
+    return lambda value: Condition(f"instr(casefold(l.{column}), ?)", (parse_text(value).casefold(),))
 
 
-def _id(column: str) -> Reader:
+def _id(column: str) -> ConditionParser:
     """Filter by one id."""
-    return lambda value: Condition(f"l.{column} = ?", (read_integer(value),))
+    return lambda value: Condition(f"l.{column} = ?", (parse_integer(value),))
 
 
-def _read_zone(value: object) -> str:
-    """Read a time zone, an object with a name. Source: guide and contract."""
-    return read_text(read_object(value).get("name"))
+def _parse_zone(value: object) -> str:
+    """Parse a time zone, an object with a name. Source: guide and contract."""
+    return parse_text(parse_object(value).get("name"))
 
 
-def having_numbers(numbers: Iterable[str]) -> Condition:
-    """Choose the leads that have one of these phone numbers, in any spelling."""
+def with_phone_numbers(numbers: Iterable[str]) -> Condition:
+    """Return the condition for leads with one of these phone numbers, in any format."""
     return Condition(
         "l.leadId IN (SELECT leadId FROM lead_phones WHERE digits IN (SELECT value FROM json_each(?)))",
         (json.dumps([phone_digits(number) for number in numbers]),),
     )
 
 
-def _phones(value: object) -> Condition:
-    """Filter by whole phone numbers; any number of a lead may match (assumed)."""
-    return having_numbers(read_list(read_text)(value))
+def _parse_phones(value: object) -> Condition:
+    """Filter by whole phone numbers; each number of a lead may match (assumed)."""
+    return with_phone_numbers(list_parser(parse_text)(value))
 
 
-def _part_of_phone(value: object) -> Condition:
+def _parse_phone_part(value: object) -> Condition:
     """Filter by a part of a phone number (assumed)."""
-    digits = phone_digits(read_text(value))
+    digits = phone_digits(parse_text(value))
     if not digits:
-        raise ValueError("must hold digits")
+        raise ValueError("must contain digits")
     return Condition("l.leadId IN (SELECT leadId FROM lead_phones WHERE instr(digits, ?))", (digits,))
 
 
-def _suppressed(value: object) -> Condition | None:
+def _parse_suppressed(value: object) -> Condition | None:
     """Filter by suppression."""
-    word = read_choice(SUPPRESSED)(value)
-    return None if word == "ALL" else Condition("l.suppressed = ?", (word == "ONLY_SUPPRESSED",))
+    choice = choice_parser(SUPPRESSED)(value)
+    return None if choice == "ALL" else Condition("l.suppressed = ?", (choice == "ONLY_SUPPRESSED",))
 
 
-def _orphaned(value: object) -> Condition | None:
-    """Filter leads reserved for an agent who is not assigned to their dial group (assumed meaning)."""
-    if not read_boolean(value):
+def _parse_orphaned(value: object) -> Condition | None:
+    """Filter by leads reserved for an agent not assigned to their dial group (assumed meaning)."""
+    if not parse_boolean(value):
         return None
     return Condition(
         "l.pendingAgentId IS NOT NULL AND NOT EXISTS (SELECT 1 FROM dial_group_agents d"
@@ -189,36 +189,36 @@ def _orphaned(value: object) -> Condition | None:
     )
 
 
-def _bound(column: str, sign: str) -> Reader:
-    """Filter by the end of a span of time; the end belongs to it (assumed)."""
-    return lambda value: Condition(f"l.{column} {sign} ?", (read_moment(value),))
+def _range_bound(column: str, sign: str) -> ConditionParser:
+    """Filter by the bound of a time range, inclusively (assumed)."""
+    return lambda value: Condition(f"l.{column} {sign} ?", (parse_timestamp(value),))
 
 
-def _comparison(column: str, read: Callable[[object], float]) -> Reader:
+def _comparison(column: str, read: Callable[[object], float]) -> ConditionParser:
     """Filter by a comparison, ``{"operator": ..., "value": ...}``."""
 
     def condition(value: object) -> Condition:
-        parts = read_object(value)
-        operator = read_choice(COMPARISONS)(parts.get("operator"))
-        return Condition(f"l.{column} {_SIGNS[operator]} ?", (read(parts.get("value")),))
+        parts = parse_object(value)
+        operator = choice_parser(COMPARISONS)(parts.get("operator"))
+        return Condition(f"l.{column} {_SQL_OPERATORS[operator]} ?", (read(parts.get("value")),))
 
     return condition
 
 
-def _fields(text: Callable[[str], Reader]) -> dict[str, Reader]:
-    """Return the readers of all criteria, with one for texts."""
+def _criteria(text: Callable[[str], ConditionParser]) -> dict[str, ConditionParser]:
+    """Return the parsers of all criteria; ``text`` parses the text criteria."""
     return {
-        "leadIds": _among("leadId", read_integer),
-        "listIds": _among("listId", read_integer),
-        "campaignIds": _among("campaignId", read_integer),
-        "externIds": _among("externId", read_text),
-        "leadPhoneNumbers": _phones,
-        "leadStates": _among("leadState", read_state),
-        "systemDispositions": _among("lastPassDisposition", read_choice(SYSTEM_DISPOSITIONS)),
+        "leadIds": _in_list("leadId", parse_integer),
+        "listIds": _in_list("listId", parse_integer),
+        "campaignIds": _in_list("campaignId", parse_integer),
+        "externIds": _in_list("externId", parse_text),
+        "leadPhoneNumbers": _parse_phones,
+        "leadStates": _in_list("leadState", parse_state),
+        "systemDispositions": _in_list("lastPassDisposition", choice_parser(SYSTEM_DISPOSITIONS)),
         "agentDispositions": _texts("agentDisposition"),
         "physicalStates": _texts("state"),
-        "leadTimezones": _among("leadTimezone", _read_zone),
-        "leadPhoneNum": _part_of_phone,
+        "leadTimezones": _in_list("leadTimezone", _parse_zone),
+        "leadPhoneNum": _parse_phone_part,
         "emailAddress": text("email"),
         **{
             name: text(name)
@@ -229,15 +229,18 @@ def _fields(text: Callable[[str], Reader]) -> dict[str, Reader]:
         },
         "pendingAgentId": _id("pendingAgentId"),
         "agentId": _id("lastPassAgentId"),
-        "orphanedLeadsOnly": _orphaned,
-        "suppressed": _suppressed,
-        "loadedDtsStart": _bound("loadedDts", ">="),
-        "loadedDtsEnd": _bound("loadedDts", "<="),
-        "nextDialTimeCriteria": _comparison("nextDialTime", read_moment),
-        "lastPassTimeCriteria": _comparison("lastPassDts", read_moment),
-        "leadPassesCriteria": _comparison("leadPasses", read_number),
+        "orphanedLeadsOnly": _parse_orphaned,
+        "suppressed": _parse_suppressed,
+        "loadedDtsStart": _range_bound("loadedDts", ">="),
+        "loadedDtsEnd": _range_bound("loadedDts", "<="),
+        "nextDialTimeCriteria": _comparison("nextDialTime", parse_timestamp),
+        "lastPassTimeCriteria": _comparison("lastPassDts", parse_timestamp),
+        "leadPassesCriteria": _comparison("leadPasses", parse_number),
     }  # fmt: skip
 
 
-#: By the setting ``text_match``.
-_FIELDS: Mapping[str, dict[str, Reader]] = {"whole": _fields(_whole_text), "part": _fields(_part_of_text)}
+#: Parsers of the criteria, by the setting ``text_match``.
+_CRITERIA: Mapping[str, dict[str, ConditionParser]] = {
+    "whole": _criteria(_whole_text),
+    "part": _criteria(_partial_text),
+}

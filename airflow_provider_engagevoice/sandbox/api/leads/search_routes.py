@@ -1,44 +1,45 @@
-"""Search of leads, and the words it takes."""
+"""Handlers of lead search and of the enumerations it accepts."""
 
 from __future__ import annotations
 
 from starlette.responses import Response
 
 from airflow_provider_engagevoice.ringcx.spec.enums import LEAD_STATES, SYSTEM_DISPOSITIONS
-from airflow_provider_engagevoice.sandbox.api.admin.records import flag_in_query
-from airflow_provider_engagevoice.sandbox.api.leads.query import Condition, conditions_of
+from airflow_provider_engagevoice.sandbox.api.admin.records import query_flag
+from airflow_provider_engagevoice.sandbox.api.leads.query import Condition, build_condition
 from airflow_provider_engagevoice.sandbox.api.leads.serializers import count_leads, find_leads
-from airflow_provider_engagevoice.sandbox.http.endpoint import Call, answer
-from airflow_provider_engagevoice.sandbox.http.pagination import page_of
-from airflow_provider_engagevoice.sandbox.state.sandbox import Service
+from airflow_provider_engagevoice.sandbox.http.endpoint import json_response
+from airflow_provider_engagevoice.sandbox.http.pagination import parse_page
+from airflow_provider_engagevoice.sandbox.http.request import ApiRequest
+from airflow_provider_engagevoice.sandbox.state.sandbox import SandboxState
 
 
-def lead_states(service: Service, call: Call) -> Response:
+def lead_states(sandbox: SandboxState, request: ApiRequest) -> Response:
     """``GET campaignLeads/leadStates``."""
-    return answer(LEAD_STATES)
+    return json_response(LEAD_STATES)
 
 
-def system_dispositions(service: Service, call: Call) -> Response:
+def system_dispositions(sandbox: SandboxState, request: ApiRequest) -> Response:
     """``GET campaignLeads/systemDispositions``."""
-    return answer(SYSTEM_DISPOSITIONS)
+    return json_response(SYSTEM_DISPOSITIONS)
 
 
-def lead_search(service: Service, call: Call) -> Response:
-    """``POST campaignLeads/leadSearch``: a bare array of rows (observed).
+def lead_search(sandbox: SandboxState, request: ApiRequest) -> Response:
+    """``POST campaignLeads/leadSearch``: a JSON array of rows (observed).
 
-    With ``count=true`` it is a bare number (assumed), whatever page is asked for.
-    ``page`` and ``maxRows`` count in the query only; in the body they are ignored (observed).
+    With ``count=true`` the response is a plain number (assumed), independent of the requested page.
+    ``page`` and ``maxRows`` are read from the query only; in the body they are ignored (observed).
     """
-    counting = flag_in_query(call, "count")
-    condition = conditions_of(call.json_object(), call.captured["account"], service.settings)
+    counting = query_flag(request, "count")
+    condition = build_condition(request.json_object(), request.path_params["account"], sandbox.settings)
     if not counting:
-        return answer_page(service, call, condition)
-    with service.store.looking_back(service.seen_moment()) as (connection, behind):
-        return answer(count_leads(connection, condition, behind))
+        return search_response(sandbox, request, condition)
+    with sandbox.store.reading_at(sandbox.search_time()) as (connection, with_clause):
+        return json_response(count_leads(connection, condition, with_clause))
 
 
-def answer_page(service: Service, call: Call, condition: Condition) -> Response:
-    """Answer with the page of leads that a query asks for, as searches see them."""
-    page = page_of(call, service.settings)
-    with service.store.looking_back(service.seen_moment()) as (connection, behind):
-        return answer(find_leads(connection, condition, page.limit, page.offset, behind))
+def search_response(sandbox: SandboxState, request: ApiRequest, condition: Condition) -> Response:
+    """Return the requested page of matching leads, with the delay of search visibility applied."""
+    page = parse_page(request, sandbox.settings)
+    with sandbox.store.reading_at(sandbox.search_time()) as (connection, with_clause):
+        return json_response(find_leads(connection, condition, page.limit, page.offset, with_clause))

@@ -1,4 +1,4 @@
-"""Reads leads and writes them as ``CampaignLeadSearchResultsView``. Source of the fields: contract."""
+"""Queries leads and serializes them as ``CampaignLeadSearchResultsView``. Source of the fields: contract."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from airflow_provider_engagevoice.sandbox.api.leads.query import Condition
-from airflow_provider_engagevoice.sandbox.http.timestamps import print_moment
+from airflow_provider_engagevoice.sandbox.http.timestamps import format_datetime
 from airflow_provider_engagevoice.sandbox.state.store import MAIL_COLUMNS, PERSON_COLUMNS
 
 Row = dict[str, object]
 
-#: What a row tells of other tables.
+#: Joins for the fields of a row that come from other tables.
 _JOINS = """
 LEFT JOIN campaigns c ON c.campaignId = l.campaignId
 LEFT JOIN lists s ON s.listId = l.listId
@@ -23,16 +23,16 @@ LEFT JOIN agents a ON a.agentId = l.lastPassAgentId
 _PENDING_AGENT = "p.firstName || ' ' || p.lastName"
 _LAST_AGENT = "a.firstName || ' ' || a.lastName"
 
-#: The ids come first, which an index alone may give; only the rows of the page are read whole.
+#: The subquery selects the ids of the page, often from an index alone; only these rows are read in full.
 _SELECT = f"""
-{{behind}}SELECT l.*, c.campaignName, c.dialGroupId, s.listDesc, s.uploadDate, s.uploadedBy,
+{{with_clause}}SELECT l.*, c.campaignName, c.dialGroupId, s.listDesc, s.uploadDate, s.uploadedBy,
        {_PENDING_AGENT} AS pendingAgentName, {_LAST_AGENT} AS lastPassAgentName
 FROM leads l {_JOINS}
 WHERE l.leadId IN (SELECT l.leadId FROM leads l WHERE {{where}} ORDER BY l.leadId LIMIT ? OFFSET ?)
 ORDER BY l.leadId
 """
 
-#: Where a mail's columns come from, other than the table of leads.
+#: Columns of a mail whose expression is not simply the column of ``leads``.
 _MAIL_SOURCES = {
     "campaignName": "c.campaignName",
     "listDesc": "s.listDesc",
@@ -41,7 +41,7 @@ _MAIL_SOURCES = {
     "agentDispostion": "l.agentDisposition",
 }
 
-#: What the row and the ``campaignLead`` inside it both hold, as the database does.
+#: Fields that are both in the row and in its ``campaignLead``, unchanged from the database.
 _SHARED = (
     "leadId",
     "externId",
@@ -64,41 +64,41 @@ _ROW_ONLY = (
 )
 
 
-def count_leads(connection: sqlite3.Connection, condition: Condition, behind: str = "") -> int:
-    """Count the leads that match.
+def count_leads(connection: sqlite3.Connection, condition: Condition, with_clause: str = "") -> int:
+    """Return the number of matching leads.
 
     :param connection: the database.
-    :param condition: which leads.
-    :param behind: what makes the statement read them as they were.
-    :return: how many there are.
+    :param condition: the leads to count.
+    :param with_clause: WITH clause that makes the statement read past values; empty for current values.
+    :return: the number of leads.
     """
-    statement = f"{behind}SELECT count(*) FROM leads l WHERE {condition.sql}"
+    statement = f"{with_clause}SELECT count(*) FROM leads l WHERE {condition.sql}"
     return int(connection.execute(statement, condition.values).fetchone()[0])
 
 
 def find_leads(
-    connection: sqlite3.Connection, condition: Condition, limit: int, offset: int, behind: str = ""
+    connection: sqlite3.Connection, condition: Condition, limit: int, offset: int, with_clause: str = ""
 ) -> list[Row]:
-    """Read the leads that match, by ascending id (assumed order).
+    """Return the matching leads in ascending order of id (assumed order).
 
     :param connection: the database.
-    :param condition: which leads.
-    :param limit: most rows to return; -1 for all.
-    :param offset: how many to leave out first.
-    :param behind: what makes the statements read them as they were.
+    :param condition: the leads to return.
+    :param limit: maximum number of rows; -1 for all.
+    :param offset: number of rows to skip.
+    :param with_clause: WITH clause that makes the statements read past values; empty for current values.
     :return: the rows, as RingCX writes them.
     """
-    statement = _SELECT.format(behind=behind, where=condition.sql)
+    statement = _SELECT.format(with_clause=with_clause, where=condition.sql)
     records = connection.execute(statement, (*condition.values, limit, offset)).fetchall()
-    redials = _redials(connection, [record["leadId"] for record in records], behind)
+    redials = _redials(connection, [record["leadId"] for record in records], with_clause)
     return [_row(record, redials.get(record["leadId"], [])) for record in records]
 
 
-def keep_for_mail(connection: sqlite3.Connection, mail: int) -> None:
-    """Keep the leads in the table ``matched`` as they are now.
+def snapshot_for_mail(connection: sqlite3.Connection, mail: int) -> None:
+    """Store a snapshot of the leads in the table ``matched``.
 
     :param connection: the database, inside a transaction.
-    :param mail: id of the mail that offers them.
+    :param mail: id of the mail that the snapshot belongs to.
     """
     columns = ", ".join(_MAIL_SOURCES.get(name, f"l.{name}") for name in MAIL_COLUMNS)
     connection.execute(
@@ -108,16 +108,18 @@ def keep_for_mail(connection: sqlite3.Connection, mail: int) -> None:
     )
 
 
-def _redials(connection: sqlite3.Connection, lead_ids: Iterable[int], behind: str) -> Mapping[int, list[Row]]:
-    """Read the callbacks of leads. Source of the fields: contract, CampaignRedial."""
+def _redials(
+    connection: sqlite3.Connection, lead_ids: Iterable[int], with_clause: str
+) -> Mapping[int, list[Row]]:
+    """Return the callbacks of leads, by lead id. Source of the fields: contract, CampaignRedial."""
     found: dict[int, list[Row]] = defaultdict(list)
-    statement = f"{behind}SELECT * FROM redials WHERE leadId IN (SELECT value FROM json_each(?))"
+    statement = f"{with_clause}SELECT * FROM redials WHERE leadId IN (SELECT value FROM json_each(?))"
     for record in connection.execute(f"{statement} ORDER BY redialId", (json.dumps(list(lead_ids)),)):
         found[record["leadId"]].append(
             {
                 "redialId": record["redialId"],
                 "agentId": record["agentId"],
-                "callBackDate": print_moment(record["callBackDate"]),
+                "callBackDate": format_datetime(record["callBackDate"]),
                 "callBackPhone": record["callBackPhone"],
             }
         )
@@ -125,29 +127,30 @@ def _redials(connection: sqlite3.Connection, lead_ids: Iterable[int], behind: st
 
 
 def _row(record: sqlite3.Row, redials: list[Row]) -> Row:
-    """Write one lead; what is not known is null, never missing."""
+    """Serialize one lead; unknown values are null, never missing."""
     shared: Row = {name: record[name] for name in _SHARED}
-    moments: Row = {
-        name: print_moment(record[name]) for name in ("nextDialTime", "lastPassDts", "loadedDts", "stateDts")
+    timestamps: Row = {
+        name: format_datetime(record[name])
+        for name in ("nextDialTime", "lastPassDts", "loadedDts", "stateDts")
     }
     shared.update(
-        moments,
+        timestamps,
         suppressed=bool(record["suppressed"]),
         lastPassDisposition=record["lastPassDisposition"],
-        # Nothing says what it holds.
+        # Undocumented.
         sortCol=None,
     )
     extra = json.loads(record["extraData"]) if record["extraData"] else None
     return {
         **shared,
         **{name: record[name] for name in _ROW_ONLY},
-        "uploadDate": print_moment(record["uploadDate"]),
-        "lastPassDate": moments["lastPassDts"],
+        "uploadDate": format_datetime(record["uploadDate"]),
+        "lastPassDate": timestamps["lastPassDts"],
         "lastPassDispo": record["lastPassDisposition"],
-        # Misspelt on the wire. Source: contract.
+        # Misspelled in the API. Source: contract.
         "agentDispostion": record["agentDisposition"],
         "lastPassAgentName": record["lastPassAgentName"],
-        # What was loaded as extendedLeadData, as JSON (assumed).
+        # The loaded extendedLeadData as JSON (assumed).
         "extraData": record["extraData"],
         **_speed(record),
         "campaignLead": {
@@ -162,9 +165,9 @@ def _row(record: sqlite3.Row, redials: list[Row]) -> Row:
 
 
 def _speed(record: sqlite3.Row) -> Row:
-    """Write the seconds from load to first pass, and to the first one with an agent (assumed meaning).
+    """Return the seconds from load to the first pass and to the first agent connection (assumed meaning).
 
-    Only the last pass is known, so they are null once there are several.
+    Only the last pass is stored, so both are null if there are several passes.
     """
     seconds = None
     if record["leadPasses"] == 1 and record["lastPassDts"] is not None and record["loadedDts"] is not None:
@@ -174,5 +177,5 @@ def _speed(record: sqlite3.Row) -> Row:
 
 
 def _as_text(value: object) -> str:
-    """Write a value of extended data. Source: contract, where all are texts."""
+    """Return a value of extended data as text. Source: contract, where all values are texts."""
     return value if isinstance(value, str) else json.dumps(value)

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_engagevoice.sandbox.api.loader.spreadsheets import Page
-from airflow_provider_engagevoice.sandbox.http.errors import Invalid, Refusal, refused_values
+from airflow_provider_engagevoice.sandbox.http.errors import ApiError, InvalidValue, validation_error
 from airflow_provider_engagevoice.sandbox.http.parsing import (
-    read_boolean,
-    read_integer,
-    read_object,
-    read_text,
+    parse_boolean,
+    parse_integer,
+    parse_object,
+    parse_text,
 )
 
 MAPPING_COLUMNS: Mapping[str, str] = {
@@ -90,7 +90,7 @@ def take(
     :param transaction: the id that :func:`keep` gave.
     :param now: milliseconds since 1970.
     :return: the file.
-    :raises Refusal: with status 404, where there is none of this id for this campaign any more (assumed).
+    :raises ApiError: with status 404, where there is none of this id for this campaign any more (assumed).
     """
     found = connection.execute(
         "SELECT pages FROM previews WHERE transactionId = ? AND accountId = ? AND campaignId = ?"
@@ -98,7 +98,7 @@ def take(
         (transaction, account, campaign, now - _MILLISECONDS_KEPT),
     ).fetchone()
     if found is None:
-        raise Refusal(404, "There is no such transactionId")
+        raise ApiError(404, "There is no such transactionId")
     connection.execute("DELETE FROM previews WHERE transactionId = ?", (transaction,))
     return [Page(name, rows) for name, rows in json.loads(found["pages"])]
 
@@ -143,13 +143,13 @@ def read_columns(body: Mapping[str, object], base: int) -> Columns:
     :param base: number of a file's first column.
     :return: the columns, counted from 0. Without ``fileContainsHeaders`` the first row is a lead (guide's
         samples always send it; assumed).
-    :raises Refusal: with status 400, naming every bad value.
+    :raises ApiError: with status 400, naming every bad value.
     """
     columns = _columns_from(base)
     readers: Mapping[str, tuple[Callable[[object], Any], Any]] = {
-        "transactionId": (read_text, ""),
-        "pageNumber": (read_integer, FIRST_PAGE),
-        "fileContainsHeaders": (read_boolean, False),
+        "transactionId": (parse_text, ""),
+        "pageNumber": (parse_integer, FIRST_PAGE),
+        "fileContainsHeaders": (parse_boolean, False),
         "pageColumnMappings": (columns, {}),
         "extendedLeadDataMappings": (columns, {}),
         "additionalPhoneMappings": (columns, {}),
@@ -160,14 +160,14 @@ def read_columns(body: Mapping[str, object], base: int) -> Columns:
         try:
             values[name] = default if value is None else read(value)
         except ValueError as error:
-            invalid.append(Invalid.of(name, error, value))
+            invalid.append(InvalidValue.of(name, error, value))
     unknown = sorted(values.get("pageColumnMappings", {}).keys() - MAPPING_COLUMNS.keys())
     if unknown:
-        invalid.append(Invalid.of("pageColumnMappings", "has unknown columns", unknown))
+        invalid.append(InvalidValue.of("pageColumnMappings", "has unknown columns", unknown))
     if not values.get("transactionId", "-"):
-        invalid.append(Invalid("transactionId", "is missing"))
+        invalid.append(InvalidValue("transactionId", "is missing"))
     if invalid:
-        raise refused_values(invalid)
+        raise validation_error(invalid)
     return Columns(
         values["transactionId"],
         values["pageNumber"],
@@ -182,7 +182,7 @@ def _columns_from(base: int) -> Callable[[object], dict[str, int]]:
     """Make a reader of columns by name."""
 
     def read(value: object) -> dict[str, int]:
-        columns = {name: read_integer(column) - base for name, column in read_object(value).items()}
+        columns = {name: parse_integer(column) - base for name, column in parse_object(value).items()}
         if any(column < 0 for column in columns.values()):
             raise ValueError(f"must be numbers of columns, {base} for the first one")
         return columns
@@ -196,11 +196,11 @@ def leads_of(pages: Sequence[Page], columns: Columns) -> list[object]:
     :param pages: the file.
     :param columns: which of its columns are what; one that a row lacks is empty.
     :return: the leads.
-    :raises Refusal: with status 400, where there is no such page.
+    :raises ApiError: with status 400, where there is no such page.
     """
     place = columns.page - FIRST_PAGE
     if not 0 <= place < len(pages):
-        raise refused_values([Invalid.of("pageNumber", "is no page of the file", columns.page)])
+        raise validation_error([InvalidValue.of("pageNumber", "is no page of the file", columns.page)])
     rows = pages[place].rows[1:] if columns.has_headers else pages[place].rows
     return [_lead_of(row, columns) for row in rows]
 

@@ -1,4 +1,4 @@
-"""Puts the leads of a load into a new list: duplicates, do-not-call, agents, and the rows themselves."""
+"""Inserts the leads of a load into a new list: duplicates, do-not-call, agents and rows."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from dataclasses import dataclass
 
 from airflow_provider_engagevoice.sandbox.api.loader.load_options import LoadOptions
 from airflow_provider_engagevoice.sandbox.api.loader.load_results import WORKED, Counts
-from airflow_provider_engagevoice.sandbox.api.loader.load_rows import NewLead, read_leads
-from airflow_provider_engagevoice.sandbox.http.parsing import read_integer
-from airflow_provider_engagevoice.sandbox.state.dnc import Listed, find_listed
+from airflow_provider_engagevoice.sandbox.api.loader.load_rows import NewLead, parse_leads
+from airflow_provider_engagevoice.sandbox.http.parsing import parse_integer
+from airflow_provider_engagevoice.sandbox.state.dnc import BlockedNumbers, find_blocked
 from airflow_provider_engagevoice.sandbox.state.phones import phone_digits
 from airflow_provider_engagevoice.sandbox.state.store import LEAD_COLUMNS
 
 _INSERT = f"INSERT INTO leads ({', '.join(LEAD_COLUMNS)}) VALUES ({', '.join('?' * len(LEAD_COLUMNS))})"
 
-#: The values of ``dncScrubOption`` that count the account's own entries. Source: contract, Campaign. The
-#: sandbox has no national list and none of cellular numbers.
+#: Values of ``dncScrubOption`` that use the account's own entries. Source: contract, Campaign. The sandbox
+#: has no national do-not-call list and no list of cellular numbers.
 _INTERNAL = frozenset({"INTERNAL_AND_NATIONAL", "INTERNAL_ONLY", "CELLULAR_AND_INTERNAL"})
 
 
 @dataclass(frozen=True)
 class Target:
-    """Where a load goes, and who sends it.
+    """Target campaign and user of a load.
 
     :param account: the sub-account.
     :param campaign: id of the campaign.
-    :param max_passes: how often it calls a lead that does not say so itself.
-    :param scrub: its ``dncScrubOption``.
-    :param user: who loads.
+    :param max_passes: the campaign's ``maxPasses``, the default of its leads.
+    :param scrub: the campaign's ``dncScrubOption``.
+    :param user: name of the loading user.
     """
 
     account: str
@@ -42,12 +42,12 @@ class Target:
 
 @dataclass(frozen=True)
 class Load:
-    """One load.
+    """A load of leads.
 
     :param connection: the database, inside a transaction.
-    :param target: where it goes.
-    :param options: what it is to do.
-    :param scrubbed: ``leave_out`` leads on do-not-call, or ``insert`` them as DO-NOT-CALL.
+    :param target: the target campaign.
+    :param options: the options of the load.
+    :param scrubbed: ``leave_out`` skips leads on do-not-call lists, ``insert`` inserts them as DO-NOT-CALL.
     :param now: milliseconds since 1970.
     """
 
@@ -58,12 +58,12 @@ class Load:
     now: int
 
     def run(self, entries: Sequence[object]) -> Counts:
-        """Load leads; if none passes validation, there is no new list either (assumed).
+        """Load leads; if no lead passes validation, no list is created (assumed).
 
         :param entries: the untrusted leads.
-        :return: what became of them.
+        :return: the lead counts.
         """
-        accepted, rejected = read_leads(entries, self.options)
+        accepted, rejected = parse_leads(entries, self.options)
         if not accepted:
             return Counts(len(entries), rejected=rejected)
         agents = self._agents()
@@ -86,12 +86,12 @@ class Load:
         return counts
 
     def add_list(self, counts: Counts, result: str, message: str) -> int:
-        """Add the list of this load, of any name; one without a name gets one (assumed).
+        """Create the list of this load; a missing name is generated (assumed).
 
-        :param counts: what became of its leads.
+        :param counts: the lead counts.
         :param result: ``OK`` or ``Failed``.
-        :param message: what else is to say.
-        :return: its id.
+        :param message: message stored in the list.
+        :return: id of the list.
         """
         cursor = self.connection.execute(
             "INSERT INTO lists (campaignId, listDesc, listState, leadsSupplied, leadsAccepted,"
@@ -105,17 +105,17 @@ class Load:
         return int(cursor.lastrowid or 0)
 
     def _agents(self) -> frozenset[int]:
-        """Return the ids of the account's agents; those who have left count, too (assumed)."""
+        """Return the ids of the account's agents, including inactive ones (assumed)."""
         found = self.connection.execute(
             "SELECT agentId FROM agents WHERE accountId = ?", (self.target.account,)
         )
         return frozenset(row["agentId"] for row in found)
 
-    def _listed(self, leads: Sequence[NewLead]) -> Listed:
-        """Look up which of the leads are on do-not-call, as far as the campaign scrubs by it."""
+    def _listed(self, leads: Sequence[NewLead]) -> BlockedNumbers:
+        """Return the do-not-call entries that match the leads; empty if the campaign does not scrub."""
         if self.target.scrub not in _INTERNAL:
-            return Listed(frozenset(), frozenset())
-        return find_listed(
+            return BlockedNumbers(frozenset(), frozenset())
+        return find_blocked(
             self.connection,
             self.target.account,
             self.options.dnc_tags,
@@ -123,8 +123,10 @@ class Load:
             {str(lead.values["externId"]) for lead in leads},
         )
 
-    def _insert(self, leads: Sequence[NewLead], list_id: int, agents: frozenset[int], listed: Listed) -> None:
-        """Insert leads and their numbers: READY, no passes, next call now."""
+    def _insert(
+        self, leads: Sequence[NewLead], list_id: int, agents: frozenset[int], listed: BlockedNumbers
+    ) -> None:
+        """Insert leads and their phone numbers: READY, zero passes, next call now."""
         common: dict[str, object] = {
             "accountId": self.target.account,
             "campaignId": self.target.campaign,
@@ -160,43 +162,43 @@ class Load:
         )
 
 
-def _is_listed(lead: NewLead, listed: Listed) -> bool:
-    """Tell whether a lead must not be called; any of its numbers will do (assumed)."""
+def _is_listed(lead: NewLead, listed: BlockedNumbers) -> bool:
+    """Return whether the external id or any phone number of a lead is on a do-not-call list (assumed)."""
     return not listed.digits.isdisjoint(lead.digits) or lead.values["externId"] in listed.extern_ids
 
 
 def _asks_for_agent(lead: NewLead) -> bool:
-    """Tell whether a lead is to be reserved; null and blank say no. Source: contract."""
+    """Return whether a lead names an agent; null and blank mean none. Source: contract."""
     return lead.agent is not None and not (isinstance(lead.agent, str) and not lead.agent.strip())
 
 
 def _agent(lead: NewLead, agents: frozenset[int]) -> int | None:
-    """Return the agent a lead is reserved for, None for nobody."""
+    """Return the agent that a lead is reserved for; None if there is none."""
     try:
-        agent = read_integer(lead.agent)
+        agent = parse_integer(lead.agent)
     except ValueError:
         return None
     return agent if agent in agents else None
 
 
 def _all(load: Load, leads: Sequence[NewLead]) -> list[NewLead]:
-    """RETAIN_ALL: no number is one too many."""
+    """RETAIN_ALL: keep all leads."""
     return list(leads)
 
 
 def _first_of_batch(load: Load, leads: Sequence[NewLead]) -> list[NewLead]:
-    """REMOVE_FROM_LIST: of each number within this load the first lead stays (assumed which)."""
+    """REMOVE_FROM_LIST: keep the first lead of each phone number in this load (assumed which one)."""
     return _without(leads, set())
 
 
 def _first_of_campaign(load: Load, leads: Sequence[NewLead]) -> list[NewLead]:
-    """REMOVE_ALL_EXISTING: a new lead gives way to one of the campaign, if that was loaded so, too.
+    """REMOVE_ALL_EXISTING: skip leads that the campaign already has from a load with the same option.
 
-    Of the leads of this load, the first one is such a lead for those behind it (assumed).
+    Within this load, the first lead of each phone number is kept (assumed).
     """
     numbers = sorted({digits for lead in leads for digits in lead.digits})
     found = load.connection.execute(
-        # In this order, so that the numbers lead to the leads, however many the campaign has.
+        # CROSS JOIN fixes the join order: look up by phone number, independent of the campaign's size.
         "SELECT l.leadPhone FROM json_each(?) j CROSS JOIN lead_phones p ON p.digits = j.value"
         " CROSS JOIN leads l ON l.leadId = p.leadId"
         " WHERE l.campaignId = ? AND l.loadedWith = 'REMOVE_ALL_EXISTING'",
@@ -206,7 +208,7 @@ def _first_of_campaign(load: Load, leads: Sequence[NewLead]) -> list[NewLead]:
 
 
 def _without(leads: Iterable[NewLead], taken: set[str]) -> list[NewLead]:
-    """Leave out leads whose number is taken, by others or by one before them."""
+    """Return the leads whose phone number is neither in ``taken`` nor in an earlier lead."""
     fresh = []
     for lead in leads:
         key = _phone_key(str(lead.values["leadPhone"]))
@@ -224,5 +226,5 @@ _WITHOUT_DUPLICATES: Mapping[str, Callable[[Load, Sequence[NewLead]], list[NewLe
 
 
 def _phone_key(lead_phone: str) -> str:
-    """Return what two equal values of ``leadPhone`` share, however they are written (assumed)."""
+    """Return a format-independent key of a ``leadPhone`` (assumed)."""
     return "|".join(phone_digits(number) for number in lead_phone.split("|"))

@@ -1,4 +1,4 @@
-"""Writes the answer to a load. Source of the fields: contract, LeadListProcessingResult."""
+"""Response body of a load. Source of the fields: contract, LeadListProcessingResult."""
 
 from __future__ import annotations
 
@@ -7,34 +7,34 @@ from dataclasses import dataclass, field
 
 from airflow_provider_engagevoice.sandbox.api.loader.load_options import LoadOptions
 
-#: The two messages. Source: contract of 2020, UploadLeadsResponse.
+#: Messages of success and failure. Source: contract of 2020, UploadLeadsResponse.
 WORKED = "Your uploaded lead list has successfully completed processing"
 _FAILED = "Your uploaded lead list file processing has failed"
 
 GENERAL_FAILURE = "GENERAL_FAILURE"
-_NOBODY_PASSED = "NO_LEADS_PASSED_VALIDATION"
+_NO_LEADS_PASSED = "NO_LEADS_PASSED_VALIDATION"
 FAILURES = (
-    GENERAL_FAILURE, _NOBODY_PASSED, "DNC_ACCOUNT_SETTINGS", "DNC_UPLOAD_FAILED", "DNC_GREATER_ONE_DAY",
+    GENERAL_FAILURE, _NO_LEADS_PASSED, "DNC_ACCOUNT_SETTINGS", "DNC_UPLOAD_FAILED", "DNC_GREATER_ONE_DAY",
 )  # fmt: skip
-"""The values of ``processingStatus`` that mean failure. Source: contract."""
+"""Values of ``processingStatus`` that mean failure. Source: contract."""
 
 _NO_FAILURE = "DEFAULT_NOT_A_FAILURE"
 
-#: What a request may say, and an answer may not. Source: contract.
+#: Option values that are valid in requests only, not in responses. Source: contract.
 _IN_REQUESTS_ONLY = frozenset({"ARCHIVED", "COUNTRY"})
 
 
 @dataclass(frozen=True)
 class Counts:
-    """What became of the leads of a load (assumed, but for ``failed_agents``).
+    """Lead counts of a load (assumed, except for ``failed_agents``).
 
-    :param supplied: all of them.
-    :param accepted: those that passed validation.
-    :param inserted: those that are leads now.
-    :param duplicates: those left out because their number was there already.
-    :param scrubbed: those on a do-not-call list.
-    :param failed_agents: accepted ones whose ``reserveAgent`` is not an agent of the account.
-    :param rejected: the rows that were not accepted.
+    :param supplied: leads in the request.
+    :param accepted: leads that passed validation.
+    :param inserted: leads inserted.
+    :param duplicates: leads skipped because their phone number already exists.
+    :param scrubbed: leads on a do-not-call list.
+    :param failed_agents: accepted leads whose ``reserveAgent`` is not an agent of the account.
+    :param rejected: the rejected rows.
     """
 
     supplied: int
@@ -46,14 +46,14 @@ class Counts:
     rejected: Sequence[dict[str, object]] = field(default=())
 
 
-def result_of(counts: Counts, options: LoadOptions) -> dict[str, object]:
-    """Write the answer to a load that worked, or of which no lead passed."""
+def load_result(counts: Counts, options: LoadOptions) -> dict[str, object]:
+    """Return the response body of a load that was processed, even if no lead passed validation."""
     state = {
         "listState": _echo(options.list_state),
-        "timeZoneOption": _echo(options.zone_from),
+        "timeZoneOption": _echo(options.zone_option),
     }
     if not counts.accepted:
-        return {**failure_of(_NOBODY_PASSED, "", counts), **state}
+        return {**load_failure(_NO_LEADS_PASSED, "", counts), **state}
     return {
         **_counters(counts),
         **state,
@@ -63,12 +63,12 @@ def result_of(counts: Counts, options: LoadOptions) -> dict[str, object]:
     }
 
 
-def failure_of(status: str, reason: str, counts: Counts) -> dict[str, object]:
-    """Write the answer to a load that failed; its HTTP status is 200 all the same (observed).
+def load_failure(status: str, reason: str, counts: Counts) -> dict[str, object]:
+    """Return the response body of a failed load; its HTTP status is 200 as well (observed).
 
     :param status: the ``processingStatus``.
-    :param reason: what the message says more; empty for nothing.
-    :param counts: what was counted.
+    :param reason: appended to the message; may be empty.
+    :param counts: the lead counts.
     """
     return {
         **_counters(counts),
@@ -81,12 +81,12 @@ def failure_of(status: str, reason: str, counts: Counts) -> dict[str, object]:
 
 
 def failure_message(reason: str = "") -> str:
-    """Write the message of a load that failed, with a reason or without one."""
+    """Return the message of a failed load, with an optional reason."""
     return f"{_FAILED}: {reason}" if reason else _FAILED
 
 
 def _counters(counts: Counts) -> dict[str, object]:
-    """Write the counters."""
+    """Return the counters of the response body."""
     return {
         "leadsSupplied": counts.supplied,
         "leadsAccepted": counts.accepted,
@@ -106,5 +106,5 @@ def _counters(counts: Counts) -> dict[str, object]:
 
 
 def _echo(word: str) -> str | None:
-    """Repeat an option, where answers know it."""
+    """Return an option if responses may hold it, else None."""
     return None if word in _IN_REQUESTS_ONLY else word

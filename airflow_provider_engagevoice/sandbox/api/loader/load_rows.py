@@ -1,6 +1,6 @@
-"""Reads the leads of a load one by one. Source of the fields: contract, CampaignLead.
+"""Validates the leads of a load one by one. Source of the fields: contract, CampaignLead.
 
-What is wrong with one lead makes it a rejected row, and leaves the others alone (assumed).
+An invalid lead becomes a rejected row; the other leads are loaded (assumed).
 """
 
 from __future__ import annotations
@@ -11,31 +11,31 @@ from dataclasses import dataclass
 
 from airflow_provider_engagevoice.sandbox.api.leads.lead_fields import (
     NUMBERS,
-    ZONES,
+    TIME_ZONE_RESOLVERS,
     Row,
     check_personas,
-    domestic,
-    extra_data_in,
-    international,
-    number_in,
-    personas_in,
-    plain,
-    read_phones,
-    text_in,
+    get_text,
+    parse_extra_data,
+    parse_international_phone,
+    parse_number_field,
+    parse_personas,
+    parse_phones,
+    parse_us_phone,
+    to_text,
 )
 from airflow_provider_engagevoice.sandbox.api.loader.load_options import LoadOptions
-from airflow_provider_engagevoice.sandbox.http.parsing import read_object
+from airflow_provider_engagevoice.sandbox.http.parsing import parse_object
 from airflow_provider_engagevoice.sandbox.state.phones import digits_of
 from airflow_provider_engagevoice.sandbox.state.store import PERSON_COLUMNS
 
 
 @dataclass(frozen=True)
 class NewLead:
-    """One lead that may be loaded.
+    """A validated lead.
 
-    :param values: its columns.
-    :param digits: all its numbers, as the table ``lead_phones`` has them.
-    :param agent: the agent it is to be reserved for, untrusted; None for nobody.
+    :param values: its values by column.
+    :param digits: all its phone numbers, in the format of the table ``lead_phones``.
+    :param agent: the untrusted id of the agent to reserve it for; None for no agent.
     """
 
     values: Row
@@ -43,49 +43,49 @@ class NewLead:
     agent: object
 
 
-def read_leads(entries: Iterable[object], options: LoadOptions) -> tuple[list[NewLead], list[Row]]:
-    """Read the leads of a load.
+def parse_leads(entries: Iterable[object], options: LoadOptions) -> tuple[list[NewLead], list[Row]]:
+    """Validate the leads of a load.
 
     :param entries: the untrusted leads.
-    :param options: what the load is to do with them.
-    :return: the leads accepted, and the rejected rows. Source: contract, RejectedRow.
+    :param options: the options of the load.
+    :return: the accepted leads and the rejected rows. Source: contract, RejectedRow.
     """
     accepted: list[NewLead] = []
     rejected: list[Row] = []
     for entry in entries:
         try:
-            accepted.append(_read_lead(read_object(entry), options))
+            accepted.append(_parse_lead(parse_object(entry), options))
         except ValueError as error:
             rejected.append({"message": str(error), "rowData": _row_data(entry)})
     return accepted, rejected
 
 
-def _read_lead(entry: Row, options: LoadOptions) -> NewLead:
-    """Read one lead; what the contract does not name is ignored (observed)."""
-    extern_id = text_in(entry, "externId").strip()
+def _parse_lead(entry: Row, options: LoadOptions) -> NewLead:
+    """Parse one lead; fields that are not in the contract are ignored (observed)."""
+    extern_id = get_text(entry, "externId").strip()
     if not extern_id:
         raise ValueError("externId is required")
-    e164 = read_phones(text_in(entry, "leadPhoneE164"), "leadPhoneE164", international)
-    kind = international if options.international else domestic
-    phone = read_phones(text_in(entry, "leadPhone"), "leadPhone", kind) or e164
+    e164 = parse_phones(get_text(entry, "leadPhoneE164"), "leadPhoneE164", parse_international_phone)
+    kind = parse_international_phone if options.international else parse_us_phone
+    phone = parse_phones(get_text(entry, "leadPhone"), "leadPhone", kind) or e164
     if not phone:
         raise ValueError("leadPhone is required")
-    personas = personas_in(entry)
+    personas = parse_personas(entry)
     check_personas(phone, bool(personas))
     values: Row = {
-        **{name: text_in(entry, name) or None for name in PERSON_COLUMNS},
-        **{name: number_in(entry, name) for name in NUMBERS},
+        **{name: get_text(entry, name) or None for name in PERSON_COLUMNS},
+        **{name: parse_number_field(entry, name) for name in NUMBERS},
         "externId": extern_id,
         "leadPhone": phone,
         "leadPhoneE164": e164 or None,
         "personaPhones": json.dumps(personas) if personas else None,
-        "leadTimezone": ZONES[options.zone_from](entry, phone),
-        "extraData": extra_data_in(entry),
+        "leadTimezone": TIME_ZONE_RESOLVERS[options.zone_option](entry, phone),
+        "extraData": parse_extra_data(entry),
     }
     return NewLead(values, frozenset(digits_of([phone, e164, *personas.values()])), entry.get("reserveAgent"))
 
 
 def _row_data(entry: object) -> list[str]:
-    """Write the values of a rejected lead, in the order they came in (assumed)."""
+    """Return the values of a rejected lead in their original order (assumed)."""
     values = entry.values() if isinstance(entry, dict) else [entry]
-    return [plain(value) for value in values if not isinstance(value, (dict, list))]
+    return [to_text(value) for value in values if not isinstance(value, (dict, list))]

@@ -1,4 +1,4 @@
-"""Takes requests to load leads: directly, and from files. Sources: contract; guide, bulk import."""
+"""Handlers of the lead loader: direct loads and file loads. Sources: contract; guide, bulk import."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from starlette.responses import Response
 
-from airflow_provider_engagevoice.sandbox.api.admin.records import id_in_path
+from airflow_provider_engagevoice.sandbox.api.admin.records import path_id
 from airflow_provider_engagevoice.sandbox.api.loader.load_files import (
     keep,
     leads_of,
@@ -21,123 +21,126 @@ from airflow_provider_engagevoice.sandbox.api.loader.load_options import (
     REQUIRED_OF_FILES,
     LoadFailed,
     LoadOptions,
-    read_options,
+    parse_options,
 )
 from airflow_provider_engagevoice.sandbox.api.loader.load_results import (
     GENERAL_FAILURE,
     Counts,
     failure_message,
-    failure_of,
-    result_of,
+    load_failure,
+    load_result,
 )
 from airflow_provider_engagevoice.sandbox.api.loader.multipart import file_of
 from airflow_provider_engagevoice.sandbox.api.loader.tables import read_form, read_table
-from airflow_provider_engagevoice.sandbox.http.endpoint import Call, answer
-from airflow_provider_engagevoice.sandbox.http.errors import Invalid, Refusal, refused_values
+from airflow_provider_engagevoice.sandbox.http.endpoint import json_response
+from airflow_provider_engagevoice.sandbox.http.errors import ApiError, InvalidValue, validation_error
+from airflow_provider_engagevoice.sandbox.http.request import ApiRequest
 from airflow_provider_engagevoice.sandbox.state import credentials
-from airflow_provider_engagevoice.sandbox.state.sandbox import Service
+from airflow_provider_engagevoice.sandbox.state.sandbox import SandboxState
 
 
-def direct_load(service: Service, call: Call) -> Response:
-    """``POST campaigns/{campaign}/leadLoader/direct``: leads go to a new list, all in one transaction.
+def direct_load(sandbox: SandboxState, request: ApiRequest) -> Response:
+    """``POST campaigns/{campaign}/leadLoader/direct``: insert leads into a new list in one transaction.
 
-    What fails as a whole is 200 as well, and ``processingStatus`` tells it (observed).
+    A load that fails as a whole is 200 as well; ``processingStatus`` holds the failure (observed).
     """
-    with service.store.reading() as connection:
-        _target(connection, call)
-    body = call.json_object()
+    with sandbox.store.reading() as connection:
+        _target(connection, request)
+    body = request.json_object()
     leads = _leads(body)
     try:
-        options = read_options(body, REQUIRED, service.settings.loader_defaults)
+        options = parse_options(body, REQUIRED, sandbox.settings.loader_defaults)
     except LoadFailed as failure:
-        return answer(failure_of(GENERAL_FAILURE, str(failure), Counts(len(leads))))
-    with service.store.changing() as connection:
-        counts = _load(service, call, connection, options).run(leads)
-    return answer(result_of(counts, options))
+        return json_response(load_failure(GENERAL_FAILURE, str(failure), Counts(len(leads))))
+    with sandbox.store.changing() as connection:
+        counts = _load(sandbox, request, connection, options).run(leads)
+    return json_response(load_result(counts, options))
 
 
-def preview_load(service: Service, call: Call) -> Response:
-    """``POST .../leadLoader/preview``: 201, what a file holds, and a ``transactionId`` to load it by.
+def preview_load(sandbox: SandboxState, request: ApiRequest) -> Response:
+    """``POST .../leadLoader/preview``: 201, a preview of a file, and the ``transactionId`` to process it.
 
-    The form of the file is in the query (contract), or among the parts of the body (observed).
+    The file's format is given in the query (contract) or in fields of the body (observed).
     """
-    fields, upload = file_of(call)
-    form = read_form(call, fields)
+    fields, upload = file_of(request)
+    form = read_form(request, fields)
     pages = read_table(upload, form)
-    with service.store.changing() as connection:
-        target = _target(connection, call)
-        transaction = keep(connection, target.account, target.campaign, pages, service.clock.milliseconds())
-    return answer(preview_of(transaction, pages), 201)
+    with sandbox.store.changing() as connection:
+        target = _target(connection, request)
+        transaction = keep(connection, target.account, target.campaign, pages, sandbox.clock.milliseconds())
+    return json_response(preview_of(transaction, pages), 201)
 
 
-def process_load(service: Service, call: Call) -> Response:
-    """``POST .../leadLoader/process``: 202 without a body, and the file is loaded at once.
+def process_load(sandbox: SandboxState, request: ApiRequest) -> Response:
+    """``POST .../leadLoader/process``: 202 without a body; the file is loaded synchronously.
 
-    What the answer cannot tell is at the list: ``leadsSupplied``, ``leadsAccepted``, ``result`` and
-    ``message`` (assumed). A load that fails leaves a list without leads (assumed).
+    The result is stored in the list: ``leadsSupplied``, ``leadsAccepted``, ``result`` and ``message``
+    (assumed). A failed load creates a list without leads (assumed).
     """
-    body = call.json_object()
-    columns = read_columns(body, service.settings.column_base)
-    now = service.clock.milliseconds()
-    with service.store.changing() as connection:
-        target = _target(connection, call)
+    body = request.json_object()
+    columns = read_columns(body, sandbox.settings.column_base)
+    now = sandbox.clock.milliseconds()
+    with sandbox.store.changing() as connection:
+        target = _target(connection, request)
         pages = take(connection, target.account, target.campaign, columns.transaction, now)
-        _process(service, call, connection, body, leads_of(pages, columns))
+        _process(sandbox, request, connection, body, leads_of(pages, columns))
     return Response(status_code=202)
 
 
 def _process(
-    service: Service,
-    call: Call,
+    sandbox: SandboxState,
+    request: ApiRequest,
     connection: sqlite3.Connection,
     body: dict[str, object],
     leads: Sequence[object],
 ) -> None:
-    """Load the leads of a file; where that fails, leave a list that says so."""
+    """Load the leads of a file; if the load fails, create an empty list that holds the failure."""
     try:
-        options = read_options(body, REQUIRED_OF_FILES, service.settings.loader_defaults)
+        options = parse_options(body, REQUIRED_OF_FILES, sandbox.settings.loader_defaults)
     except LoadFailed as failure:
-        load = _load(service, call, connection, read_options(body, (), use_defaults=True))
+        load = _load(sandbox, request, connection, parse_options(body, (), use_defaults=True))
         load.add_list(Counts(len(leads)), "Failed", failure_message(str(failure)))
         return
-    load = _load(service, call, connection, options)
+    load = _load(sandbox, request, connection, options)
     counts = load.run(leads)
     if not counts.accepted:
         load.add_list(counts, "Failed", failure_message())
 
 
-def _load(service: Service, call: Call, connection: sqlite3.Connection, options: LoadOptions) -> Load:
-    """Make the load of a request."""
+def _load(
+    sandbox: SandboxState, request: ApiRequest, connection: sqlite3.Connection, options: LoadOptions
+) -> Load:
+    """Return the load of a request."""
     return Load(
         connection,
-        _target(connection, call),
+        _target(connection, request),
         options,
-        service.settings.dnc_scrubbed,
-        service.clock.milliseconds(),
+        sandbox.settings.dnc_scrubbed,
+        sandbox.clock.milliseconds(),
     )
 
 
-def _target(connection: sqlite3.Connection, call: Call) -> Target:
-    """Read the campaign of the path, or refuse with 404."""
-    account = call.captured["account"]
+def _target(connection: sqlite3.Connection, request: ApiRequest) -> Target:
+    """Return the campaign in the path as the target, or raise 404."""
+    account = request.path_params["account"]
     found = connection.execute(
         "SELECT campaignId, maxPasses, dncScrubOption FROM campaigns JOIN dial_groups USING (dialGroupId)"
         " WHERE campaignId = ? AND accountId = ?",
-        (id_in_path(call, "campaign"), account),
+        (path_id(request, "campaign"), account),
     ).fetchone()
     if found is None:
-        raise Refusal(404)
-    # Who asks is not known: the permanent token is nobody's in particular, and there is one user only.
+        raise ApiError(404)
+    # The permanent token identifies no user; the sandbox has a single user.
     return Target(
         account, found["campaignId"], found["maxPasses"], found["dncScrubOption"], credentials.USER_NAME
     )
 
 
 def _leads(body: dict[str, object]) -> list[object]:
-    """Read ``uploadLeads``; without it there are none."""
+    """Return ``uploadLeads``; an empty list if it is missing."""
     leads = body.get("uploadLeads")
     if leads is None:
         return []
     if not isinstance(leads, list):
-        raise refused_values([Invalid("uploadLeads", "must be a list")])
+        raise validation_error([InvalidValue("uploadLeads", "must be a list")])
     return leads

@@ -11,8 +11,8 @@ from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 from starlette.types import Message
 
-from airflow_provider_engagevoice.sandbox.http.endpoint import ApiRequest
-from airflow_provider_engagevoice.sandbox.http.errors import InvalidValue, ApiError
+from airflow_provider_engagevoice.sandbox.http.errors import ApiError, InvalidValue
+from airflow_provider_engagevoice.sandbox.http.request import ApiRequest
 
 #: How many parts a body can have, and how large a text can be. A file can be as large as a body.
 _MAX_FILES = 100

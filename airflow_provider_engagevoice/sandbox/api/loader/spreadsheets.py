@@ -8,7 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_engagevoice.sandbox.api.loader.archives import NOT_AN_ARCHIVE, UnsupportedFile, copy_checked
+from airflow_provider_engagevoice.sandbox.api.loader.archives import (
+    NOT_AN_ARCHIVE,
+    UnsupportedFile,
+    copy_checked,
+)
 
 #: Limits of all pages together: letters and cells (empty cells between others count); and of a row: columns.
 #: Cells can share a text, so that few bytes of XML can stand for very many letters.

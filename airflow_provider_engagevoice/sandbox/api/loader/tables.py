@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from airflow_provider_engagevoice.ringcx.spec.enums import FILE_TYPES
 from airflow_provider_engagevoice.sandbox.api.loader.multipart import Upload
 from airflow_provider_engagevoice.sandbox.api.loader.spreadsheets import Page, read_workbook
-from airflow_provider_engagevoice.sandbox.http.endpoint import Call
-from airflow_provider_engagevoice.sandbox.http.errors import Invalid, refused_values
-from airflow_provider_engagevoice.sandbox.http.parsing import read_choice
+from airflow_provider_engagevoice.sandbox.http.errors import InvalidValue, validation_error
+from airflow_provider_engagevoice.sandbox.http.parsing import choice_parser
+from airflow_provider_engagevoice.sandbox.http.request import ApiRequest
 
 _SEPARATORS = {"PIPE": "|", "COMMA": ",", "TAB": "\t"}
 
@@ -29,26 +29,28 @@ class Form:
     quote: str
 
 
-def read_form(call: Call, fields: Mapping[str, str], default: str = "") -> Form:
+def read_form(request: ApiRequest, fields: Mapping[str, str], default: str = "") -> Form:
     """Read how the table of a request is written.
 
-    :param call: the request, whose query may say it (contract).
+    :param request: the request, whose query may say it (contract).
     :param fields: the texts of its body, which may say it as well (observed).
     :param default: the ``fileType`` where nothing is said; empty where it must be said.
     :return: the form; without ``quoteCharacter`` the quote is ``"`` (assumed).
-    :raises Refusal: with status 400, where a value is missing or wrong.
+    :raises ApiError: with status 400, where a value is missing or wrong.
     """
-    file_type = call.query.get("fileType") or fields.get("fileType") or default
-    quote = call.query.get("quoteCharacter") or fields.get("quoteCharacter") or '"'
+    file_type = request.query.get("fileType") or fields.get("fileType") or default
+    quote = request.query.get("quoteCharacter") or fields.get("quoteCharacter") or '"'
     invalid = []
     try:
-        read_choice(FILE_TYPES)(file_type)
+        choice_parser(FILE_TYPES)(file_type)
     except ValueError as error:
-        invalid.append(Invalid.of("fileType", error, file_type))
+        invalid.append(InvalidValue.of("fileType", error, file_type))
     if len(quote) != 1 or quote in f"\r\n {_SEPARATORS.get(file_type, '')}":
-        invalid.append(Invalid.of("quoteCharacter", "must be one character that separates nothing", quote))
+        invalid.append(
+            InvalidValue.of("quoteCharacter", "must be one character that separates nothing", quote)
+        )
     if invalid:
-        raise refused_values(invalid)
+        raise validation_error(invalid)
     return Form(file_type, quote)
 
 
@@ -58,14 +60,14 @@ def read_table(upload: Upload, form: Form) -> list[Page]:
     :param upload: the file.
     :param form: how it is written.
     :return: its pages; only Excel files have more than one.
-    :raises Refusal: with status 400, where the file is no such table.
+    :raises ApiError: with status 400, where the file is no such table.
     """
     try:
         if form.file_type == "EXCEL":
             return read_workbook(upload.content)
         return [Page(upload.name, _read_text(upload.content, _SEPARATORS[form.file_type], form.quote))]
     except ValueError as error:
-        raise refused_values([Invalid.of("file", error, upload.name)]) from error
+        raise validation_error([InvalidValue.of("file", error, upload.name)]) from error
 
 
 def _read_text(content: bytes, separator: str, quote: str) -> list[list[str]]:

@@ -1,136 +1,136 @@
-// Keeps the page up to date, and sends its forms without leaving it. Everything works without this script.
+// Polls for updates and submits forms in the background. The page also works without this script.
 "use strict";
 
-const SHORTEST_WAIT = 1000;
-const LONGEST_WAIT = 10000;
+const MIN_POLL_INTERVAL = 1000;
+const MAX_POLL_INTERVAL = 10000;
 const PARTS = ["head", "main", "ask-reset"];
 
-let round = 0;
+let requestNumber = 0;
 let timer = 0;
-let typing = 0;
-let wait = SHORTEST_WAIT;
+let typingTimer = 0;
+let pollInterval = MIN_POLL_INTERVAL;
 
-// Makes an element like a fresh one, in place: focus, scroll, typed text and open details stay.
+// Patches an element in place to match a new version; keeps focus, scroll position, typed text and open details.
 
 const keyOf = (node) => (node.nodeType === Node.ELEMENT_NODE ? node.dataset.key || node.id : "");
 
-// What the user or this script has set; a typed value is no attribute, so it stays anyway.
+// Attributes set by the user or by this script. A typed value is a property, not an attribute.
 const isKept = (name) => ["open", "checked", "selected", "data-changed"].includes(name);
 
-function update(old, fresh) {
+function update(old, latest) {
   if (old.nodeType !== Node.ELEMENT_NODE) {
-    if (old.data !== fresh.data) {
-      old.data = fresh.data;
+    if (old.data !== latest.data) {
+      old.data = latest.data;
       flash(old.parentElement.closest("[data-flash]"));
     }
     return;
   }
-  if (old.hasAttribute("data-script") || old.isEqualNode(fresh)) return;
+  if (old.hasAttribute("data-script") || old.isEqualNode(latest)) return;
   for (const { name } of [...old.attributes]) {
-    if (!fresh.hasAttribute(name) && !isKept(name)) old.removeAttribute(name);
+    if (!latest.hasAttribute(name) && !isKept(name)) old.removeAttribute(name);
   }
-  for (const { name, value } of fresh.attributes) {
+  for (const { name, value } of latest.attributes) {
     if (old.getAttribute(name) !== value && !isKept(name)) old.setAttribute(name, value);
   }
-  updateChildren(old, fresh);
+  updateChildren(old, latest);
 }
 
-function updateChildren(old, fresh) {
+function updateChildren(old, latest) {
   const keyed = new Map();
   for (const child of old.children) if (keyOf(child)) keyed.set(keyOf(child), child);
-  let spot = old.firstChild;
-  for (const next of fresh.childNodes) {
+  let position = old.firstChild;
+  for (const next of latest.childNodes) {
     const key = keyOf(next);
-    let match = key ? keyed.get(key) : spot && !keyOf(spot) ? spot : null;
+    let match = key ? keyed.get(key) : position && !keyOf(position) ? position : null;
     if (match && match.nodeName !== next.nodeName) match = null;
     if (!match) {
-      old.insertBefore(document.importNode(next, true), spot);
+      old.insertBefore(document.importNode(next, true), position);
       continue;
     }
     keyed.delete(key);
-    if (match === spot) spot = spot.nextSibling;
-    else old.insertBefore(match, spot);
+    if (match === position) position = position.nextSibling;
+    else old.insertBefore(match, position);
     update(match, next);
   }
-  while (spot) {
-    const next = spot.nextSibling;
-    spot.remove();
-    spot = next;
+  while (position) {
+    const next = position.nextSibling;
+    position.remove();
+    position = next;
   }
 }
 
 function flash(element) {
   if (!element) return;
   element.removeAttribute("data-changed");
-  void element.offsetWidth; // starts the animation anew
+  void element.offsetWidth; // restarts the animation
   element.setAttribute("data-changed", "");
 }
 
 function show(text) {
-  const fresh = new DOMParser().parseFromString(text, "text/html");
+  const latest = new DOMParser().parseFromString(text, "text/html");
   for (const id of PARTS) {
-    const part = fresh.getElementById(id);
-    if (!part) throw new Error("This is not the sandbox's page.");
+    const part = latest.getElementById(id);
+    if (!part) throw new Error("The response is not the sandbox's page.");
     update(document.getElementById(id), part);
   }
-  const took = Number(fresh.getElementById("main").dataset.took);
-  wait = Math.min(Math.max(SHORTEST_WAIT, took * 10), LONGEST_WAIT);
-  return fresh.getElementById("message");
+  const took = Number(latest.getElementById("main").dataset.took);
+  pollInterval = Math.min(Math.max(MIN_POLL_INTERVAL, took * 10), MAX_POLL_INTERVAL);
+  return latest.getElementById("message");
 }
 
-function say(text, failed) {
+function showMessage(text, failed) {
   const message = document.getElementById("message");
   message.textContent = text;
   message.className = failed ? "failed" : "done";
 }
 
-// What the badge beside the address says: live, paused or gone.
+// Sets the connection status next to the address: live, paused or offline.
 
-function become(state) {
+function setStatus(state) {
   const live = document.getElementById("live");
   if (live.dataset.state === state) return;
   const before = live.dataset.state;
   live.dataset.state = state;
   live.textContent = state;
-  document.documentElement.classList.toggle("gone", state === "gone");
-  if (state === "gone") say("The sandbox does not answer. This page tries again every second.", true);
-  if (before === "gone" && state === "live") say("The sandbox is back.", false);
+  document.documentElement.classList.toggle("offline", state === "offline");
+  if (state === "offline") showMessage("The sandbox does not respond. Retrying every second.", true);
+  if (before === "offline" && state === "live") showMessage("Connected to the sandbox again.", false);
 }
 
 async function refresh() {
   clearTimeout(timer);
   if (document.hidden) return;
-  const mine = ++round;
+  const current = ++requestNumber;
   try {
     const response = await fetch(`/${location.search}`, { signal: AbortSignal.timeout(15000) });
     const text = await response.text();
-    if (mine !== round) return;
+    if (current !== requestNumber) return;
     show(text);
-    become("live");
+    setStatus("live");
   } catch (error) {
-    if (mine !== round) return;
-    wait = SHORTEST_WAIT;
-    become("gone");
+    if (current !== requestNumber) return;
+    pollInterval = MIN_POLL_INTERVAL;
+    setStatus("offline");
   }
-  timer = setTimeout(refresh, wait);
+  timer = setTimeout(refresh, pollInterval);
 }
 
 async function post(form, submitter) {
   clearTimeout(timer);
-  const mine = ++round;
+  const current = ++requestNumber;
   try {
     const body = new URLSearchParams(new FormData(form, submitter));
     const response = await fetch(form.getAttribute("action"), { method: "POST", body });
     const text = await response.text();
-    if (mine !== round) return;
+    if (current !== requestNumber) return;
     const message = show(text);
-    become("live");
-    say(message.textContent, message.className === "failed");
+    setStatus("live");
+    showMessage(message.textContent, message.className === "failed");
   } catch (error) {
-    if (mine !== round) return;
-    become("gone");
+    if (current !== requestNumber) return;
+    setStatus("offline");
   }
-  timer = setTimeout(refresh, wait);
+  timer = setTimeout(refresh, pollInterval);
 }
 
 function choose(name, value, delay) {
@@ -138,8 +138,8 @@ function choose(name, value, delay) {
   if (value) view.set(name, value);
   else view.delete(name);
   history.replaceState(null, "", view.size ? `/?${view}` : "/");
-  clearTimeout(typing);
-  typing = setTimeout(refresh, delay);
+  clearTimeout(typingTimer);
+  typingTimer = setTimeout(refresh, delay);
 }
 
 function chosen(control) {
@@ -183,8 +183,8 @@ document.addEventListener("animationend", (event) => event.target.removeAttribut
 
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) {
-    ++round; // an answer that is still to come does not count
-    become("paused");
+    ++requestNumber; // ignores a pending response
+    setStatus("paused");
   } else {
     refresh();
   }

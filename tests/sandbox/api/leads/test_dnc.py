@@ -151,7 +151,7 @@ def test_uploaded_file(api: Any) -> None:
     assert response.status_code == 200, response.text
     assert response.json() == {
         "dncUploadCount": 2,
-        "rejectedRows": [{"message": "phone is not a phone number", "rowData": ["phone", "id", "why"]}],
+        "rejectedRows": [{"message": "phone must be a phone number", "rowData": ["phone", "id", "why"]}],
     }
     entries = post(api, "dncLists/advancedSearch", {"dncTagId": tag}).json()
     assert [(entry["phone"], entry["externId"], entry["reason"]) for entry in entries] == [

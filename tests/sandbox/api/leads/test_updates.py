@@ -119,7 +119,7 @@ def test_several_numbers_beside_those_of_personas(api: Any, lead: Row, method: s
     personas = {"personaPhoneConfig": {"Home": "+442079460000"}}
     response = send(api, method, lead, {**several, **personas})
     assert response.status_code == 400
-    assert response.json()["details"] == "leadPhone must be one number beside personaPhoneConfig"
+    assert response.json()["details"] == "leadPhone must be one number if personaPhoneConfig is given"
     # What a PATCH leaves alone counts, too.
     changed(api, "PATCH", lead, {"leadPhone": "2125550100", **personas})
     assert send(api, "PATCH", lead, several).status_code == 400

@@ -137,13 +137,13 @@ def test_load_of_nobody_fails_within_200(api: Any, spring: Row, leads: Any) -> N
 REJECTED = {
     "blank id": ({"externId": " "}, "externId is required"),
     "deep data": ({"extendedLeadData": []}, "extendedLeadData must be an object"),
-    "letters": ({"leadPhone": "CALL ME"}, "leadPhone is not a phone number"),
+    "letters": ({"leadPhone": "CALL ME"}, "leadPhone must be a phone number"),
     "no id": ({"externId": None}, "externId is required"),
     "no phone": ({"leadPhone": ""}, "leadPhone is required"),
     "object as name": ({"firstName": {}}, "firstName must be a text"),
-    "one bad of two": ({"leadPhone": "4155550001|12"}, "leadPhone is not a phone number of ten digits"),
+    "one bad of two": ({"leadPhone": "4155550001|12"}, "leadPhone must be a phone number of ten digits"),
     "passes in words": ({"maxPasses": "many"}, "maxPasses must be a whole number"),
-    "short": ({"leadPhone": "5550100"}, "leadPhone is not a phone number of ten digits"),
+    "short": ({"leadPhone": "5550100"}, "leadPhone must be a phone number of ten digits"),
 }
 
 
@@ -248,7 +248,7 @@ def test_persona_numbers_find_their_lead(api: Any, spring: Row) -> None:
     several = lead(2, "4155500001|4155500002", personaPhoneConfig=personas)
     result = load(api, spring, [lead(1, personaPhoneConfig=personas), several])
     assert result["leadsInserted"] == 1
-    assert result["rejectedRows"][0]["message"] == "leadPhone must be one number beside personaPhoneConfig"
+    assert result["rejectedRows"][0]["message"] == "leadPhone must be one number if personaPhoneConfig is given"
     assert [row["externId"] for row in api.search(leadPhoneNumbers=["4155500008"])] == ["T-1"]
 
 

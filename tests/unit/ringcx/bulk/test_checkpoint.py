@@ -1,147 +1,161 @@
-"""Another try goes on where the last one ended: what it finds in the journal, and what it makes of it."""
+"""Tests of checkpoints: which of them an attempt resumes from."""
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from airflow_provider_engagevoice.operators.checkpoints import SharedCheckpointStore, TaskStateCheckpointStore
-from airflow_provider_engagevoice.ringcx.bulk.action import ActionResult, BulkAction
-from airflow_provider_engagevoice.ringcx.bulk.checkpoint import CheckpointStore
-from airflow_provider_engagevoice.ringcx.exceptions import (
-    ActionRejected,
-    EngageVoiceError,
-    OutcomeUnknown,
-    RateLimited,
-    ServiceUnavailable,
+from airflow_provider_engagevoice.ringcx.bulk.action import BulkAction
+from airflow_provider_engagevoice.ringcx.bulk.checkpoint import (
+    Checkpoint,
+    CheckpointStore,
+    NullCheckpointStore,
+    action_fingerprint,
+    load_checkpoint,
 )
+from airflow_provider_engagevoice.ringcx.exceptions import OutcomeUnknown, RateLimited
 from airflow_provider_engagevoice.ringcx.leads.selection import Selection
-from airflow_provider_engagevoice.ringcx.storage.base import StoreUnavailable
-from airflow_provider_engagevoice.ringcx.storage.fallback import FallbackStore
-from airflow_provider_engagevoice.ringcx.storage.file import FileStore
-from airflow_provider_engagevoice.ringcx.storage.memory import MemoryStore
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
-from tests.support.clients import PARAMS, client_of
+from tests.support.bulk import LeadRows, added_passes, execute_in_chunks
+from tests.support.clients import PARAMS
+from tests.unit.ringcx.bulk.conftest import NextAttempt
 
-Rows = list[dict[str, Any]]
-
-
-class Store(dict[str, str]):
-    """Airflow's task state store, as far as it is used."""
-
-    def set(self, key: str, value: str) -> None:
-        self[key] = value
+ACCOUNT = "50810001"
 
 
-@pytest.fixture(params=["files", "store"])
-def journal(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
-    """Give the journal of the next try of one task; ``retried`` as Airflow would."""
-    task_states, store = Store(), FallbackStore([FileStore(tmp_path / "share"), MemoryStore()])
+class SavedCheckpoint(CheckpointStore):
+    """Store with a given checkpoint, or without one that may be lost.
 
-    numbers = itertools.count(1)
+    :param saved: fields of the checkpoint; None for none.
+    :param is_retry: as for :class:`CheckpointStore`.
+    """
 
-    def next_try(retried: bool = True) -> CheckpointStore:
-        journal: CheckpointStore = (
-            TaskStateCheckpointStore(task_states, retried)
-            if request.param == "store"
-            else SharedCheckpointStore(store, "dag task run", next(numbers), retried)
-        )
-        journal.open()
-        return journal
+    absence_means_not_started = False
 
-    return next_try
+    def __init__(self, saved: Mapping[str, Any] | None, is_retry: bool = True) -> None:
+        super().__init__(is_retry)
+        self._saved = saved
 
+    def load(self) -> Mapping[str, Any] | None:
+        return self._saved
 
-@pytest.fixture
-def ids(ready: Rows) -> list[int]:
-    return [lead["leadId"] for lead in ready[:6]]
+    def save(self, checkpoint: Mapping[str, Any]) -> None:
+        raise AssertionError("loading saves nothing")
 
 
-def passes(ringcx: SandboxServer, ready: Rows, ids: list[int]) -> list[int]:
-    before = {lead["leadId"]: lead["leadPasses"] for lead in ready}
-    now = {lead["leadId"]: lead["leadPasses"] for lead in ringcx.leads()}
-    return [now[lead_id] - before[lead_id] for lead_id in ids]
+def make_action(name: str = "MANUAL_LEADS", ids: tuple[int, ...] = (1, 2, 3), **options: Any) -> BulkAction:
+    params = PARAMS.get(name, {})
+    return BulkAction.create(name, Selection({"leadIds": list(ids)}), params, **{"chunk_size": 2, **options})
 
 
-def do(
-    ringcx: SandboxServer,
-    ids: list[int],
-    journal: CheckpointStore,
-    action: str = "MANUAL_LEADS",
-    params: Mapping[str, Any] | None = None,
-    **more: Any,
-) -> ActionResult:
-    given = PARAMS.get(action, {}) if params is None else params
-    act = BulkAction.of(action, Selection({"leadIds": ids}), given, chunk_size=2, **more)
-    return client_of(ringcx.url, patience=0.0).lead_actions().execute(act, journal)
+def compute_fingerprint(action: BulkAction, account_id: str = ACCOUNT) -> str:
+    return action_fingerprint(action, action.chunks(), account_id)
 
 
-def lose(ringcx: SandboxServer, request: int, when: str = "after") -> None:
-    ringcx.fault("drop", operation="lead_action", at=[request], when=when)
+def test_load_checkpoint_matching_input_returns_it(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    saved = {"fingerprint": "same", "next": 2, "rejected": [0], "counts": {"requests": 2}}
+    checkpoint = load_checkpoint(SavedCheckpoint(saved), make_action(), 3, lambda: "same")
+    assert checkpoint == Checkpoint("same", next=2, rejected=[0], counts={"requests": 2})
+    assert caplog.messages == ["MANUAL_LEADS: resuming; a previous attempt completed 1 of 3 chunks"]
 
 
-def test_a_try_that_surely_changed_nothing_more_is_gone_on_with(
-    ringcx: SandboxServer, ready: Rows, ids: list[int], journal: Any
+def test_load_checkpoint_unknown_fields_are_ignored() -> None:
+    saved = {"fingerprint": "same", "next": 1, "of_a_newer_version": True}
+    checkpoint = load_checkpoint(SavedCheckpoint(saved), make_action(), 3, lambda: "same")
+    assert checkpoint == Checkpoint("same", next=1)
+
+
+def test_load_checkpoint_start_mark_only_returns_none() -> None:
+    assert load_checkpoint(SavedCheckpoint({}), make_action(), 3, lambda: "same") is None
+
+
+def test_load_checkpoint_finished_depends_on_is_retry(caplog: pytest.LogCaptureFixture) -> None:
+    """A retry has nothing left to do; a person who clears the task wants it to run again."""
+    caplog.set_level("INFO")
+    saved: dict[str, Any] = {"fingerprint": "same", "next": 3, "finished": True}
+    retry, cleared = SavedCheckpoint(saved), SavedCheckpoint(saved, is_retry=False)
+    assert load_checkpoint(retry, make_action(), 3, lambda: "same") == Checkpoint(**saved)
+    assert caplog.messages == [
+        "MANUAL_LEADS: resuming; a previous attempt completed 3 of 3 chunks, nothing is left to do"
+    ]
+    assert load_checkpoint(cleared, make_action(), 3, lambda: "same") is None
+
+
+def test_load_checkpoint_changed_input_warns_and_returns_none(caplog: pytest.LogCaptureFixture) -> None:
+    saved = {"fingerprint": "earlier", "next": 2}
+    assert load_checkpoint(SavedCheckpoint(saved), make_action(), 3, lambda: "now") is None
+    assert caplog.messages == [
+        "MANUAL_LEADS: the input changed since the last attempt, which completed 2 chunks; starting from the "
+        "beginning"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "is_retry", "is_refused"),
+    [("MANUAL_LEADS", True, True), ("MANUAL_LEADS", False, False), ("CANCEL_LEADS", True, False)],
+    ids=["retry", "cleared-by-a-person", "retry-safe"],
+)
+def test_load_checkpoint_possibly_lost_refuses_unsafe_retry(
+    name: str, is_retry: bool, is_refused: bool
 ) -> None:
-    ringcx.fault("rate_limited", operation="lead_action", at=[2], retry_after=60.0)
-    with pytest.raises(RateLimited) as caught:
-        do(ringcx, ids, journal(False))
-    assert caught.value.result is not None
-    assert (caught.value.result["leads_updated"], caught.value.result["requests"]) == (2, 1)
-    summary = do(ringcx, ids, journal())
-    assert passes(ringcx, ready, ids) == [1] * 6
-    assert (summary["leads_matched"], summary["leads_updated"], summary["requests"]) == (6, 6, 3)
+    checkpoints = SavedCheckpoint(None, is_retry)
+    if is_refused:
+        with pytest.raises(OutcomeUnknown, match="Check the leads before running the task again: a previous"):
+            load_checkpoint(checkpoints, make_action(name), 3, lambda: "same")
+    else:
+        assert load_checkpoint(checkpoints, make_action(name), 3, lambda: "same") is None
 
 
-@pytest.mark.parametrize("when", ["after", "before"])
-def test_a_request_of_unknown_outcome_is_told_of_once_and_then_left_out(
-    ringcx: SandboxServer, ready: Rows, ids: list[int], journal: Any, when: str, caplog: Any
-) -> None:
-    lose(ringcx, 2, when)
-    with pytest.raises(OutcomeUnknown):
-        do(ringcx, ids, journal(False))
-    summary = do(ringcx, ids, journal(False))
-    assert "request 2 of 3 is left out" in caplog.text
-    assert summary["requests"] == 3
-    assert passes(ringcx, ready, ids) == [1, 1, *([1, 1] if when == "after" else [0, 0]), 1, 1]
+def test_null_checkpoint_store_keeps_nothing() -> None:
+    checkpoints = NullCheckpointStore()
+    checkpoints.mark_started()
+    checkpoints.save({"fingerprint": "same"})
+    assert checkpoints.load() is None
+    assert not checkpoints.is_durable
 
 
-def test_a_finished_task_that_a_person_clears_starts_afresh_but_a_retry_does_nothing(
-    ringcx: SandboxServer, ready: Rows, ids: list[int], journal: Any
-) -> None:
-    """Airflow may retry what was done, where the process dies before it has said so."""
-    first = do(ringcx, ids, journal(False))
-    assert do(ringcx, ids, journal(True)) == first
-    assert passes(ringcx, ready, ids) == [1] * 6
-    do(ringcx, ids, journal(False))
-    assert passes(ringcx, ready, ids) == [2] * 6
+def test_checkpoint_completed_excludes_rejected_chunks() -> None:
+    assert Checkpoint("same", next=5, rejected=[1, 3]).completed == 3
 
 
-def test_changed_input_starts_afresh_and_says_so(
-    ringcx: SandboxServer, ready: Rows, ids: list[int], journal: Any, caplog: Any
-) -> None:
-    ringcx.fault("rate_limited", operation="lead_action", at=[2], retry_after=60.0)
-    with pytest.raises(RateLimited):
-        do(ringcx, ids, journal(False))
-    do(ringcx, ids[2:], journal())
-    assert "the input has changed" in caplog.text
-    assert passes(ringcx, ready, ids) == [1] * 6
+@pytest.mark.parametrize(
+    "changed",
+    [
+        make_action(ids=(1, 2, 4)),
+        make_action(ids=(2, 1, 3)),
+        make_action(chunk_size=1),
+        make_action("PAUSE_LEADS"),
+    ],
+    ids=["ids", "order-of-ids", "chunk-size", "action"],
+)
+def test_action_fingerprint_changes_with_the_input(changed: BulkAction) -> None:
+    assert compute_fingerprint(changed) != compute_fingerprint(make_action())
+    assert compute_fingerprint(make_action(), "50810002") != compute_fingerprint(make_action())
 
 
-def test_ids_of_a_set_have_one_order_in_all_processes() -> None:
-    """Python gives them in another order in each, and to another try they would be changed input."""
+def test_action_fingerprint_ignores_generated_params() -> None:
+    """The current time that is filled in differs in each attempt."""
+    selection, agent = Selection({"leadIds": [1, 2]}), {"RESERVATION_AGENT_ID": 0}
+    first = BulkAction.create("AGENT_RESERVATION", selection, agent)
+    (generated,) = first.generated_params
+    later = BulkAction(first.spec, selection, {**first.params, generated: "later"}, authored_params=agent)
+    assert first.params != later.params
+    assert compute_fingerprint(first) == compute_fingerprint(later)
+
+
+def test_ids_of_a_set_have_the_same_order_in_all_processes() -> None:
+    """The order of a Python set differs between processes; a retry would take it for changed input."""
     code = """
 import json
 from airflow_provider_engagevoice.ringcx.leads.action_params import email_addresses
-from airflow_provider_engagevoice.ringcx.leads.selection import select
+from airflow_provider_engagevoice.ringcx.leads.selection import build_selection
 numbers = range(1_000_000, 1_000_020)
 criteria = {
     "campaignIds": frozenset(n * 2**40 for n in numbers),
@@ -149,118 +163,42 @@ criteria = {
     "leadPhoneNumbers": str({f"+1617{n}" for n in numbers}),
     "leadStates": {"READY", "PENDING", "COMPLETE"},
 }
-print(json.dumps([dict(select(criteria).body), email_addresses({f"{n}@example.com" for n in numbers})]))
+addresses = email_addresses({f"{n}@example.com" for n in numbers})
+print(json.dumps([dict(build_selection(criteria).body), addresses]))
 """
     path = os.pathsep.join(filter(None, sys.path))
-    said = {
+    outputs = {
         subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60,
             env={**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": seed},
         ).stdout
         for seed in "123"
     }  # fmt: skip
-    (one,) = said
-    assert len(json.loads(one)[0]["externIds"]) == 40
+    (output,) = outputs
+    assert len(json.loads(output)[0]["externIds"]) == 40
 
 
-def test_only_what_was_rejected_is_sent_again(
-    ringcx: SandboxServer, ready: Rows, ids: list[int], journal: Any
+def test_finished_task_runs_again_only_if_a_person_clears_it(
+    ringcx: SandboxServer, ready_leads: LeadRows, six_ids: list[int], next_attempt: NextAttempt
 ) -> None:
-    ringcx.fault("rejected", operation="lead_action", at=[2])
-    with pytest.raises(ActionRejected, match="sends those only"):
-        do(ringcx, ids, journal(False), on_rejected="continue")
-    assert passes(ringcx, ready, ids) == [1, 1, 0, 0, 1, 1]
-    summary = do(ringcx, ids, journal(False), on_rejected="continue")
-    assert passes(ringcx, ready, ids) == [1] * 6
-    assert (summary["leads_updated"], summary["ids_rejected"]) == (6, 0)
+    """Airflow retries a finished task if its process dies before it has reported its success."""
+    first = execute_in_chunks(ringcx, six_ids, next_attempt(is_retry=False))
+    assert execute_in_chunks(ringcx, six_ids, next_attempt(is_retry=True)) == first
+    assert added_passes(ringcx, ready_leads, six_ids) == [1] * 6
+    execute_in_chunks(ringcx, six_ids, next_attempt(is_retry=False))
+    assert added_passes(ringcx, ready_leads, six_ids) == [2] * 6
 
 
-def test_a_moment_that_was_filled_in_stays_what_the_first_try_used(
-    ringcx: SandboxServer, ids: list[int], journal: Any
+def test_retry_with_changed_input_starts_from_the_beginning(
+    ringcx: SandboxServer,
+    ready_leads: LeadRows,
+    six_ids: list[int],
+    next_attempt: NextAttempt,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    import time
-
-    agent = {"RESERVATION_AGENT_ID": 0}
     ringcx.fault("rate_limited", operation="lead_action", at=[2], retry_after=60.0)
     with pytest.raises(RateLimited):
-        do(ringcx, ids, journal(False), "AGENT_RESERVATION", agent)
-    time.sleep(0.01)  # the moment has milliseconds
-    before = len(ringcx.requests)
-    do(ringcx, ids, journal(), "AGENT_RESERVATION", agent)
-    acts = [each for each in ringcx.requests[before:] if each.operation == "lead_action"]
-    assert len(acts) == 2
-
-
-def test_a_report_goes_on_without_saying_anything_twice(
-    ringcx: SandboxServer, ids: list[int], journal: Any, tmp_path: Path
-) -> None:
-    report = tmp_path / "report.csv"
-    mixed = [ids[0], 10**9, ids[1], 10**9 + 1]
-    ringcx.fault("rate_limited", operation="lead_action", at=[2], retry_after=60.0)
-    with pytest.raises(RateLimited):
-        do(ringcx, mixed, journal(False), report=report)
-    summary = do(ringcx, mixed, journal(), report=report)
-    assert report.read_text().split() == ["id,outcome", f"{10**9},not_found", f"{10**9 + 1},not_found"]
-    assert summary["ids_not_found"] == 2
-
-
-class TestWhereTheJournalMayBeLost:
-    """Airflow before 3.3: the journal is in files of the host, or in Redis."""
-
-    @staticmethod
-    def journal(folder: Path, retried: bool) -> SharedCheckpointStore:
-        store = FallbackStore([FileStore(folder), MemoryStore()])
-        journal = SharedCheckpointStore(store, "dag task run", 1 + retried, retried)
-        journal.open()
-        return journal
-
-    def test_a_retry_elsewhere_is_refused_and_a_person_who_clears_it_is_not(
-        self, ringcx: SandboxServer, ready: Rows, ids: list[int], tmp_path: Path
-    ) -> None:
-        ringcx.fault("rate_limited", operation="lead_action", at=[2], retry_after=60.0)
-        with pytest.raises(RateLimited):
-            do(ringcx, ids, self.journal(tmp_path / "one", False))
-        with pytest.raises(OutcomeUnknown, match="some or all of the 3 requests"):
-            do(ringcx, ids, self.journal(tmp_path / "two", True))
-        assert passes(ringcx, ready, ids) == [1, 1, 0, 0, 0, 0]
-        do(ringcx, ids, self.journal(tmp_path / "two", False))
-        assert passes(ringcx, ready, ids) == [2, 2, 1, 1, 1, 1]
-
-    def test_a_retry_elsewhere_repeats_what_may_be_repeated(
-        self, ringcx: SandboxServer, ids: list[int], tmp_path: Path
-    ) -> None:
-        assert do(ringcx, ids, self.journal(tmp_path / "two", True), "CANCEL_LEADS")["leads_updated"] == 6
-
-    def test_a_try_that_began_nothing_does_not_stand_in_the_way(
-        self, ringcx: SandboxServer, ready: Rows, ids: list[int], tmp_path: Path
-    ) -> None:
-        ringcx.revoke_tokens()
-        ringcx.fault("status", status=503, seconds=3600.0)
-        with pytest.raises(EngageVoiceError):
-            do(ringcx, ids, self.journal(tmp_path / "one", False))
-        ringcx.clear_faults()
-        do(ringcx, ids, self.journal(tmp_path / "one", True))
-        assert passes(ringcx, ready, ids) == [1] * 6
-
-    def test_progress_that_cannot_be_noted_any_more_ends_the_try_before_the_next_request(
-        self, ringcx: SandboxServer, ready: Rows, ids: list[int], tmp_path: Path
-    ) -> None:
-        """Otherwise the next try would do again what the last note does not know of."""
-
-        class Full(FileStore):
-            left = 3
-
-            def set(self, key: str, value: bytes, lifetime: float) -> None:
-                Full.left -= 1
-                if Full.left < 0:
-                    raise StoreUnavailable("No space left on device")
-                super().set(key, value, lifetime)
-
-        folder = tmp_path / "one"
-        journal = SharedCheckpointStore(FallbackStore([Full(folder), MemoryStore()]), "dag task run", 1)
-        journal.open()
-        with pytest.raises(ServiceUnavailable, match="progress cannot be written"):
-            do(ringcx, ids, journal)
-        assert passes(ringcx, ready, ids) == [1, 1, 0, 0, 0, 0]
-        do(ringcx, ids, self.journal(folder, True))
-        assert passes(ringcx, ready, ids) == [1] * 6
+        execute_in_chunks(ringcx, six_ids, next_attempt(is_retry=False))
+    execute_in_chunks(ringcx, six_ids[2:], next_attempt(is_retry=True))
+    assert "the input changed since the last attempt" in caplog.text
+    assert added_passes(ringcx, ready_leads, six_ids) == [1] * 6

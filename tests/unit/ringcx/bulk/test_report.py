@@ -1,4 +1,4 @@
-"""What becomes of requests that RingCX rejects, and the private report of ids that were not reached."""
+"""Tests of the report of unprocessed ids."""
 
 from __future__ import annotations
 
@@ -12,70 +12,64 @@ from typing import Any
 import pytest
 
 from airflow_provider_engagevoice.ringcx.bulk.report import UnprocessedIdsReport
-from airflow_provider_engagevoice.ringcx.exceptions import ActionRejected, InvalidParameter
+from airflow_provider_engagevoice.ringcx.exceptions import ActionRejected, InvalidParameter, RateLimited
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
+from tests.support.bulk import LeadRows, are_cancelled, execute_in_chunks
 from tests.support.clients import make_client, perform_action
+from tests.unit.ringcx.bulk.conftest import NextAttempt
 
-Rows = list[dict[str, Any]]
+#: Ids that no lead of the sandbox has.
+UNKNOWN_IDS = [10**9, 10**9 + 1]
 
 
-def rows_of(path: Path) -> list[tuple[str, str]]:
+def read_rows(path: Path) -> list[tuple[str, str]]:
+    """Return the rows of a report, after a check of its header."""
     with path.open(newline="") as file:
         header, *rows = csv.reader(file)
     assert header == ["id", "outcome"]
     return [(row[0], row[1]) for row in rows]
 
 
-def cancelled(ringcx: SandboxServer, ids: list[int]) -> list[bool]:
-    state = {lead["leadId"]: lead["leadState"] for lead in ringcx.leads()}
-    return [state[lead_id] == "CANCELLED" for lead_id in ids]
-
-
-@pytest.mark.parametrize("policy", ["continue", "fail", "ignore"])
-def test_a_rejected_request_ends_the_act_or_does_not(
-    ringcx: SandboxServer, ready_leads: Rows, tmp_path: Path, policy: str
+@pytest.mark.parametrize("on_rejected", ["continue", "fail", "ignore"])
+def test_report_lists_ids_of_rejected_chunks(
+    ringcx: SandboxServer, six_ids: list[int], tmp_path: Path, on_rejected: str
 ) -> None:
-    ids = [lead["leadId"] for lead in ready_leads[:6]]
     ringcx.fault("rejected", operation="lead_action", at=[2], message="locked")
     report = tmp_path / "report.csv"
-    more: dict[str, Any] = {"chunk_size": 2, "on_rejected": policy, "report": str(report)}
-    if policy == "ignore":
-        summary: Any = perform_action(make_client(ringcx.url), "CANCEL_LEADS", {"leadIds": ids}, **more)
+    options: dict[str, Any] = {"chunk_size": 2, "on_rejected": on_rejected, "report": str(report)}
+    client = make_client(ringcx.url)
+    if on_rejected == "ignore":
+        perform_action(client, "CANCEL_LEADS", {"leadIds": six_ids}, **options)
     else:
-        with pytest.raises(ActionRejected, match=r"locked|1 of 3 requests .* 2 ids") as caught:
-            perform_action(make_client(ringcx.url), "CANCEL_LEADS", {"leadIds": ids}, **more)
-        summary = caught.value.result
-    last = policy != "fail"
-    assert cancelled(ringcx, ids) == [True, True, False, False, last, last]
-    assert summary["leads_updated"] == (4 if last else 2)
-    assert summary.get("ids_rejected") == (2 if last else None)
-    assert rows_of(report) == [(str(lead_id), "rejected") for lead_id in ids[2:4]]
+        with pytest.raises(ActionRejected):
+            perform_action(client, "CANCEL_LEADS", {"leadIds": six_ids}, **options)
+    assert read_rows(report) == [(str(lead_id), "rejected") for lead_id in six_ids[2:4]]
     assert stat.S_IMODE(report.stat().st_mode) == 0o600
     assert [path.name for path in tmp_path.iterdir()] == ["report.csv"]
 
 
 @pytest.mark.parametrize("key", ["externIds", "leadIds", "leadPhoneNumbers"])
-def test_ids_that_match_no_lead_are_reported(
-    ringcx: SandboxServer, ready_leads: Rows, tmp_path: Path, key: str
+def test_report_lists_ids_that_match_no_lead(
+    ringcx: SandboxServer, ready_leads: LeadRows, tmp_path: Path, key: str
 ) -> None:
-    there = {
+    known = {
         "externIds": [lead["externId"] for lead in ready_leads[:3]],
         "leadIds": [lead["leadId"] for lead in ready_leads[:3]],
         "leadPhoneNumbers": [f"+1 {lead['leadPhone'].partition('|')[0][-10:]}" for lead in ready_leads[:3]],
     }[key]
-    nobody: list[Any] = [10**9, 10**9 + 1, 10**9 + 2] if key == "leadIds" else ["9990000001", "9990000002"]
-    criteria = {"campaignIds": [ready_leads[0]["campaignId"]], key: [*there, *nobody]}
+    unknown: list[Any] = [*UNKNOWN_IDS, 10**9 + 2] if key == "leadIds" else ["9990000001", "9990000002"]
+    criteria = {"campaignIds": [ready_leads[0]["campaignId"]], key: [*known, *unknown]}
     report = tmp_path / "r.csv"
-    summary = perform_action(make_client(ringcx.url), "SUPPRESS_LEADS", criteria, chunk_size=4, report=report)
-    assert rows_of(report) == [(str(value), "not_found") for value in nobody]
-    assert summary["ids_not_found"] == len(nobody)
-    # Only requests that lack somebody are searched, and one that matches nobody need not be.
-    searches = [each for each in ringcx.requests if each.operation == "lead_search"]
+    result = perform_action(make_client(ringcx.url), "SUPPRESS_LEADS", criteria, chunk_size=4, report=report)
+    assert read_rows(report) == [(str(value), "not_found") for value in unknown]
+    assert result["ids_not_found"] == len(unknown)
+    # Only chunks that match some of their ids, but not all, are searched.
+    searches = [request for request in ringcx.requests if request.operation == "lead_search"]
     assert 1 <= len(searches) <= 4
 
 
-def test_a_report_that_cannot_be_written_is_refused_before_anything_is_sent(
-    ringcx: SandboxServer, ready_leads: Rows, tmp_path: Path
+def test_report_unwritable_path_raises_before_any_request(
+    ringcx: SandboxServer, ready_leads: LeadRows, tmp_path: Path
 ) -> None:
     criteria = {"leadIds": [ready_leads[0]["leadId"]]}
     with pytest.raises(InvalidParameter, match=r"report: .* cannot be written"):
@@ -83,16 +77,25 @@ def test_a_report_that_cannot_be_written_is_refused_before_anything_is_sent(
     assert ringcx.requests == []
 
 
-class Full:
-    """A file on a disk that is full from the second time on that it is made sure to be written."""
+def test_report_path_of_a_directory_raises(
+    ringcx: SandboxServer, ready_leads: LeadRows, tmp_path: Path
+) -> None:
+    criteria = {"leadIds": [ready_leads[0]["leadId"]]}
+    with pytest.raises(InvalidParameter, match=r"report: .* cannot be written \(Is a directory\)"):
+        perform_action(make_client(ringcx.url), "CANCEL_LEADS", criteria, report=tmp_path)
+    assert ringcx.requests == []
+
+
+class FileOnFullDisk:
+    """File whose disk is full from the second flush on."""
 
     def __init__(self, file: Any) -> None:
         self._file = file
-        self._left = 1
+        self._flushes = 0
 
     def flush(self) -> None:
-        self._left -= 1
-        if self._left < 0:
+        self._flushes += 1
+        if self._flushes > 1:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self._file.flush()
 
@@ -100,62 +103,59 @@ class Full:
         return getattr(self._file, name)
 
 
-def test_a_report_that_cannot_be_written_any_more_is_told_of_and_all_leads_are_done(
+def test_report_full_disk_logs_error_and_action_completes(
     ringcx: SandboxServer,
-    ready_leads: Rows,
+    six_ids: list[int],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """What was done must not become unknown for the report's sake."""
-    go_on = UnprocessedIdsReport._go_on
+    """A report that cannot be written must not make the outcome of the action unknown."""
+    open_file = UnprocessedIdsReport._open
 
-    def on_a_full_disk(report: Any, size: int) -> bool:
-        complete = go_on(report, size)
-        report._file = Full(report._file)
+    def open_on_full_disk(report: Any, size: int) -> bool:
+        complete = open_file(report, size)
+        report._file = FileOnFullDisk(report._file)
         return complete
 
-    monkeypatch.setattr(UnprocessedIdsReport, "_go_on", on_a_full_disk)
-    ids = [lead["leadId"] for lead in ready_leads[:6]]
+    monkeypatch.setattr(UnprocessedIdsReport, "_open", open_on_full_disk)
     report = tmp_path / "report.csv"
-    summary = perform_action(
-        make_client(ringcx.url), "CANCEL_LEADS", {"leadIds": [*ids, 10**9]}, chunk_size=2, report=report
-    )
-    assert cancelled(ringcx, ids) == [True] * 6
-    assert (summary["leads_updated"], summary["ids_not_found"]) == (6, 1)
-    (told,) = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
-    assert told.startswith(f"report: {report} cannot be written any more (No space left on device)")
+    criteria = {"leadIds": [*six_ids, UNKNOWN_IDS[0]]}
+    result = perform_action(make_client(ringcx.url), "CANCEL_LEADS", criteria, chunk_size=2, report=report)
+    assert are_cancelled(ringcx, six_ids) == [True] * 6
+    assert (result["leads_updated"], result["ids_not_found"]) == (6, 1)
+    (message,) = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert message.startswith(f"Cannot write the report {report} any more (No space left on device)")
     assert not report.exists()
 
 
-@pytest.mark.parametrize("policy", ["continue", "ignore"])
-def test_what_was_not_rejected_is_verified(
-    ringcx: SandboxServer, ready_leads: Rows, pauses: list[float], policy: str
+def test_report_resumed_by_a_retry_lists_each_id_once(
+    ringcx: SandboxServer, six_ids: list[int], next_attempt: NextAttempt, tmp_path: Path
 ) -> None:
-    """Of the first request RingCX says that it is done, though it is not; the second one it rejects."""
-    ids = [lead["leadId"] for lead in ready_leads[:4]]
-    ringcx.fault("answer", operation="lead_action", at=[1], body={"success": True})
-    ringcx.fault("rejected", operation="lead_action", at=[2])
-    criteria = {"leadIds": ids}
-    more: dict[str, Any] = {"chunk_size": 2, "on_rejected": policy, "verify": True}
-    if policy == "continue":
-        with pytest.raises(ActionRejected, match="1 of 2 requests") as caught:
-            perform_action(make_client(ringcx.url), "CANCEL_LEADS", criteria, **more)
-        summary: Any = caught.value.result
-    else:
-        summary = perform_action(make_client(ringcx.url), "CANCEL_LEADS", criteria, **more)
-    assert cancelled(ringcx, ids) == [True, True, False, False]
-    assert (summary["leads_updated"], summary["ids_rejected"]) == (2, 2)
+    report = tmp_path / "report.csv"
+    ids = [six_ids[0], UNKNOWN_IDS[0], six_ids[1], UNKNOWN_IDS[1]]
+    ringcx.fault("rate_limited", operation="lead_action", at=[2], retry_after=60.0)
+    with pytest.raises(RateLimited):
+        execute_in_chunks(ringcx, ids, next_attempt(is_retry=False), report=report)
+    result = execute_in_chunks(ringcx, ids, next_attempt(is_retry=True), report=report)
+    assert read_rows(report) == [(str(value), "not_found") for value in UNKNOWN_IDS]
+    assert result["ids_not_found"] == 2
 
 
-def test_a_repeat_that_is_rejected_ends_no_act_that_ignores_it(
-    ringcx: SandboxServer, ready_leads: Rows, pauses: list[float], caplog: pytest.LogCaptureFixture
+def test_report_missing_at_a_retry_covers_this_attempt_only(
+    ringcx: SandboxServer,
+    six_ids: list[int],
+    next_attempt: NextAttempt,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    ids = [lead["leadId"] for lead in ready_leads[:4]]
-    ringcx.fault("answer", operation="lead_action", at=[1], body={"success": True})
-    ringcx.fault("rejected", operation="lead_action", at=[3], message="locked")
-    more: dict[str, Any] = {"chunk_size": 2, "on_rejected": "ignore", "verify": True}
-    summary = perform_action(make_client(ringcx.url), "CANCEL_LEADS", {"leadIds": ids}, **more)
-    # Rejected in the first round, done in the second.
-    assert (summary["leads_updated"], len(pauses)) == (4, 2)
-    assert "locked" in caplog.text
+    """The retry runs on another worker, or the file was removed."""
+    report = tmp_path / "report.csv"
+    ids = [six_ids[0], UNKNOWN_IDS[0], six_ids[1], UNKNOWN_IDS[1]]
+    ringcx.fault("rate_limited", operation="lead_action", at=[2], retry_after=60.0)
+    with pytest.raises(RateLimited):
+        execute_in_chunks(ringcx, ids, next_attempt(is_retry=False), report=report)
+    report.unlink()
+    execute_in_chunks(ringcx, ids, next_attempt(is_retry=True), report=report)
+    assert read_rows(report) == [(str(UNKNOWN_IDS[1]), "not_found")]
+    assert "the report covers this attempt only" in caplog.text

@@ -1,4 +1,4 @@
-"""Parameters of actions: what is read, what is refused, and that what came out empty is no default."""
+"""Parameters of lead actions: accepted values, errors, and empty values, which never become defaults."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from airflow_provider_engagevoice.ringcx.leads.action_params import (
     validate_authored_params,
 )
 from airflow_provider_engagevoice.ringcx.spec.lead_actions import ACTIONS
-from tests.unit.ringcx.leads.test_selection import shown
+from tests.unit.ringcx.leads.cases import short_id
 
 MANUAL = {
     "PASS_DISPOSITION": "Called",
@@ -43,12 +43,12 @@ def read(action, params):
 
 @pytest.mark.parametrize("action", ACTIONS)
 @pytest.mark.parametrize("shape", [dict, str, lambda params: str(params) if params else None])
-def test_a_complete_set_is_sent_as_written(action, shape):
+def test_read_params_complete_set_is_sent_as_written(action, shape):
     params = COMPLETE.get(action, {})
     assert read(action, shape(params)) == params
 
 
-def test_both_spellings_of_the_guides_are_the_same():
+def test_read_params_accepts_value_types_of_both_guides():
     texts = {
         **MANUAL,
         "REQUEUE": "TRUE",
@@ -69,19 +69,19 @@ def test_both_spellings_of_the_guides_are_the_same():
         for name in [*params, *(["CALLBACK_DATE"] if action == "CALLBACK_LEADS" else [])]
     ],
 )
-def test_a_parameter_that_came_out_empty_is_named(action, name, blank):
-    # An optional date that a template emptied would otherwise become "now", and a person be called.
+def test_read_params_empty_parameter_is_rejected_by_name(action, name, blank):
+    # Otherwise an optional date that rendered empty would become "now", and a person would be called.
     with pytest.raises(InvalidParameter, match=name):
         read(action, {**COMPLETE[action], name: blank})
 
 
-@pytest.mark.parametrize("written", [{"RESERVATION_AGENT_ID": ""}, {"CALLBACK_DATE": None}])
-def test_a_parameter_that_does_not_count_may_be_empty(written):
-    assert read("CALLBACK_LEADS", {"ACTION_TYPE": "CANCEL", **written}) == {"ACTION_TYPE": "CANCEL"}
+@pytest.mark.parametrize("params", [{"RESERVATION_AGENT_ID": ""}, {"CALLBACK_DATE": None}])
+def test_read_params_inapplicable_parameter_may_be_empty(params):
+    assert read("CALLBACK_LEADS", {"ACTION_TYPE": "CANCEL", **params}) == {"ACTION_TYPE": "CANCEL"}
 
 
-@pytest.mark.parametrize("name", [None, 1, 10**6000, ("a",), "REQUEU", "requeue"], ids=shown)
-def test_an_unknown_parameter_is_refused(name):
+@pytest.mark.parametrize("name", [None, 1, 10**6000, ("a",), "REQUEU", "requeue"], ids=short_id)
+def test_read_params_unknown_parameter_is_rejected(name):
     with pytest.raises(InvalidParameter, match="MANUAL_LEADS"):
         read("MANUAL_LEADS", {**MANUAL, name: True})
 
@@ -106,20 +106,20 @@ def test_an_unknown_parameter_is_refused(name):
         ("MOVE_TO_CAMPAIGN", "CAMPAIGN_ID", "Summer Win-Back"),
         ("MOVE_TO_CAMPAIGN", "CREATE_COPY_SETTING", 1),
     ],
-    ids=shown,
+    ids=short_id,
 )
-def test_a_wrong_value_is_refused_by_name(action, name, value):
+def test_read_params_wrong_value_is_rejected_by_name(action, name, value):
     with pytest.raises(InvalidParameter, match=name):
         read(action, {**COMPLETE[action], name: value})
 
 
 @pytest.mark.parametrize("params", [[], ["REQUEUE"], "[1]", "REQUEUE", 5, b"{}", object()])
-def test_parameters_that_are_no_dict_are_refused(params):
+def test_read_params_that_are_not_a_dict_are_rejected(params):
     with pytest.raises(InvalidParameter, match="action_params"):
         read("CANCEL_LEADS", params)
 
 
-# Mail addresses
+# Email addresses
 
 
 @pytest.mark.parametrize(
@@ -136,12 +136,12 @@ def test_parameters_that_are_no_dict_are_refused(params):
         "('a@example.com', 'b@example.com')",
     ],
 )
-def test_addresses_are_read_in_whatever_shape_they_come(value):
+def test_email_addresses_accepts_any_iterable_and_text(value):
     assert email_addresses(value) == "a@example.com,b@example.com"
 
 
 @pytest.mark.parametrize("value", [{"a@example.com"}, "{'a@example.com'}"])
-def test_a_set_of_addresses_is_a_list(value):
+def test_email_addresses_accepts_a_set(value):
     assert email_addresses(value) == "a@example.com"
 
 
@@ -153,7 +153,7 @@ def test_a_set_of_addresses_is_a_list(value):
         [],
         "[]",
         "None",
-        "nobody",
+        "invalid",
         "a@example.com,",
         "a@example.com;b@example.com",
         "a@example.com b@example.com",
@@ -171,13 +171,13 @@ def test_a_set_of_addresses_is_a_list(value):
         True,
     ],
 )
-def test_what_is_no_address_is_refused_and_not_repeated(value):
+def test_email_addresses_rejects_and_hides_invalid_value(value):
     with pytest.raises(InvalidParameter, match="EMAIL_TO") as caught:
         email_addresses(value)
     assert "example.com" not in str(caught.value)
 
 
-# What is judged when the DAG is parsed
+# Validation at parse time
 
 
 @pytest.mark.parametrize(
@@ -191,13 +191,13 @@ def test_what_is_no_address_is_refused_and_not_repeated(value):
         ("MANUAL_LEADS", {**MANUAL, "REQUEUE": None}),
         ("MANUAL_LEADS", {**MANUAL, "REQEUE": "{{ x }}"}),
         ("MANUAL_LEADS", {**MANUAL, "REQUEUE": "{{ x }}", "PASS_DELAY": "soon"}),
-        ("EMAIL_LEADS", {"EMAIL_TO": "nobody"}),
+        ("EMAIL_LEADS", {"EMAIL_TO": "invalid"}),
         ("AGENT_RESERVATION", {"RESERVATION_AGENT_ID": 9, "CALLBACK_DTS": ""}),
         ("MANUAL_LEADS", {"PASS_DELAY": "{{ x }}"}),
         ("CALLBACK_LEADS", {"ACTION_TYPE": "CANCEL", "RESERVATION_AGENT_ID": 7}),
     ],
 )
-def test_what_is_known_to_be_wrong_is_refused_early(action, params):
+def test_validate_authored_params_rejects_wrong_literals(action, params):
     with pytest.raises(InvalidParameter):
         validate_authored_params(action, params)
 
@@ -213,5 +213,5 @@ def test_what_is_known_to_be_wrong_is_refused_early(action, params):
         ("EMAIL_LEADS", {"EMAIL_TO": object()}),
     ],
 )
-def test_nothing_that_a_template_fills_is_judged_early(action, params):
+def test_validate_authored_params_ignores_runtime_values(action, params):
     validate_authored_params(action, params)

@@ -1,10 +1,9 @@
-"""Ids out of files: every format, what is wrong with a file, and how the ids become a selection."""
+"""Id files: supported formats, invalid files, and selections from ids in a file."""
 
 from __future__ import annotations
 
 import gzip
 import io
-import json
 from pathlib import Path
 from typing import Any
 
@@ -26,16 +25,26 @@ FILES: dict[str, tuple[str, str | None]] = {
     "one.jsonl": ('{"id": "A-1"}\n\n{"id": "B-2"}\n{"id": null}\n{"id": "C-3"}\n', None),
     "many.ndjson": ('{"a": 1, "id": "A-1"}\n{"a": 2}\n{"id": "B-2"}\n{"id": "C-3"}', "id"),
 }
-WRONG: dict[str, tuple[str, str, str | None, str]] = {
+INVALID: dict[str, tuple[str, str, str | None, str]] = {
     "columns": ("x.csv", "a,b\n1,2\n", None, "has 2 columns; set source_column"),
     "misspelt": ("x.csv", "extern_id,b\n1,2\n", "externid", "no column 'externid'.*extern_id"),
     "semicolons": ("x.csv", "a;b\n1;2\n", None, "separated by commas"),
     "short": ("x.csv", "a,b\n1,2\n3\n", "b", "line 3 of the source has too few"),
     "no-json": ("x.jsonl", '{"a": "1"}\nsecret-7\n', "a", "line 2 of the source is not a JSON"),
     "no-key": ("x.jsonl", '{"a": "1"}\n', "b", "no line of the source has a column 'b'"),
-    "column-of-lines": ("x.txt", "A-1\n", "b", "has none"),
-    "no-header": ("x.csv", "0012345\n0012346\n", None, "first line of a .csv file must be its header.*[.]txt"),
-    "no-header-of-phones": ("x.csv", "+1 617-555-0001\n", None, "first line of a .csv file must be its header"),
+    "column-of-lines": ("x.txt", "A-1\n", "b", "has no columns"),
+    "no-header": (
+        "x.csv",
+        "0012345\n0012346\n",
+        None,
+        "first line of a .csv file must be its header.*[.]txt",
+    ),
+    "no-header-of-phones": (
+        "x.csv",
+        "+1 617-555-0001\n",
+        None,
+        "first line of a .csv file must be its header",
+    ),
     "suffix": ("x.xlsx", "A-1\n", None, "suffix of a supported format"),
 }
 
@@ -44,17 +53,17 @@ def read(path: Path, column: str | None = None, key: str = "externIds") -> list[
     return list(build_selection(UNSET, source=open_id_file(str(path), column, key)).body[key])
 
 
-@pytest.mark.parametrize("zipped", [False, True])
+@pytest.mark.parametrize("compressed", [False, True])
 @pytest.mark.parametrize("name", sorted(FILES))
-def test_ids_are_read_once_each_and_blank_ones_left_out(tmp_path: Path, name: str, zipped: bool) -> None:
+def test_id_file_ids_are_read_and_blank_ones_skipped(tmp_path: Path, name: str, compressed: bool) -> None:
     text, column = FILES[name]
-    path = tmp_path / (f"{name}.gz" if zipped else name)
+    path = tmp_path / (f"{name}.gz" if compressed else name)
     content = text.encode()
-    path.write_bytes(gzip.compress(content) if zipped else content)
+    path.write_bytes(gzip.compress(content) if compressed else content)
     assert read(path, column) == ["A-1", "B-2", "C-3"]
 
 
-def test_a_column_of_parquet_is_read_in_batches(tmp_path: Path) -> None:
+def test_parquet_column_is_read_in_batches(tmp_path: Path) -> None:
     pyarrow = pytest.importorskip("pyarrow", reason="needs pyarrow, the extra parquet")
     from pyarrow import parquet
 
@@ -68,8 +77,8 @@ def test_a_column_of_parquet_is_read_in_batches(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("codec", ["gzip", "none", "snappy", "zstd"])
-@pytest.mark.parametrize("place", ["cut", "first page", "footer", "later page"])
-def test_a_torn_parquet_file_is_refused(tmp_path: Path, place: str, codec: str) -> None:
+@pytest.mark.parametrize("damage", ["truncated", "first page", "footer", "later page"])
+def test_parquet_damaged_file_is_rejected(tmp_path: Path, damage: str, codec: str) -> None:
     pyarrow = pytest.importorskip("pyarrow", reason="needs pyarrow, the extra parquet")
     from pyarrow import parquet
 
@@ -78,21 +87,22 @@ def test_a_torn_parquet_file_is_refused(tmp_path: Path, place: str, codec: str) 
     parquet.write_table(table, path, compression=codec, use_dictionary=False)
     content = bytearray(path.read_bytes())
     footer = int.from_bytes(content[-8:-4], "little")
-    begins = {"first page": 4, "later page": len(content) // 2, "footer": len(content) - footer - 8}
-    if place == "cut":
+    offsets = {"first page": 4, "later page": len(content) // 2, "footer": len(content) - footer - 8}
+    if damage == "truncated":
         del content[len(content) // 2 :]
     else:
-        content[begins[place] : begins[place] + 1000] = b"\xff" * min(1000, len(content) - begins[place] - 8)
+        start = offsets[damage]
+        content[start : start + 1000] = b"\xff" * min(1000, len(content) - start - 8)
     path.write_bytes(content)
     with pytest.raises(InvalidParameter, match="not a valid Parquet file, or is truncated") as caught:
         read(path)
-    assert ("shortly after row" in str(caught.value)) == (place == "later page")
+    assert ("shortly after row" in str(caught.value)) == (damage == "later page")
 
 
 @pytest.mark.parametrize(
-    "error", [OSError("the network is gone"), TimeoutError(110, "Timed out")], ids=["plain", "timeout"]
+    "error", [OSError("network is unreachable"), TimeoutError(110, "Timed out")], ids=["plain", "timeout"]
 )
-def test_a_parquet_file_that_cannot_be_read_now_is_not_called_torn(error: OSError) -> None:
+def test_parquet_read_error_is_raised_unchanged(error: OSError) -> None:
     pyarrow = pytest.importorskip("pyarrow", reason="needs pyarrow, the extra parquet")
     from pyarrow import parquet
 
@@ -117,50 +127,47 @@ def test_a_parquet_file_that_cannot_be_read_now_is_not_called_torn(error: OSErro
     assert str(caught.value) == str(error)
 
 
-def test_without_pyarrow_parquet_says_what_to_install(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_parquet_without_pyarrow_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
     (tmp_path / "x.parquet").write_bytes(b"PAR1")
     with pytest.raises(InvalidParameter, match=r"airflow-provider-engagevoice\[parquet\]"):
         read(tmp_path / "x.parquet")
 
 
-@pytest.mark.parametrize("name", sorted(WRONG))
-def test_a_wrong_file_is_refused_in_words(tmp_path: Path, name: str) -> None:
-    file, text, column, message = WRONG[name]
+@pytest.mark.parametrize("name", sorted(INVALID))
+def test_id_file_invalid_file_is_rejected_without_content(tmp_path: Path, name: str) -> None:
+    file, text, column, message = INVALID[name]
     (tmp_path / file).write_text(text)
     with pytest.raises(InvalidParameter, match=message) as caught:
         read(tmp_path / file, column)
-    assert not any(shown in str(caught.value) for shown in ("secret", "12345", "555"))
+    assert not any(secret in str(caught.value) for secret in ("secret", "12345", "555"))
 
 
-@pytest.mark.parametrize(("key", "bad"), [("leadIds", "secret-7"), ("leadPhoneNumbers", "secret-7")])
-def test_a_bad_id_is_refused_by_its_line_and_never_shown(tmp_path: Path, key: str, bad: str) -> None:
-    (tmp_path / "ids.txt").write_text(f"6175550001\n\n{bad}\n")
+@pytest.mark.parametrize(("key", "invalid"), [("leadIds", "secret-7"), ("leadPhoneNumbers", "secret-7")])
+def test_id_file_invalid_id_is_rejected_by_its_line(tmp_path: Path, key: str, invalid: str) -> None:
+    (tmp_path / "ids.txt").write_text(f"6175550001\n\n{invalid}\n")
     with pytest.raises(InvalidCriteria, match="line 3 of the source") as caught:
         read(tmp_path / "ids.txt", key=key)
-    assert bad not in str(caught.value)
+    assert invalid not in str(caught.value)
 
 
-@pytest.mark.parametrize("content", [b"A-1\n\xff\xfe\n", b"\x1f\x8b broken"], ids=["latin", "torn"])
-def test_a_file_that_is_no_text_is_refused(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize("content", [b"A-1\n\xff\xfe\n", b"\x1f\x8b broken"], ids=["latin", "gzip"])
+def test_id_file_that_is_not_text_is_rejected(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / ("ids.txt" if content[:1] == b"A" else "ids.txt.gz")
     path.write_bytes(content)
     with pytest.raises(InvalidParameter, match=r"not UTF-8|not a complete .gz"):
         read(path)
 
 
-def test_an_empty_file_selects_nobody_and_a_missing_one_is_an_error(tmp_path: Path) -> None:
+def test_id_file_empty_selects_nothing_and_missing_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "ids.txt").write_text("\n \n")
-    assert build_selection(UNSET, source=open_id_file(str(tmp_path / "ids.txt"), None, "externIds")).empty_reason == (
-        "source contains no ids"
-    )
+    source = open_id_file(str(tmp_path / "ids.txt"), None, "externIds")
+    assert build_selection(UNSET, source=source).empty_reason == "source contains no ids"
     with pytest.raises(InvalidParameter, match="cannot be read"):
         read(tmp_path / "nowhere.txt")
 
 
-def test_a_source_narrows_and_other_filters_stand_beside_it(tmp_path: Path) -> None:
+def test_id_file_is_combined_with_other_criteria(tmp_path: Path) -> None:
     (tmp_path / "ids.txt").write_text("A-1\n")
     source = open_id_file(tmp_path / "ids.txt", None, "externIds")
     body = build_selection({"campaignIds": [7], "leadStates": ["READY"]}, runtime_keys=(), source=source).body
@@ -170,33 +177,6 @@ def test_a_source_narrows_and_other_filters_stand_beside_it(tmp_path: Path) -> N
     assert build_selection({}, source=source).empty_reason == "the search criteria are empty"
 
 
-def test_ids_in_the_place_of_a_path_are_never_shown() -> None:
+def test_safe_path_redacts_ids_passed_as_path() -> None:
     assert safe_path("s3://crm@leads/today/ids.csv.gz") == "s3://crm@leads/today/ids.csv.gz"
     assert [safe_path(value) for value in (["A-1"], "['A-1', 'B-2']", "A-1\nB-2", 7, None)] == ["***"] * 5
-
-
-def test_a_million_ids_go_through_in_bounded_memory(tmp_path: Path) -> None:
-    """From a generator to the parts as they are sent, in a process of its own, with its peak memory."""
-    import subprocess
-    import sys
-
-    code = """
-import json, resource
-from airflow_provider_engagevoice.ringcx.leads.selection import build_selection
-from airflow_provider_engagevoice.ringcx.bulk import executor
-def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-list(build_selection({"externIds": ["x"] * 10}).chunks(500))
-before, sent = peak(), 0
-selection = build_selection({"externIds": (f"CRM-{n % 1_000_000:09}" for n in range(1_000_500))})
-for part in selection.chunks(500):
-    sent += len(json.loads(json.dumps(part.body))["externIds"])
-print(json.dumps([sent, len(selection.chunks(500)), peak() - before]))
-"""
-    run = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=90,
-        env={**__import__("os").environ, "PYTHONPATH": __import__("os").pathsep.join(filter(None, sys.path))},
-    )  # fmt: skip
-    sent, parts, kibibytes = json.loads(run.stdout.splitlines()[-1])
-    assert (sent, parts) == (1_000_000, 2000)
-    # A list of them takes 80 MiB.
-    assert kibibytes < 48 * 1024

@@ -1,4 +1,4 @@
-"""Moves into a new list: exactly one list, and the truth where an answer was lost."""
+"""Moves into a new list: exactly one list, reconciliation of lost responses, and move plans."""
 
 from __future__ import annotations
 
@@ -29,55 +29,57 @@ Move = Callable[..., Any]
 def move(ringcx_sandbox: SandboxServer, spring: Row, summer: Row) -> Move:
     """Move leads of "Spring Renewals" into a new list of "Summer Win-Back"."""
 
-    def run(criteria: Row, *, copy: str = "false", duplicates: str = "MOVE", **more: Any) -> Any:
-        named = {"campaignId": spring["campaignId"], "campaignIds": [spring["campaignId"]], **criteria}
+    def run(criteria: Row, *, copy: str = "false", duplicates: str = "MOVE", **options: Any) -> Any:
+        in_spring = {"campaignId": spring["campaignId"], "campaignIds": [spring["campaignId"]], **criteria}
         params = {**move_params(summer, copy=copy), "DUPLICATE_ACTION_SETTING": duplicates}
-        return perform_action(make_client(ringcx_sandbox.url), "MOVE_TO_CAMPAIGN", named, params, **more)
+        return perform_action(
+            make_client(ringcx_sandbox.url), "MOVE_TO_CAMPAIGN", in_spring, params, **options
+        )
 
     return run
 
 
 def new_lists(sandbox: SandboxServer) -> Counter[int]:
-    """Ids of the lists that the test's moves made, with the number of leads in each."""
+    """Return the number of leads in each list that the test's moves created, by list id."""
     leads = sandbox.leads("Summer Win-Back")
     return Counter(lead["listId"] for lead in leads if lead["listDesc"] == "Moved by a test")
 
 
-def made(sandbox: SandboxServer, summer: Row) -> int:
-    """How many lists of the test's name the target has, empty ones included."""
+def count_lists(sandbox: SandboxServer, summer: Row) -> int:
+    """Return how many lists of the test's name the target has, including empty ones."""
     campaigns = make_client(sandbox.url).campaigns
     lists = campaigns.lists(campaigns.find(summer["campaignId"]))
     return sum(entry["list_name"] == "Moved by a test" for entry in lists)
 
 
-def lose_after(sandbox: SandboxServer, work: Callable[[], object]) -> None:
-    """Lose the next action before it takes effect, and let this happen meanwhile."""
+def drop_after(sandbox: SandboxServer, work: Callable[[], object]) -> None:
+    """Drop the next lead action before it takes effect, and run ``work`` in the meantime."""
     sandbox.fault("meanwhile", work=work, operation="lead_action")
     sandbox.fault("drop", operation="lead_action")
 
 
-def test_a_move_in_chunks_makes_one_list(
+def test_move_in_chunks_creates_one_list(
     ringcx_sandbox: SandboxServer, ids: list[int], move: Move, summer: Row
 ) -> None:
     done = move({"leadIds": ids[:11]}, chunk_size=3)
     assert (done["leads_updated"], done["requests"]) == (11, 4)
     assert list(new_lists(ringcx_sandbox).values()) == [11]
-    assert made(ringcx_sandbox, summer) == 1
+    assert count_lists(ringcx_sandbox, summer) == 1
 
 
-def test_a_second_run_makes_a_list_of_its_own(
+def test_move_second_run_creates_another_list(
     ringcx_sandbox: SandboxServer, ids: list[int], move: Move, summer: Row
 ) -> None:
     move({"leadIds": ids[:5]}, chunk_size=2)
     move({"leadIds": ids[5:12]}, chunk_size=2)
     assert sorted(new_lists(ringcx_sandbox).values()) == [5, 7]
-    assert made(ringcx_sandbox, summer) == 2
+    assert count_lists(ringcx_sandbox, summer) == 2
 
 
-def test_a_first_chunk_of_duplicates_makes_no_list_and_uses_no_older_one(
+def test_move_first_chunk_of_duplicates_uses_no_older_list(
     ringcx_sandbox: SandboxServer, ids: list[int], move: Move
 ) -> None:
-    """With IGNORE a request may find nothing to move, and so make no list for the next one."""
+    """With IGNORE a chunk may have no lead to move, and then creates no list for the next chunk."""
     move({"leadIds": ids[:2]})
     nothing = {"success": True, "leadUpdateCount": 0}
     ringcx_sandbox.fault("answer", body=nothing, operation="lead_action", times=2)
@@ -86,7 +88,7 @@ def test_a_first_chunk_of_duplicates_makes_no_list_and_uses_no_older_one(
     assert sorted(new_lists(ringcx_sandbox).values()) == [2, 6]
 
 
-def test_a_lost_answer_to_the_first_chunk_is_success_where_its_leads_have_moved(
+def test_move_lost_response_is_success_if_leads_have_moved(
     ringcx_sandbox: SandboxServer, ids: list[int], move: Move
 ) -> None:
     ringcx_sandbox.fault("drop", when="after", operation="lead_action")
@@ -96,19 +98,19 @@ def test_a_lost_answer_to_the_first_chunk_is_success_where_its_leads_have_moved(
     assert count_action_requests(ringcx_sandbox) == 3
 
 
-def test_leads_that_left_by_other_ways_do_not_count_as_moved(
+def test_move_leads_gone_for_other_reasons_are_not_moved(
     ringcx_sandbox: SandboxServer, ids: list[int], move: Move
 ) -> None:
-    """The dialer may take all READY leads, while the move itself never arrived."""
+    """The dialer may take all READY leads although RingCX never received the move."""
     other = make_client(ringcx_sandbox.url)
-    lose_after(ringcx_sandbox, lambda: perform_action(other, "PAUSE_LEADS", {"leadIds": ids}))
+    drop_after(ringcx_sandbox, lambda: perform_action(other, "PAUSE_LEADS", {"leadIds": ids}))
     with pytest.raises(OutcomeUnknown, match="0 in the new list"):
         move({"leadIds": ids[:3], "leadStates": ["READY"]})
     assert new_lists(ringcx_sandbox) == {}
 
 
 @pytest.mark.parametrize("status", [503, 403])
-def test_where_the_truth_cannot_be_looked_up_it_stays_unknown(
+def test_move_outcome_stays_unknown_if_search_fails(
     ringcx_sandbox: SandboxServer, ids: list[int], move: Move, status: int
 ) -> None:
     ringcx_sandbox.fault("drop", when="after", operation="lead_action")
@@ -120,15 +122,15 @@ def test_where_the_truth_cannot_be_looked_up_it_stays_unknown(
 
 
 @pytest.mark.parametrize(("copy", "within"), [("true", False), ("TRANSITION", False), ("false", True)])
-def test_what_leaves_its_leads_where_they_were_is_not_settled_by_who_is_left(
+def test_move_that_keeps_leads_in_place_is_not_reconciled(
     ringcx_sandbox: SandboxServer, ids: list[int], move: Move, summer: Row, copy: str, within: bool
 ) -> None:
-    """Neither copies nor moves within the campaigns selected from leave the source."""
-    move({"leadIds": ids[:5]})  # an older list of the name
+    """Leads stay in the selection after a copy, or a move within the selected campaigns."""
+    move({"leadIds": ids[:5]})  # an older list of the same name
     other = make_client(ringcx_sandbox.url)
-    lose_after(ringcx_sandbox, lambda: perform_action(other, "PAUSE_LEADS", {"leadIds": ids[5:]}))
-    named = ringcx_sandbox.campaign("Spring Renewals")["campaignId"]
-    criteria = {"leadIds": ids[5:8], "leadStates": ["READY"], "campaignIds": [named]}
+    drop_after(ringcx_sandbox, lambda: perform_action(other, "PAUSE_LEADS", {"leadIds": ids[5:]}))
+    spring_id = ringcx_sandbox.campaign("Spring Renewals")["campaignId"]
+    criteria = {"leadIds": ids[5:8], "leadStates": ["READY"], "campaignIds": [spring_id]}
     if within:
         criteria["campaignIds"].append(summer["campaignId"])
     with pytest.raises(OutcomeUnknown):
@@ -137,28 +139,27 @@ def test_what_leaves_its_leads_where_they_were_is_not_settled_by_who_is_left(
 
 
 @pytest.mark.parametrize("copy", ["false", "true"])
-def test_lists_that_cannot_be_read_half_way_leave_no_error_that_airflow_retries(
+def test_move_unreadable_lists_between_chunks_fail_permanently(
     ringcx_sandbox: SandboxServer, ids: list[int], move: Move, copy: str
 ) -> None:
     ringcx_sandbox.fault("status", status=503, operation="lists", skip=1, chance=1)
-    with pytest.raises(OutcomeUnknown, match="1 of 3 requests had been done"):
+    with pytest.raises(OutcomeUnknown, match="1 of 3 chunks are complete"):
         move({"leadIds": ids[:6]}, copy=copy, chunk_size=2)
     assert sum(new_lists(ringcx_sandbox).values()) == 2
 
 
-def test_lists_that_cannot_be_read_at_the_start_stop_the_move(
+def test_move_unreadable_lists_at_the_start_send_nothing(
     ringcx_sandbox: SandboxServer, ids: list[int], move: Move
 ) -> None:
     ringcx_sandbox.fault("status", status=403, operation="lists", chance=1)
-    with pytest.raises(Exception, match="answered 403"):
+    with pytest.raises(Exception, match="returned 403"):
         move({"leadIds": ids[:6]}, chunk_size=2)
     assert count_action_requests(ringcx_sandbox) == 0
 
 
-def test_the_rest_of_a_move_goes_on_after_a_lost_answer_to_a_later_chunk(
+def test_move_retries_later_chunks_once_its_list_exists(
     ringcx_sandbox: SandboxServer, ids: list[int], move: Move
 ) -> None:
-    """Once its list exists, a move may be repeated."""
     ringcx_sandbox.fault("drop", when="after", operation="lead_action", at=[2])
     ringcx_sandbox.fault("drop", operation="lead_action", at=[3])
     ringcx_sandbox.fault("status", status=503, operation="lead_action", at=[4])
@@ -171,7 +172,7 @@ def plan(sandbox: SandboxServer, **arguments: Any) -> Any:
     return plan_move(make_client(sandbox.url, account_id=None).campaigns, **arguments)
 
 
-def test_a_plan_looks_up_all_names_in_few_requests(ringcx_sandbox: SandboxServer, summer: Row) -> None:
+def test_plan_move_resolves_names_in_few_requests(ringcx_sandbox: SandboxServer, summer: Row) -> None:
     list_id = ringcx_sandbox.leads("Summer Win-Back")[0]["listId"]
     by_id = plan(
         ringcx_sandbox,
@@ -193,7 +194,7 @@ def test_a_plan_looks_up_all_names_in_few_requests(ringcx_sandbox: SandboxServer
     }
 
 
-def test_a_plan_for_a_new_list_names_it(ringcx_sandbox: SandboxServer, summer: Row) -> None:
+def test_plan_move_into_new_list_has_its_name(ringcx_sandbox: SandboxServer, summer: Row) -> None:
     planned = plan(
         ringcx_sandbox, target_campaign=summer["campaignId"], new_list_name="July", account_id="50810001"
     )
@@ -206,7 +207,7 @@ def test_a_plan_for_a_new_list_names_it(ringcx_sandbox: SandboxServer, summer: R
     }
 
 
-def test_a_list_by_name_must_be_the_only_one(
+def test_plan_move_ambiguous_or_unknown_list_is_rejected(
     ringcx_sandbox: SandboxServer, ids: list[int], move: Move, summer: Row
 ) -> None:
     with pytest.raises(NotFound, match="has no list 'Moved by a tset'"):
@@ -219,6 +220,6 @@ def test_a_list_by_name_must_be_the_only_one(
         plan(ringcx_sandbox, target_campaign=summer["campaignId"], target_list="Moved by a test")
 
 
-def test_leads_stay_in_their_account(ringcx_sandbox: SandboxServer) -> None:
+def test_plan_move_between_accounts_is_rejected(ringcx_sandbox: SandboxServer) -> None:
     with pytest.raises(InvalidCriteria, match="source is in 50810002, the target in 50810001"):
         plan(ringcx_sandbox, target_campaign="Summer Win-Back", source_campaign="Solar Consultations")

@@ -1,4 +1,4 @@
-"""A search gives every lead exactly once, however RingCX counts its pages."""
+"""Lead search: every lead exactly once, for all ways in which a server may number and size its pages."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ SEARCH = "/leadSearch"
 
 @dataclass
 class Pages:
-    """A search as some server might page it.
+    """Search endpoint of a server with configurable paging.
 
-    :param total: leads there are.
+    :param total: number of leads.
     :param cap: most rows of a page.
     :param base: number of the first page.
-    :param page_zero: what page 0 is where pages count from 1.
-    :param skips: a page's place follows from the rows asked for, however few the cap lets it give.
-    :param overlap: rows of the page before that a page repeats.
-    :param doubled: every row stands twice in its page.
-    :param ignores: gives all leads whatever page is asked for.
-    :param hidden: leads that have a place in a page and are left out of it.
-    :param wrapped: rows come inside an object.
+    :param page_zero: response to page 0 if ``base`` is 1.
+    :param skips: whether the offset of a page is computed from the requested page size, not from ``cap``.
+    :param overlap: rows of the previous page that a page repeats.
+    :param doubled: whether a page contains every row two times.
+    :param ignores: whether every page contains all leads.
+    :param hidden: leads that occupy a position in a page but are left out of it.
+    :param wrapped: whether rows are inside an object.
     """
 
     total: int
@@ -53,11 +53,11 @@ class Pages:
     ignores: bool = False
     hidden: frozenset[int] = frozenset()
     wrapped: bool = False
-    asked: list[dict[str, Any]] = field(default_factory=list)
+    requests: list[dict[str, Any]] = field(default_factory=list)
 
     def __call__(self, method: str, path: str, *, params: Any, json: Any, retry_safe: bool) -> Any:
         assert (method, retry_safe, json) == ("POST", True, ALL.body)
-        self.asked.append(params)
+        self.requests.append(params)
         if params.get("count") == "true":
             return len(self.leads)
         rows = self._page(params["page"], params["maxRows"])
@@ -76,9 +76,9 @@ class Pages:
             raise ServiceUnavailable("broken", status=500)
         if page < self.base and self.page_zero == "empty":
             return []
-        given = min(rows, self.cap)
-        first = max(page - self.base, 0) * (rows if self.skips else given)
-        found = [{"leadId": lead} for lead in self.leads_between(first - self.overlap, first + given)]
+        returned = min(rows, self.cap)
+        first = max(page - self.base, 0) * (rows if self.skips else returned)
+        found = [{"leadId": lead} for lead in self.leads_between(first - self.overlap, first + returned)]
         return found + found if self.doubled else found
 
     def leads_between(self, start: int, end: int) -> list[int]:
@@ -90,11 +90,11 @@ def search(pages: Pages) -> list[int]:
 
 
 def isolated(total: int) -> frozenset[int]:
-    """Every third lead: few enough that no page is hidden as a whole."""
+    """Return every third lead: so few that no page is hidden completely."""
     return frozenset(range(1, total, 3))
 
 
-servers = st.builds(
+SERVERS = st.builds(
     Pages,
     total=st.integers(0, 120),
     cap=st.integers(1, 150),
@@ -108,16 +108,16 @@ servers = st.builds(
 )
 
 
-@given(servers)
-def test_every_lead_comes_exactly_once(server: Pages) -> None:
-    server.asked.clear()
+@given(SERVERS)
+def test_search_yields_every_lead_exactly_once(server: Pages) -> None:
+    server.requests.clear()
     assert sorted(search(server)) == server.leads
     most = 5 if server.ignores else server.total // min(server.cap, 1000) + 5
-    assert len(server.asked) <= most
+    assert len(server.requests) <= most
 
 
 @given(st.integers(0, 120), st.integers(3, 150), st.integers(0, 1), st.booleans())
-def test_pages_that_are_not_full_are_not_the_last(total: int, cap: int, base: int, skips: bool) -> None:
+def test_search_continues_after_incomplete_pages(total: int, cap: int, base: int, skips: bool) -> None:
     server = Pages(total, cap, base, skips=skips, hidden=isolated(total))
     assert sorted(search(server)) == server.leads
 
@@ -140,70 +140,70 @@ def test_pages_that_are_not_full_are_not_the_last(total: int, cap: int, base: in
         (Pages(0, ignores=True), 2),
     ],
 )
-def test_no_more_requests_than_needed(server: Pages, requests: int) -> None:
+def test_search_sends_no_more_requests_than_needed(server: Pages, requests: int) -> None:
     assert sorted(search(server)) == server.leads
-    assert len(server.asked) == requests + 1  # and one to compare the count
+    assert len(server.requests) == requests + 1  # and one that counts the leads
 
 
-def test_criteria_that_ringcx_refuses_are_not_taken_for_page_numbers_from_one() -> None:
-    def refuse(*args: Any, **kwargs: Any) -> Any:
+def test_search_rejected_criteria_are_an_error() -> None:
+    def reject(*args: Any, **kwargs: Any) -> Any:
         raise InvalidRequest("leadStates: no such state", status=400)
 
     with pytest.raises(InvalidRequest, match="no such state"):
-        list(LeadSearch(refuse, "50810001").search(ALL))
+        list(LeadSearch(reject, "50810001").search(ALL))
 
 
-def test_nothing_selected_asks_nothing() -> None:
+def test_search_empty_selection_sends_no_request() -> None:
     server = Pages(10)
     leads = LeadSearch(server, "50810001")
     assert list(leads.search(Selection({}, "leadIds is empty"))) == []
     assert leads.count(Selection({}, "leadIds is empty")) == 0
-    assert server.asked == []
+    assert server.requests == []
 
 
-def test_leads_come_page_by_page() -> None:
+def test_search_requests_pages_lazily() -> None:
     server = Pages(2500)
     found = LeadSearch(server, "50810001").search(ALL)
-    assert server.asked == []
+    assert server.requests == []
     next(found)
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize(
     "rows", [7, "text", None, True, {"results": []}, {"searchResults": None}, [1], [{}], [{"leadId": "7"}]]
 )
-def test_rows_that_are_no_leads_are_an_error(rows: object) -> None:
+def test_search_unexpected_response_is_an_error(rows: object) -> None:
     leads = LeadSearch(lambda *args, **kwargs: rows, "50810001")
     with pytest.raises(UnexpectedResponse, match=r"lacks leadId|is not a list of leads"):
         list(leads.search(ALL))
 
 
 @pytest.mark.parametrize(("shape", "expected"), [(0, 0), (7, 7), ({"totalCount": 7, "searchResults": []}, 7)])
-def test_a_count_comes_as_a_number_or_inside_an_object(shape: object, expected: int) -> None:
+def test_count_accepts_number_and_object(shape: object, expected: int) -> None:
     assert LeadSearch(lambda *args, **kwargs: shape, "50810001").count(ALL) == expected
 
 
 @pytest.mark.parametrize("server", [Pages(0), Pages(7), Pages(250, cap=100), Pages(250, cap=100, base=1)])
-def test_a_server_that_cannot_count_is_asked_for_the_leads(server: Pages) -> None:
-    def request(*args: Any, params: Any, **more: Any) -> Any:
+def test_count_searches_if_the_server_returns_leads(server: Pages) -> None:
+    def request(*args: Any, params: Any, **options: Any) -> Any:
         if "count" in params:
             params = {"page": server.base, "maxRows": server.cap}
-        return server(*args, params=params, **more)
+        return server(*args, params=params, **options)
 
     assert LeadSearch(request, "50810001").count(ALL) == server.total
 
 
 @pytest.mark.parametrize("shape", [None, "7", 7.0, True, -1, {}, {"totalCount": None}, {"totalCount": "7"}])
-def test_a_count_that_is_no_number_is_an_error(shape: object) -> None:
+def test_count_unexpected_response_is_an_error(shape: object) -> None:
     with pytest.raises(UnexpectedResponse, match="lead count is not a number"):
         LeadSearch(lambda *args, **kwargs: shape, "50810001").count(ALL)
 
 
-def test_leads_that_come_and_go_meanwhile_are_mentioned(caplog: pytest.LogCaptureFixture) -> None:
+def test_search_logs_difference_from_count(caplog: pytest.LogCaptureFixture) -> None:
     server = Pages(5)
 
-    def request(*args: Any, params: Any, **more: Any) -> Any:
-        return 6 if "count" in params else server(*args, params=params, **more)
+    def request(*args: Any, params: Any, **options: Any) -> Any:
+        return 6 if "count" in params else server(*args, params=params, **options)
 
     with caplog.at_level(logging.WARNING):
         assert len(list(LeadSearch(request, "50810001").search(ALL))) == 5
@@ -212,7 +212,7 @@ def test_leads_that_come_and_go_meanwhile_are_mentioned(caplog: pytest.LogCaptur
 
 @pytest.mark.parametrize("base", [0, 1])
 @pytest.mark.parametrize("cap", [7, 50, 70, 5000])
-def test_a_campaign_is_read_whole_over_http(base: int, cap: int) -> None:
+def test_search_reads_whole_campaign_over_http(base: int, cap: int) -> None:
     with SandboxServer(Settings(size=1000, page_base=base, row_cap=cap)) as server:
         expected = [lead["leadId"] for lead in server.leads("Spring Renewals")]
         criteria = {"campaignIds": [server.campaign("Spring Renewals")["campaignId"]]}
@@ -221,7 +221,7 @@ def test_a_campaign_is_read_whole_over_http(base: int, cap: int) -> None:
         assert leads.count(Selection(criteria)) == len(expected)
 
 
-def test_a_failing_page_is_asked_for_again(ringcx_sandbox: SandboxServer, spring: dict[str, Any]) -> None:
+def test_search_retries_failed_pages(ringcx_sandbox: SandboxServer, spring: dict[str, Any]) -> None:
     ringcx_sandbox.fault("status", status=503, operation="lead_search", at=[2])
     ringcx_sandbox.fault("rate_limited", retry_after=None, operation="lead_search", at=[3])
     criteria = Selection({"campaignIds": [spring["campaignId"]]})
@@ -229,7 +229,7 @@ def test_a_failing_page_is_asked_for_again(ringcx_sandbox: SandboxServer, spring
     assert len(found) == len(ringcx_sandbox.leads("Spring Renewals"))
 
 
-def test_an_outage_is_not_taken_for_an_empty_page_zero(
+def test_search_outage_is_not_treated_as_missing_page_zero(
     ringcx_sandbox: SandboxServer, spring: dict[str, Any]
 ) -> None:
     criteria = Selection({"campaignIds": [spring["campaignId"]]})
@@ -239,7 +239,7 @@ def test_an_outage_is_not_taken_for_an_empty_page_zero(
     assert {request.query["page"] for request in ringcx_sandbox.requests if SEARCH in request.path} == {"0"}
 
 
-def test_a_server_that_breaks_on_page_zero_is_read_from_page_one(
+def test_search_error_500_on_page_zero_continues_with_page_one(
     ringcx_sandbox: SandboxServer, spring: dict[str, Any]
 ) -> None:
     ringcx_sandbox.fault("status", status=500, operation="lead_search", where={"page": "0"}, chance=1)

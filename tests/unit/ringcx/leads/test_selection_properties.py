@@ -1,8 +1,8 @@
-"""Whatever an author writes and data delivers, nothing is selected that the author did not mean.
+"""Property tests: for any authored criteria and runtime values, no unintended lead is selected.
 
-Each criterion is drawn together with its meaning: the values that were meant, any value, or no lead at
-all. What RingCX selects by the body that would be sent is worked out here, over a small world of leads,
-by rules of this file alone.
+Each criterion is generated together with its meaning: the intended values, any value, or no lead. A model of
+RingCX in this file, independent of the package, computes over a small dataset which leads the request body
+selects.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from airflow_provider_engagevoice.ringcx.leads.selection import build_selection,
 from airflow_provider_engagevoice.ringcx.spec.lead_actions import ACTIONS
 from airflow_provider_engagevoice.templating import RedactedCriteria
 
-# A small world. Every lead differs from the next in one thing or another.
+# A small dataset. Each lead differs from the next one in at least one attribute.
 
 CAMPAIGNS, STATES, ZONES, NAMES = (
     (101, 102, 103),
@@ -55,13 +55,15 @@ LEADS = [
     }
     for number, (campaign, state, zone, name) in enumerate(itertools.product(CAMPAIGNS, STATES, ZONES, NAMES))
 ]
-EVERY_LEAD = frozenset(lead["id"] for lead in LEADS)
 
 
-def leads_that_ringcx_selects(body: dict[str, Any]) -> frozenset[int]:
-    """Filters combine with AND, values of a list with OR. What is missing, null or empty is no filter,
-    and so is campaignId, which RingCX does not know."""
-    tests = {
+def select_in_model(body: dict[str, Any]) -> frozenset[int]:
+    """Return the ids of the leads that RingCX selects.
+
+    Filters combine with AND, values of a list with OR. A missing, null or empty criterion does not filter,
+    and neither does campaignId, which RingCX ignores.
+    """
+    filters = {
         "campaignIds": lambda lead, values: lead["campaign"] in values,
         "listIds": lambda lead, values: lead["list"] in values,
         "leadIds": lambda lead, values: lead["id"] in values,
@@ -79,11 +81,15 @@ def leads_that_ringcx_selects(body: dict[str, Any]) -> frozenset[int]:
     return frozenset(
         lead["id"]
         for lead in LEADS
-        if all(test(lead, body[key]) for key, test in tests.items() if body.get(key) not in (None, [], ""))
+        if all(
+            matches(lead, body[key])
+            for key, matches in filters.items()
+            if body.get(key) not in (None, [], "")
+        )
     )
 
 
-# Criteria as authors write them and data delivers them
+# Criteria as authors write them, and as runtime data fills them
 
 ANY, NO_LEAD = "any value", "no lead"
 NARROWING = {"campaignId", "campaignIds", "listIds", "leadIds", "externIds", "leadPhoneNumbers"}
@@ -108,7 +114,7 @@ SINGLES = {"campaignId", "firstName", "leadPassesCriteria"}
 
 
 class Lazy(Sequence):
-    """As Airflow hands over the outputs of a mapped task: neither a list nor empty by its truth."""
+    """Outputs of a mapped task as Airflow passes them: not a list, and true even if empty."""
 
     def __init__(self, values):
         self._values = values
@@ -133,82 +139,98 @@ JUNK = [
     "[A-1]", "LazySelectSequence([2 items])", "*", "%", "[", "\x00", "\ud800", ["*"], [b"1"], [0], [-1],
     [2**80], [float("inf")], "[1_0]", "['A-1' 'B-2']",
 ]  # fmt: skip
-#: Junk that is text, or a number that reads as text, is a value of a criterion that takes any text.
+#: Junk that is text, or a number accepted as text, is valid for a criterion that accepts any text.
 TEXTS = {"A-1,B-2", "[A-1]", "LazySelectSequence([2 items])", "[1_0]", "['A-1' 'B-2']"}
-TAKEN = {"externIds": ["[0]", "[-1]"], "firstName": [repr(text) for text in TEXTS]}
-HUGE = st.builds(pow, st.just(10), st.just(5000))  # Python refuses to write such a number as text
+ACCEPTED_JUNK = {"externIds": ["[0]", "[-1]"], "firstName": [repr(text) for text in TEXTS]}
+HUGE = st.builds(pow, st.just(10), st.just(5000))  # too large for Python to convert to text
 
 
 def junk(key):
-    kinds = [value for value in JUNK if repr(value) not in TAKEN.get(key, [])]
+    """Return a strategy of values that are invalid for a criterion."""
+    values = [value for value in JUNK if repr(value) not in ACCEPTED_JUNK.get(key, [])]
     undefined = st.builds(jinja2.StrictUndefined, name=st.just("x"))
-    return st.sampled_from(kinds) | HUGE | st.lists(HUGE | undefined, min_size=1, max_size=1)
+    return st.sampled_from(values) | HUGE | st.lists(HUGE | undefined, min_size=1, max_size=1)
 
 
 @dataclass
-class Written:
+class Criterion:
+    """A generated criterion.
+
+    :param value: the value as written or rendered.
+    :param runtime: whether the value is known only at run time.
+    :param meaning: the intended values, ``ANY`` or ``NO_LEAD``.
+    :param valid: whether the value must be accepted.
+    """
+
     value: Any
-    data: bool
+    runtime: bool
     meaning: Any
     valid: bool
 
 
 @st.composite
-def written(draw, key):
-    data = draw(st.booleans())
-    quality = draw(st.sampled_from(["good", "good", "good", "blank", "junk"]))
+def criterion(draw, key):
+    """Generate a criterion: valid, blank or junk."""
+    runtime = draw(st.booleans())
+    quality = draw(st.sampled_from(["valid", "valid", "valid", "blank", "junk"]))
     if quality == "junk":
-        return Written(draw(junk(key)), data, NO_LEAD, False)
+        return Criterion(draw(junk(key)), runtime, NO_LEAD, False)
     if quality == "blank":
         blanks = BLANKS if key in SINGLES else [*BLANKS, *BLANK_LISTS]
         value = draw(st.sampled_from(blanks))
-        by_hand = not data and key in PURE_FILTERS and isinstance(value, (list, tuple, set)) and not value
-        return Written(value, data, ANY if by_hand else NO_LEAD, False)
+        means_any = (
+            not runtime and key in PURE_FILTERS and isinstance(value, (list, tuple, set)) and not value
+        )
+        return Criterion(value, runtime, ANY if means_any else NO_LEAD, False)
     if key in SINGLES:
         value = draw(VALUES[key])
         shapes = [value] if key == "firstName" else [value, str(value), json.dumps(value)]
-        return Written(draw(st.sampled_from(shapes)), data, [value], True)
+        return Criterion(draw(st.sampled_from(shapes)), runtime, [value], True)
     values = draw(st.lists(VALUES[key], min_size=1, max_size=6))
-    gaps = [None, "", "None", []] if data else []
-    spoilt = (
+    gaps = [None, "", "None", []] if runtime else []
+    entries = (
         draw(st.permutations(values + draw(st.lists(st.sampled_from(gaps), max_size=2)))) if gaps else values
     )
     shape = draw(
         st.sampled_from([list, tuple, Lazy, lambda v: dict.fromkeys(map(str, v)).keys(), str, json.dumps])
     )
-    if [] in spoilt and shape not in (list, tuple, Lazy, str, json.dumps):
+    if [] in entries and shape not in (list, tuple, Lazy, str, json.dumps):
         shape = list
-    if data and shape not in (list, tuple, Lazy, str, json.dumps):
-        spoilt = values
-    return Written(shape(spoilt), data, values, True)
+    if runtime and shape not in (list, tuple, Lazy, str, json.dumps):
+        entries = values
+    return Criterion(shape(entries), runtime, values, True)
 
 
 @st.composite
 def criteria(draw):
+    """Generate up to five criteria."""
     keys = draw(st.lists(st.sampled_from(sorted(VALUES)), unique=True, max_size=5))
-    return {key: draw(written(key)) for key in keys}
+    return {key: draw(criterion(key)) for key in keys}
 
 
-def leads_that_are_meant(wanted: dict[str, Written]) -> frozenset[int]:
-    meanings = {key: entry.meaning for key, entry in wanted.items()}
+def intended_leads(drawn: dict[str, Criterion]) -> frozenset[int]:
+    """Return the ids of the leads that the author intended."""
+    meanings = {key: entry.meaning for key, entry in drawn.items()}
     if NO_LEAD in [meaning for meaning in meanings.values() if isinstance(meaning, str)]:
         return frozenset()
-    meant = {key: meaning for key, meaning in meanings.items() if meaning is not ANY}
-    campaigns = [*meant.pop("campaignId", []), *meant.pop("campaignIds", [])]
-    body = {key: values[0] if key in SINGLES else values for key, values in meant.items()}
+    intended = {key: meaning for key, meaning in meanings.items() if meaning is not ANY}
+    campaigns = [*intended.pop("campaignId", []), *intended.pop("campaignIds", [])]
+    body = {key: values[0] if key in SINGLES else values for key, values in intended.items()}
     if "leadTimezones" in body:
         body["leadTimezones"] = [{"name": name} for name in body["leadTimezones"]]
-    return leads_that_ringcx_selects({**body, "campaignIds": campaigns})
+    return select_in_model({**body, "campaignIds": campaigns})
 
 
 @settings(max_examples=300)
 @given(criteria(), st.booleans())
-def test_what_is_sent_selects_no_lead_that_was_not_meant(wanted, account_wide):
-    data = {key for key, entry in wanted.items() if entry.data}
-    narrow = account_wide or any(k in NARROWING and e.meaning is not ANY for k, e in wanted.items())
-    fully_valid = all(entry.valid for entry in wanted.values()) and narrow
+def test_selection_contains_no_unintended_lead(drawn, account_wide):
+    data = {key for key, entry in drawn.items() if entry.runtime}
+    narrow = account_wide or any(k in NARROWING and e.meaning is not ANY for k, e in drawn.items())
+    fully_valid = all(entry.valid for entry in drawn.values()) and narrow
     try:
-        selection = build_selection({k: e.value for k, e in wanted.items()}, runtime_keys=data, account_wide=account_wide)
+        selection = build_selection(
+            {k: e.value for k, e in drawn.items()}, runtime_keys=data, account_wide=account_wide
+        )
     except InvalidCriteria:
         assert not fully_valid
         return
@@ -216,26 +238,24 @@ def test_what_is_sent_selects_no_lead_that_was_not_meant(wanted, account_wide):
         assert not fully_valid
         assert selection.body == {}
         return
-    selected = leads_that_ringcx_selects(selection.body)
+    selected = select_in_model(selection.body)
     assert narrow
-    assert selected <= leads_that_are_meant(wanted)
+    assert selected <= intended_leads(drawn)
     if fully_valid:
-        assert selected == leads_that_are_meant(wanted)
+        assert selected == intended_leads(drawn)
     json.dumps(selection.body, allow_nan=False)
-    # What was selected once is the same selection when it is read again.
+    # A body that is passed as criteria selects the same leads.
     assert build_selection(selection.body, runtime_keys=(), account_wide=account_wide).body == selection.body
 
 
 @given(criteria(), st.sampled_from(CAMPAIGNS))
-def test_narrowing_never_adds_a_lead(wanted, campaign):
+def test_narrow_to_campaign_adds_no_lead(drawn, campaign):
     with contextlib.suppress(InvalidCriteria):
-        selection = build_selection({key: entry.value for key, entry in wanted.items()}, account_wide=True)
+        selection = build_selection({key: entry.value for key, entry in drawn.items()}, account_wide=True)
         narrowed = selection.narrow_to_campaign(campaign)
         if not selection.empty_reason:
             inside = {lead["id"] for lead in LEADS if lead["campaign"] == campaign}
-            assert leads_that_ringcx_selects(narrowed.body) == inside & leads_that_ringcx_selects(
-                selection.body
-            )
+            assert select_in_model(narrowed.body) == inside & select_in_model(selection.body)
 
 
 @given(
@@ -248,22 +268,20 @@ def test_narrowing_never_adds_a_lead(wanted, campaign):
     ).filter(lambda lists: lists.keys() - {"leadStates"}),
     st.integers(1, 5),
 )
-def test_parts_select_together_what_the_whole_does_and_no_lead_twice(lists, size):
+def test_chunks_are_disjoint_and_select_the_same_leads(lists, size):
     selection = build_selection(lists)
-    parts = [leads_that_ringcx_selects(part.body) for part in selection.chunks(size)]
-    assert sorted(lead for part in parts for lead in part) == sorted(
-        leads_that_ringcx_selects(selection.body)
-    )
+    chunks = [select_in_model(chunk.body) for chunk in selection.chunks(size)]
+    assert sorted(lead for chunk in chunks for lead in chunk) == sorted(select_in_model(selection.body))
 
 
 @given(st.lists(VALUES["leadPhoneNumbers"], min_size=1, max_size=8), st.integers(1, 3))
-def test_parts_of_phone_numbers_select_together_what_the_whole_does(phones, size):
+def test_chunks_of_phone_numbers_select_the_same_leads(phones, size):
     selection = build_selection({"leadPhoneNumbers": phones})
-    parts = [leads_that_ringcx_selects(part.body) for part in selection.chunks(size)]
-    assert frozenset().union(*parts) == leads_that_ringcx_selects(selection.body)
+    chunks = [select_in_model(chunk.body) for chunk in selection.chunks(size)]
+    assert frozenset().union(*chunks) == select_in_model(selection.body)
 
 
-# Through Jinja, as an operator renders it
+# Rendered by Jinja, as in an operator
 
 ENVIRONMENTS = {
     False: jinja2.sandbox.SandboxedEnvironment(undefined=jinja2.StrictUndefined),
@@ -274,47 +292,49 @@ TEMPLATES = ["{{ %s }}", "{{ %s | tojson }}", " {{ %s }}\n", "{%% if true %%}{{ 
 
 @st.composite
 def templated(draw):
-    """Criteria as written in a DAG, the variables of their templates, and their meaning."""
+    """Generate criteria as written in a DAG, the variables of their templates, and their meaning."""
     keys = draw(
         st.lists(st.sampled_from(sorted(VALUES.keys() - {"firstName"})), unique=True, min_size=1, max_size=4)
     )
-    text, variables, meant = {}, {}, {}
+    authored, variables, intended = {}, {}, {}
     for key in keys:
         values = draw(st.lists(VALUES[key], min_size=1, max_size=3))
-        meant[key] = Written(None, True, values[:1] if key in SINGLES else values, True)
-        way = draw(st.sampled_from(["by hand", "template", "items", "blank"]))
-        if way == "by hand":
-            text[key] = values[0] if key in SINGLES else values
-        elif way == "items" and key not in SINGLES:
+        intended[key] = Criterion(None, True, values[:1] if key in SINGLES else values, True)
+        form = draw(st.sampled_from(["literal", "template", "items", "blank"]))
+        if form == "literal":
+            authored[key] = values[0] if key in SINGLES else values
+        elif form == "items" and key not in SINGLES:
             names = [f"{key}{index}" for index in range(len(values))]
             variables.update(zip(names, values, strict=True))
-            text[key] = [f"{{{{ {name} }}}}" for name in names]
+            authored[key] = [f"{{{{ {name} }}}}" for name in names]
         else:
-            blank = draw(st.sampled_from([None, [], "", {}, ()])) if way == "blank" else None
-            variables[key] = blank if way == "blank" else values[0] if key in SINGLES else values
-            text[key] = draw(st.sampled_from(TEMPLATES)) % key
-            if way == "blank":
-                meant[key] = Written(None, True, NO_LEAD, False)
-    return text, variables, meant
+            blank = draw(st.sampled_from([None, [], "", {}, ()])) if form == "blank" else None
+            variables[key] = blank if form == "blank" else values[0] if key in SINGLES else values
+            authored[key] = draw(st.sampled_from(TEMPLATES)) % key
+            if form == "blank":
+                intended[key] = Criterion(None, True, NO_LEAD, False)
+    return authored, variables, intended
 
 
 @pytest.mark.parametrize("native", [False, True], ids=["plain", "native"])
 @given(templated())
-def test_what_templates_deliver_selects_exactly_what_was_meant(native, drawn):
-    text, variables, meant = drawn
+def test_rendered_templates_select_exactly_the_intended_leads(native, drawn):
+    authored, variables, intended = drawn
     operator = LeadActionOperator(
-        task_id="act", lead_action="CANCEL_LEADS", search_criteria=text, account_wide=True
+        task_id="act", lead_action="CANCEL_LEADS", search_criteria=authored, account_wide=True
     )
     operator.render_template_fields(variables, ENVIRONMENTS[native])
-    selection = build_selection(operator.search_criteria.value, runtime_keys=runtime_keys(text), account_wide=True)
-    if any(entry.meaning is NO_LEAD for entry in meant.values()):
+    selection = build_selection(
+        operator.search_criteria.value, runtime_keys=runtime_keys(authored), account_wide=True
+    )
+    if any(entry.meaning is NO_LEAD for entry in intended.values()):
         assert selection.empty_reason
     else:
-        assert leads_that_ringcx_selects(selection.body) == leads_that_are_meant(meant)
+        assert select_in_model(selection.body) == intended_leads(intended)
 
 
 @given(st.text(max_size=30).filter(lambda text: not any(mark in text for mark in ("{", "\r", "\n"))))
-def test_text_without_a_template_stays_as_written_in_both_ways_of_rendering(text):
+def test_text_without_template_is_rendered_unchanged(text):
     for environment in ENVIRONMENTS.values():
         operator = LeadActionOperator(
             task_id="act", lead_action="CANCEL_LEADS", search_criteria={"leadIds": ["{{ 1 }}"]}
@@ -324,7 +344,7 @@ def test_text_without_a_template_stays_as_written_in_both_ways_of_rendering(text
         assert operator.search_criteria.value == {"externIds": [text]}
 
 
-# Anything at all
+# Arbitrary values
 
 LEAVES = (
     st.none()
@@ -366,7 +386,7 @@ ANYTHING = st.recursive(
 
 
 def as_text(value):
-    """The value as a template would print it, where it can."""
+    """Return the value as text, as a template would render it, if that is possible."""
     with contextlib.suppress(ValueError, TypeError, RecursionError):
         return str(value)
     return value
@@ -377,10 +397,10 @@ def as_text(value):
     st.dictionaries(KEYS, ANYTHING | ANYTHING.map(as_text), max_size=4) | ANYTHING | ANYTHING.map(as_text),
     st.data(),
 )
-def test_nothing_but_its_own_errors_comes_out_of_reading_criteria(whole, data):
+def test_build_selection_raises_only_invalid_criteria(whole, data):
     keys = data.draw(st.sampled_from([frozenset(), ALL_KEYS, frozenset(["leadIds", "firstName"])]))
     try:
-        selection = build_selection(whole, data=keys, account_wide=data.draw(st.booleans()))
+        selection = build_selection(whole, runtime_keys=keys, account_wide=data.draw(st.booleans()))
     except InvalidCriteria as error:
         str(error).encode("utf-8", "surrogatepass")
     else:
@@ -390,10 +410,10 @@ def test_nothing_but_its_own_errors_comes_out_of_reading_criteria(whole, data):
 
 
 @given(st.dictionaries(KEYS, ANYTHING, max_size=4) | ANYTHING)
-def test_criteria_can_be_shown_whatever_they_are(whole):
-    shown = RedactedCriteria(whole)
-    json.dumps(shown.serialize())
-    assert str(shown) == repr(shown)
+def test_redacted_criteria_accept_any_value(whole):
+    redacted = RedactedCriteria(whole)
+    json.dumps(redacted.serialize())
+    assert str(redacted) == repr(redacted)
 
 
 @given(
@@ -410,7 +430,7 @@ def test_criteria_can_be_shown_whatever_they_are(whole):
         )
     )
 )
-def test_nothing_but_its_own_errors_comes_out_of_reading_parameters(drawn):
+def test_read_params_raises_only_invalid_parameter(drawn):
     action, params = drawn
     with contextlib.suppress(InvalidParameter):
         json.dumps(read_params(action, params), allow_nan=False)
@@ -428,7 +448,7 @@ def deep(levels, wrap):
 
 
 @pytest.mark.parametrize("wrap", [lambda v: [v], lambda v: {"name": v}], ids=["lists", "dicts"])
-def test_values_nested_without_end_are_refused(wrap):
+def test_deeply_nested_values_are_rejected(wrap):
     value = deep(100_000, wrap)
     for key in ALL_KEYS:
         with pytest.raises(InvalidCriteria, match=f"^{key}"):
@@ -438,7 +458,7 @@ def test_values_nested_without_end_are_refused(wrap):
 @pytest.mark.parametrize(
     "text", ["[" * 100_000, "[" * 50_000 + "]" * 50_000, '{"a":' * 50_000, "-" * 100_000 + "1"]
 )
-def test_text_nested_without_end_is_refused(text):
+def test_deeply_nested_text_is_rejected(text):
     for criteria_ in (text, {"leadIds": text}, {"leadPassesCriteria": text}):
         with pytest.raises(InvalidCriteria):
             build_selection(criteria_)

@@ -1,4 +1,4 @@
-"""The world a sandbox starts with. The same seed and size always give the same one."""
+"""Generated seed data. The same seed and size always generate the same data."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ import random
 import sqlite3
 import threading
 from dataclasses import dataclass
-from typing import Protocol
 
-from airflow_provider_engagevoice.sandbox.http.timestamps import parse_moment
-from airflow_provider_engagevoice.sandbox.seed.leads import MAX_PASSES, Campaign, add_callbacks, add_leads
+from airflow_provider_engagevoice.sandbox.http.timestamps import parse_datetime
+from airflow_provider_engagevoice.sandbox.seed.leads import Campaign, add_callbacks, add_leads
 from airflow_provider_engagevoice.sandbox.state import demo_data
-from airflow_provider_engagevoice.sandbox.state.dnc import add_dnc
+from airflow_provider_engagevoice.sandbox.state.dnc import add_dnc_leads
 from airflow_provider_engagevoice.sandbox.state.store import (
     MEMORY,
     Store,
@@ -21,91 +20,75 @@ from airflow_provider_engagevoice.sandbox.state.store import (
     create_tables,
 )
 
-REFERENCE = parse_moment("2026-07-01T17:00:00.000+0000")
-"""The moment the seeded world shows: calls lie before it, callbacks mostly after it."""
+REFERENCE = parse_datetime("2026-07-01T17:00:00.000+0000")
+"""Reference time of the seed data: calls are before it, callbacks mostly after it."""
 
 _DAY = 86_400_000
-#: More leads than this are not kept in memory a second time.
-_LARGEST_TEMPLATE = 50_000
-_building = threading.Lock()
-
-
-class World(Protocol):
-    """Where the data of a sandbox comes from, at its start and at each reset."""
-
-    def fill(self, store: Store) -> None:
-        """Replace all that a database holds by this world, whole or not at all.
-
-        :param store: the database.
-        :raises WorldError: the world cannot be made.
-        :raises StateFileError: the database does not take it.
-        """
-
-
-class WorldError(Exception):
-    """A world that cannot be made; the message is one sentence."""
+#: Largest number of leads for which a template database is cached in memory.
+_MAX_TEMPLATE_SIZE = 50_000
+_template_lock = threading.Lock()
 
 
 @dataclass(frozen=True)
-class SeededWorld:
-    """A made-up world.
+class GeneratedData:
+    """Generated data.
 
-    :param seed: which world.
-    :param size: how many leads it has.
+    :param seed: seed of the random generator.
+    :param size: number of leads.
     """
 
     seed: int
     size: int
 
     def fill(self, store: Store) -> None:
-        """Replace all that a database holds by this world."""
-        if self.size > _LARGEST_TEMPLATE:
+        """Replace the contents of a database by this data."""
+        if self.size > _MAX_TEMPLATE_SIZE:
             store.rebuild(self.build)
             return
-        with _building:
+        with _template_lock:
             store.replace_with(_template(self))
 
     def build(self, connection: sqlite3.Connection) -> None:
-        """Write this world into an empty database, inside a transaction."""
+        """Write this data to an empty database, inside a transaction."""
         create_tables(connection)
         Builder(connection, random.Random(self.seed)).build(self.size)
 
 
 @functools.lru_cache(maxsize=2)
-def _template(world: SeededWorld) -> sqlite3.Connection:
-    """Build a world once, for tests that start over again and again."""
+def _template(seed_data: GeneratedData) -> sqlite3.Connection:
+    """Build a template database, cached for tests that reset often."""
     connection = connect(MEMORY)
     connection.execute("BEGIN")
-    world.build(connection)
+    seed_data.build(connection)
     connection.execute("COMMIT")
     return connection
 
 
 @dataclass(frozen=True)
 class Builder:
-    """The building of one world."""
+    """Builds the data of one database."""
 
     connection: sqlite3.Connection
     rng: random.Random
 
     def build(self, size: int) -> None:
-        """Write everything, with so many leads."""
-        campaigns = self.build_tree()
+        """Write all data, with ``size`` leads."""
+        campaigns = self.build_accounts()
         add_leads(self.connection, self.rng, campaigns, size, REFERENCE)
         self.finish()
 
     def finish(self) -> None:
-        """Write what follows from the leads that are there, and the indexes."""
+        """Write the data derived from the leads (callbacks, do-not-call, list counts) and the indexes."""
         add_callbacks(self.connection)
         create_indexes(self.connection)
-        add_dnc(self.connection)
+        add_dnc_leads(self.connection)
         self.connection.execute(
             "UPDATE lists SET (leadsSupplied, leadsAccepted) ="
             " (SELECT count(*), count(*) FROM leads WHERE leads.listId = lists.listId)"
         )
 
-    def build_tree(self) -> list[Campaign]:
-        """Write everything but leads; return the campaigns."""
+    def build_accounts(self) -> list[Campaign]:
+        """Write accounts, agents, dial groups, campaigns and lists; return the campaigns."""
         main = demo_data.MAIN_ACCOUNT
         self.connection.executemany(
             "INSERT INTO accounts (accountId, accountName, mainAccountId, mainAccountName)"
@@ -116,9 +99,9 @@ class Builder:
         return self.add_dial_groups(agents)
 
     def add_agents(self, account: str) -> list[int]:
-        """Write the agent groups and agents of an account; return the agents who may dial.
+        """Write the agent groups and agents of an account; return the ids of all agents.
 
-        The last agent of each account has left the company: inactive, and in no dial group.
+        The last agent of each account has left the company: it is inactive and in no dial group.
         """
         agents = []
         for index, group in enumerate(demo_data.AGENT_GROUPS):
@@ -137,7 +120,7 @@ class Builder:
         agent_id = 1_380_000 + int(account) % 10 * 4_000 + number * 173 + self.rng.randrange(150)
         first, last = self.rng.choice(demo_data.FIRST_NAMES), self.rng.choice(demo_data.LAST_NAMES)
         local = f"{first}.{last}".lower()
-        # Generated user names carry the sub-account and a number. Observed in one public program.
+        # Generated user names contain the sub-account and a number. Observed in one public program.
         username = f"{local}+{account}_{number + 1}@example.com"
         self.connection.execute(
             "INSERT INTO agents (agentId, accountId, agentGroupId, username, firstName, lastName, email,"
@@ -155,12 +138,12 @@ class Builder:
         campaign_id = 248_000
         for account, name, mode, reserved_only, members in demo_data.DIAL_GROUPS:
             group_id = self.add_dial_group(account, name, mode, reserved_only)
-            for campaign_name, share in members:
+            for campaign_name, weight in members:
                 campaign_id += self.rng.randrange(30, 700)
                 self.add_campaign(campaign_id, group_id, campaign_name)
                 active = campaign_name not in demo_data.INACTIVE_CAMPAIGNS
                 lists = self.add_lists(campaign_id)
-                campaigns.append(Campaign(account, campaign_id, share, active, lists, agents[account]))
+                campaigns.append(Campaign(account, campaign_id, weight, active, lists, agents[account]))
         return campaigns
 
     def add_dial_group(self, account: str, name: str, mode: str, reserved_only: bool) -> int:
@@ -189,7 +172,7 @@ class Builder:
             (
                 campaign_id, group_id, name, f"{name} calls", name not in demo_data.INACTIVE_CAMPAIGNS,
                 start, start + 730 * _DAY, f"617555{self.rng.randrange(10_000):04d}",
-                MAX_PASSES, self.rng.choice((60, 120, 240)),
+                demo_data.MAX_PASSES, self.rng.choice((60, 120, 240)),
             ),
         )  # fmt: skip
         self.connection.executemany(

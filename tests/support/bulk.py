@@ -1,0 +1,67 @@
+"""Helpers for tests of bulk actions that are interrupted and resumed."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from airflow_provider_engagevoice.ringcx.bulk.action import ActionResult, BulkAction
+from airflow_provider_engagevoice.ringcx.bulk.checkpoint import CheckpointStore
+from airflow_provider_engagevoice.ringcx.client import RingCXClient
+from airflow_provider_engagevoice.ringcx.leads.selection import Selection
+from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
+from tests.support.clients import PARAMS, make_client
+
+LeadRows = list[dict[str, Any]]
+
+
+class FakeTaskStateStore(dict[str, str]):
+    """Airflow's task state store, with the two methods that the package calls."""
+
+    def set(self, key: str, value: str) -> None:
+        self[key] = value
+
+    def saved_checkpoint(self) -> dict[str, Any]:
+        """Return the checkpoint that was saved last."""
+        checkpoint: dict[str, Any] = json.loads(next(iter(self.values())))
+        return checkpoint
+
+
+def execute_in_chunks(
+    ringcx: SandboxServer,
+    ids: list[int],
+    checkpoints: CheckpointStore,
+    name: str = "MANUAL_LEADS",
+    params: dict[str, Any] | None = None,
+    *,
+    client: RingCXClient | None = None,
+    **options: Any,
+) -> ActionResult:
+    """Execute a lead action on leads, two of them in each chunk.
+
+    :param ringcx: the sandbox.
+    :param ids: the leads.
+    :param checkpoints: keeps the checkpoint of the attempt.
+    :param name: the lead action; the default is not safe to retry.
+    :param params: its parameters; default valid ones.
+    :param client: the client; default one that does not retry requests.
+    :param options: other fields of ``BulkAction``.
+    """
+    client = client or make_client(ringcx.url, retry_timeout=0.0)
+    selection = Selection({"leadIds": ids})
+    action_params = PARAMS.get(name, {}) if params is None else params
+    action = BulkAction.create(name, selection, action_params, **{"chunk_size": 2, **options})
+    return client.lead_actions().execute(action, checkpoints)
+
+
+def added_passes(ringcx: SandboxServer, rows: LeadRows, ids: list[int]) -> list[int]:
+    """Return how many passes each lead has had since its row was read: one for each ``MANUAL_LEADS``."""
+    before = {row["leadId"]: row["leadPasses"] for row in rows}
+    now = {row["leadId"]: row["leadPasses"] for row in ringcx.leads()}
+    return [now[lead_id] - before[lead_id] for lead_id in ids]
+
+
+def are_cancelled(ringcx: SandboxServer, ids: list[int]) -> list[bool]:
+    """Return for each lead whether it is in the state CANCELLED."""
+    states = {row["leadId"]: row["leadState"] for row in ringcx.leads()}
+    return [states[lead_id] == "CANCELLED" for lead_id in ids]
