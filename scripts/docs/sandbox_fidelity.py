@@ -85,8 +85,8 @@ def _shown(default: object) -> str:
 
 
 def _values(setting: Field[Any]) -> str:
-    if among := setting.metadata["among"]:
-        return ", ".join(f"`{value}`" for value in among)
+    if choices := setting.metadata["choices"]:
+        return ", ".join(f"`{value}`" for value in choices)
     kinds = {bool: "true or false", int: "whole number", float: "number"}
     return kinds[type(setting.default)]
 
