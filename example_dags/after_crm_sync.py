@@ -1,4 +1,4 @@
-"""After a CRM sync: stop calling who has renewed or asked not to be called, reserve others for an agent."""
+"""After a CRM sync: cancel renewed leads, suppress do-not-call requests, reserve warm leads for an agent."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ with DAG(
         "warm": [],
         "stopped": None,
     },
-    # Ids keep their types on their way from params and XCom to the criteria.
+    # Native rendering keeps the types of ids from params and XCom.
     render_template_as_native_obj=True,
     doc_md=__doc__,
     tags=["ringcx"],
@@ -34,12 +34,12 @@ with DAG(
 
     @task(multiple_outputs=True)
     def crm_sync(params: dict | None = None) -> dict[str, list[str]]:
-        """Stand in for your CRM: gives external ids by what is to happen to them."""
+        """Stand in for your CRM: return external ids by the action to perform on them."""
         return {key: params[key] for key in ("renewed", "do_not_call", "warm")}
 
     synced = crm_sync()
 
-    # An empty list from the CRM selects nothing, and the task is skipped; it never means "everybody".
+    # An empty list from the CRM selects no leads, and the task is skipped; it never selects all leads.
     cancel = LeadActionOperator(
         task_id="cancel_renewed",
         lead_action="CANCEL_LEADS",
@@ -65,8 +65,9 @@ with DAG(
         trigger_rule="none_failed",
     )
 
-    # Long lists come as a file that the CRM exports: one id a line, or a column of CSV or Parquet. Without
-    # a file nothing is selected. The counts are looked at again, since the dialer may hold leads.
+    # Read long lists from a file that the CRM exports: one id per line, or a column of a CSV or Parquet file.
+    # Without a file the task is skipped. `verify` counts the leads again afterwards, because the dialer may
+    # hold some of them during the action.
     pause = LeadActionOperator(
         task_id="pause_stopped",
         lead_action="PAUSE_LEADS",

@@ -1,4 +1,4 @@
-"""One task per campaign: look each one up by name, then pause what is ready in it."""
+"""One mapped task per campaign: find each campaign by its name, then pause its READY leads."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from airflow_provider_engagevoice.operators.leads import LeadActionOperator
 from airflow_provider_engagevoice.sensors.campaigns import CampaignLookupSensor
 
 
-def ready_leads_of(campaign: dict[str, Any]) -> dict[str, Any]:
-    """Write the criteria for one campaign that the sensor has found."""
+def ready_leads_in(campaign: dict[str, Any]) -> dict[str, Any]:
+    """Return the search criteria for a campaign that the sensor has found."""
     return {"campaignIds": [campaign["campaign_id"]], "leadStates": ["READY"]}
 
 
@@ -31,5 +31,5 @@ with DAG(
         campaign_name=["Spring Renewals", "Summer Win-Back"]
     )
     LeadActionOperator.partial(task_id="pause", lead_action="PAUSE_LEADS", max_leads=5_000).expand(
-        search_criteria=campaigns.output.map(ready_leads_of)
+        search_criteria=campaigns.output.map(ready_leads_in)
     )

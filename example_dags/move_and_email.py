@@ -1,4 +1,4 @@
-"""The flow of RingCentral's Lead Actions guide: find two campaigns, move the leads, mail the new list."""
+"""The workflow of RingCentral's Lead Actions guide: find two campaigns, move leads, email the new list."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ with DAG(
         search_criteria={"leadStates": ["READY"]},
         max_leads=5_000,
     )
-    # Where the move found nothing to do, there is no list, and so nothing to mail: the task is skipped.
+    # If no lead matches, the move creates no list, and this task is skipped.
     email = EmailLeadsOperator(
         task_id="email",
         search_criteria={

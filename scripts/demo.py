@@ -1,4 +1,4 @@
-"""Show the Lead Actions guide's flow: real Airflow, a RingCX of this machine, before and after."""
+"""Demo: run the Lead Actions guide's workflow in real Airflow against the sandbox, and show the changes."""
 
 from __future__ import annotations
 
@@ -18,46 +18,52 @@ DAG_FILE = ROOT / "example_dags" / "move_and_email.py"
 
 
 def main() -> int:
+    """Run the demo; return the exit code."""
     with tempfile.TemporaryDirectory(prefix="engagevoice-demo-") as home, SandboxServer() as sandbox:
         before = _leads_per_campaign(sandbox)
         print(f"RingCX sandbox at {sandbox.url}: {sum(before.values()):,} leads in {len(before)} campaigns.")
         print(f"Airflow is running {DAG_FILE.relative_to(ROOT)} (10 to 20 seconds) ...", flush=True)
         started = time.monotonic()
-        outcome = _run_dag(Path(home), sandbox)
-        if outcome is None:
+        result = _run_dag(Path(home), sandbox)
+        if result is None:
             return 1
         seconds = time.monotonic() - started
-        print(f"\nAirflow {outcome['airflow']}: DAG run {outcome['state']} after {seconds:.0f} s")
-        for task in outcome["tasks"]:
+        print(f"\nAirflow {result['airflow']}: DAG run {result['state']} after {seconds:.0f} s")
+        for task in result["tasks"]:
             print(f"  {task['task_id']:<14}{task['state']}")
         _print_changes(before, _leads_per_campaign(sandbox))
         _print_outbox(sandbox)
         _print_requests(sandbox)
-    print("\nNext: read and change example_dags/move_and_email.py, and run `make demo` again;")
-    print(f"or run {_shown(Path(sys.executable).with_name('engagevoice-sandbox'))} and give your own Airflow")
-    print("the connection that it prints.")
-    return 0 if outcome["state"] == "success" else 1
+    print("\nNext: change example_dags/move_and_email.py and run `make demo` again; or run")
+    print(
+        f"{_relative_to_root(Path(sys.executable).with_name('engagevoice-sandbox'))} and add the connection"
+    )
+    print("that it prints to your own Airflow.")
+    return 0 if result["state"] == "success" else 1
 
 
-def _shown(path: Path) -> Path:
+def _relative_to_root(path: Path) -> Path:
     return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
 
 
 def _run_dag(home: Path, sandbox: SandboxServer) -> dict | None:
-    result, log = home / "result.json", home / "airflow.log"
+    """Run the example DAG; return its result as written by ``run_dag.py``, or None if Airflow failed."""
+    result_file, log = home / "result.json", home / "airflow.log"
     environment = {
         **os.environ,
         "AIRFLOW_HOME": str(home),
         "AIRFLOW_CONN_ENGAGEVOICE_DEFAULT": json.dumps(sandbox.connection),
     }
-    command = [sys.executable, str(ROOT / "scripts" / "run_dag.py"), str(DAG_FILE), str(result)]
+    command = [sys.executable, str(ROOT / "scripts" / "run_dag.py"), str(DAG_FILE), str(result_file)]
     with log.open("w") as output:
-        ended = subprocess.run(command, env=environment, stdout=output, stderr=subprocess.STDOUT, check=False)
-    if ended.returncode or not result.exists():
+        completed = subprocess.run(
+            command, env=environment, stdout=output, stderr=subprocess.STDOUT, check=False
+        )
+    if completed.returncode or not result_file.exists():
         print(log.read_text())
-        print(f"Airflow ended with {ended.returncode}; its output is above.", file=sys.stderr)
+        print(f"Airflow failed with exit code {completed.returncode}; its output is above.", file=sys.stderr)
         return None
-    return json.loads(result.read_text())
+    return json.loads(result_file.read_text())
 
 
 def _leads_per_campaign(sandbox: SandboxServer) -> Counter[str]:
@@ -69,12 +75,12 @@ def _print_changes(before: Counter[str], after: Counter[str]) -> None:
     print(f"\n{'Leads per campaign':<34}{'before':>8}{'after':>8}{'change':>9}")
     for name in changed:
         print(f"  {name:<32}{before[name]:>8,}{after[name]:>8,}{after[name] - before[name]:>+9,}")
-    rest = len(before) - len(changed)
-    print(f"  {f'{rest} other campaigns':<32}{_rest(before, changed):>8,}{_rest(after, changed):>8,}")
+    others = f"{len(before) - len(changed)} other campaigns"
+    print(f"  {others:<32}{_total_without(changed, before):>8,}{_total_without(changed, after):>8,}")
 
 
-def _rest(leads: Counter[str], without: list[str]) -> int:
-    return sum(count for name, count in leads.items() if name not in without)
+def _total_without(excluded: list[str], leads: Counter[str]) -> int:
+    return sum(count for name, count in leads.items() if name not in excluded)
 
 
 def _print_outbox(sandbox: SandboxServer) -> None:
@@ -86,9 +92,7 @@ def _print_outbox(sandbox: SandboxServer) -> None:
 def _print_requests(sandbox: SandboxServer) -> None:
     sign_ins = sum(request.path.endswith("/rc/accesstoken") for request in sandbox.requests)
     actions = sum(request.path.endswith("/campaignLeads/actions") for request in sandbox.requests)
-    print(
-        f"\nIt took {len(sandbox.requests)} requests, among them {sign_ins} sign-in, {actions} lead actions."
-    )
+    print(f"\nRequests: {len(sandbox.requests)} in total, {sign_ins} sign-in, {actions} lead actions")
 
 
 if __name__ == "__main__":

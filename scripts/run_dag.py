@@ -1,6 +1,6 @@
-"""Run the DAG of one file in real Airflow and write what became of its tasks as JSON.
+"""Run the DAG of a file in real Airflow and write the states of its tasks to a JSON file.
 
-Usage: run_dag.py DAG_FILE RESULT_FILE. Needs a fresh AIRFLOW_HOME in the environment.
+Usage: run_dag.py DAG_FILE RESULT_FILE. AIRFLOW_HOME must be set to an empty folder.
 """
 
 from __future__ import annotations
@@ -14,7 +14,13 @@ from pathlib import Path
 
 
 def main(dag_file: Path, result_file: Path) -> None:
-    # Airflow reads its settings once, on import. Version 3 runs only DAGs from its DAGs folder.
+    """Run the DAG.
+
+    :param dag_file: file with one DAG.
+    :param result_file: file for the result: Airflow's version, the state of the run, and the states of its
+        tasks in the order in which they started.
+    """
+    # Airflow reads its settings once, on import. Airflow 3 runs only DAGs in its DAGs folder.
     os.environ["AIRFLOW__CORE__DAGS_FOLDER"] = str(dag_file.parent)
     os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
     from airflow import __version__
@@ -23,8 +29,9 @@ def main(dag_file: Path, result_file: Path) -> None:
     root = logging.getLogger()
     level = root.level
     initdb()
-    root.setLevel(level)  # Alembic sets up logging of its own, and the tasks' lines would be lost.
-    dag = next(v for v in runpy.run_path(str(dag_file)).values() if type(v).__name__ == "DAG")
+    # Alembic raises the level of the root logger, which would suppress the logs of the tasks.
+    root.setLevel(level)
+    dag = next(value for value in runpy.run_path(str(dag_file)).values() if type(value).__name__ == "DAG")
     run = dag.test()
     tasks = [
         {"task_id": ti.task_id, "state": str(ti.state)}

@@ -134,7 +134,7 @@ class RingCXClient:
         return self.transport.send(request, authorize)
 
     def _count_prefetcher(self, account_id: str) -> CountPrefetcher:
-        """Return a prefetcher with a transport of its own, which uses this client's token."""
+        """Return a prefetcher with a separate transport, which uses this client's token."""
         borrowed_token = BorrowedToken()
         transport = background_transport(self.transport)
         background_client = replace(self, authenticator=borrowed_token, transport=transport)

@@ -1,4 +1,4 @@
-"""The cells of docs/retry-semantics.md: every action and failure, before and after it was applied."""
+"""Cells of the retry matrix (docs/retry-semantics.md): each action with each failure, by its timing."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from urllib.parse import urlsplit
 from airflow_provider_engagevoice.ringcx.bulk.action import ActionResult, BulkAction
 from airflow_provider_engagevoice.ringcx.bulk.executor import LeadActionExecutor
 from airflow_provider_engagevoice.ringcx.client import RingCXClient
-from airflow_provider_engagevoice.ringcx.endpoints import Request
+from airflow_provider_engagevoice.ringcx.endpoints import RequestFn
 from airflow_provider_engagevoice.ringcx.leads.selection import Selection
 from airflow_provider_engagevoice.ringcx.spec.lead_actions import ACTIONS, NEW_LIST
 from airflow_provider_engagevoice.ringcx.transport.retry import FailureKind
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
-from tests.support.clients import PARAMS, ROOT, client_of, move_to
+from tests.support.clients import PARAMS, ROOT, make_client, move_params
 
 TABLE = runpy.run_path(str(Path(__file__).resolve().parents[2] / "scripts" / "docs" / "retry_matrix.py"))
 
-#: Seconds after which a client gives a silent server up; the sandbox reads a request in far less.
-SHORT = 0.25
+#: Read timeout in seconds for servers that do not respond; the sandbox receives a request in far less.
+SHORT_TIMEOUT = 0.25
 
-#: What the sandbox does wrong in each way to fail; nothing where it is done to the connection or the client.
+#: The sandbox's fault for each failure; empty if the test closes the port instead.
 FAULTS: Mapping[str, dict[str, Any]] = {
     "no connection": {},
     "429": {"kind": "rate_limited", "retry_after": None},
@@ -45,8 +45,8 @@ FAULTS: Mapping[str, dict[str, Any]] = {
     "end of the task": {"kind": "hang"},
 }
 
-#: What the leads went through before, so that the action's effect can be seen.
-_PREPARED: Mapping[tuple[str, str], tuple[str, dict[str, Any]]] = {
+#: Actions to perform before an action and its ``ACTION_TYPE``, so that its effect is visible.
+_PREPARATIONS: Mapping[tuple[str, str], tuple[str, dict[str, Any]]] = {
     ("RESET_LEADS", ""): ("MANUAL_LEADS", {**PARAMS["MANUAL_LEADS"], "REQUEUE": True}),
     ("READY_LEADS", ""): ("PAUSE_LEADS", {}),
     ("UNSUPPRESS_LEADS", ""): ("SUPPRESS_LEADS", {}),
@@ -57,43 +57,43 @@ _PREPARED: Mapping[tuple[str, str], tuple[str, dict[str, Any]]] = {
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell of the table, at one moment.
+    """One cell of the matrix, for a request that fails before or after it is applied.
 
-    :param variant: the action, as ``scripts/docs/retry_matrix.py`` has it.
-    :param way: how the request fails.
-    :param failure: what that says.
-    :param moment: ``before`` or ``after`` the request took effect.
+    :param variant: the action with its parameters, a ``Variant`` of ``scripts/docs/retry_matrix.py``.
+    :param failure: how the request fails, a key of :data:`FAULTS`.
+    :param kind: the kind of this failure.
+    :param timing: ``before`` or ``after``.
     """
 
     variant: Any
-    way: str
-    failure: FailureKind
-    moment: str
+    failure: str
+    kind: FailureKind
+    timing: str
 
     def __str__(self) -> str:
-        said = " ".join([self.variant.action.name, *self.variant.params.values(), self.way, self.moment])
-        return said.replace("`", "").replace(": ", "-").replace(" ", "-")
+        parts = [self.variant.action.name, *self.variant.params.values(), self.failure, self.timing]
+        return " ".join(parts).replace("`", "").replace(": ", "-").replace(" ", "-")
 
     @property
-    def word(self) -> str:
-        """What the table says."""
-        word: str = self.variant.word(self.failure)
+    def documented(self) -> str:
+        """The documented consequence of the failure, as in the matrix."""
+        word: str = self.variant.word(self.kind)
         return word
 
 
 def cells() -> Iterator[Cell]:
-    """Give all cells, in the order of the table."""
+    """Yield all cells, in the order of the matrix."""
     for variant in TABLE["variants"]():
-        for way, failure in TABLE["columns"]():
-            for moment in ("before", "after") if failure.maybe_applied else ("before",):
-                yield Cell(variant, way, failure, moment)
+        for failure, kind in TABLE["columns"]():
+            for timing in ("before", "after") if kind.maybe_applied else ("before",):
+                yield Cell(variant, failure, kind, timing)
 
 
 @dataclass
-class World:
-    """A sandbox as new, and three leads that something is done to.
+class Scenario:
+    """A freshly reset sandbox, with three leads to perform actions on.
 
-    :param server: the sandbox.
+    :param server: the sandbox, which is reset.
     """
 
     server: SandboxServer
@@ -101,49 +101,55 @@ class World:
 
     def __post_init__(self) -> None:
         self.server.reset()
-        self.client = client_of(self.server.url, "api_token")
+        self.client = make_client(self.server.url, "api_token")
         self.spring = self.server.campaign("Spring Renewals")["campaignId"]
         self.summer = self.server.campaign("Summer Win-Back")
         ready = [lead for lead in self.server.leads(self.spring) if lead["leadState"] == "READY"]
         self.ids = [lead["leadId"] for lead in ready[:3]]
 
     def perform(
-        self, name: str, params: Mapping[str, Any], request: Request | None = None, **more: Any
+        self, name: str, params: Mapping[str, Any], request: RequestFn | None = None, **more: Any
     ) -> ActionResult:
-        """Do an action; with ``request`` only the acting itself goes that way, and looking does not."""
+        """Perform an action on the leads.
+
+        :param name: the action.
+        :param params: its parameters.
+        :param request: sends the action; default the scenario's client. Searches use the scenario's client.
+        :param more: criteria that replace or extend the ids of the leads.
+        """
         criteria = {"campaignIds": [self.spring], "leadIds": self.ids, **more}
-        actions = LeadActionExecutor(
+        executor = LeadActionExecutor(
             request or self.client.request, self.client.leads(), self.client.campaigns
         )
-        return actions.perform(BulkAction(ACTIONS[name], Selection(criteria), params))
+        return executor.execute(BulkAction(ACTIONS[name], Selection(criteria), params))
 
     def prepare(self, variant: Any) -> None:
-        """Bring the leads to where the action changes them."""
+        """Bring the leads into a state that the action changes."""
         key = (variant.action.name, variant.params.get("ACTION_TYPE", ""))
-        if key in _PREPARED:
-            name, params = _PREPARED[key]
+        if key in _PREPARATIONS:
+            name, params = _PREPARATIONS[key]
             agent = {"RESERVATION_AGENT_ID": self._agent()} if name == "CALLBACK_LEADS" else {}
             self.perform(name, {**params, **agent})
 
     def params(self, variant: Any) -> dict[str, Any]:
-        """Write the whole ``paramMap`` of a variant."""
-        name, chosen = variant.action.name, dict(variant.params)
+        """Return the complete ``paramMap`` of a variant."""
+        name, params = variant.action.name, dict(variant.params)
         if name == "MOVE_TO_CAMPAIGN":
             existing = self.server.leads(self.summer["campaignId"])[0]["listId"]
-            list_id = 0 if chosen["LIST_ID"] == NEW_LIST else existing
-            return move_to(self.summer, list_id, chosen["CREATE_COPY_SETTING"])
-        if name == "AGENT_RESERVATION" or chosen.get("ACTION_TYPE") == "AGENT":
-            return {**chosen, "RESERVATION_AGENT_ID": self._agent()}
-        return {**PARAMS.get(name, {}), **chosen}
+            list_id = 0 if params["LIST_ID"] == NEW_LIST else existing
+            return move_params(self.summer, list_id, params["CREATE_COPY_SETTING"])
+        if name == "AGENT_RESERVATION" or params.get("ACTION_TYPE") == "AGENT":
+            return {**params, "RESERVATION_AGENT_ID": self._agent()}
+        return {**PARAMS.get(name, {}), **params}
 
     def call_leads(self) -> None:
-        """Let agents call those of the leads that are to be called, wherever they are by now."""
+        """Let agents call the leads that are due, in the source campaign and in the target campaign."""
         campaigns = [self.spring, self.summer["campaignId"]]
         states = ["READY", "AGENT-CALLBACK"]
         self.perform("MANUAL_LEADS", PARAMS["MANUAL_LEADS"], campaignIds=campaigns, leadStates=states)
 
-    def look(self) -> dict[str, Any]:
-        """See all that a user could notice, but for dates."""
+    def snapshot(self) -> dict[str, Any]:
+        """Return everything that a user can observe, without dates: leads, lists and mails."""
         leads = [*self.server.leads(self.spring), *self.server.leads(self.summer["campaignId"])]
         campaigns = self.client.campaigns
         return {
@@ -152,10 +158,10 @@ class World:
             "mails": [(mail["to"], mail["lead_ids"]) for mail in self.server.outbox],
         }
 
-    def sent(self, agent: str) -> int:
-        """How many requests to act have come from a client of this name, and are over."""
-        seen = [each for each in self.server.requests if each.user_agent == agent]
-        return sum(each.operation == "lead_action" for each in seen)
+    def count_requests(self, user_agent: str) -> int:
+        """Return the number of finished lead action requests of a client."""
+        requests = [request for request in self.server.requests if request.user_agent == user_agent]
+        return sum(request.operation == "lead_action" for request in requests)
 
     def _agent(self) -> int:
         group = self.client.request("GET", f"{ROOT}/agentGroups")[0]["agentGroupId"]
@@ -165,57 +171,57 @@ class World:
 
 @dataclass(frozen=True)
 class Expected:
-    """What becomes of the world where nothing goes wrong.
+    """Effects of an action that succeeds, as snapshots of the scenario.
 
-    :param untouched: before the action.
-    :param once: after it.
-    :param called: after it, when agents have called leads that are to be called.
-    :param summary: what it says it did.
+    :param before: before the action.
+    :param after: after the action.
+    :param after_calls: after agents have also called the leads that are due.
+    :param result: result of the action.
     """
 
-    untouched: dict[str, Any]
-    once: dict[str, Any]
-    called: dict[str, Any]
-    summary: ActionResult
+    before: dict[str, Any]
+    after: dict[str, Any]
+    after_calls: dict[str, Any]
+    result: ActionResult
 
     @classmethod
-    def of(cls, server: SandboxServer, variant: Any) -> Expected:
-        """Try it."""
-        world = World(server)
-        world.prepare(variant)
-        untouched = world.look()
-        summary = world.perform(variant.action.name, world.params(variant))
-        once = world.look()
-        world.call_leads()
-        return cls(untouched, once, world.look(), summary)
+    def measure(cls, server: SandboxServer, variant: Any) -> Expected:
+        """Perform the action without faults and record its effects."""
+        scenario = Scenario(server)
+        scenario.prepare(variant)
+        before = scenario.snapshot()
+        result = scenario.perform(variant.action.name, scenario.params(variant))
+        after = scenario.snapshot()
+        scenario.call_leads()
+        return cls(before, after, scenario.snapshot(), result)
 
 
 def forward(server: SandboxServer, request: bytes) -> bytes:
-    """Pass a request on to the sandbox, and give its answer."""
+    """Forward a raw HTTP request to the sandbox; return the raw response."""
     address = urlsplit(server.url)
     with create_connection((address.hostname or "", address.port or 0)) as connection:
         connection.sendall(request)
-        answer = HTTPResponse(connection)
-        answer.begin()
-        body = answer.read()
-    head = f"HTTP/1.1 {answer.status} OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-    return f"{head}\r\n".encode() + body
+        response = HTTPResponse(connection)
+        response.begin()
+        body = response.read()
+    head = f"HTTP/1.1 {response.status} OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+    return f"{head}\r\n\r\n".encode() + body
 
 
-def wait_for(world: World, agent: str, count: int) -> None:
-    """Wait until so many requests of a client are over: the sandbox ends after the client does."""
-    ends = time.monotonic() + 10
-    while world.sent(agent) < count and time.monotonic() < ends:
+def wait_for_requests(scenario: Scenario, user_agent: str, count: int) -> None:
+    """Wait until the sandbox has finished requests of a client, which may have timed out earlier."""
+    deadline = time.monotonic() + 10
+    while scenario.count_requests(user_agent) < count and time.monotonic() < deadline:
         threading.Event().wait(0.002)
 
 
 def _without_dates(value: Any) -> Any:
-    """Leave out dates, and the seconds between two of them."""
+    """Return a JSON value without its dates and the durations between them."""
     if isinstance(value, list):
-        return [_without_dates(each) for each in value]
+        return [_without_dates(item) for item in value]
     if isinstance(value, dict):
-        return {key: _without_dates(each) for key, each in value.items() if not _DATED.search(key)}
+        return {key: _without_dates(item) for key, item in value.items() if not _DATE_FIELDS.search(key)}
     return value
 
 
-_DATED = re.compile(r"(Dts|Date|DialTime)$|^speedToLead")
+_DATE_FIELDS = re.compile(r"(Dts|Date|DialTime)$|^speedToLead")

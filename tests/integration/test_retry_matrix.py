@@ -1,4 +1,4 @@
-"""Promise 2, an action is never repeated by guesswork: every cell of docs/retry-semantics.md."""
+"""Tests of every cell of the retry matrix (docs/retry-semantics.md) against the sandbox."""
 
 from __future__ import annotations
 
@@ -23,34 +23,35 @@ from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxSe
 from airflow_provider_engagevoice.sandbox.settings import Settings
 from tests.integration.retry_cells import (
     FAULTS,
-    SHORT,
+    SHORT_TIMEOUT,
     TABLE,
     Cell,
     Expected,
-    World,
+    Scenario,
     cells,
     forward,
-    wait_for,
+    wait_for_requests,
 )
 from tests.support.clients import FakeClock, make_client
 from tests.support.raw_server import raw_server
 
 pytestmark = pytest.mark.usefixtures("clock")
 
-AGENT = "cell/1.0"
+USER_AGENT = "cell/1.0"
 
 
-class TaskEnds(BaseException):
-    """Stands for Airflow's task time-out, which a signal raises in the midst of anything."""
+class TaskTimedOut(BaseException):
+    """Stands for Airflow's task timeout, which a signal handler can raise at any point."""
 
 
+#: Errors of the failures that are documented as "fail".
 ERRORS: dict[str, type[BaseException]] = {
     "web page": UnexpectedResponse,
     "broken JSON": UnexpectedResponse,
     "other JSON": UnexpectedResponse,
     "other 4xx": AccessDenied,
     "`success: false`": ActionRejected,
-    "end of the task": TaskEnds,
+    "end of the task": TaskTimedOut,
 }
 
 
@@ -60,98 +61,101 @@ def cell_server() -> Iterator[SandboxServer]:
         yield server
 
 
-_EXPECTED: dict[str, Expected] = {}
+_expected_effects: dict[str, Expected] = {}
 
 
-def expected_of(server: SandboxServer, variant: Any) -> Expected:
-    """What becomes of the world where nothing goes wrong; tried once for each action."""
-    if variant.label not in _EXPECTED:
-        _EXPECTED[variant.label] = Expected.of(server, variant)
-    return _EXPECTED[variant.label]
+def expected_for(server: SandboxServer, variant: Any) -> Expected:
+    """Return the effects of an action that succeeds, measured once for each variant."""
+    if variant.label not in _expected_effects:
+        _expected_effects[variant.label] = Expected.measure(server, variant)
+    return _expected_effects[variant.label]
 
 
 @pytest.fixture
-def task_ends() -> Iterator[Callable[[], object]]:
-    """End the task when called, as soon as its thread waits again."""
+def time_out_task() -> Iterator[Callable[[], object]]:
+    """Return a function that raises :class:`TaskTimedOut` in the main thread once it waits."""
 
-    def end(number: int, frame: object) -> None:
-        raise TaskEnds
+    def raise_timeout(number: int, frame: object) -> None:
+        raise TaskTimedOut
 
-    before = signal.signal(signal.SIGUSR1, end)
+    previous = signal.signal(signal.SIGUSR1, raise_timeout)
     thread = threading.main_thread().ident or 0
     yield lambda: signal.pthread_kill(thread, signal.SIGUSR1)
-    signal.signal(signal.SIGUSR1, before)
+    signal.signal(signal.SIGUSR1, previous)
 
 
-def attempt(world: World, cell: Cell, clock: FakeClock, task_ends: Callable[[], object]) -> Any:
-    """Do the action while its request fails in the cell's way; give the summary or the error."""
-    server = world.server
-    params = world.params(cell.variant)
-    if cell.failure is FailureKind.INTERRUPTED:
-        server.fault("meanwhile", work=task_ends, operation="lead_action")
-    if FAULTS[cell.way]:
-        server.fault(**FAULTS[cell.way], when=cell.moment, operation="lead_action")
+def perform_with_failure(
+    scenario: Scenario, cell: Cell, clock: FakeClock, time_out_task: Callable[[], object]
+) -> Any:
+    """Perform the action while its first request fails as in the cell; return the result or the error."""
+    server = scenario.server
+    params = scenario.params(cell.variant)
+    if cell.kind is FailureKind.INTERRUPTED:
+        server.fault("meanwhile", work=time_out_task, operation="lead_action")
+    if FAULTS[cell.failure]:
+        server.fault(**FAULTS[cell.failure], when=cell.timing, operation="lead_action")
     with raw_server(lambda number, request: forward(server, request), listening=False) as closed:
-        refused = cell.failure is FailureKind.NOT_SENT
-        client = make_client(closed.url if refused else server.url, "api_token")
-        client.transport.user_agent = AGENT
-        if cell.way == "time-out":
-            client.transport.timeout = (20.0, SHORT)
+        is_refused = cell.kind is FailureKind.NOT_SENT
+        client = make_client(closed.url if is_refused else server.url, "api_token")
+        client.transport.user_agent = USER_AGENT
+        if cell.failure == "time-out":
+            client.transport.timeout = (20.0, SHORT_TIMEOUT)
 
-        def between_tries() -> None:
+        def before_retry() -> None:
             client.transport.timeout = (20.0, 20.0)
-            if refused:
+            if is_refused:
                 closed.listen()
                 return
-            wait_for(world, AGENT, 1)
-            if cell.moment == "after":
-                world.call_leads()
+            wait_for_requests(scenario, USER_AGENT, 1)
+            if cell.timing == "after":
+                scenario.call_leads()
 
-        clock.on_pause = between_tries
+        clock.on_pause = before_retry
         try:
-            return world.perform(cell.variant.action.name, params, client.request)
-        except (EngageVoiceError, TaskEnds) as error:
+            return scenario.perform(cell.variant.action.name, params, client.request)
+        except (EngageVoiceError, TaskTimedOut) as error:
             return error
         finally:
-            wait_for(world, AGENT, 1)
+            wait_for_requests(scenario, USER_AGENT, 1)
             client.close()
 
 
 @pytest.mark.parametrize("cell", cells(), ids=str)
-def test_what_happens_is_what_the_table_says(
-    cell_server: SandboxServer, clock: FakeClock, task_ends: Callable[[], object], cell: Cell
+def test_failure_has_documented_consequence(
+    cell_server: SandboxServer, clock: FakeClock, time_out_task: Callable[[], object], cell: Cell
 ) -> None:
-    expected = expected_of(cell_server, cell.variant)
-    world = World(cell_server)
-    world.prepare(cell.variant)
+    expected = expected_for(cell_server, cell.variant)
+    scenario = Scenario(cell_server)
+    scenario.prepare(cell.variant)
     clock.pauses.clear()
 
-    outcome = attempt(world, cell, clock, task_ends)
+    outcome = perform_with_failure(scenario, cell, clock, time_out_task)
 
-    done = cell.moment == "after"
-    again = cell.word == "retry"
-    assert world.sent(AGENT) == (2 if again and cell.failure is not FailureKind.NOT_SENT else 1)
-    assert len(clock.pauses) == again
-    if again and done:
-        # Agents have called them meanwhile, and the second request must not have them called once more.
-        assert world.look() == expected.called
+    was_applied = cell.timing == "after"
+    is_retried = cell.documented == "retry"
+    arrived_twice = is_retried and cell.kind is not FailureKind.NOT_SENT
+    assert scenario.count_requests(USER_AGENT) == (2 if arrived_twice else 1)
+    assert len(clock.pauses) == is_retried
+    if is_retried and was_applied:
+        # Agents have called the leads before the retry, which must not make them due for another call.
+        assert scenario.snapshot() == expected.after_calls
         assert outcome["leads_matched"] == 3
         return
-    assert world.look() == (expected.once if done or again else expected.untouched)
-    if again or (cell.word == "reconcile" and done):
-        assert outcome == expected.summary
-    elif cell.word == "fail":
-        assert type(outcome) is ERRORS[cell.way]
+    assert scenario.snapshot() == (expected.after if was_applied or is_retried else expected.before)
+    if is_retried or (cell.documented == "reconcile" and was_applied):
+        assert outcome == expected.result
+    elif cell.documented == "fail":
+        assert type(outcome) is ERRORS[cell.failure]
         assert not isinstance(outcome, TransientError)
     else:
         assert type(outcome) is OutcomeUnknown
         assert isinstance(outcome, PermanentError)
-        assert ("3 of 3 leads are still in the source" in str(outcome)) == (cell.word == "reconcile")
+        assert ("3 of 3 leads are still in the source" in str(outcome)) == (cell.documented == "reconcile")
 
 
-#: What is promised for each way to fail: of an action that may be repeated, of one that must not, and of a
-#: move into a new list.
-PROMISED = {
+#: Documented consequences of each failure: for a retry-safe action, for an action that is not retry-safe,
+#: and for a move into a new list.
+DOCUMENTED = {
     "no connection": ("retry", "retry", "retry"),
     "429": ("retry", "retry", "retry"),
     "dropped": ("retry", "unknown", "reconcile"),
@@ -167,20 +171,22 @@ PROMISED = {
 }
 
 
-def test_the_table_says_what_is_promised() -> None:
-    rows = {(each.action.name, *each.params.values()): each for each in TABLE["variants"]()}
+def test_matrix_contains_documented_consequences() -> None:
+    variants = {(each.action.name, *each.params.values()): each for each in TABLE["variants"]()}
     names = ("CANCEL_LEADS",), ("MANUAL_LEADS",), ("MOVE_TO_CAMPAIGN", "0", "false")
-    ways = dict(TABLE["columns"]())
-    said = {way: tuple(rows[name].word(failure) for name in names) for way, failure in ways.items()}
-    assert said == PROMISED
-    assert list(FAULTS) == list(ways)
+    failures = dict(TABLE["columns"]())
+    found = {
+        failure: tuple(variants[name].word(kind) for name in names) for failure, kind in failures.items()
+    }
+    assert found == DOCUMENTED
+    assert list(FAULTS) == list(failures)
 
 
 @pytest.mark.parametrize("variant", TABLE["variants"](), ids=lambda variant: variant.label.replace("`", ""))
-def test_every_effect_can_be_seen(cell_server: SandboxServer, variant: Any) -> None:
-    """Else a cell would pass whatever happened to the leads."""
-    expected = expected_of(cell_server, variant)
+def test_action_has_visible_effect(cell_server: SandboxServer, variant: Any) -> None:
+    """Without a visible effect the test of a cell could not fail."""
+    expected = expected_for(cell_server, variant)
     if variant.action.name == "DIALER_REFRESH":
-        assert expected.summary["dialer_refreshed"]
+        assert expected.result["dialer_refreshed"]
     else:
-        assert expected.untouched != expected.once
+        assert expected.before != expected.after

@@ -17,9 +17,12 @@ def check_store(store: StateStore) -> None:
     assert 9.0 < store.reserve_slot("checked", ONE_IN_TEN_SECONDS, 0.0, 60.0) <= 10.0
     store.set("checked", b"value", 30.0)
     found = store.get("checked")
-    assert found is not None and found[0] == b"value" and 29.0 < found[1] <= 30.0
+    assert found is not None
+    assert found[0] == b"value"
+    assert 29.0 < found[1] <= 30.0
     release = store.acquire_lock("checked", 30.0)
-    assert release is not None and store.acquire_lock("checked", 30.0) is None
+    assert release is not None
+    assert store.acquire_lock("checked", 30.0) is None
     release()
     release = store.acquire_lock("checked", 30.0)
     assert release is not None

@@ -45,7 +45,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class SuccessCriterion:
-    """How a search finds the leads to which an action has not been applied.
+    """Search for the leads to which an action has not been applied.
 
     Without a state and a filter, leads leave the selection when the action is applied to them.
 

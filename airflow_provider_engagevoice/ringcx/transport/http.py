@@ -324,7 +324,7 @@ def _prepare(session: Session, request: ApiRequest, headers: Mapping[str, str]) 
 def _outcome_unknown(request: ApiRequest, cause: EngageVoiceError) -> OutcomeUnknown:
     return OutcomeUnknown(
         f"{cause}. The request may have been applied and is not safe to retry. Check the leads before "
-        "re-running the task",
+        "running the task again",
         status=cause.status,
         request=str(request),
     )

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from airflow_provider_engagevoice.ringcx.exceptions import (
+    InvalidCriteria,
     InvalidParameter,
     OutcomeUnknown,
     ServiceUnavailable,
 )
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
-from tests.support.raw_server import raw_answer, raw_server
+from tests.support.cancellation import run_cancelled
+from tests.support.raw_server import raw_response, raw_server
 from tests.unit.hooks.conftest import Connect
 
 pytestmark = pytest.mark.usefixtures("clock", "isolated_store")
@@ -67,7 +70,7 @@ def test_another_host_a_query_or_a_way_up_is_refused(
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
 def test_only_a_get_is_sent_again_where_its_fate_is_unknown(connect: Connect, method: str) -> None:
-    with raw_server(lambda number, request: raw_answer({}, "503 Service Unavailable")) as server:
+    with raw_server(lambda number, request: raw_response({}, "503 Service Unavailable")) as server:
         with pytest.raises(OutcomeUnknown):
             connect("api_token", host=server.url).request(method, f"{ROOT}/agentGroups")
         assert len(server.received) == 1
@@ -123,3 +126,36 @@ def test_an_account_may_be_a_number(ringcx_sandbox: SandboxServer, connect: Conn
     assert (done["account_id"], done["leads_updated"]) == ("50810002", 1)
     done = hook.perform_lead_action("SUPPRESS_LEADS", {"leadIds": []}, account_id=account)
     assert (done["account_id"], done["requests"]) == ("50810002", 0)
+
+
+@pytest.mark.parametrize("has_client", [False, True])
+def test_cancel_before_or_after_get_conn_sends_nothing(
+    ringcx_sandbox: SandboxServer, connect: Connect, has_client: bool
+) -> None:
+    hook = connect("api_token")
+    if has_client:
+        hook.get_conn()
+    hook.cancel()
+    run_cancelled(lambda: hook.request("GET", f"{ROOT}/dialGroups"))
+    assert ringcx_sandbox.requests == []
+
+
+def test_empty_selection_is_logged(
+    ringcx_sandbox: SandboxServer, connect: Connect, logged: Callable[[], str]
+) -> None:
+    hook = connect()
+    assert hook.count_leads({"campaignIds": [1], "leadStates": []}) == 0
+    assert list(hook.search_leads({"campaignIds": [1], "leadStates": []})) == []
+    assert logged().count("leadStates is empty") >= 2
+
+
+def test_criteria_are_validated_before_the_account_is_looked_up(
+    ringcx_sandbox: SandboxServer, connect: Connect
+) -> None:
+    hook = connect("api_token", extra={"account_id": None})
+    for read in (hook.count_leads, hook.search_leads):
+        with pytest.raises(InvalidCriteria):
+            read({"leadStates": ["READY"]})
+    assert hook.count_leads({"externIds": []}) == 0
+    assert list(hook.search_leads({"externIds": []})) == []
+    assert ringcx_sandbox.requests == []

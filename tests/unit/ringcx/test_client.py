@@ -1,4 +1,4 @@
-"""RingCX client: base URLs of valid hosts, rejected hosts, and default accounts."""
+"""RingCX client: base URLs of valid hosts, rejected hosts, paths, and default accounts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from airflow_provider_engagevoice.ringcx.client import base_url
 from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
-from tests.support.clients import make_client
+from tests.support.clients import DIAL_GROUPS, make_client
 
 pytestmark = pytest.mark.usefixtures("clock", "isolated_store")
 
@@ -103,3 +103,65 @@ def test_base_url_rejects_invalid_host_without_showing_it(host: str, options: di
 def test_leads_with_empty_account_is_rejected(ringcx_sandbox: SandboxServer) -> None:
     with pytest.raises(InvalidParameter, match="account_id is empty"):
         make_client(ringcx_sandbox.url).leads("")
+
+
+@pytest.mark.parametrize(
+    ("path", "sent"),
+    [
+        ("/voice/api/v1/admin/accounts", "/voice/api/v1/admin/accounts"),
+        ("/api/v1/admin/accounts", "/voice/api/v1/admin/accounts"),
+        ("/voice/api/v1/admin/accounts/{accountId}/dialGroups", DIAL_GROUPS),
+        ("/api/v1/admin/accounts/{accountId}/dialGroups", DIAL_GROUPS),
+    ],
+)
+def test_request_accepts_paths_as_printed_in_the_guide(
+    ringcx_sandbox: SandboxServer, path: str, sent: str
+) -> None:
+    client = make_client(ringcx_sandbox.url, "api_token")
+    client.request("GET", path)
+    make_client(ringcx_sandbox.url, "legacy").request("get", path)
+    assert [r.path for r in ringcx_sandbox.requests if r.method == "GET"] == [
+        sent,
+        sent.removeprefix("/voice"),
+    ]
+
+
+def test_request_fills_in_the_only_account(ringcx_sandbox: SandboxServer) -> None:
+    client = make_client(ringcx_sandbox.url, "api_token", account_id=None)
+    with pytest.raises(InvalidParameter, match=r"50810001 \(.*\), 50810002 \(.*\)"):
+        client.request("GET", "/api/v1/admin/accounts/{accountId}/dialGroups")
+    only = [{"accountId": "50810002", "accountName": "Only"}]
+    ringcx_sandbox.fault("answer", body=only, operation="accounts")
+    groups = client.request("GET", "/api/v1/admin/accounts/{accountId}/dialGroups")
+    assert {group["dialGroupName"] for group in groups} == {"Home Energy", "Home Care"}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "voice/api/v1/admin/accounts",
+        "https://elsewhere.example/api/v1/admin/accounts",
+        "//elsewhere.example/api/v1/admin/accounts",
+        "/api/v1/admin/accounts?count=true",
+        "/api/v1/admin/accounts#x",
+        "/api/v1/admin/accounts/{accountId}/../50810002/dialGroups",
+        "/api/v1/admin/accounts/{accountId}/%2e%2e/50810002/dialGroups",
+        "/api/v1/admin/accounts/{accountId}/%2E./50810002/dialGroups",
+    ],
+)
+def test_request_rejects_path_outside_the_api(ringcx_sandbox: SandboxServer, path: str) -> None:
+    with pytest.raises(InvalidParameter, match="path must begin with /"):
+        make_client(ringcx_sandbox.url, "api_token").request("GET", path)
+    assert ringcx_sandbox.requests == []
+
+
+def test_request_path_cannot_change_legacy_host(ringcx_sandbox: SandboxServer) -> None:
+    """Without its prefix /voice, the path /voice.elsewhere.example would extend the host name."""
+    client = make_client(ringcx_sandbox.url, "legacy")
+    client.transport.send = lambda request, authorize=None: request.url  # type: ignore[assignment, method-assign, misc]
+    assert (
+        client.request("GET", "/voice.elsewhere.example/x")
+        == f"{ringcx_sandbox.url}/voice.elsewhere.example/x"
+    )
+    assert client.request("GET", "/voice/api/x") == f"{ringcx_sandbox.url}/api/x"

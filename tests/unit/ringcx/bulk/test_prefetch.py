@@ -1,4 +1,4 @@
-"""The leads of a request are counted while the one before it is under way."""
+"""Tests of prefetched lead counts."""
 
 from __future__ import annotations
 
@@ -13,130 +13,136 @@ from airflow_provider_engagevoice.ringcx.ratelimit.limiter import RateLimiter
 from airflow_provider_engagevoice.ringcx.spec.rate_limits import RateWindow
 from airflow_provider_engagevoice.ringcx.storage.memory import MemoryStore
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
-from tests.support.clients import act, client_of
-from tests.support.processes import until
+from tests.support.bulk import LeadRows
+from tests.support.clients import make_client, perform_action
+from tests.support.processes import wait_for
+
+ACTION, COUNT = "lead_action", "lead_count"
 
 
-class Slow(MemoryStore):
-    """The second count has to wait for a minute."""
+class DelayedSecondCount(MemoryStore):
+    """Store in which the second count has to wait for a minute, and no other request at all."""
 
     counts = 0
 
-    def reserve_slot(self, key: str, windows: Sequence[RateWindow], pad: float, longest: float) -> float:
+    def reserve_slot(self, key: str, windows: Sequence[RateWindow], margin: float, max_wait: float) -> float:
         self.counts += "lead_count" in key
         return 60.0 if self.counts > 1 else 0.0
 
 
-Rows = list[dict[str, Any]]
-ACT, COUNT = "lead_action", "lead_count"
+def completed_operations(ringcx: SandboxServer) -> list[str]:
+    """Return the counts and actions in the order in which they completed."""
+    return [request.operation for request in ringcx.requests if request.operation in (ACTION, COUNT)]
 
 
-def order(ringcx: SandboxServer) -> list[str]:
-    """What was counted and done, in the order in which it ended."""
-    return [each.operation for each in ringcx.requests if each.operation in (ACT, COUNT)]
-
-
-def phone(lead: dict[str, Any]) -> str:
-    return str(lead["leadPhone"]).split("|")[0]
+def lead_ids(rows: LeadRows) -> list[int]:
+    return [row["leadId"] for row in rows]
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "ahead"),
+    ("key", "read_value", "is_prefetched"),
     [
         ("externIds", lambda lead: lead["externId"], True),
         ("leadIds", lambda lead: lead["leadId"], True),
-        # A lead with two numbers may be in two requests.
-        ("leadPhoneNumbers", phone, False),
+        # A lead with two numbers can be in two chunks.
+        ("leadPhoneNumbers", lambda lead: lead["leadPhone"].split("|")[0], False),
     ],
     ids=["externIds", "leadIds", "leadPhoneNumbers"],
 )
-def test_the_next_request_is_counted_while_one_is_under_way(
-    ringcx: SandboxServer, ready: Rows, key: str, value: Callable[[dict[str, Any]], object], ahead: bool
+def test_prefetch_counts_next_chunk_during_the_request(
+    ringcx: SandboxServer,
+    ready_leads: LeadRows,
+    key: str,
+    read_value: Callable[[dict[str, Any]], object],
+    is_prefetched: bool,
 ) -> None:
-    ringcx.fault("slow", operation=ACT, delay=0.5, times=2)
-    ids = [value(lead) for lead in ready[:4]]
-    summary = act(client_of(ringcx.url), "PAUSE_LEADS", {key: ids}, chunk_size=2)
-    assert order(ringcx) == ([COUNT, COUNT, ACT, ACT] if ahead else [COUNT, ACT, COUNT, ACT])
-    assert summary["leads_matched"] == summary["leads_updated"] >= 4
+    ringcx.fault("slow", operation=ACTION, delay=0.5, times=2)
+    ids = [read_value(lead) for lead in ready_leads[:4]]
+    result = perform_action(make_client(ringcx.url), "PAUSE_LEADS", {key: ids}, chunk_size=2)
+    expected = [COUNT, COUNT, ACTION, ACTION] if is_prefetched else [COUNT, ACTION, COUNT, ACTION]
+    assert completed_operations(ringcx) == expected
+    assert result["leads_matched"] == result["leads_updated"] >= 4
 
 
-def test_a_count_that_failed_ahead_is_made_again_when_it_is_needed(
-    ringcx: SandboxServer, ready: Rows, caplog: pytest.LogCaptureFixture
+def test_prefetch_failure_counts_again_synchronously(
+    ringcx: SandboxServer, ready_leads: LeadRows, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It was made once, so that nothing of it goes on beside the task; RingCX may be well again by then."""
+    """It is not retried in the background: RingCX may be available again when the count is used."""
     ringcx.fault("status", operation=COUNT, at=[2], status=503)
-    ringcx.fault("slow", operation=ACT, delay=0.5, times=1)
-    ids = [lead["leadId"] for lead in ready[:6]]
-    summary = act(client_of(ringcx.url), "PAUSE_LEADS", {"leadIds": ids}, chunk_size=2)
-    assert (summary["leads_updated"], summary["requests"]) == (6, 3)
-    assert order(ringcx)[:4] == [COUNT, COUNT, ACT, COUNT]
+    ringcx.fault("slow", operation=ACTION, delay=0.5, times=1)
+    ids = lead_ids(ready_leads[:6])
+    result = perform_action(make_client(ringcx.url), "PAUSE_LEADS", {"leadIds": ids}, chunk_size=2)
+    assert (result["leads_updated"], result["requests"]) == (6, 3)
+    assert completed_operations(ringcx)[:4] == [COUNT, COUNT, ACTION, COUNT]
     assert "503" not in caplog.text
 
 
-def test_a_request_that_cannot_be_counted_does_not_touch_the_one_under_way(
-    ringcx: SandboxServer, ready: Rows
+def test_prefetch_permanent_failure_spares_request_in_flight(
+    ringcx: SandboxServer, ready_leads: LeadRows
 ) -> None:
     ringcx.fault("answer", operation=COUNT, at=[2, 3], body="many")
-    ids = [lead["leadId"] for lead in ready[:6]]
+    ids = lead_ids(ready_leads[:6])
     with pytest.raises(UnexpectedResponse) as caught:
-        act(client_of(ringcx.url), "PAUSE_LEADS", {"leadIds": ids}, chunk_size=2)
+        perform_action(make_client(ringcx.url), "PAUSE_LEADS", {"leadIds": ids}, chunk_size=2)
     assert caught.value.result is not None
     assert (caught.value.result["leads_updated"], caught.value.result["requests"]) == (2, 1)
 
 
-def test_a_request_that_is_sent_again_and_again_is_followed_by_one_count_only(
-    ringcx: SandboxServer, ready: Rows, pauses: list[float]
+def test_prefetch_counts_once_if_the_request_is_retried(
+    ringcx: SandboxServer, ready_leads: LeadRows, pauses: list[float]
 ) -> None:
-    ringcx.fault("rate_limited", operation=ACT, times=4)
-    ids = [lead["leadId"] for lead in ready[:4]]
-    act(client_of(ringcx.url), "PAUSE_LEADS", {"leadIds": ids}, chunk_size=2)
+    ringcx.fault("rate_limited", operation=ACTION, times=4)
+    ids = lead_ids(ready_leads[:4])
+    perform_action(make_client(ringcx.url), "PAUSE_LEADS", {"leadIds": ids}, chunk_size=2)
     assert len(pauses) == 4
-    assert order(ringcx).count(COUNT) == 2
+    assert completed_operations(ringcx).count(COUNT) == 2
 
 
-def test_the_thread_that_counts_neither_signs_in_nor_tells_airflow_of_tokens(
-    ringcx: SandboxServer, ready: Rows
+def test_prefetch_thread_neither_signs_in_nor_masks_tokens(
+    ringcx: SandboxServer, ready_leads: LeadRows
 ) -> None:
-    """Before Airflow 3.2 two threads that talk to the supervisor may wait for each other for ever."""
-    client, threads = client_of(ringcx.url), []
+    """Before Airflow 3.2 two threads that use the supervisor's connection can deadlock."""
+    threads: list[str] = []
+    client = make_client(ringcx.url)
     client.authenticator.mask = lambda secret: threads.append(threading.current_thread().name)
-    ringcx.fault("meanwhile", operation=ACT, work=ringcx.revoke_tokens, times=1)
-    ringcx.fault("slow", operation=ACT, delay=0.5, times=1)
+    ringcx.fault("meanwhile", operation=ACTION, work=ringcx.revoke_tokens, times=1)
+    ringcx.fault("slow", operation=ACTION, delay=0.5, times=1)
     ringcx.fault("status", operation=COUNT, at=[2], status=401)
-    ids = [lead["leadId"] for lead in ready[:6]]
-    summary = act(client, "PAUSE_LEADS", {"leadIds": ids}, chunk_size=2)
-    assert summary["leads_updated"] == 6
+    ids = lead_ids(ready_leads[:6])
+    result = perform_action(client, "PAUSE_LEADS", {"leadIds": ids}, chunk_size=2)
+    assert result["leads_updated"] == 6
     assert len(threads) >= 2
     assert set(threads) == {threading.main_thread().name}
 
 
-def test_nothing_is_counted_any_more_once_the_action_has_failed(ringcx: SandboxServer, ready: Rows) -> None:
-    ringcx.fault("rejected", operation=ACT, times=1)
-    client = client_of(ringcx.url)
-    # The count ahead waits for its moment until after the action has failed.
-    client.transport.limiter = RateLimiter(Slow())
+def test_prefetch_is_cancelled_when_the_action_fails(ringcx: SandboxServer, ready_leads: LeadRows) -> None:
+    ringcx.fault("rejected", operation=ACTION, times=1)
+    client = make_client(ringcx.url)
+    # The prefetched count still waits for its slot when the action fails.
+    client.transport.limiter = RateLimiter(DelayedSecondCount())
+    ids = lead_ids(ready_leads[:4])
     with pytest.raises(ActionRejected):
-        act(client, "PAUSE_LEADS", {"leadIds": [lead["leadId"] for lead in ready[:4]]}, chunk_size=2)
-    until(lambda: all(thread.name != "ringcx-count" for thread in threading.enumerate()), 5.0)
-    assert order(ringcx) == [COUNT, ACT]
+        perform_action(client, "PAUSE_LEADS", {"leadIds": ids}, chunk_size=2)
+    wait_for(lambda: all(thread.name != "ringcx-count" for thread in threading.enumerate()), 5.0)
+    assert completed_operations(ringcx) == [COUNT, ACTION]
 
 
-def test_without_a_thread_each_request_is_counted_in_its_turn(
-    ringcx: SandboxServer, ready: Rows, monkeypatch: pytest.MonkeyPatch
+def test_prefetch_without_a_thread_counts_synchronously(
+    ringcx: SandboxServer, ready_leads: LeadRows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def start(thread: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
-    ids = [lead["leadId"] for lead in ready[:4]]
-    client = client_of(ringcx.url)
+    ids = lead_ids(ready_leads[:4])
+    client = make_client(ringcx.url)
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", start)
-        summary = act(client, "PAUSE_LEADS", {"leadIds": ids}, chunk_size=2)
-    assert summary["leads_updated"] == 4
-    assert order(ringcx) == [COUNT, ACT, COUNT, ACT]
+        result = perform_action(client, "PAUSE_LEADS", {"leadIds": ids}, chunk_size=2)
+    assert result["leads_updated"] == 4
+    assert completed_operations(ringcx) == [COUNT, ACTION, COUNT, ACTION]
 
 
-def test_nothing_is_sent_for_a_request_that_was_found_empty_ahead(ringcx: SandboxServer, ready: Rows) -> None:
-    ids = [ready[0]["leadId"], 10**9, ready[1]["leadId"]]
-    summary = act(client_of(ringcx.url), "PAUSE_LEADS", {"leadIds": ids}, chunk_size=1)
-    assert (summary["leads_matched"], summary["leads_updated"], summary["requests"]) == (2, 2, 2)
+def test_prefetch_of_zero_leads_sends_no_action(ringcx: SandboxServer, ready_leads: LeadRows) -> None:
+    ids = [ready_leads[0]["leadId"], 10**9, ready_leads[1]["leadId"]]
+    result = perform_action(make_client(ringcx.url), "PAUSE_LEADS", {"leadIds": ids}, chunk_size=1)
+    assert (result["leads_matched"], result["leads_updated"], result["requests"]) == (2, 2, 2)

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from redis import Redis as redis_client
+from redis import Redis
 
 from airflow_provider_engagevoice.ringcx.spec.rate_limits import RateWindow
 from airflow_provider_engagevoice.ringcx.storage import file, registry
@@ -133,7 +133,7 @@ def _is_future_slot_reserved(store: str) -> bool:
         (path,) = Path(os.environ[file.FOLDER_VARIABLE]).iterdir()
         (slot,) = file._TIMESTAMP.unpack(path.read_bytes()[-8:] or bytes(8))
         return bool(slot > time.monotonic() + 0.5)
-    client = redis_client.from_url(store)
+    client = Redis.from_url(store)
     seconds, _ = client.time()
     (key,) = client.keys("*slots*")
     return float(client.lindex(key, -1)) / 1e6 > seconds + 1.5
