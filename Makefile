@@ -16,7 +16,7 @@ unexport PYTHONOPTIMIZE PYTHONSAFEPATH PYTHONWARNINGS PYTHONDEVMODE __PYVENV_LAU
 unexport PIP_USER PIP_TARGET PIP_PREFIX PIP_ROOT PIP_REQUIRE_VIRTUALENV
 unexport PYTEST_ADDOPTS PYTEST_PLUGINS MYPYPATH
 
-.PHONY: help demo test bench cluster bench-limits lint format build constraints clean venv
+.PHONY: help demo test docs docs-pages bench cluster bench-limits lint format build constraints clean venv
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /make \1|/p' Makefile | awk -F '|' '{ printf "%-18s %s\n", $$1, $$2 }'
@@ -31,6 +31,14 @@ test: venv ## run all tests (ARGS="-k move -n 0" passes arguments to pytest)
 	@home=$$(mktemp -d) || exit 1; \
 	trap 'rm -rf "$$home"' EXIT; trap 'exit 130' INT; trap 'exit 143' TERM; \
 	AIRFLOW_HOME="$$home" $(VENV_PYTHON) -m pytest -n 2 --cov --cov-report=term tests $(ARGS)
+
+docs: ## build the documentation into site/ (ARGS=serve serves it while you edit)
+	@sh scripts/docs-venv.sh "$(PYTHON)"
+	@NO_MKDOCS_2_WARNING=1 .venv/docs/bin/python -m mkdocs $(or $(ARGS),build --strict)
+
+docs-pages: venv ## rewrite the pages and tables of docs/ that are generated from the code
+	@for name in lead_actions retry_matrix sandbox_fidelity search_criteria rate_limits bulk_action_diagram; do \
+	$(VENV_PYTHON) scripts/docs/$$name.py || exit 1; done
 
 bench: venv ## run the sandbox's benchmarks (ARGS=search runs one of them)
 	@for bench in tests/benchmarks/bench_$(or $(ARGS),*).py; do \
@@ -64,7 +72,7 @@ constraints: ## update the pinned releases in constraints/
 	@sh scripts/constraints.sh "$(or $(PYTHON),python3)"
 
 clean: ## remove virtual environments, build results and caches
-	rm -rf .venv dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv dist build site .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@find . -type d -name __pycache__ -prune -exec rm -rf {} +
 
 venv:

@@ -62,7 +62,7 @@ class LeadSearchCriteria(dict[str, Any]):
     It *is* the dict that RingCX's guide shows: ``LeadSearchCriteria(extern_ids=["A-1"])`` equals
     ``{"externIds": ["A-1"]}``. Every field may be a Jinja template or the output of another task.
     Filters combine with AND, the values inside one list with OR. A field that is left out means "any";
-    a field that is set but empty never does (see the README, "A selection is never wider").
+    a field that is set but empty never does (see docs/search-criteria.md, "Empty values").
 
     Names and types are those of the contract's ``CampaignLeadSearchCriteria``.
 
@@ -93,13 +93,13 @@ class LeadSearchCriteria(dict[str, Any]):
     :param aux_data5: (str)
     :param pending_agent_id: agent the lead is reserved for (int).
     :param agent_id: agent of the last call (int).
-    :param orphaned_leads_only: (bool)
+    :param orphaned_leads_only: only orphaned leads (bool).
     :param suppressed: ``ONLY_SUPPRESSED``, ``ONLY_UNSUPPRESSED`` or ``ALL``.
     :param loaded_dts_start: loaded at or after this time (datetime or ISO text; UTC if it has no zone).
     :param loaded_dts_end: loaded at or before this time.
-    :param next_dial_time_criteria: ``{"operator": "LESS_THAN", "value": datetime}``.
-    :param last_pass_time_criteria: ``{"operator": "GREATER_THAN", "value": datetime}``.
-    :param lead_passes_criteria: ``{"operator": "EQUALS", "value": 3}``.
+    :param next_dial_time_criteria: next dial time: ``{"operator": "LESS_THAN", "value": datetime}``.
+    :param last_pass_time_criteria: last pass: ``{"operator": "GREATER_THAN", "value": datetime}``.
+    :param lead_passes_criteria: number of passes: ``{"operator": "EQUALS", "value": 3}``.
     """
 
     campaign_ids: Any = _criterion("campaignIds", CriterionKind.IDS, Role.CAMPAIGN)

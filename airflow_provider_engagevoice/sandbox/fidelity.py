@@ -45,7 +45,7 @@ _D, _O, _A = Confidence.DOCUMENTED, Confidence.OBSERVED, Confidence.ASSUMED
 
 ASSUMPTIONS = (
     Assumption(1, "Criteria without a filter", "match all leads of the account", _O, ("strict_criteria",)),
-    Assumption(2, "`campaignId` beside `campaignIds`", "is ignored", _O, ("honour_campaign_id",)),
+    Assumption(2, "`campaignId` together with `campaignIds`", "is ignored", _O, ("honour_campaign_id",)),
     Assumption(3, "First page of a search", "is 0; a negative page is 400", _A, ("page_base",)),
     Assumption(
         4, "Rows of a search", "are limited to 5,000; a larger `maxRows` is reduced", _A, ("row_cap",)

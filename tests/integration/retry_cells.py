@@ -1,4 +1,4 @@
-"""Cells of the retry matrix (docs/repeats.md): each action with each failure, before and after it applies."""
+"""Cells of the retry matrix (docs/retry-semantics.md): each action with each failure, by its timing."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from airflow_provider_engagevoice.ringcx.transport.retry import FailureKind
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from tests.support.clients import PARAMS, ROOT, make_client, move_params
 
-TABLE = runpy.run_path(str(Path(__file__).resolve().parents[2] / "scripts" / "repeat_table.py"))
+TABLE = runpy.run_path(str(Path(__file__).resolve().parents[2] / "scripts" / "docs" / "retry_matrix.py"))
 
 #: Read timeout in seconds for servers that do not respond; the sandbox receives a request in far less.
 SHORT_TIMEOUT = 0.25
@@ -59,7 +59,7 @@ _PREPARATIONS: Mapping[tuple[str, str], tuple[str, dict[str, Any]]] = {
 class Cell:
     """One cell of the matrix, for a request that fails before or after it is applied.
 
-    :param variant: the action with its parameters, a ``Variant`` of ``scripts/repeat_table.py``.
+    :param variant: the action with its parameters, a ``Variant`` of ``scripts/docs/retry_matrix.py``.
     :param failure: how the request fails, a key of :data:`FAULTS`.
     :param kind: the kind of this failure.
     :param timing: ``before`` or ``after``.

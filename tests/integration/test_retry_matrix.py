@@ -1,4 +1,4 @@
-"""Tests of every cell of the retry matrix (docs/repeats.md) against the sandbox."""
+"""Tests of every cell of the retry matrix (docs/retry-semantics.md) against the sandbox."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class TaskTimedOut(BaseException):
     """Stands for Airflow's task timeout, which a signal handler can raise at any point."""
 
 
-#: Errors of the failures that are documented as "fails".
+#: Errors of the failures that are documented as "fail".
 ERRORS: dict[str, type[BaseException]] = {
     "web page": UnexpectedResponse,
     "broken JSON": UnexpectedResponse,
@@ -132,7 +132,7 @@ def test_failure_has_documented_consequence(
     outcome = perform_with_failure(scenario, cell, clock, time_out_task)
 
     was_applied = cell.timing == "after"
-    is_retried = cell.documented == "again"
+    is_retried = cell.documented == "retry"
     arrived_twice = is_retried and cell.kind is not FailureKind.NOT_SENT
     assert scenario.count_requests(USER_AGENT) == (2 if arrived_twice else 1)
     assert len(clock.pauses) == is_retried
@@ -142,32 +142,32 @@ def test_failure_has_documented_consequence(
         assert outcome["leads_matched"] == 3
         return
     assert scenario.snapshot() == (expected.after if was_applied or is_retried else expected.before)
-    if is_retried or (cell.documented == "looked up" and was_applied):
+    if is_retried or (cell.documented == "reconcile" and was_applied):
         assert outcome == expected.result
-    elif cell.documented == "fails":
+    elif cell.documented == "fail":
         assert type(outcome) is ERRORS[cell.failure]
         assert not isinstance(outcome, TransientError)
     else:
         assert type(outcome) is OutcomeUnknown
         assert isinstance(outcome, PermanentError)
-        assert ("3 of 3 leads are still in the source" in str(outcome)) == (cell.documented == "looked up")
+        assert ("3 of 3 leads are still in the source" in str(outcome)) == (cell.documented == "reconcile")
 
 
 #: Documented consequences of each failure: for a retry-safe action, for an action that is not retry-safe,
 #: and for a move into a new list.
 DOCUMENTED = {
-    "no connection": ("again", "again", "again"),
-    "429": ("again", "again", "again"),
-    "dropped": ("again", "unknown", "looked up"),
-    "cut off": ("again", "unknown", "looked up"),
-    "time-out": ("again", "unknown", "looked up"),
-    "5xx or 408": ("again", "unknown", "looked up"),
-    "web page": ("fails", "unknown", "looked up"),
-    "broken JSON": ("fails", "unknown", "looked up"),
-    "other JSON": ("fails", "unknown", "looked up"),
-    "other 4xx": ("fails", "fails", "fails"),
-    "`success: false`": ("fails", "fails", "fails"),
-    "end of the task": ("fails", "unknown", "looked up"),
+    "no connection": ("retry", "retry", "retry"),
+    "429": ("retry", "retry", "retry"),
+    "dropped": ("retry", "unknown", "reconcile"),
+    "cut off": ("retry", "unknown", "reconcile"),
+    "time-out": ("retry", "unknown", "reconcile"),
+    "5xx or 408": ("retry", "unknown", "reconcile"),
+    "web page": ("fail", "unknown", "reconcile"),
+    "broken JSON": ("fail", "unknown", "reconcile"),
+    "other JSON": ("fail", "unknown", "reconcile"),
+    "other 4xx": ("fail", "fail", "fail"),
+    "`success: false`": ("fail", "fail", "fail"),
+    "end of the task": ("fail", "unknown", "reconcile"),
 }
 
 
