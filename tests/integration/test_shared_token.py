@@ -199,7 +199,7 @@ def used_refresh_tokens(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return sent
 
 
-@pytest.mark.parametrize("fault", ["503", "dropped", "garbage", "refused", "limited"])
+@pytest.mark.parametrize("fault", ["cut-off", "dropped", "garbage", "rejected", "rate-limited"])
 def test_refresh_token_is_never_sent_twice(
     limited_ringcx: SandboxServer, used_refresh_tokens: list[str], monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
@@ -207,11 +207,11 @@ def test_refresh_token_is_never_sent_twice(
 
     monkeypatch.setattr(http, "_INITIAL_RATE_LIMIT_BACKOFF", 0.001)
     faults = {
-        "503": {"kind": "drop", "when": "after", "part": "{"},
+        "cut-off": {"kind": "drop", "when": "after", "part": "{"},
         "dropped": {"kind": "drop", "when": "after"},
         "garbage": {"kind": "drop", "when": "after", "part": "{}"},
-        "refused": {"kind": "answer", "status": 401, "body": "Bad credentials"},
-        "limited": {"kind": "rate_limited", "retry_after": None},
+        "rejected": {"kind": "answer", "status": 401, "body": "Bad credentials"},
+        "rate-limited": {"kind": "rate_limited", "retry_after": None},
     }
     client = make_task_client(limited_ringcx)
     read(client)

@@ -1,4 +1,4 @@
-"""The connection's extras for sharing: what they take, what is refused, and what stays secret."""
+"""Tests of the connection's extras for shared stores: valid and invalid values, and masked secrets."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ from airflow_provider_engagevoice.hooks.engagevoice import EngageVoiceHook
 from airflow_provider_engagevoice.ringcx.client import RingCXClient
 from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter, PermanentError
 from airflow_provider_engagevoice.ringcx.storage.base import StateStore
-from airflow_provider_engagevoice.ringcx.storage.fallback import FallbackStore
 from airflow_provider_engagevoice.ringcx.storage.file import FileStore
 from airflow_provider_engagevoice.ringcx.storage.memory import MemoryStore
 from airflow_provider_engagevoice.ringcx.storage.redis import RedisStore
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from tests.support.processes import RedisServer, redis_server
 
-Make = Callable[..., RingCXClient]
+MakeClient = Callable[..., RingCXClient]
 
 
 @pytest.fixture
-def make(monkeypatch: pytest.MonkeyPatch) -> Make:
-    """Make a client of a connection with these extras."""
+def make(monkeypatch: pytest.MonkeyPatch) -> MakeClient:
+    """Return a function that makes the client of a connection with the given extras."""
 
-    def client_of(**extra: Any) -> RingCXClient:
-        given = {"conn_type": "engagevoice", "host": "http://127.0.0.1:1", "password": "a-token"}
-        text = json.dumps({**given, "extra": {"auth_method": "api_token", **extra}})
+    def make_client(**extra: Any) -> RingCXClient:
+        fields = {"conn_type": "engagevoice", "host": "http://127.0.0.1:1", "password": "a-token"}
+        text = json.dumps({**fields, "extra": {"auth_method": "api_token", **extra}})
         monkeypatch.setenv("AIRFLOW_CONN_RINGCX_TEST", text)
         return EngageVoiceHook("ringcx_test").get_conn()
 
-    return client_of
+    return make_client
 
 
-def first_of(store: StateStore) -> StateStore:
-    return store._stores[0] if isinstance(store, FallbackStore) else store
+def first_backend(store: StateStore) -> StateStore:
+    """Return the store with the widest scope in a fallback chain."""
+    return store.backends[0]
 
 
 @pytest.mark.parametrize(
@@ -58,9 +58,11 @@ def first_of(store: StateStore) -> StateStore:
         ("unix:///run/redis.sock?db=1", RedisStore),
     ],
 )
-def test_a_store_is_chosen_by_name(make: Make, store: str | None, kind: type[StateStore]) -> None:
+def test_rate_limit_store_selects_store_by_name(
+    make: MakeClient, store: str | None, kind: type[StateStore]
+) -> None:
     client = make(rate_limit_store=store)
-    assert isinstance(first_of(client.authenticator.store), kind)
+    assert isinstance(first_backend(client.authenticator.store), kind)
     assert client.transport.limiter is not None
     assert client.transport.limiter.store is client.authenticator.store
     assert make(rate_limit_store=store).authenticator.store is client.authenticator.store
@@ -81,7 +83,7 @@ def test_a_store_is_chosen_by_name(make: Make, store: str | None, kind: type[Sta
     ],
     ids=str,
 )
-def test_a_store_that_is_none_is_refused(make: Make, store: Any) -> None:
+def test_invalid_rate_limit_store_is_rejected(make: MakeClient, store: Any) -> None:
     with pytest.raises(InvalidParameter) as caught:
         make(rate_limit_store=store)
     assert "rate_limit_store must be host, process, file:/folder or redis://host:6379/0" in str(caught.value)
@@ -98,15 +100,18 @@ REDIS_URLS = [
 
 
 @pytest.mark.parametrize("url", REDIS_URLS)
-def test_an_address_of_redis_that_is_none_is_refused_without_its_password(
-    make: Make, monkeypatch: pytest.MonkeyPatch, url: str
+def test_invalid_redis_url_is_rejected_without_its_password(
+    make: MakeClient, monkeypatch: pytest.MonkeyPatch, url: str
 ) -> None:
     masked: list[str] = []
     monkeypatch.setattr("airflow_provider_engagevoice.hooks.client_factory.mask_secret", masked.append)
     with pytest.raises(InvalidParameter) as caught:
         make(rate_limit_store=url)
-    assert str(caught.value) == "The connection's rate_limit_store is no address of Redis"
-    assert caught.value.__cause__ is None and caught.value.__suppress_context__
+    assert str(caught.value) == (
+        "The connection's rate_limit_store is not a valid Redis URL; use redis://host:6379/0"
+    )
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
     assert "geheim-word" in masked
 
 
@@ -120,8 +125,8 @@ def test_an_address_of_redis_that_is_none_is_refused_without_its_password(
         ("host", []),
     ],
 )
-def test_the_password_of_redis_is_masked_in_every_form(
-    make: Make, monkeypatch: pytest.MonkeyPatch, url: str, secrets: list[str]
+def test_redis_password_in_url_is_masked_in_each_encoding(
+    make: MakeClient, monkeypatch: pytest.MonkeyPatch, url: str, secrets: list[str]
 ) -> None:
     masked: list[str] = []
     monkeypatch.setattr("airflow_provider_engagevoice.hooks.client_factory.mask_secret", masked.append)
@@ -130,10 +135,10 @@ def test_the_password_of_redis_is_masked_in_every_form(
 
 
 @pytest.mark.parametrize("url", ["redis://{}", "redis://default@{}", "redis://default:@{}"])
-def test_the_password_of_redis_may_stand_where_airflow_masks_it(
-    make: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, url: str
+def test_redis_password_in_rate_limit_password_is_used(
+    make: MakeClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, url: str
 ) -> None:
-    """Airflow hides an extra by its name, and shows any other to whoever may see connections."""
+    """Airflow masks this extra by its name; it shows others to anyone who can view connections."""
     masked: list[str] = []
     monkeypatch.setattr("airflow_provider_engagevoice.hooks.client_factory.mask_secret", masked.append)
     word = "ge/heim@wo:rd?"
@@ -142,25 +147,25 @@ def test_the_password_of_redis_may_stand_where_airflow_masks_it(
             rate_limit_store=url.format(f"127.0.0.1:{server.port}/0"), rate_limit_password=word
         ).authenticator.store
         store.set("key", b"value", 10.0)
-        assert first_of(store).get("key") is not None
+        assert first_backend(store).get("key") is not None
     assert masked == [word]
     assert "Redis" not in caplog.text
 
 
 @pytest.mark.parametrize("store", ["", "host", "file:///{}/team@ringcx", "file:{}/team@ringcx"])
-def test_a_password_without_a_redis_is_not_used(make: Make, tmp_path: Path, store: str) -> None:
+def test_rate_limit_password_without_redis_is_not_used(make: MakeClient, tmp_path: Path, store: str) -> None:
     opened = make(
         rate_limit_store=store.format(str(tmp_path).lstrip("/") if "///" in store else tmp_path),
         rate_limit_password="geheim",
     ).authenticator.store
-    assert isinstance(first_of(opened), FileStore)
+    assert isinstance(first_backend(opened), FileStore)
     opened.set("key", b"value", 10.0)
     assert "geheim" not in opened.name + "".join(map(str, tmp_path.rglob("*")))
     assert not store.startswith("file") or list(tmp_path.iterdir()) == [tmp_path / "team@ringcx"]
 
 
 @pytest.mark.parametrize(
-    ("store", "whole"),
+    ("store", "url"),
     [
         ("redis://h/0?client_name=me@host", "redis://:a%2Fb@h/0?client_name=me@host"),
         ("redis://me@h:6379/0", "redis://me:a%2Fb@h:6379/0"),
@@ -168,32 +173,34 @@ def test_a_password_without_a_redis_is_not_used(make: Make, tmp_path: Path, stor
         ("unix:///tmp/re@dis.sock?db=1", "unix://:a%2Fb@/tmp/re@dis.sock?db=1"),
     ],
 )
-def test_the_password_is_put_where_the_address_has_it(store: str, whole: str) -> None:
-    assert client_factory._with_password(store, "a/b") == whole
+def test_rate_limit_password_is_inserted_into_url(store: str, url: str) -> None:
+    assert client_factory._with_password(store, "a/b") == url
 
 
-def test_two_passwords_for_redis_are_refused(make: Make) -> None:
-    with pytest.raises(InvalidParameter, match="has a password already") as caught:
+def test_two_redis_passwords_are_rejected(make: MakeClient) -> None:
+    with pytest.raises(InvalidParameter, match="already contains a password") as caught:
         make(rate_limit_store="redis://:geheim@host/0", rate_limit_password="word")
     assert "geheim" not in str(caught.value)
 
 
-def test_the_password_of_redis_is_never_logged_nor_shown(
-    make: Make, caplog: pytest.LogCaptureFixture
+def test_redis_password_is_not_logged_and_not_in_repr(
+    make: MakeClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    away = RedisServer("geheim-word")
-    client = make(rate_limit_store=away.url)
+    stopped = RedisServer("geheim-word")
+    client = make(rate_limit_store=stopped.url)
     client.authenticator.store.get("key")
     with redis_server("geheim-word") as server:
         make(rate_limit_store=server.url).authenticator.store.get("key")
-    shown = " ".join(map(repr, (client, client.transport, client.authenticator, client.authenticator.store)))
-    assert "through Redis" in caplog.text
-    assert "geheim" not in caplog.text + shown
+    representations = " ".join(
+        map(repr, (client, client.transport, client.authenticator, client.authenticator.store))
+    )
+    assert "Cannot use Redis" in caplog.text
+    assert "geheim" not in caplog.text + representations
 
 
-def test_without_redis_client_the_error_says_what_to_install(
-    make: Make, monkeypatch: pytest.MonkeyPatch
+def test_missing_redis_client_names_extra_to_install(
+    make: MakeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "redis", None)
     with pytest.raises(InvalidParameter, match=r'pip install "airflow-provider-engagevoice\[redis\]"'):
@@ -202,7 +209,7 @@ def test_without_redis_client_the_error_says_what_to_install(
 
 
 @pytest.mark.parametrize(
-    ("extra", "pad", "timeout"),
+    ("extra", "margin", "timeout"),
     [
         ({}, 0.5, 900.0),
         ({"limit_pad": None, "limit_timeout": ""}, 0.5, 900.0),
@@ -211,22 +218,22 @@ def test_without_redis_client_the_error_says_what_to_install(
         ({"limit_pad": 60, "limit_timeout": 86400}, 60.0, 86400.0),
     ],
 )
-def test_pad_and_longest_wait_may_be_numbers_or_text(
-    make: Make, extra: dict[str, Any], pad: float, timeout: float
+def test_limit_pad_and_timeout_may_be_numbers_or_text(
+    make: MakeClient, extra: dict[str, Any], margin: float, timeout: float
 ) -> None:
     limiter = make(**extra).transport.limiter
     assert limiter is not None
-    assert (limiter.pad, limiter.timeout) == (pad, timeout)
+    assert (limiter.margin, limiter.timeout) == (margin, timeout)
 
 
 @pytest.mark.parametrize("value", [-1, 1e6, "soon", "nan", "inf", [5], {"s": 5}], ids=str)
 @pytest.mark.parametrize("name", ["limit_pad", "limit_timeout"])
-def test_a_pad_or_longest_wait_that_is_none_is_refused(make: Make, name: str, value: Any) -> None:
+def test_invalid_limit_pad_or_timeout_is_rejected(make: MakeClient, name: str, value: Any) -> None:
     with pytest.raises(InvalidParameter, match=f"extra {name} must be a number of seconds, up to "):
         make(**{name: value})
 
 
-def test_the_form_offers_them_within_the_same_bounds(make: Make) -> None:
+def test_form_fields_have_the_same_bounds(make: MakeClient) -> None:
     assert {"rate_limit_store", "limit_pad", "limit_timeout"} <= set(EXTRA_FIELDS)
     assert EXTRA_FIELDS["rate_limit_store"]["schema"]["format"] == "password"
     for name in ("limit_pad", "limit_timeout", "timeout"):
@@ -237,13 +244,13 @@ def test_the_form_offers_them_within_the_same_bounds(make: Make) -> None:
             make(**{name: schema["maximum"] + 1})
 
 
-def test_tests_leave_nothing_in_the_folder_of_the_host(
+def test_tests_do_not_use_the_default_folder(
     limited_ringcx: SandboxServer, monkeypatch: pytest.MonkeyPatch, shared_folder: Path
 ) -> None:
-    ours = Path(f"/dev/shm/airflow-engagevoice-{os.geteuid()}")
-    before = {path.name: path.stat().st_mtime_ns for path in ours.iterdir()} if ours.is_dir() else {}
+    default = Path(f"/dev/shm/airflow-engagevoice-{os.geteuid()}")
+    before = {path.name: path.stat().st_mtime_ns for path in default.iterdir()} if default.is_dir() else {}
     monkeypatch.setenv("AIRFLOW_CONN_ENGAGEVOICE_DEFAULT", json.dumps(limited_ringcx.connection))
     EngageVoiceHook().find_campaign("Spring Renewals")
     assert len(list(shared_folder.iterdir())) >= 3
-    now = {path.name: path.stat().st_mtime_ns for path in ours.iterdir()} if ours.is_dir() else {}
+    now = {path.name: path.stat().st_mtime_ns for path in default.iterdir()} if default.is_dir() else {}
     assert now == before
