@@ -288,9 +288,14 @@ def test_second_signal_kills_command_blocked_by_log(tmp_path: Path) -> None:
     os.mkfifo(pipe)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     with serving("--size", "10", "--log", str(pipe)) as running:
-        with pytest.raises(requests.Timeout), requests.Session() as session:
-            while True:
-                session.get(f"{running.url}/{'x' * 4000}", timeout=1)
+
+        def fill_pipe() -> None:
+            with requests.Session() as session:
+                while True:
+                    session.get(f"{running.url}/{'x' * 4000}", timeout=1)
+
+        with pytest.raises(requests.Timeout):
+            fill_pipe()
         running.process.send_signal(signal.SIGTERM)
         with pytest.raises(subprocess.TimeoutExpired):
             running.process.wait(timeout=1)

@@ -1,11 +1,10 @@
-"""The guide's own requests, copied by hand, and the client's for the same purpose, compared with them.
+"""Requests copied from the guide, sent to the sandbox and compared with those of the client.
 
-Nothing of the client sends the requests of the first half, so a mistake that client and sandbox share
-shows up here. The bodies are those of the Lead Actions guides of 2020-12-09 and 2024-01-23. Changed is
-only what is no JSON: JavaScript's and Python's variables are ids, Python's comments are gone, and lines
-that the guide of 2024 lost in print (braces, and ``"leadActionParams"`` with its ``"paramMap"``) are back.
-Of the bodies of 2024 to delete and to e-mail only fragments were printed; what is added to them is said
-beside each.
+The requests of the first half are sent without the client, so that an error shared by client and sandbox is
+detected. The bodies are those of the Lead Actions guides of 2020-12-09 and 2024-01-23. Only what is not JSON
+was changed: JavaScript's and Python's variables are ids, Python's comments are removed, and lines missing in
+the guide of 2024 (braces, and ``"leadActionParams"`` with its ``"paramMap"``) are restored. The guide of 2024
+shows only fragments of the bodies for deleting and mailing; a comment on each states what was added.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from tests.support.raw_server import RawServer, raw_response, raw_server
 
 ACCOUNTS = "/voice/api/v1/admin/accounts"
 
-# Guide of 2020, "Move Leads into new Campaign", JavaScript; the guide of 2024 prints one line of it.
+# Guide of 2020, "Move Leads into new Campaign", JavaScript; the guide of 2024 shows one line of it.
 MOVE_2020 = """
     {
       "campaignLeadSearchCriteria":
@@ -56,7 +55,7 @@ MOVE_2020 = """
     }
 """
 
-# Guide of 2024, the same, Python's putBody.
+# Guide of 2024, the same request, Python's putBody.
 MOVE_2024 = """
                     {
                         "campaignLeadSearchCriteria":
@@ -84,7 +83,7 @@ MOVE_2024 = """
                     }
 """
 
-# Guide of 2024, "Delete Leads": the body is not printed, its text names externId. Written after the move's.
+# Guide of 2024, "Delete Leads": the body is not shown, the text names externId. Modelled on the move.
 DELETE_2024 = """
     {
       "campaignLeadSearchCriteria": {
@@ -93,8 +92,8 @@ DELETE_2024 = """
     }
 """
 
-# Guide of 2024, "Email Leads": printed are the outer keys and EMAIL_TO (its two addresses are masked by
-# the page); the criteria are not, and are the move's.
+# Guide of 2024, "Email Leads": shows the outer keys and EMAIL_TO (the page masks its two addresses), but not
+# the criteria; those of the move are used.
 EMAIL_2024 = """
     {
       "campaignLeadSearchCriteria": {
@@ -111,21 +110,21 @@ EMAIL_2024 = """
 
 
 @pytest.fixture(autouse=True)
-def _new_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test finds the client's tokens of another."""
+def _no_cached_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reset the client's token cache, so that tests do not share tokens."""
     monkeypatch.setattr("airflow_provider_engagevoice.ringcx.auth.refresh._TOKEN_SLOTS", {})
 
 
 @dataclass
-class ByHand:
-    """Sends what the guide prints, signed in the way it documents."""
+class GuideClient:
+    """Client that sends requests from the guide, authenticated as documented there."""
 
     url: str
     access: str = ""
     refresh_token: str = ""
 
     def sign_in(self) -> None:
-        """Step 1, the platform's JWT grant; step 2, the exchange."""
+        """Request a platform token by JWT, and exchange it for RingCX tokens."""
         grant = requests.post(
             f"{self.url}/restapi/oauth/token",
             # sandbox-client:sandbox-secret
@@ -137,25 +136,25 @@ class ByHand:
             timeout=20,
         )
         assert grant.status_code == 200, grant.text
-        self._take(
+        self._request_tokens(
             "/api/auth/login/rc/accesstoken?includeRefresh=true",
             f"rcAccessToken={grant.json()['access_token']}&rcTokenType=Bearer",
         )
 
     def refresh(self) -> None:
-        """Both tokens are replaced."""
-        self._take("/api/auth/token/refresh", f"refresh_token={self.refresh_token}")
+        """Refresh both tokens."""
+        self._request_tokens("/api/auth/token/refresh", f"refresh_token={self.refresh_token}")
 
-    def _take(self, path: str, form: str) -> None:
-        answer = requests.post(
+    def _request_tokens(self, path: str, form: str) -> None:
+        response = requests.post(
             self.url + path,
             headers={"Content-Type": "application/x-www-form-urlencoded"},
             data=form,
             timeout=20,
         )
-        assert answer.status_code == 200, answer.text
-        assert answer.json()["tokenType"] == "Bearer"
-        self.access, self.refresh_token = answer.json()["accessToken"], answer.json()["refreshToken"]
+        assert response.status_code == 200, response.text
+        assert response.json()["tokenType"] == "Bearer"
+        self.access, self.refresh_token = response.json()["accessToken"], response.json()["refreshToken"]
 
     def get(self, path: str) -> requests.Response:
         return requests.get(self.url + path, headers=self._headers(), timeout=20)
@@ -169,141 +168,139 @@ class ByHand:
 
 
 @pytest.fixture
-def by_hand(sandbox: SandboxServer) -> ByHand:
-    caller = ByHand(sandbox.url)
-    caller.sign_in()
-    return caller
+def guide_client(sandbox: SandboxServer) -> GuideClient:
+    client = GuideClient(sandbox.url)
+    client.sign_in()
+    return client
 
 
-def filled(body: str, **ids: object) -> str:
-    """Put ids in the places of the sample's variables."""
+def fill(body: str, **ids: object) -> str:
+    """Replace the sample's variables by ids."""
     for name, value in ids.items():
         body = body.replace(f"<{name.rstrip('_')}>", str(value))
     return body
 
 
-def find_campaign_by_name(by_hand: ByHand, name: str) -> tuple[str, int, int]:
-    """The guide's findCampaignByName(): account, dial group, campaign."""
-    for account in by_hand.get(ACCOUNTS).json():
+def find_campaign_by_name(guide_client: GuideClient, name: str) -> tuple[str, int, int]:
+    """Return account, dial group and campaign, as the guide's findCampaignByName()."""
+    for account in guide_client.get(ACCOUNTS).json():
         account_id = account["accountId"]
-        for group in by_hand.get(f"{ACCOUNTS}/{account_id}/dialGroups").json():
+        for group in guide_client.get(f"{ACCOUNTS}/{account_id}/dialGroups").json():
             group_id = group["dialGroupId"]
             path = f"{ACCOUNTS}/{account_id}/dialGroups/{group_id}/campaigns"
-            for campaign in by_hand.get(path).json():
+            for campaign in guide_client.get(path).json():
                 if campaign["campaignName"] == name:
                     return account_id, group_id, campaign["campaignId"]
     raise AssertionError(f'Cannot find the campaign by name "{name}".')
 
 
-def lists(by_hand: ByHand, place: tuple[str, int, int]) -> list[Row]:
-    """The guide's "Find Existing Lists to Move Leads to"."""
-    account, group, campaign = place
-    answer = by_hand.get(f"{ACCOUNTS}/{account}/dialGroups/{group}/campaigns/{campaign}/lists")
-    assert answer.status_code == 200, answer.text
-    found: list[Row] = answer.json()
+def read_lists(guide_client: GuideClient, location: tuple[str, int, int]) -> list[Row]:
+    """Return the lists of a campaign, as the guide's "Find Existing Lists to Move Leads to"."""
+    account, group, campaign = location
+    response = guide_client.get(f"{ACCOUNTS}/{account}/dialGroups/{group}/campaigns/{campaign}/lists")
+    assert response.status_code == 200, response.text
+    found: list[Row] = response.json()
     return found
 
 
-def test_the_walk_of_the_guide_finds_a_campaign_by_its_name(by_hand: ByHand, spring: Row) -> None:
-    account, group, campaign = find_campaign_by_name(by_hand, "Spring Renewals")
+def test_guide_lookup_finds_campaign_by_name(guide_client: GuideClient, spring: Row) -> None:
+    account, group, campaign = find_campaign_by_name(guide_client, "Spring Renewals")
     expected = (spring["accountId"], spring["dialGroupId"], spring["campaignId"])
     assert (account, group, campaign) == expected
 
 
 @pytest.mark.parametrize("body", [MOVE_2020, MOVE_2024], ids=["2020", "2024"])
-def test_the_printed_move_moves_the_campaign_into_a_new_list(
-    sandbox: SandboxServer, by_hand: ByHand, leads: list[Row], body: str
+def test_guide_move_moves_campaign_into_new_list(
+    sandbox: SandboxServer, guide_client: GuideClient, leads: list[Row], body: str
 ) -> None:
-    source = find_campaign_by_name(by_hand, "Spring Renewals")
-    target = find_campaign_by_name(by_hand, "Summer Win-Back")
-    before = lists(by_hand, target)
+    source = find_campaign_by_name(guide_client, "Spring Renewals")
+    target = find_campaign_by_name(guide_client, "Summer Win-Back")
+    before = read_lists(guide_client, target)
     others = {lead["leadId"]: lead for lead in sandbox.leads()}
 
-    answer = by_hand.put(
+    response = guide_client.put(
         f"{ACCOUNTS}/{source[0]}/campaignLeads/actions?leadAction=MOVE_TO_CAMPAIGN",
-        filled(body, from_=source[2], to=target[2]),
+        fill(body, from_=source[2], to=target[2]),
     )
 
-    assert answer.status_code == 200, answer.text
-    assert (answer.json()["success"], answer.json()["leadUpdateCount"]) == (True, len(leads))
-    (made,) = [entry for entry in lists(by_hand, target) if entry["listId"] not in _ids(before)]
-    assert made["listDesc"] == "New Leads List"
+    assert response.status_code == 200, response.text
+    assert (response.json()["success"], response.json()["leadUpdateCount"]) == (True, len(leads))
+    (new_list,) = [entry for entry in read_lists(guide_client, target) if entry["listId"] not in _ids(before)]
+    assert new_list["listDesc"] == "New Leads List"
     after = {lead["leadId"]: lead for lead in sandbox.leads()}
-    moved = {lead_id for lead_id, lead in after.items() if lead["listId"] == made["listId"]}
+    moved = {lead_id for lead_id, lead in after.items() if lead["listId"] == new_list["listId"]}
     assert moved == {lead["leadId"] for lead in leads}
     assert {after[lead_id]["campaignId"] for lead_id in moved} == {target[2]}
     assert all(after[lead_id] == others[lead_id] for lead_id in after.keys() - moved)
 
 
 @pytest.mark.parametrize(
-    ("printed", "status"),
+    ("path", "status"),
     [
-        # As printed in 2024 for BASE_URL .../voice; then as a query, which is how it was meant.
+        # As printed in 2024 for BASE_URL .../voice; then as a query, which was probably intended.
         ("campaignLeads/actions=DELETE_LEADS", 404),
         ("campaignLeads/actions?actions=DELETE_LEADS", 400),
     ],
 )
-def test_the_misprinted_delete_is_refused_and_deletes_nothing(
-    sandbox: SandboxServer, by_hand: ByHand, leads: list[Row], printed: str, status: int
+def test_guide_misprinted_delete_deletes_nothing(
+    sandbox: SandboxServer, guide_client: GuideClient, leads: list[Row], path: str, status: int
 ) -> None:
     before = sandbox.leads()
-    body = filled(DELETE_2024, extern=leads[0]["externId"])
-    answer = by_hand.put(f"{ACCOUNTS}/50810001/{printed}", body)
-    assert answer.status_code == status
+    body = fill(DELETE_2024, extern=leads[0]["externId"])
+    response = guide_client.put(f"{ACCOUNTS}/50810001/{path}", body)
+    assert response.status_code == status
     assert sandbox.leads() == before
 
 
-def test_deleting_by_extern_id_deletes_every_lead_that_has_it(
-    sandbox: SandboxServer, by_hand: ByHand, leads: list[Row]
+def test_guide_delete_by_extern_id_deletes_all_its_leads(
+    sandbox: SandboxServer, guide_client: GuideClient, leads: list[Row]
 ) -> None:
     extern = leads[0]["externId"]
-    gone = {
+    deleted = {
         lead["leadId"]
         for lead in sandbox.leads()
         if lead["externId"] == extern and _account(sandbox, lead) == "50810001"
     }
-    kept = {lead["leadId"] for lead in sandbox.leads()} - gone
-    answer = by_hand.put(
+    remaining = {lead["leadId"] for lead in sandbox.leads()} - deleted
+    response = guide_client.put(
         f"{ACCOUNTS}/50810001/campaignLeads/actions?leadAction=DELETE_LEADS",
-        filled(DELETE_2024, extern=extern),
+        fill(DELETE_2024, extern=extern),
     )
-    assert answer.json()["success"] is True
-    assert (answer.json()["leadUpdateCount"], answer.json()["leadDeleteCount"]) == (0, len(gone))
-    assert {lead["leadId"] for lead in sandbox.leads()} == kept
+    assert response.json()["success"] is True
+    assert (response.json()["leadUpdateCount"], response.json()["leadDeleteCount"]) == (0, len(deleted))
+    assert {lead["leadId"] for lead in sandbox.leads()} == remaining
 
 
-def test_the_printed_e_mail_reaches_both_addresses(
-    sandbox: SandboxServer, by_hand: ByHand, spring: Row
+def test_guide_email_is_sent_to_both_addresses(
+    sandbox: SandboxServer, guide_client: GuideClient, spring: Row
 ) -> None:
     before = sandbox.leads()
-    answer = by_hand.put(
+    response = guide_client.put(
         f"{ACCOUNTS}/50810001/campaignLeads/actions?leadAction=EMAIL_LEADS",
-        filled(EMAIL_2024, from_=spring["campaignId"]),
+        fill(EMAIL_2024, from_=spring["campaignId"]),
     )
-    assert answer.json()["success"] is True
+    assert response.json()["success"] is True
     (mail,) = sandbox.outbox
     assert mail["to"] == ["ann@example.com", "bob@example.com"]
     assert set(mail["lead_ids"]) == _ids(sandbox.leads("Spring Renewals"), "leadId")
     assert sandbox.leads() == before
 
 
-def test_after_five_minutes_a_refresh_goes_on_where_the_token_ended(
-    sandbox: SandboxServer, by_hand: ByHand
-) -> None:
-    first = by_hand.access, by_hand.refresh_token
+def test_guide_refresh_replaces_expired_token(sandbox: SandboxServer, guide_client: GuideClient) -> None:
+    first = guide_client.access, guide_client.refresh_token
     sandbox.advance(300)
-    answer = by_hand.get(ACCOUNTS)
-    assert (answer.status_code, answer.text) == (401, "Jwt is expired")
-    assert answer.headers["content-type"].startswith("text/plain")
-    by_hand.refresh()
-    assert by_hand.access != first[0]
-    assert by_hand.refresh_token != first[1]
-    assert by_hand.get(ACCOUNTS).status_code == 200
+    response = guide_client.get(ACCOUNTS)
+    assert (response.status_code, response.text) == (401, "Jwt is expired")
+    assert response.headers["content-type"].startswith("text/plain")
+    guide_client.refresh()
+    assert guide_client.access != first[0]
+    assert guide_client.refresh_token != first[1]
+    assert guide_client.get(ACCOUNTS).status_code == 200
 
 
 @dataclass(frozen=True)
-class Seen:
-    """One request as it came over the wire."""
+class WireRequest:
+    """A request as sent over the network."""
 
     method: str
     path: str
@@ -312,7 +309,7 @@ class Seen:
     body: bytes
 
     @classmethod
-    def of(cls, raw: bytes) -> Seen:
+    def of(cls, raw: bytes) -> WireRequest:
         head, _, body = raw.partition(b"\r\n\r\n")
         first, *lines = head.decode("latin-1").split("\r\n")
         method, target, _ = first.split(" ")
@@ -331,41 +328,41 @@ class Seen:
 
 @pytest.fixture
 def wire(sandbox: SandboxServer) -> Iterator[RawServer]:
-    """A bare socket in front of the sandbox, which keeps every byte that the client sends."""
+    """Proxy in front of the sandbox that records every byte the client sends."""
 
-    def pass_on(number: int, raw: bytes) -> bytes:
-        asked = Seen.of(raw)
-        kept = ("authorization", "content-type")
-        answer = requests.request(
-            asked.method,
+    def forward(number: int, raw: bytes) -> bytes:
+        request = WireRequest.of(raw)
+        forwarded = ("authorization", "content-type")
+        response = requests.request(
+            request.method,
             sandbox.url + raw.split(b" ")[1].decode(),
-            headers={name: asked.headers[name] for name in kept if name in asked.headers},
-            data=asked.body,
+            headers={name: request.headers[name] for name in forwarded if name in request.headers},
+            data=request.body,
             timeout=20,
         )
         try:
-            return raw_response(answer.json(), f"{answer.status_code} {answer.reason}")
+            return raw_response(response.json(), f"{response.status_code} {response.reason}")
         except ValueError:
-            text = answer.content
+            text = response.content
             kind = f"Content-Type: text/plain\r\nContent-Length: {len(text)}\r\n\r\n"
-            return f"HTTP/1.1 {answer.status_code} {answer.reason}\r\n{kind}".encode() + text
+            return f"HTTP/1.1 {response.status_code} {response.reason}\r\n{kind}".encode() + text
 
-    with raw_server(pass_on) as server:
+    with raw_server(forward) as server:
         yield server
 
 
-def seen(wire: RawServer, ending: str) -> list[Seen]:
-    """The requests to paths with this end, as they came."""
-    return [each for each in map(Seen.of, wire.received) if each.path.endswith(ending)]
+def requests_to(wire: RawServer, suffix: str) -> list[WireRequest]:
+    """Return the requests to paths with this suffix."""
+    return [each for each in map(WireRequest.of, wire.received) if each.path.endswith(suffix)]
 
 
 def filters(criteria: Row) -> Row:
-    """What criteria select by: an empty list is no filter, as the guide's samples rely on."""
+    """Return the criteria without empty lists, which do not filter, as the guide's samples rely on."""
     return {key: value for key, value in criteria.items() if value != []}
 
 
-def as_texts(params: Row) -> Row:
-    """Parameters as texts, since the guides of 2020 and 2026 spell the same values differently."""
+def as_strings(params: Row) -> Row:
+    """Return parameters as strings, since the guides of 2020 and 2026 use different types."""
     return {
         key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in params.items()
     }
@@ -373,27 +370,29 @@ def as_texts(params: Row) -> Row:
 
 Sample = Callable[[Row, Row, list[Row]], str]
 SAMPLES: dict[str, Sample] = {
-    "DELETE_LEADS": lambda spring, summer, leads: filled(DELETE_2024, extern=leads[0]["externId"]),
-    "EMAIL_LEADS": lambda spring, summer, leads: filled(EMAIL_2024, from_=spring["campaignId"]),
-    "MOVE_TO_CAMPAIGN": lambda spring, summer, leads: filled(
+    "DELETE_LEADS": lambda spring, summer, leads: fill(DELETE_2024, extern=leads[0]["externId"]),
+    "EMAIL_LEADS": lambda spring, summer, leads: fill(EMAIL_2024, from_=spring["campaignId"]),
+    "MOVE_TO_CAMPAIGN": lambda spring, summer, leads: fill(
         MOVE_2020, from_=spring["campaignId"], to=summer["campaignId"]
     ),
 }
 
 
 @pytest.mark.parametrize("action", sorted(SAMPLES))
-def test_the_client_sends_what_the_guide_prints(
+def test_client_sends_same_action_as_guide(
     wire: RawServer, spring: Row, summer: Row, leads: list[Row], action: str
 ) -> None:
-    printed = json.loads(SAMPLES[action](spring, summer, leads))
-    criteria = printed["campaignLeadSearchCriteria"]
-    params = printed.get("leadActionParams", {}).get("paramMap", {})
+    body = json.loads(SAMPLES[action](spring, summer, leads))
+    criteria = body["campaignLeadSearchCriteria"]
+    params = body.get("leadActionParams", {}).get("paramMap", {})
 
     client = make_client(wire.url)
-    client.lead_actions().perform(BulkAction.of(action, build_selection(criteria, runtime_keys=()), params))
+    client.lead_actions().execute(
+        BulkAction.create(action, build_selection(criteria, runtime_keys=()), params)
+    )
     client.close()
 
-    (sent,) = seen(wire, "/actions")
+    (sent,) = requests_to(wire, "/actions")
     assert (sent.method, sent.path) == ("PUT", f"{ACCOUNTS}/50810001/campaignLeads/actions")
     assert sent.query == {"leadAction": [action]}
     assert (sent.headers["content-type"], sent.headers["accept"]) == ("application/json",) * 2
@@ -401,14 +400,14 @@ def test_the_client_sends_what_the_guide_prints(
     assert sent.json.keys() == {"campaignLeadSearchCriteria", "leadActionParams"}
     assert filters(sent.json["campaignLeadSearchCriteria"]) == filters(criteria)
     assert sent.json["leadActionParams"].keys() == {"paramMap"}
-    assert as_texts(sent.json["leadActionParams"]["paramMap"]) == as_texts(params)
-    # What it counted before is what it acts on.
-    (counted, *_) = seen(wire, "/leadSearch")
-    assert (counted.method, counted.query) == ("POST", {"count": ["true"]})
-    assert counted.json == sent.json["campaignLeadSearchCriteria"]
+    assert as_strings(sent.json["leadActionParams"]["paramMap"]) == as_strings(params)
+    # The count before the action uses the same criteria.
+    (count, *_) = requests_to(wire, "/leadSearch")
+    assert (count.method, count.query) == ("POST", {"count": ["true"]})
+    assert count.json == sent.json["campaignLeadSearchCriteria"]
 
 
-def test_the_client_signs_in_as_the_guide_prints(sandbox: SandboxServer, wire: RawServer) -> None:
+def test_client_requests_same_tokens_as_guide(sandbox: SandboxServer, wire: RawServer) -> None:
     client = make_client(wire.url)
     client.campaigns.accounts()
     sandbox.expire_tokens()
@@ -416,7 +415,7 @@ def test_the_client_signs_in_as_the_guide_prints(sandbox: SandboxServer, wire: R
     client.close()
 
     (grant,), (exchange,), (refresh,) = (
-        seen(wire, ending) for ending in ("/oauth/token", "/rc/accesstoken", "/token/refresh")
+        requests_to(wire, suffix) for suffix in ("/oauth/token", "/rc/accesstoken", "/token/refresh")
     )
     assert (grant.method, grant.path, grant.query) == ("POST", "/restapi/oauth/token", {})
     assert grant.headers["authorization"] == "Basic c2FuZGJveC1jbGllbnQ6c2FuZGJveC1zZWNyZXQ="
@@ -432,11 +431,11 @@ def test_the_client_signs_in_as_the_guide_prints(sandbox: SandboxServer, wire: R
     assert refresh.form.keys() == {"refresh_token"}
     for each in (grant, exchange, refresh):
         assert each.headers["content-type"] == "application/x-www-form-urlencoded"
-    # The bearer token is nobody's business at the sign-in.
+    # No Bearer token is sent to the token endpoints.
     assert "authorization" not in exchange.headers.keys() | refresh.headers.keys()
 
 
-def test_the_client_reads_accounts_and_lists_where_the_guide_does(wire: RawServer, spring: Row) -> None:
+def test_client_reads_same_paths_as_guide(wire: RawServer, spring: Row) -> None:
     client = make_client(wire.url, account_id=None)
     campaign = client.campaigns.find(
         "Spring Renewals", account_id=client.campaigns.accounts()[0]["account_id"]
@@ -444,11 +443,11 @@ def test_the_client_reads_accounts_and_lists_where_the_guide_does(wire: RawServe
     client.campaigns.lists(campaign)
     client.close()
 
-    (accounts,) = seen(wire, "/accounts")
-    (lists_read,) = seen(wire, "/lists")
+    (accounts,) = requests_to(wire, "/accounts")
+    (lists_read,) = requests_to(wire, "/lists")
     assert (accounts.method, accounts.path, accounts.query, accounts.body) == ("GET", ACCOUNTS, {}, b"")
-    place = f"dialGroups/{spring['dialGroupId']}/campaigns/{spring['campaignId']}"
-    assert (lists_read.method, lists_read.path) == ("GET", f"{ACCOUNTS}/50810001/{place}/lists")
+    path = f"dialGroups/{spring['dialGroupId']}/campaigns/{spring['campaignId']}"
+    assert (lists_read.method, lists_read.path) == ("GET", f"{ACCOUNTS}/50810001/{path}/lists")
     assert lists_read.query == {}
 
 

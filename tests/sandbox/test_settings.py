@@ -10,8 +10,8 @@ import pytest
 
 from airflow_provider_engagevoice.sandbox.settings import Settings, variable_of
 
-#: Every setting: default, another valid value, that value as a string, and invalid values. Written by hand, so
-#: that a new setting must be added here.
+#: Every setting: default, another valid value, that value as a string, and invalid values. Written by hand;
+#: a new setting must be added here.
 EVERY: dict[str, tuple[Any, Any, str, list[Any]]] = {
     "column_base": (0, 1, "1", [2, -1]),
     "copy_passes": ("keep", "reset", "reset", ["Keep", ""]),

@@ -100,18 +100,18 @@ def case_id(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value)[:60]
 
 
-@pytest.mark.parametrize(("entry", "asked"), INVALID, ids=case_id)
-def test_set_fault_invalid_option_raises(sandbox: SandboxServer, entry: str, asked: Row) -> None:
-    response = post_fault(sandbox, asked)
+@pytest.mark.parametrize(("entry", "rule"), INVALID, ids=case_id)
+def test_set_fault_invalid_option_raises(sandbox: SandboxServer, entry: str, rule: Row) -> None:
+    response = post_fault(sandbox, rule)
     assert response.status_code == 400
     details = response.json()["details"]
     assert details.startswith(f"{entry} ")
     # Long input is not repeated in full.
     assert len(details) < 2000
     assert active_rules(sandbox) == []
-    if asked.get("kind") != "meanwhile":
+    if rule.get("kind") != "meanwhile":
         with pytest.raises(ValueError, match=f"^{entry} "):
-            sandbox.fault(**{"kind": "", **asked})
+            sandbox.fault(**{"kind": "", **rule})
         assert active_rules(sandbox) == []
 
 
@@ -148,7 +148,7 @@ def test_set_fault_body_not_an_object_returns_400(sandbox: SandboxServer, body: 
 
 
 @pytest.mark.parametrize(
-    ("entry", "asked"),
+    ("entry", "rule"),
     [
         ("body", {"kind": "answer", "body": object()}),
         ("body", {"kind": "answer", "body": float("nan")}),
@@ -172,7 +172,7 @@ def test_set_fault_body_not_an_object_returns_400(sandbox: SandboxServer, body: 
         "work",
     ],
 )
-def test_set_fault_invalid_python_value_raises(sandbox: SandboxServer, entry: str, asked: Row) -> None:
+def test_set_fault_invalid_python_value_raises(sandbox: SandboxServer, entry: str, rule: Row) -> None:
     with pytest.raises(ValueError, match=f"^{entry} "):
-        sandbox.fault(**asked)
+        sandbox.fault(**rule)
     assert active_rules(sandbox) == []

@@ -112,10 +112,10 @@ def test_status_default_is_503(api: Any, fault: SetFault) -> None:
 
 def test_rejected_returns_message(api: Any, fault: SetFault, lead: Row) -> None:
     fault("rejected", message="No such thing \u2603")
-    answer = pause(api, lead).json()
-    assert (answer["success"], answer["errorMessage"]) == (False, "No such thing \u2603")
-    assert answer["leadActionType"] == "PAUSE_LEADS"
-    assert answer["leadUpdateCount"] == 0
+    result = pause(api, lead).json()
+    assert (result["success"], result["errorMessage"]) == (False, "No such thing \u2603")
+    assert result["leadActionType"] == "PAUSE_LEADS"
+    assert result["leadUpdateCount"] == 0
 
 
 @pytest.mark.parametrize(

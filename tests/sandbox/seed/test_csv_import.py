@@ -116,9 +116,9 @@ def test_reset_rereads_csv_file(write: Write, api_of: Any) -> None:
         assert api.session.post(f"{sandbox.url}/sandbox/reset", timeout=20).status_code == 200
         assert sandbox.leads() == before
         file.unlink()
-        refused = api.session.post(f"{sandbox.url}/sandbox/reset", timeout=20)
-        assert refused.status_code == 409
-        assert "No such file" in refused.text
+        rejected = api.session.post(f"{sandbox.url}/sandbox/reset", timeout=20)
+        assert rejected.status_code == 409
+        assert "No such file" in rejected.text
         assert sandbox.leads() == before
 
 

@@ -1,4 +1,4 @@
-"""What the tests of the contract ask the sandbox for: real ids, and bodies as programs send them."""
+"""Client and request bodies for contract tests: existing ids, and bodies as programs send them."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ MANUAL = {
     "MERGE_ORIGINAL": "false",
 }
 
-#: What an action needs besides leads.
-PARAMS: Mapping[str, Callable[[SeedData], Row]] = {
-    "MANUAL_LEADS": lambda world: MANUAL,
-    "EMAIL_LEADS": lambda world: {"EMAIL_TO": "ann@example.com"},
-    "CALLBACK_LEADS": lambda world: {
+#: Parameters of actions that require any.
+PARAMS: Mapping[str, Callable[[ContractClient], Row]] = {
+    "MANUAL_LEADS": lambda client: MANUAL,
+    "EMAIL_LEADS": lambda client: {"EMAIL_TO": "ann@example.com"},
+    "CALLBACK_LEADS": lambda client: {
         "ACTION_TYPE": "AGENT",
-        "RESERVATION_AGENT_ID": world.ids["agentId"],
+        "RESERVATION_AGENT_ID": client.ids["agentId"],
         "CALLBACK_DATE": "2026-07-24T16:00:00.000+0000",
     },
-    "AGENT_RESERVATION": lambda world: {
-        "RESERVATION_AGENT_ID": str(world.ids["agentId"]),
+    "AGENT_RESERVATION": lambda client: {
+        "RESERVATION_AGENT_ID": str(client.ids["agentId"]),
         "CALLBACK_DTS": "2026-07-24T16:00:00Z",
     },
-    "MOVE_TO_CAMPAIGN": lambda world: {
-        "CAMPAIGN_ID": world.ids["campaignId"],
+    "MOVE_TO_CAMPAIGN": lambda client: {
+        "CAMPAIGN_ID": client.ids["campaignId"],
         "LIST_ID": "0",
         "LIST_NAME": "Contract",
         "CREATE_COPY_SETTING": "TRANSITION",
@@ -58,12 +58,12 @@ PARAMS: Mapping[str, Callable[[SeedData], Row]] = {
 
 
 @dataclass
-class SeedData:
-    """What there is to ask for, and who asks.
+class ContractClient:
+    """Client that sends requests with existing ids in their paths.
 
     :param server: the sandbox.
-    :param session: signed in with a Bearer token.
-    :param ids: parameters of paths, all of one campaign.
+    :param session: session authenticated with a Bearer token.
+    :param ids: path parameters, all of one campaign.
     """
 
     server: SandboxServer
@@ -71,85 +71,92 @@ class SeedData:
     ids: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, server: SandboxServer, session: requests.Session) -> SeedData:
-        world = cls(server, session)
+    def create(cls, server: SandboxServer, session: requests.Session) -> ContractClient:
+        """Return a client with the ids of the campaign "Spring Renewals"."""
+        client = cls(server, session)
         campaign = server.campaign("Spring Renewals")
-        world.ids = {
+        client.ids = {
             "accountId": campaign["accountId"],
             "subAccountId": campaign["accountId"],
             "mainAccountId": "50810000",
             "dialGroupId": campaign["dialGroupId"],
             "campaignId": campaign["campaignId"],
-            "leadId": world.leads()[0]["leadId"],
+            "leadId": client.leads()[0]["leadId"],
         }
-        groups = world.ask(f"GET {AGENT_GROUPS}").json()
-        world.ids["agentGroupId"] = groups[0]["agentGroupId"]
-        world.ids["agentId"] = world.ask(f"GET {AGENTS}").json()[0]["agentId"]
-        world.ids["token"] = world.ask(f"POST {ADMIN}/token").text
-        return world
+        groups = client.send(f"GET {AGENT_GROUPS}").json()
+        client.ids["agentGroupId"] = groups[0]["agentGroupId"]
+        client.ids["agentId"] = client.send(f"GET {AGENTS}").json()[0]["agentId"]
+        client.ids["token"] = client.send(f"POST {ADMIN}/token").text
+        return client
 
-    def ask(self, label: str, json: object = None, **how: Any) -> requests.Response:
-        """Send a request to an operation, with real ids in its path."""
+    def send(self, label: str, json: object = None, **options: Any) -> requests.Response:
+        """Send a request to an operation, with existing ids in its path."""
         method, path = label.split(" ")
         if json is not None:
-            how["json"] = json
-        return self.session.request(method, self.server.url + path.format(**self.ids), timeout=20, **how)
+            options["json"] = json
+        return self.session.request(method, self.server.url + path.format(**self.ids), timeout=20, **options)
 
     def leads(self) -> list[Row]:
+        """Return the leads of the campaign."""
         return self.server.leads("Spring Renewals")
 
     def platform_token(self) -> str:
+        """Return a new access token of the RingCentral platform."""
         grant = {"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion": "sandbox-jwt"}
-        answer = requests.post(
+        response = requests.post(
             f"{self.server.url}/restapi/oauth/token",
             data=grant,
             auth=("sandbox-client", "sandbox-secret"),
             timeout=20,
         )
-        token: str = answer.json()["access_token"]
+        token: str = response.json()["access_token"]
         return token
 
     def sign_in(self) -> Row:
-        answer = requests.post(
+        """Return new RingCX tokens."""
+        response = requests.post(
             f"{self.server.url}/api/auth/login/rc/accesstoken?includeRefresh=true",
             data={"rcAccessToken": self.platform_token(), "rcTokenType": "Bearer"},
             timeout=20,
         )
-        tokens: Row = answer.json()
+        tokens: Row = response.json()
         return tokens
 
     def preview(self) -> Row:
-        """Upload a file, and return what RingCX says of it."""
-        answer = self.ask(
+        """Upload a file; return the preview."""
+        response = self.send(
             f"POST {LOADER}/preview",
             params={"fileType": "COMMA"},
             files={"file": ("leads.csv", CSV, "text/csv")},
         )
-        assert answer.status_code == 201, answer.text
-        seen: Row = answer.json()
-        return seen
+        assert response.status_code == 201, response.text
+        preview: Row = response.json()
+        return preview
 
 
-def some_leads(world: SeedData) -> Row:
-    return {"leadIds": [lead["leadId"] for lead in world.leads()[:3]]}
+def some_leads(client: ContractClient) -> Row:
+    """Return criteria that match three leads."""
+    return {"leadIds": [lead["leadId"] for lead in client.leads()[:3]]}
 
 
-def load(world: SeedData) -> Row:
+def load(client: ContractClient) -> Row:
+    """Return the body of a direct load."""
     return {
         "description": "Contract",
         "dialPriority": "NORMAL",
         "duplicateHandling": "REMOVE_FROM_LIST",
         "timeZoneOption": "NPA_NXX",
         "uploadLeads": [
-            {"externId": "one", "leadPhone": "4155550188", "reserveAgent": str(world.ids["agentId"])},
+            {"externId": "one", "leadPhone": "4155550188", "reserveAgent": str(client.ids["agentId"])},
             {"externId": "two", "leadPhone": "4155550189", "extendedLeadData": {"vip": "yes"}},
             {"externId": "three", "leadPhone": "12"},
         ],
     }
 
 
-def process(world: SeedData) -> Row:
-    preview = world.preview()
+def process(client: ContractClient) -> Row:
+    """Return the body that processes a new preview."""
+    preview = client.preview()
     return {
         "transactionId": preview["transactionId"],
         "description": "Contract",

@@ -1,4 +1,4 @@
-"""The published contract: where it is, where it is known to be wrong, and what is an answer that fits it."""
+"""Published OpenAPI contract: location, known conflicts with RingCX, and validation against it."""
 
 from __future__ import annotations
 
@@ -17,52 +17,52 @@ from jsonschema.exceptions import best_match
 Json = dict[str, Any]
 
 VARIABLE = "ENGAGEVOICE_OPENAPI"
-_BESIDE = Path(__file__).parents[4] / "shared" / "ringcx" / "openapi-leads.json"
+_DEFAULT_PATH = Path(__file__).parents[4] / "shared" / "ringcx" / "openapi-leads.json"
 
 MISSING = (
-    f"no contract here: set {VARIABLE} to the lead-management subset of RingCentral's OpenAPI document,"
+    f"contract not found: set {VARIABLE} to the lead-management subset of RingCentral's OpenAPI document,"
     " or put it at ../shared/ringcx/openapi-leads.json beside the repository"
 )
 
 _METHODS = ("get", "post", "put", "patch", "delete")
 _LEADS = "/voice/api/v1/admin/accounts/{accountId}/campaignLeads"
 
-#: Statuses that no operation declares and each may give.
+#: Statuses that every operation may return although none declares them.
 UNDECLARED = {
-    400: "bad data; the guide and the contract's integration paths have it",
-    405: "a method that the path does not have",
-    413: "a body of more than 10 MB; assumed",
-    429: "a limit is used up; the guide's prose has it",
+    400: "invalid data; source: guide, and the contract's integration paths",
+    405: "method not allowed",
+    413: "body over 10 MB; assumed",
+    429: "rate limit exceeded; source: guide",
 }
 
-_MOMENT = r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}\+0000$"
+_DATETIME = r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}\+0000$"
 
 
 def find_contract() -> Path | None:
-    """Return where the contract is, or None.
+    """Return the path of the contract; None if it is not available.
 
-    :raises FileNotFoundError: the environment names a file that is not there.
+    :raises FileNotFoundError: if the environment variable names a missing file.
     """
     if os.environ.get(VARIABLE):
         path = Path(os.environ[VARIABLE])
         if not path.is_file():
-            raise FileNotFoundError(f"{VARIABLE} is {path}, where no file is")
+            raise FileNotFoundError(f"{VARIABLE} names {path}, which does not exist")
         return path
-    return _BESIDE if _BESIDE.is_file() else None
+    return _DEFAULT_PATH if _DEFAULT_PATH.is_file() else None
 
 
 @dataclass(frozen=True)
 class Conflict:
-    """A place where the published document is known to say something else than RingCX does.
+    """A known difference between the published document and RingCX.
 
-    :param name: what tests call it.
-    :param reason: who says otherwise.
-    :param mend: changes the document.
+    :param name: its name in tests.
+    :param reason: evidence for it.
+    :param fix: corrects the document.
     """
 
     name: str
     reason: str
-    mend: Callable[[Json], object]
+    fix: Callable[[Json], object]
 
 
 def _schemas(document: Json) -> Json:
@@ -72,7 +72,7 @@ def _schemas(document: Json) -> Json:
 
 def _dates(document: Json) -> None:
     for name in ("DateTime", "Timestamp"):
-        _schemas(document)[name] = {"type": "string", "pattern": _MOMENT}
+        _schemas(document)[name] = {"type": "string", "pattern": _DATETIME}
 
 
 def _collections(document: Json) -> None:
@@ -80,11 +80,11 @@ def _collections(document: Json) -> None:
     for name in [name for name in schemas if name.startswith("Collection")]:
         item = name.removeprefix("Collection")
         items = {"$ref": f"#/components/schemas/{item}"} if item in schemas else _ANY
-        # What a request brings as an object, as the document has it, stays one.
+        # Requests may send an object, as declared in the document.
         schemas[name] = {"type": ["array", "object"], "items": items}
 
 
-def _search_answer(document: Json) -> None:
+def _search_response(document: Json) -> None:
     row = {"$ref": "#/components/schemas/CampaignLeadSearchResultsView"}
     content = document["paths"][f"{_LEADS}/leadSearch"]["post"]["responses"]["200"]["content"]
     content["application/json"]["schema"] = {
@@ -146,34 +146,42 @@ def _error_code(document: Json) -> None:
     _schemas(document)["Errors"]["properties"]["errorCode"] = {"type": "string"}
 
 
-#: All that is known. Whatever else differs is a mistake of the sandbox.
+#: All known conflicts. Any other difference is an error of the sandbox.
 CONFLICTS = (
-    Conflict("dates", "texts in every sample; the document expands the server's classes for dates", _dates),
-    Conflict("collections", "arrays in the guide's samples; the document says object", _collections),
-    Conflict("search answer", "programs see a bare array, and a number with count=true", _search_answer),
+    Conflict(
+        "dates", "strings in every sample; the document declares the server's internal date classes", _dates
+    ),
+    Conflict("collections", "arrays in the guide's samples; the document declares objects", _collections),
+    Conflict("search response", "programs receive an array, and a number with count=true", _search_response),
     Conflict("compared number", "the guide's samples compare passes with a number", _compared_number),
-    Conflict("nulls", "the guide's samples have null for what is not known; nothing is nullable", _nulls),
+    Conflict(
+        "nulls",
+        "the guide's samples have null for unknown values; the document declares no nullable fields",
+        _nulls,
+    ),
     Conflict("short dial group", "a campaign's dialGroup has id and description (guide)", _short_dial_group),
-    Conflict("integration agents", "the document's example has fields that it lacks", _integration_agents),
+    Conflict(
+        "integration agents", "the document's example has fields that are not declared", _integration_agents
+    ),
     Conflict("not found", "404 for an unknown id; DELETE and PATCH do not declare it", _not_found),
     Conflict("error code", "a 403 has an errorCode (guide)", _error_code),
 )
 
 
 def read_contract(path: Path, conflicts: tuple[Conflict, ...] = CONFLICTS) -> Json:
-    """Read the contract and mend it.
+    """Return the contract, corrected.
 
     :param path: the document.
-    :param conflicts: what to mend.
+    :param conflicts: the conflicts to fix.
     :return: the document.
     """
     document: Json = json.loads(path.read_text(encoding="utf-8"))
     for conflict in conflicts:
-        conflict.mend(document)
+        conflict.fix(document)
     return document
 
 
-#: What the bodies of requests are made of as deep as the sandbox reads them.
+#: Schemas of nested objects that the sandbox parses.
 _READ_DEEPLY = {
     "CampaignLead",
     "CampaignLeadSearchCriteria",
@@ -185,10 +193,10 @@ _READ_DEEPLY = {
 
 
 def shallow(document: Json) -> Json:
-    """Cut off what bodies nest that the sandbox keeps without looking into it: generating it takes minutes.
+    """Return a copy without nested objects that the sandbox stores unparsed: generating them takes minutes.
 
-    :param document: the document; stays as it is.
-    :return: the smaller one, for generating requests.
+    :param document: the document; not modified.
+    :return: the smaller document, for generating requests.
     """
     smaller = copy.deepcopy(document)
     for schema in _schemas(smaller).values():
@@ -201,7 +209,7 @@ _ANY: Json = {"type": "object"}
 
 
 def _cut(part: Json) -> Json:
-    """Replace a large object by any object."""
+    """Replace the schema of a large object by that of any object."""
     if "items" in part:
         return {**part, "items": _cut(part["items"])}
     name = part.get("$ref", "").rpartition("/")[2]
@@ -212,7 +220,7 @@ def _cut(part: Json) -> Json:
 
 
 def _operations(document: Json) -> Iterator[tuple[str, str]]:
-    """Go through paths and methods."""
+    """Yield the path and method of each operation."""
     for path, item in document["paths"].items():
         for method in item:
             if method in _METHODS:
@@ -220,7 +228,7 @@ def _operations(document: Json) -> Iterator[tuple[str, str]]:
 
 
 class Contract:
-    """Holds answers against the mended document.
+    """Validates responses and request bodies against the corrected document.
 
     :param document: the document.
     """
@@ -231,44 +239,48 @@ class Contract:
         self._open = _prepared(_schemas(document), closed=False)
         self._closed = _prepared(_schemas(document), closed=True)
 
-    def problems(self, label: str, answer: Answer, *, closed: bool = False) -> list[str]:
-        """Say what is wrong with an answer.
+    def problems(self, label: str, response: CapturedResponse, *, closed: bool = False) -> list[str]:
+        """Return the errors in a response.
 
         :param label: the operation, as ``GET /path``.
-        :param answer: the answer.
-        :param closed: a field that the document does not have is wrong, too.
-        :return: the problems.
+        :param response: the response.
+        :param closed: whether an undeclared field is an error as well.
+        :return: the errors.
         """
         method, path = label.split(" ")
         declared = self.document["paths"][path][method.lower()]["responses"]
-        status = answer.status
+        status = response.status
         if status >= 500 or not (str(status) in declared or status in UNDECLARED):
             return [f"status {status} is not declared"]
         if status in (400, 403, 404, 405, 413):
             schema: Json = {"$ref": "#/components/schemas/Errors"}
-            return self._against(schema, "application/json", answer, closed)
+            return self._against(schema, "application/json", response, closed)
         if status in (401, 429):
-            return [] if answer.kind == "text/plain" else [f"{status} is {answer.kind}, not text/plain"]
+            return (
+                []
+                if response.kind == "text/plain"
+                else [f"{status} has media type {response.kind}, not text/plain"]
+            )
         found = []
         for kind, content in declared[str(status)].get("content", {}).items():
-            found = self._against(content["schema"], kind, answer, closed)
+            found = self._against(content["schema"], kind, response, closed)
         return found
 
     def body_problems(self, label: str, body: object) -> list[str]:
-        """Say what is wrong with the JSON body of a request."""
+        """Return the errors in the JSON body of a request."""
         method, path = label.split(" ")
         content = self.document["paths"][path][method.lower()]["requestBody"]["content"]
         return self._errors(content["application/json"]["schema"], body, closed=True)
 
-    def _against(self, schema: Json, kind: str, answer: Answer, closed: bool) -> list[str]:
-        if kind not in ("*/*", answer.kind):
-            return [f"the answer is {answer.kind}, not {kind}"]
+    def _against(self, schema: Json, kind: str, response: CapturedResponse, closed: bool) -> list[str]:
+        if kind not in ("*/*", response.kind):
+            return [f"the media type is {response.kind}, not {kind}"]
         if kind == "text/plain" and schema == {"type": "string"}:
             return []
         try:
-            value = answer.json()
+            value = response.json()
         except ValueError:
-            return ["the answer is not JSON"]
+            return ["the response is not JSON"]
         return self._errors(schema, value, closed)
 
     def _errors(self, schema: Json, value: object, closed: bool) -> list[str]:
@@ -286,8 +298,8 @@ class Contract:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """One answer.
+class CapturedResponse:
+    """A response.
 
     :param status: its status.
     :param kind: its media type, without parameters.
@@ -299,20 +311,20 @@ class Answer:
     body: bytes
 
     def json(self) -> Any:
-        """Read the body."""
+        """Parse the body."""
         return json.loads(self.body)
 
 
 def _prepared(schemas: Mapping[str, Json], closed: bool) -> Json:
-    """Write all schemas of the document as JSON Schema has them."""
+    """Convert all schemas of the document to JSON Schema."""
     return {name: _strict(schema, closed) for name, schema in schemas.items()}
 
 
 def _strict(schema: Json, closed: bool) -> Json:
-    """Write a schema as JSON Schema has it, as narrow as the document means it.
+    """Convert a schema to JSON Schema, as strict as the document intends.
 
-    Texts, lists and objects may be null: Java leaves out nothing, and null stands for what is not known.
-    Numbers and booleans may not, unless said so.
+    Strings, arrays and objects may be null: the server omits no field and sends null for unknown values.
+    Numbers and booleans may not, unless declared nullable.
     """
     if "$ref" in schema:
         return {"$ref": schema["$ref"]}
@@ -334,10 +346,10 @@ def _strict(schema: Json, closed: bool) -> Json:
 
 
 def _or_null(schema: Json, strict: Json) -> Json:
-    """Let a property be null, where it may."""
+    """Allow null for a property if it is nullable."""
     if "$ref" in schema:
         return {"anyOf": [strict, {"type": "null"}]}
     if schema.get("type") in ("string", "array", "object") or schema.get("nullable"):
-        mended = {**strict, "type": [strict["type"], "null"]}
-        return {**mended, "enum": [*strict["enum"], None]} if "enum" in strict else mended
+        nullable = {**strict, "type": [strict["type"], "null"]}
+        return {**nullable, "enum": [*strict["enum"], None]} if "enum" in strict else nullable
     return strict

@@ -54,7 +54,8 @@ def open_request(
     """Send a request on a new connection; return the socket without reading the response."""
     content = b"" if body is None else json.dumps(body).encode()
     address = urlsplit(sandbox.url)
-    assert address.hostname and address.port
+    assert address.hostname
+    assert address.port
     client = socket.create_connection((address.hostname, address.port), timeout=20)
     head = (
         f"{method} /voice/api/v1/admin/accounts/50810001/{path} HTTP/1.1\r\nHost: {address.netloc}\r\n"

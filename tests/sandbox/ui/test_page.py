@@ -153,9 +153,9 @@ def test_page_escapes_all_values(sandbox: SandboxServer, api: Any, leads: list[R
         + page.count(html.escape(MALICIOUS_TEXT).replace("&#x27;", "&#39;").replace("&quot;", "&#34;"))
         >= 3
     )
-    refused = post(sandbox, "fault", kind=MALICIOUS_TEXT)
-    assert refused.status_code == 400
-    assert Text(refused.text).tags.count("img") == before
+    rejected = post(sandbox, "fault", kind=MALICIOUS_TEXT)
+    assert rejected.status_code == 400
+    assert Text(rejected.text).tags.count("img") == before
 
 
 def test_form_redirect_keeps_filters(sandbox: SandboxServer) -> None:

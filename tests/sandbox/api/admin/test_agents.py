@@ -1,4 +1,4 @@
-"""Agent groups and agents: making, changing, removing, assigning; and the get_integration paths."""
+"""Agent groups and agents: create, replace, delete, assign; and the integration paths."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ Row = dict[str, Any]
 
 @pytest.fixture
 def team(api: Any) -> Row:
-    """A new agent group."""
+    """Return a new agent group."""
     response = send(api, "POST", "agentGroups", {"groupName": "Trial"})
     assert response.status_code == 201
-    made: Row = response.json()
-    return made
+    created: Row = response.json()
+    return created
 
 
 @pytest.fixture
 def ada(api: Any, team: Row) -> Row:
-    """A new agent in a new group."""
+    """Return a new agent in a new group."""
     body = {"username": "ada.lovelace", "firstName": "Ada", "password": "secret-word", "agentRank": 12}
     response = send(api, "POST", f"agentGroups/{team['agentGroupId']}/agents", body)
     assert response.status_code == 201
-    made: Row = response.json()
-    return made
+    created: Row = response.json()
+    return created
 
 
 @pytest.fixture
 def ada_path(team: Row, ada: Row) -> str:
-    """Where the new agent is."""
+    """Return the path of the new agent."""
     return f"agentGroups/{team['agentGroupId']}/agents/{ada['agentId']}"
 
 
@@ -213,13 +213,13 @@ def test_agent_of_other_group_returns_404(api: Any, team: Row, agent: Row) -> No
 
 
 def get_integration(sandbox: SandboxServer, path: str, **headers: str) -> requests.Response:
-    url = f"{sandbox.url}/voice/api/get_integration/v1/admin/accounts/{path}"
+    url = f"{sandbox.url}/voice/api/integration/v1/admin/accounts/{path}"
     return requests.get(url, headers=headers, timeout=20)
 
 
 @pytest.fixture
 def bearer(sandbox: SandboxServer) -> dict[str, str]:
-    """The header of a fresh Bearer token."""
+    """Return the header of a new Bearer token."""
     user = {"username": "sandbox-user", "password": "sandbox-password", "platformId": "sandbox-platform"}
     response = requests.post(f"{sandbox.url}/api/auth/login/admin", data=user, timeout=20)
     return {"Authorization": f"Bearer {response.json()['accessToken']}"}
@@ -240,13 +240,13 @@ def test_integration_paths_return_same_agents(
         group["agentGroupId"] for group in api.get("agentGroups").json()
     ]
     path = f"agentGroups/{groups[0]['agentGroupId']}/agents"
-    integration_agents = get_integration(sandbox, f"50810001/{path}", **bearer).json()
-    for integration_agent, agent in zip(integration_agents, api.get(path).json(), strict=True):
-        assert (integration_agent["agentId"], integration_agent["userName"]) == (
+    rows = get_integration(sandbox, f"50810001/{path}", **bearer).json()
+    for row, agent in zip(rows, api.get(path).json(), strict=True):
+        assert (row["agentId"], row["userName"]) == (
             agent["agentId"],
             agent["username"],
         )
-        assert integration_agent["agentGroupId"] == groups[0]["agentGroupId"]
+        assert row["agentGroupId"] == groups[0]["agentGroupId"]
     assert get_integration(sandbox, "50810009/agentGroups", **bearer).status_code == 403
     assert get_integration(sandbox, "50810001/agentGroups/1/agents", **bearer).status_code == 404
 

@@ -15,7 +15,7 @@ Row = dict[str, Any]
 
 @pytest.fixture
 def campaign(api: Any, group: Row) -> Row:
-    """A new campaign in a new dial group."""
+    """Return a new campaign in a new dial group."""
     response = send(api, "POST", f"dialGroups/{group['dialGroupId']}/campaigns", {"campaignName": "First"})
     assert response.status_code == 201
     created: Row = response.json()
@@ -165,14 +165,14 @@ def test_campaign_invalid_value_returns_400(
 
 @pytest.mark.assumption(53)
 def test_delete_campaign_deletes_its_leads(api: Any, sandbox: SandboxServer, spring_path: str) -> None:
-    mine = {lead["leadId"] for lead in sandbox.leads("Spring Renewals")}
-    others = [lead for lead in sandbox.leads() if lead["leadId"] not in mine]
-    assert mine
+    spring_ids = {lead["leadId"] for lead in sandbox.leads("Spring Renewals")}
+    others = [lead for lead in sandbox.leads() if lead["leadId"] not in spring_ids]
+    assert spring_ids
     response = send(api, "DELETE", spring_path)
     assert (response.status_code, response.json()) == (200, True)
     assert api.get(spring_path).status_code == 404
     assert sandbox.leads() == others
-    assert api.search(leadIds=sorted(mine)) == []
+    assert api.search(leadIds=sorted(spring_ids)) == []
     assert send(api, "DELETE", spring_path).status_code == 404
 
 

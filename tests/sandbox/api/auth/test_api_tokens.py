@@ -1,4 +1,4 @@
-"""Tokens: the permanent ones that users make, what a Bearer token says, how long and how often."""
+"""API tokens, Bearer token claims, token lifetimes and the rate limit of the exchange."""
 
 from __future__ import annotations
 
@@ -139,8 +139,8 @@ def test_refresh_two_logins_are_independent(sandbox: SandboxServer) -> None:
             assert refresh(sandbox, tokens["refreshToken"]).status_code == 401
         chains = next_chains
     for tokens in chains:
-        answer = send(sandbox, "GET", "/voice/api/v1/admin/accounts", headers=bearer(tokens["accessToken"]))
-        assert answer.status_code == 200
+        response = send(sandbox, "GET", "/voice/api/v1/admin/accounts", headers=bearer(tokens["accessToken"]))
+        assert response.status_code == 200
 
 
 @pytest.mark.assumption(44)
@@ -154,7 +154,7 @@ def test_refresh_token_expires_after_one_hour(sandbox: SandboxServer) -> None:
 
 @pytest.fixture
 def short_lived() -> Iterator[SandboxServer]:
-    """A sandbox whose tokens end early."""
+    """Run a sandbox with short token lifetimes."""
     with SandboxServer(Settings(size=20, token_lifetime=10.0, refresh_lifetime=60.0)) as sandbox:
         yield sandbox
 
@@ -173,7 +173,7 @@ def test_token_lifetimes_follow_settings(short_lived: SandboxServer) -> None:
 
 @pytest.mark.parametrize("where", ["data", "params"])
 def test_refresh_accepts_form_and_query(sandbox: SandboxServer, where: str) -> None:
-    # The contract's X-Auth-Token stands for another user, whom the sandbox does not have.
+    # The contract's X-Auth-Token selects another user; the sandbox has only one.
     form = {
         "refresh_token": log_in(sandbox)["refreshToken"],
         "rcTokenType": "Bearer",

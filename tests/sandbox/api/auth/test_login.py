@@ -1,4 +1,4 @@
-"""Signing in to the sandbox, in all ways, right and wrong."""
+"""Login with each authentication scheme, with valid and invalid credentials."""
 
 from __future__ import annotations
 
@@ -118,10 +118,10 @@ def test_platform_refresh_token_is_single_use(sandbox: SandboxServer) -> None:
     second = request_platform_token(sandbox, **refresh_form)
     assert second.status_code == 200
     assert exchange_status(sandbox, second.json()["access_token"]) == 200
-    again = request_platform_token(sandbox, **refresh_form)
-    assert again.status_code == 400
-    assert again.json()["error"] == "invalid_grant"
-    assert again.json()["errors"][0]["errorCode"] == "OAU-210"
+    repeated = request_platform_token(sandbox, **refresh_form)
+    assert repeated.status_code == 400
+    assert repeated.json()["error"] == "invalid_grant"
+    assert repeated.json()["errors"][0]["errorCode"] == "OAU-210"
     third = request_platform_token(
         sandbox, grant_type="refresh_token", refresh_token=second.json()["refresh_token"]
     )
@@ -152,11 +152,11 @@ def test_exchange_returns_agents_of_user(sandbox: SandboxServer, api: Any) -> No
     tokens = log_in(sandbox)
     assert tokens["rcUser"]["email"] == "sandbox.user@example.com"
     assert tokens["ssoLogin"] is True
-    mine = tokens["agentDetails"][0]
-    agents = api.get(f"agentGroups/{mine['agentGroupId']}/agents").json()
-    (agent,) = [agent for agent in agents if agent["agentId"] == mine["agentId"]]
-    assert agent["agentType"] == mine["agentType"] == "SUPERVISOR"
-    assert mine["accountName"] == "Harbor Outreach Memberships"
+    user_agent = tokens["agentDetails"][0]
+    agents = api.get(f"agentGroups/{user_agent['agentGroupId']}/agents").json()
+    (agent,) = [agent for agent in agents if agent["agentId"] == user_agent["agentId"]]
+    assert agent["agentType"] == user_agent["agentType"] == "SUPERVISOR"
+    assert user_agent["accountName"] == "Harbor Outreach Memberships"
 
 
 def test_exchange_returns_valid_token(sandbox: SandboxServer) -> None:

@@ -1,4 +1,4 @@
-"""What each of the lead actions changes, and what it leaves alone; moves have a file of their own."""
+"""Effects of the lead actions, except MANUAL_LEADS and MOVE_TO_CAMPAIGN."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxSe
 from tests.sandbox.support.leads import (
     MANUAL,
     Row,
-    reload_leads,
+    action_counts,
     by_ids,
     in_state,
     is_recent,
     move_params,
-    action_counts,
     redials,
+    reload_leads,
     without,
 )
 

@@ -1,4 +1,4 @@
-"""The do-not-call list: its entries and tags, and what they do to loads, to the dialer and after calls."""
+"""Do-not-call entries and tags, and their effect on loads, the dialer and manual passes."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import requests
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
 from tests.sandbox.support.leads import MANUAL, Row, in_state, is_recent, lists_of
-from tests.sandbox.support.loads import counters, lead, load, find_lead
+from tests.sandbox.support.loads import counters, find_lead, lead, load
 
-#: The guide's bodies: that of 2026, with the tag that every account has, and that of 2020.
+#: Request bodies of the guides of 2026 (with the tag that every account has) and of 2020.
 NEW = {"phone": "4155550100", "countryId": "USA", "dncTagId": 0, "externId": "lead-1001"}
 OLD = {
     "dncTag": {"dncTagId": 0, "dncTagLabel": "GLOBAL"},
@@ -50,7 +50,7 @@ def delete(api: Any, path: str) -> requests.Response:
 
 
 def found(api: Any, **body: object) -> list[tuple[str | None, str | None]]:
-    """Phones and external ids of the entries that a search finds."""
+    """Return phone and external id of the entries that a search finds."""
     response = post(api, "dncLists/advancedSearch", body)
     assert response.status_code == 200, response.text
     return [(entry["phone"], entry["externId"]) for entry in response.json()]
@@ -189,7 +189,7 @@ def test_delete_by_tag_country_and_phone(api: Any) -> None:
     assert found(api, dncTagId=tag) == [("4155550101", None), ("+4930123456", None)]
     assert delete(api, f"dncLists/tags/{tag}").json() is True
     assert found(api, dncTagId=tag) == []
-    # Nothing of another tag is gone.
+    # Entries of other tags are not deleted.
     assert len(found(api)) == everything - 4
 
 
@@ -222,7 +222,7 @@ def test_delete_tag_deletes_its_entries(api: Any) -> None:
     assert delete(api, f"dncTags/{tag}").json() is True
     assert [row["dncTagLabel"] for row in api.get("dncTags").json()] == ["GLOBAL"]
     assert found(api, phone="4155550100") == []
-    # Ids are never given twice.
+    # Ids are not reused.
     assert add_tag(api, "Web form") > tag
 
 

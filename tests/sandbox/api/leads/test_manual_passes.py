@@ -1,4 +1,4 @@
-"""MANUAL_LEADS: passes that somebody adds by hand."""
+"""MANUAL_LEADS: manually added passes."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxSe
 from tests.sandbox.support.leads import (
     MANUAL,
     Row,
-    reload_leads,
+    action_counts,
     by_ids,
     in_state,
     is_recent,
     move_params,
-    action_counts,
+    reload_leads,
 )
 
 

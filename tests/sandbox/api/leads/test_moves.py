@@ -9,11 +9,11 @@ import pytest
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from tests.sandbox.support.leads import (
     Row,
-    reload_leads,
+    action_counts,
     by_ids,
     lists_of,
     move_params,
-    action_counts,
+    reload_leads,
     without,
 )
 

@@ -1,4 +1,4 @@
-"""Wrong parameters of lead actions: refused with 200, and nothing changes."""
+"""Invalid parameters of lead actions: rejected with 200, without changes."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from airflow_provider_engagevoice.sandbox.settings import Settings
 from tests.sandbox.support.leads import (
     MANUAL,
     Row,
+    action_counts,
     by_ids,
     move_params,
-    action_counts,
 )
 
 
@@ -41,7 +41,7 @@ BAD = [
     ("EMAIL_LEADS", {}, "EMAIL_TO"),
     ("EMAIL_LEADS", {"EMAIL_TO": "nobody"}, "EMAIL_TO"),
     ("EMAIL_LEADS", {"EMAIL_TO": "a@example.com,"}, "EMAIL_TO"),
-    # One that takes minutes to read where a text can be matched in many ways.
+    # Causes catastrophic backtracking in a careless pattern.
     ("EMAIL_LEADS", {"EMAIL_TO": f"a@{'.' * 50_000}@"}, "EMAIL_TO"),
     ("EMAIL_LEADS", {"EMAIL_TO": ["a@example.com"]}, "EMAIL_TO"),
     ("CALLBACK_LEADS", {}, "ACTION_TYPE"),

@@ -24,7 +24,7 @@ def found(response: requests.Response) -> list[int]:
 
 @pytest.fixture
 def unique_leads(leads: list[Row]) -> list[Row]:
-    """Leads of one number that nobody else has."""
+    """Return leads with one phone number that no other lead has."""
     by_phone: dict[str, list[Row]] = {}
     for lead in leads:
         by_phone.setdefault(lead["leadPhone"], []).append(lead)
@@ -38,21 +38,21 @@ def phones(unique_leads: list[Row]) -> list[str]:
 
 def test_json_phone_list_returns_search_rows(api: Any, spring: Row, phones: list[str]) -> None:
     campaigns = [spring["campaignId"]]
-    answer = post(api, json={"phoneList": phones, "campaignIds": campaigns})
-    assert answer.json() == api.search(leadPhoneNumbers=phones, campaignIds=campaigns)
-    assert len(answer.json()) == len(phones)
+    response = post(api, json={"phoneList": phones, "campaignIds": campaigns})
+    assert response.json() == api.search(leadPhoneNumbers=phones, campaignIds=campaigns)
+    assert len(response.json()) == len(phones)
 
 
 def test_json_phone_list_without_campaigns_searches_account(api: Any, unique_leads: list[Row]) -> None:
     phone = unique_leads[0]["leadPhone"]
     for campaigns in ({}, {"campaignIds": []}, {"campaignIds": None}):
-        answer = post(api, json={"phoneList": [f"+1{phone}"], **campaigns})
-        assert answer.json() == api.search(leadPhoneNumbers=[phone])
+        response = post(api, json={"phoneList": [f"+1{phone}"], **campaigns})
+        assert response.json() == api.search(leadPhoneNumbers=[phone])
 
 
 def test_json_phone_list_filters_by_campaigns(api: Any, summer: Row, phones: list[str]) -> None:
-    answer = post(api, json={"phoneList": phones, "campaignIds": [str(summer["campaignId"])]})
-    assert {row["campaignName"] for row in answer.json()} <= {"Summer Win-Back"}
+    response = post(api, json={"phoneList": phones, "campaignIds": [str(summer["campaignId"])]})
+    assert {row["campaignName"] for row in response.json()} <= {"Summer Win-Back"}
 
 
 @pytest.mark.parametrize("body", [{}, {"phoneList": []}, {"phoneList": None}, {"phoneList": ["none", ""]}])

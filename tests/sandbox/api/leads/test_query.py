@@ -1,4 +1,4 @@
-"""Search and count of leads: every criterion, paging, bad criteria."""
+"""Search and count of leads: criteria, paging and invalid input."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NOON = "2026-05-20T12:00:00.000+0000"
 
 @pytest.fixture
 def account_leads(sandbox: SandboxServer) -> list[dict[str, Any]]:
-    """All leads of the first account, read without the API's search."""
+    """Return all leads of the first account, read without the API's search."""
     groups = {sandbox.campaign(name)["campaignId"] for name in ("Solar Consultations", "Heat Pump Interest")}
     names = ("Window Quotes", "Roof Checks", "Maintenance Plans", "Warranty Notices", "Holiday Offer")
     groups |= {sandbox.campaign(name)["campaignId"] for name in names}
@@ -30,7 +30,7 @@ def ids(rows: list[dict[str, Any]]) -> list[int]:
 
 
 def matching_ids(rows: list[dict[str, Any]], test: Callable[[dict[str, Any]], Any]) -> list[int]:
-    """Ids of the rows that pass a test; a test that nothing or everything passes shows nothing."""
+    """Return the ids of the rows that pass a test; at least one must pass and one must fail."""
     found = ids([row for row in rows if test(row)])
     assert 0 < len(found) < len(rows)
     return found

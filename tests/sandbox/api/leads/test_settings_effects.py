@@ -1,4 +1,4 @@
-"""Switches of searches and actions: what changes with each of them."""
+"""Settings that change searches and actions."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxSe
 from tests.sandbox.support.leads import (
     MANUAL,
     Row,
-    reload_leads,
+    action_counts,
     by_ids,
     in_state,
     move_params,
-    action_counts,
+    reload_leads,
 )
 
 
 def assert_rejected(response: Any, name: str = "") -> None:
-    """Check that a request was assert_rejected, and on account of what."""
+    """Assert that a request was rejected with 400 because of the named value."""
     assert response.status_code == 400, response.text
     body = response.json()
     assert body["generalMessage"] == "The supplied data is not valid"
@@ -173,7 +173,7 @@ def test_dialer_holds_excludes_leads(
     held = [row for row in reload_leads(sandbox, ready) if row["leadState"] == "PENDING"]
     assert [row["leadId"] for row in held] == by_ids(ready[:3])["leadIds"]
     assert {row["campaignId"] for row in held} == {ready[0]["campaignId"]}
-    # Whoever asks until nothing is left gets there.
+    # Repeating the action until nothing remains succeeds.
     assert api.act(action, by_ids(held), **params)[count] == 3
     assert (
         not [row for row in reload_leads(sandbox, ready) if row["leadState"] in ("READY", "PENDING")]

@@ -1,4 +1,4 @@
-"""PUT and PATCH of single leads."""
+"""Updates of single leads by PUT and PATCH."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
-from tests.sandbox.support.leads import Row, reload_leads, is_recent, move_params
+from tests.sandbox.support.leads import Row, is_recent, move_params, reload_leads
 
 PERSON = """title firstName midName lastName suffix address1 address2 city state zip email gateKeeper auxData1
     auxData2 auxData3 auxData4 auxData5 auxPhone auxGreeting auxExternalUrl liveAnswerMessage
@@ -120,7 +120,7 @@ def test_update_several_numbers_with_personas_returns_400(api: Any, lead: Row, m
     response = send(api, method, lead, {**several, **personas})
     assert response.status_code == 400
     assert response.json()["details"] == "leadPhone must be one number if personaPhoneConfig is given"
-    # What a PATCH leaves alone counts, too.
+    # Fields that a PATCH does not change are checked as well.
     update(api, "PATCH", lead, {"leadPhone": "2125550100", **personas})
     assert send(api, "PATCH", lead, several).status_code == 400
     assert api.lead(lead["leadId"])["leadPhone"] == "2125550100"

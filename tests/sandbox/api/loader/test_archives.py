@@ -10,7 +10,7 @@ import pytest
 from airflow_provider_engagevoice.sandbox.api.loader.archives import UnsupportedFile, copy_checked
 
 
-def archive(parts: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> bytes:
+def make_archive(parts: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> bytes:
     written = io.BytesIO()
     with zipfile.ZipFile(written, "w", compression) as file:
         for name, content in parts.items():
@@ -18,14 +18,14 @@ def archive(parts: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) ->
     return written.getvalue()
 
 
-def test_copy_holds_only_xml() -> None:
+def test_copy_checked_keeps_only_xml() -> None:
     parts = {"a.xml": b"<a/>", "b/_rels/b.rels": "<\xe4/>".encode()}
-    copy = copy_checked(archive({**parts, "image.png": b"\x89PNG"}), {})
+    copy = copy_checked(make_archive({**parts, "image.png": b"\x89PNG"}), {})
     with zipfile.ZipFile(copy) as file:
         assert {name: file.read(name) for name in file.namelist()} == parts
 
 
-def test_part_of_two_contents_is_checked_as_it_is_read() -> None:
+def test_copy_checked_duplicate_part_is_checked_as_read() -> None:
     written = io.BytesIO()
     with zipfile.ZipFile(written, "w") as file, pytest.warns(UserWarning, match="Duplicate"):
         file.writestr("a.xml", "<!DOCTYPE a>")
@@ -34,8 +34,8 @@ def test_part_of_two_contents_is_checked_as_it_is_read() -> None:
         assert file.read("a.xml") == b"<b/>"
 
 
-def test_replacements_are_made_in_every_part() -> None:
-    copy = copy_checked(archive({"a.xml": b"<old/>", "b.rels": b"<b old='old'/>"}), {b"old": b"new"})
+def test_copy_checked_replaces_in_every_part() -> None:
+    copy = copy_checked(make_archive({"a.xml": b"<old/>", "b.rels": b"<b old='old'/>"}), {b"old": b"new"})
     with zipfile.ZipFile(copy) as file:
         assert (file.read("a.xml"), file.read("b.rels")) == (b"<new/>", b"<b new='new'/>")
 
@@ -51,10 +51,10 @@ TOO_LARGE: dict[str, tuple[dict[str, bytes], int]] = {
 
 
 @pytest.mark.parametrize("name", sorted(TOO_LARGE))
-def test_archive_over_a_limit_is_refused(name: str) -> None:
+def test_copy_checked_over_limit_raises(name: str) -> None:
     parts, compression = TOO_LARGE[name]
     with pytest.raises(UnsupportedFile, match="is too large"):
-        copy_checked(archive(parts, compression), {})
+        copy_checked(make_archive(parts, compression), {})
 
 
 ALLOWED: dict[str, tuple[dict[str, bytes], int]] = {
@@ -68,11 +68,11 @@ ALLOWED: dict[str, tuple[dict[str, bytes], int]] = {
 
 
 @pytest.mark.parametrize("name", sorted(ALLOWED))
-def test_archive_at_a_limit_is_copied(name: str) -> None:
+def test_copy_checked_at_limit_succeeds(name: str) -> None:
     parts, compression = ALLOWED[name]
-    copy_checked(archive(parts, compression), {})
+    copy_checked(make_archive(parts, compression), {})
 
 
-def test_archive_of_many_parts_is_refused() -> None:
+def test_copy_checked_too_many_parts_raises() -> None:
     with pytest.raises(UnsupportedFile, match="more than 1000 parts"):
-        copy_checked(archive({f"{number}.xml": b"" for number in range(1_001)}), {})
+        copy_checked(make_archive({f"{number}.xml": b"" for number in range(1_001)}), {})

@@ -52,15 +52,15 @@ def load_file(api: Any, campaign: Row, content: bytes = CSV, **changes: object) 
     return newest
 
 
-def result_of(newest: Row) -> tuple[Any, ...]:
+def list_result(newest: Row) -> tuple[Any, ...]:
     return newest["leadsSupplied"], newest["leadsAccepted"], newest["result"]
 
 
-def names_of(api: Any, *extern_ids: str) -> list[tuple[str, str]]:
+def loaded_names(api: Any, *extern_ids: str) -> list[tuple[str, str]]:
     return [(row["firstName"], row["lastName"]) for row in api.search(externIds=list(extern_ids))]
 
 
-def test_preview_shows_the_file_and_what_columns_can_be(api: Any, spring: Row) -> None:
+def test_preview_returns_rows_and_mapping_columns(api: Any, spring: Row) -> None:
     response = preview(api, spring)
     assert response.status_code == 201
     shown = response.json()
@@ -80,11 +80,11 @@ def test_preview_shows_the_file_and_what_columns_can_be(api: Any, spring: Row) -
     assert api.count(externIds=["F-1", "F-2"]) == 0
 
 
-def test_file_is_loaded_into_a_new_list(api: Any, spring: Row) -> None:
+def test_process_loads_file_into_new_list(api: Any, spring: Row) -> None:
     before = len(lists_of(api, spring))
     newest = load_file(api, spring)
     assert len(lists_of(api, spring)) == before + 1
-    assert (newest["listDesc"], *result_of(newest)) == ("Renewal leads", 2, 2, "OK")
+    assert (newest["listDesc"], *list_result(newest)) == ("Renewal leads", 2, 2, "OK")
     row = find_lead(api, "F-2")
     assert (row["leadPhone"], row["firstName"], row["lastName"]) == ("4155500002", "Bea, B.", None)
     assert (row["leadState"], row["listId"]) == ("READY", newest["listId"])
@@ -92,51 +92,53 @@ def test_file_is_loaded_into_a_new_list(api: Any, spring: Row) -> None:
 
 
 @pytest.mark.parametrize(("file_type", "separator"), [("PIPE", b"|"), ("TAB", b"\t")])
-def test_other_separators_and_quotes(api: Any, spring: Row, file_type: str, separator: bytes) -> None:
+def test_load_file_with_other_delimiters_and_quotes(
+    api: Any, spring: Row, file_type: str, separator: bytes
+) -> None:
     content = separator.join([b"'A%bC'" % separator, b'say "x"', b""]) + b"\r\n\r\n"
     shown = preview(api, spring, content, file_type, quoteCharacter="'").json()
     assert shown["pagePreviews"][0]["rowData"] == [[f"A{separator.decode()}C", 'say "x"', ""]]
 
 
-def test_form_of_the_file_may_be_among_the_parts(api: Any, spring: Row) -> None:
+def test_preview_accepts_format_in_form_fields(api: Any, spring: Row) -> None:
     fields = {"fileType": "PIPE", "quoteCharacter": "'"}
     response = post_load(api, spring, "preview", data=fields, files={"file": ("l.txt", b"'a|b'|c")})
     assert response.status_code == 201
     assert response.json()["pagePreviews"][0]["rowData"] == [["a|b", "c"]]
 
 
-def test_long_file_is_shown_in_part_and_loaded_whole(api: Any, spring: Row) -> None:
+def test_preview_truncates_and_process_loads_all(api: Any, spring: Row) -> None:
     lines = b"".join(b"415550%04d,F-%d\n" % (number, number) for number in range(40))
     transaction = preview(api, spring, lines).json()
     assert len(transaction["pagePreviews"][0]["rowData"]) == 10
     process(api, spring, transaction["transactionId"], fileContainsHeaders=False)
-    assert result_of(lists_of(api, spring)[-1]) == (40, 40, "OK")
+    assert list_result(lists_of(api, spring)[-1]) == (40, 40, "OK")
 
 
-@pytest.mark.parametrize("said", [None, False])
-def test_headers_that_are_not_announced_are_a_rejected_row(api: Any, spring: Row, said: object) -> None:
-    assert result_of(load_file(api, spring, fileContainsHeaders=said)) == (3, 2, "OK")
+@pytest.mark.parametrize("flag", [None, False])
+def test_process_without_headers_flag_rejects_header(api: Any, spring: Row, flag: object) -> None:
+    assert list_result(load_file(api, spring, fileContainsHeaders=flag)) == (3, 2, "OK")
     assert api.count(externIds=["F-1", "F-2"]) == 2
 
 
 @pytest.mark.assumption(56)
-def test_columns_are_counted_from_0(api: Any, spring: Row) -> None:
+def test_process_counts_columns_from_0(api: Any, spring: Row) -> None:
     load_file(api, spring, pageColumnMappings={**MAPPINGS, "FIRST_NAME": 3, "LAST_NAME": 2})
-    assert names_of(api, "F-1") == [("Lovelace", "Ada")]
+    assert loaded_names(api, "F-1") == [("Lovelace", "Ada")]
 
 
 @pytest.mark.assumption(56)
-def test_columns_are_counted_from_1_where_told_so(api_of: Callable[[SandboxServer], Any]) -> None:
+def test_process_column_base_1_counts_from_1(api_of: Callable[[SandboxServer], Any]) -> None:
     with SandboxServer(Settings(size=100, column_base=1)) as other:
         api, campaign = api_of(other), other.campaign("Spring Renewals")
         shifted = {name: column + 1 for name, column in MAPPINGS.items()}
         load_file(api, campaign, pageColumnMappings=shifted)
-        assert names_of(api, "F-1") == [("Ada", "Lovelace")]
+        assert loaded_names(api, "F-1") == [("Ada", "Lovelace")]
         transaction = preview(api, campaign).json()["transactionId"]
         assert process(api, campaign, transaction).status_code == 400
 
 
-def test_columns_of_all_kinds(api: Any, spring: Row, agent: Row) -> None:
+def test_process_maps_extended_and_persona_columns(api: Any, spring: Row, agent: Row) -> None:
     content = b"4155500001,F-1,%d,gold,4155500009,3" % agent["agentId"]
     newest = load_file(
         api,
@@ -153,7 +155,7 @@ def test_columns_of_all_kinds(api: Any, spring: Row, agent: Row) -> None:
         extendedLeadDataMappings={"tier": 3},
         additionalPhoneMappings={"2": 4},
     )
-    assert result_of(newest) == (1, 1, "OK")
+    assert list_result(newest) == (1, 1, "OK")
     row = find_lead(api, "F-1")
     assert row["pendingAgentName"] == f"{agent['firstName']} {agent['lastName']}"
     assert (row["extraData"], row["zip"]) == ('{"tier": "gold"}', None)
@@ -162,41 +164,41 @@ def test_columns_of_all_kinds(api: Any, spring: Row, agent: Row) -> None:
 
 @pytest.mark.assumption(36)
 @pytest.mark.parametrize("missing", ["duplicateHandling", "timeZoneOption"])
-def test_missing_option_shows_at_the_list(api: Any, spring: Row, missing: str) -> None:
+def test_process_missing_option_fails_list(api: Any, spring: Row, missing: str) -> None:
     newest = load_file(api, spring, **{missing: None})
-    assert result_of(newest) == (2, 0, "Failed")
+    assert list_result(newest) == (2, 0, "Failed")
     assert newest["message"].endswith(f"missing.required.param: {missing}")
     assert api.count(externIds=["F-1", "F-2"]) == 0
 
 
 @pytest.mark.assumption(37)
 @pytest.mark.parametrize("mappings", [{}, None, {"EXTERN_ID": 1}])
-def test_file_without_a_good_lead_shows_at_the_list(api: Any, spring: Row, mappings: object) -> None:
+def test_process_without_valid_lead_fails_list(api: Any, spring: Row, mappings: object) -> None:
     newest = load_file(api, spring, pageColumnMappings=mappings)
-    assert result_of(newest) == (2, 0, "Failed")
+    assert list_result(newest) == (2, 0, "Failed")
     assert newest["message"] == "Your uploaded lead list file processing has failed"
 
 
-def test_duplicates_of_a_file(api: Any, spring: Row) -> None:
+def test_process_removes_duplicates(api: Any, spring: Row) -> None:
     content = CSV + b"4155500001,F-3,Twin,\n"
-    assert result_of(load_file(api, spring, content)) == (3, 3, "OK")
+    assert list_result(load_file(api, spring, content)) == (3, 3, "OK")
     assert api.count(externIds=["F-1", "F-2", "F-3"]) == 2
 
 
-def test_transaction_ends_with_its_load(api: Any, spring: Row) -> None:
+def test_process_transaction_is_single_use(api: Any, spring: Row) -> None:
     transaction = preview(api, spring).json()["transactionId"]
     assert [process(api, spring, transaction).status_code for _ in range(2)] == [202, 404]
     assert api.count(externIds=["F-1"]) == 1
 
 
-def test_refused_request_leaves_the_transaction_alone(api: Any, spring: Row) -> None:
+def test_process_rejected_request_keeps_transaction(api: Any, spring: Row) -> None:
     transaction = preview(api, spring).json()["transactionId"]
     assert process(api, spring, transaction, pageNumber=2).status_code == 400
     assert process(api, spring, transaction, listState="OPEN").status_code == 400
     assert process(api, spring, transaction).status_code == 202
 
 
-def test_transaction_is_forgotten_after_a_while(sandbox: SandboxServer, api: Any, spring: Row) -> None:
+def test_process_transaction_expires(sandbox: SandboxServer, api: Any, spring: Row) -> None:
     transactions = [preview(api, spring).json()["transactionId"] for _ in range(2)]
     sandbox.advance(seconds=3500)
     assert process(api, spring, transactions[0]).status_code == 202
@@ -204,7 +206,7 @@ def test_transaction_is_forgotten_after_a_while(sandbox: SandboxServer, api: Any
     assert process(api, spring, transactions[1]).status_code == 404
 
 
-def test_transaction_of_another_campaign_is_unknown(api: Any, spring: Row, summer: Row) -> None:
+def test_process_transaction_of_other_campaign_returns_404(api: Any, spring: Row, summer: Row) -> None:
     transaction = preview(api, spring).json()["transactionId"]
     assert process(api, summer, transaction).status_code == 404
     assert process(api, spring, "4431e90b-4c26-44d4-9093-2479e789f051").status_code == 404
@@ -222,7 +224,7 @@ BAD_REQUESTS: dict[str, tuple[str, object]] = {
 
 
 @pytest.mark.parametrize("name", sorted(BAD_REQUESTS))
-def test_bad_request_to_process_is_400(api: Any, spring: Row, name: str) -> None:
+def test_process_invalid_request_returns_400(api: Any, spring: Row, name: str) -> None:
     field, value = BAD_REQUESTS[name]
     body = {**PROCESS, "transactionId": preview(api, spring).json()["transactionId"], field: value}
     response = post_load(api, spring, "process", json=body)
@@ -243,14 +245,14 @@ BAD_FILES: dict[str, tuple[bytes, dict[str, str], str]] = {
 
 
 @pytest.mark.parametrize("name", sorted(BAD_FILES))
-def test_bad_file_is_400(api: Any, spring: Row, name: str) -> None:
+def test_preview_invalid_file_returns_400(api: Any, spring: Row, name: str) -> None:
     content, query, field = BAD_FILES[name]
     response = preview(api, spring, content, **query)
     assert response.status_code == 400, response.text
     assert [error["attributeName"] for error in response.json()["validationErrors"]] == [field]
 
 
-def test_body_that_is_no_form_is_400(api: Any, spring: Row) -> None:
+def test_preview_body_not_multipart_returns_400(api: Any, spring: Row) -> None:
     kind = "multipart/form-data; boundary=x"
     part = b'--x\r\nContent-Disposition: form-data; name="file"; filename="l.csv"\r\n\r\na,b\r\n'
     bodies: list[tuple[str, bytes]] = [
@@ -287,7 +289,7 @@ def test_body_that_is_no_form_is_400(api: Any, spring: Row) -> None:
 
 
 @pytest.mark.assumption(48)
-def test_unknown_campaign_is_404(api: Any) -> None:
+def test_load_file_unknown_campaign_returns_404(api: Any) -> None:
     assert preview(api, {"campaignId": 1}).status_code == 404
     assert process(api, {"campaignId": 1}, "x").status_code == 404
 
@@ -301,7 +303,7 @@ _CONTENT_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml"
 def workbook(
     sheet: str, shared: str = "", compression: int = zipfile.ZIP_DEFLATED, **parts: str | bytes
 ) -> bytes:
-    """An Excel file of two pages, the second without a cell."""
+    """Return an Excel file of two pages; the second one is empty."""
     overrides = {
         "xl/workbook.xml": "sheet.main",
         "xl/worksheets/a.xml": "worksheet",
@@ -346,7 +348,7 @@ SHARED = (
 )
 
 
-def test_excel_file_is_loaded(api: Any, spring: Row) -> None:
+def test_process_loads_excel_file(api: Any, spring: Row) -> None:
     shown = preview(api, spring, workbook(SHEET, SHARED), "EXCEL").json()
     assert shown["pagePreviews"] == [
         {
@@ -364,7 +366,7 @@ def test_excel_file_is_loaded(api: Any, spring: Row) -> None:
     )
 
 
-def test_values_of_all_kinds_are_texts(api: Any, spring: Row) -> None:
+def test_preview_excel_values_become_texts(api: Any, spring: Row) -> None:
     written = io.BytesIO()
     book = openpyxl.Workbook()
     book.active.append(["00123", 123, "4155500001", 4155500001, 0.1, True, False, None, "=1/0"])
@@ -382,7 +384,7 @@ def test_values_of_all_kinds_are_texts(api: Any, spring: Row) -> None:
     ]
 
 
-def test_strict_open_xml_is_read(api: Any, spring: Row) -> None:
+def test_preview_reads_strict_open_xml(api: Any, spring: Row) -> None:
     content = io.BytesIO()
     with (
         zipfile.ZipFile(io.BytesIO(workbook(SHEET, SHARED))) as transitional,
@@ -397,7 +399,7 @@ def test_strict_open_xml_is_read(api: Any, spring: Row) -> None:
     assert page["rowData"] == [["Phone", "Extern id", "", "Name"], ["4155500001", "17", "0.5", "Ada & Bea"]]
 
 
-def test_iso_dates_and_results_of_formulas(api: Any, spring: Row) -> None:
+def test_preview_excel_iso_dates_and_formula_results(api: Any, spring: Row) -> None:
     sheet = (
         '<row><c t="d"><v>2024-01-31</v></c><c t="d"><v>2024-01-31T12:00:00</v></c>'
         '<c t="b"><v>1</v></c><c t="e"><v>#DIV/0!</v></c><c><f>1+1</f><v>2</v></c><c><v>007</v></c>'
@@ -408,7 +410,7 @@ def test_iso_dates_and_results_of_formulas(api: Any, spring: Row) -> None:
 
 
 def encrypted() -> bytes:
-    """A workbook that says that its parts are encrypted."""
+    """Return a workbook whose parts are marked as encrypted."""
     content = bytearray(workbook(SHEET, SHARED))
     place = content.find(b"PK\x01\x02")
     while place >= 0:
@@ -421,7 +423,7 @@ _ENTITIES = '<!DOCTYPE a [<!ENTITY b "cccc"><!ENTITY d "&b;&b;">]><sst><si><t>&d
 
 
 def page_twice() -> bytes:
-    """A workbook of two pages that are the same part."""
+    """Return a workbook whose two pages refer to the same part."""
     relation = f'Type="{_RELATIONS}/worksheet" Target="worksheets/a.xml"/>'
     return workbook(
         SHEET,
@@ -435,7 +437,7 @@ def page_twice() -> bytes:
 
 BAD_WORKBOOKS: dict[str, tuple[Callable[[], bytes], str]] = {
     "bomb": (lambda: workbook("<row>" + " " * 17_000_000 + "</row>"), "too large"),
-    # 17 and 24 KiB that grow to 16 MiB.
+    # 17 and 24 KiB that expand to 16 MiB.
     "bomb of cells": (lambda: workbook("<row>" + "<c/>" * 4_190_000 + "</row>"), "too large"),
     "bomb of rows": (lambda: workbook("<row/>" * 2_790_000), "too large"),
     "broken number": (lambda: workbook("<row><c><v>1,5</v></c></row>"), "broken content"),
@@ -475,7 +477,7 @@ BAD_WORKBOOKS: dict[str, tuple[Callable[[], bytes], str]] = {
 
 
 @pytest.mark.parametrize("name", sorted(BAD_WORKBOOKS))
-def test_bad_excel_file_is_400(api: Any, spring: Row, name: str) -> None:
+def test_preview_invalid_excel_file_returns_400(api: Any, spring: Row, name: str) -> None:
     make, problem = BAD_WORKBOOKS[name]
     response = preview(api, spring, make(), "EXCEL")
     assert response.status_code == 400, response.text
@@ -486,7 +488,7 @@ def test_bad_excel_file_is_400(api: Any, spring: Row, name: str) -> None:
 
 @pytest.mark.parametrize(("step", "calls"), [("preview", 12), ("process", 9)])
 @pytest.mark.assumption(47)
-def test_documented_limits(api_of: Callable[[SandboxServer], Any], step: str, calls: int) -> None:
+def test_load_file_rate_limits(api_of: Callable[[SandboxServer], Any], step: str, calls: int) -> None:
     with SandboxServer(Settings(size=20)) as limited:
         api, campaign = api_of(limited), limited.campaign("Spring Renewals")
         statuses = [post_load(api, campaign, step, json={}).status_code for _ in range(calls + 1)]

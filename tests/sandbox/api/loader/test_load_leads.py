@@ -1,4 +1,4 @@
-"""Direct loads: what becomes of the leads, and what the answer says of it."""
+"""Direct loads: validation, duplicates, agents and the response."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
 from tests.sandbox.support.leads import Row, is_recent, lists_of
-from tests.sandbox.support.loads import OPTIONS, counters, lead, load, find_lead, post_load
+from tests.sandbox.support.loads import OPTIONS, counters, find_lead, lead, load, post_load
 
 FAILED = "Your uploaded lead list file processing has failed"
 
@@ -20,7 +20,7 @@ def failure(result: Row) -> tuple[str, str]:
 
 
 @pytest.mark.assumption(35, 39)
-def test_load_answers_with_counters_and_makes_a_list(api: Any, spring: Row) -> None:
+def test_load_returns_counters_and_creates_list(api: Any, spring: Row) -> None:
     before = {row["listId"] for row in lists_of(api, spring)}
     result = load(api, spring, [lead(1, firstName="Ada"), lead(2)])
     assert counters(result) == (2, 2, 2, 2, 0, 0)
@@ -47,7 +47,7 @@ def test_load_answers_with_counters_and_makes_a_list(api: Any, spring: Row) -> N
 
 
 @pytest.mark.assumption(35)
-def test_every_load_makes_a_list_even_of_the_same_name(api: Any, spring: Row) -> None:
+def test_load_same_name_creates_another_list(api: Any, spring: Row) -> None:
     before = len(lists_of(api, spring))
     for number in (1, 2):
         load(api, spring, [lead(number)])
@@ -56,14 +56,14 @@ def test_every_load_makes_a_list_even_of_the_same_name(api: Any, spring: Row) ->
     assert names.count("Renewal leads") == 2
 
 
-def test_list_without_a_name_gets_one(api: Any, spring: Row) -> None:
+def test_load_without_description_generates_name(api: Any, spring: Row) -> None:
     load(api, spring, [lead(1)], description=None, listState="PAUSED")
     newest = lists_of(api, spring)[-1]
     assert newest["listDesc"]
     assert newest["listState"] == "PAUSED"
 
 
-def test_all_fields_of_a_lead_are_kept(api: Any, spring: Row) -> None:
+def test_load_stores_all_fields(api: Any, spring: Row) -> None:
     fields = {
         **{
             name: f"my {name}" for name in ("title", "firstName", "midName", "lastName", "suffix", "address1")
@@ -85,14 +85,14 @@ def test_all_fields_of_a_lead_are_kept(api: Any, spring: Row) -> None:
     assert (row["maxPasses"], row["dupeKeyOverride"]) == (4, 77)
 
 
-def test_extended_data_is_shown_in_the_row(api: Any, spring: Row) -> None:
+def test_load_extended_data_is_in_row(api: Any, spring: Row) -> None:
     load(api, spring, [lead(1, extendedLeadData={"important": "data", "interested": True}), lead(2)])
     assert find_lead(api, "T-1")["extraData"] == '{"important": "data", "interested": true}'
     assert find_lead(api, "T-2")["extraData"] is None
 
 
 @pytest.mark.assumption(8)
-def test_unknown_properties_are_ignored(api: Any, spring: Row) -> None:
+def test_load_ignores_unknown_properties(api: Any, spring: Row) -> None:
     sent = lead(1, middleName="Byron", countryId="USA", leadPasses=5, leadState="COMPLETE")
     result = load(api, spring, [sent], type="CUSTOM")
     assert counters(result) == (1, 1, 1, 1, 0, 0)
@@ -103,7 +103,7 @@ def test_unknown_properties_are_ignored(api: Any, spring: Row) -> None:
 @pytest.mark.assumption(36)
 @pytest.mark.parametrize("missing", ["dialPriority", "duplicateHandling", "timeZoneOption"])
 @pytest.mark.parametrize("value", [None, ""])
-def test_missing_option_fails_within_200(api: Any, spring: Row, missing: str, value: object) -> None:
+def test_load_missing_option_fails_with_200(api: Any, spring: Row, missing: str, value: object) -> None:
     before = lists_of(api, spring)
     result = load(api, spring, [lead(1), lead(2)], **{missing: value})
     assert failure(result) == ("Failed", "GENERAL_FAILURE")
@@ -114,7 +114,7 @@ def test_missing_option_fails_within_200(api: Any, spring: Row, missing: str, va
 
 
 @pytest.mark.assumption(36)
-def test_missing_options_have_defaults_where_told_so(api_of: Callable[[SandboxServer], Any]) -> None:
+def test_load_loader_defaults_sets_missing_options(api_of: Callable[[SandboxServer], Any]) -> None:
     with SandboxServer(Settings(size=100, loader_defaults=True)) as lenient:
         api, campaign = api_of(lenient), lenient.campaign("Spring Renewals")
         body = {"uploadLeads": [lead(1, "3035550001"), lead(2, "3035550001")]}
@@ -126,7 +126,7 @@ def test_missing_options_have_defaults_where_told_so(api_of: Callable[[SandboxSe
 
 @pytest.mark.assumption(37)
 @pytest.mark.parametrize("leads", [[], None])
-def test_load_of_nobody_fails_within_200(api: Any, spring: Row, leads: Any) -> None:
+def test_load_without_leads_fails_with_200(api: Any, spring: Row, leads: Any) -> None:
     before = lists_of(api, spring)
     result = load(api, spring, leads)
     assert failure(result) == ("Failed", "NO_LEADS_PASSED_VALIDATION")
@@ -149,7 +149,7 @@ REJECTED = {
 
 @pytest.mark.assumption(38)
 @pytest.mark.parametrize("name", sorted(REJECTED))
-def test_bad_lead_is_rejected_and_the_others_are_loaded(api: Any, spring: Row, name: str) -> None:
+def test_load_invalid_lead_is_rejected_others_loaded(api: Any, spring: Row, name: str) -> None:
     fields, message = REJECTED[name]
     result = load(api, spring, [lead(1), {"firstName": "Bea", **lead(2), **fields}, lead(3)])
     assert counters(result) == (3, 2, 2, 2, 0, 0)
@@ -160,7 +160,7 @@ def test_bad_lead_is_rejected_and_the_others_are_loaded(api: Any, spring: Row, n
 
 
 @pytest.mark.assumption(37, 38)
-def test_load_of_bad_leads_only_fails(api: Any, spring: Row) -> None:
+def test_load_only_invalid_leads_fails(api: Any, spring: Row) -> None:
     result = load(api, spring, ["nobody", 7, None, {"externId": "T-1"}])
     assert failure(result) == ("Failed", "NO_LEADS_PASSED_VALIDATION")
     assert counters(result) == (4, 0, 0, 0, 0, 0)
@@ -168,7 +168,7 @@ def test_load_of_bad_leads_only_fails(api: Any, spring: Row) -> None:
 
 
 @pytest.mark.assumption(40)
-def test_external_ids_may_repeat(api: Any, spring: Row) -> None:
+def test_load_accepts_duplicate_extern_ids(api: Any, spring: Row) -> None:
     result = load(
         api, spring, [lead(1), {**lead(2), "externId": "T-1"}], duplicateHandling="REMOVE_ALL_EXISTING"
     )
@@ -176,14 +176,14 @@ def test_external_ids_may_repeat(api: Any, spring: Row) -> None:
     assert api.count(externIds=["T-1"]) == 2
 
 
-def test_retain_all_keeps_every_number(api: Any, spring: Row) -> None:
+def test_load_retain_all_keeps_duplicates(api: Any, spring: Row) -> None:
     for _ in range(2):
         result = load(api, spring, [lead(1), {**lead(2), "leadPhone": lead(1)["leadPhone"]}])
         assert (counters(result), result["hasDeletedLeads"]) == ((2, 2, 2, 2, 0, 0), False)
 
 
 @pytest.mark.assumption(39)
-def test_remove_from_list_looks_at_the_batch_only(api: Any, spring: Row) -> None:
+def test_load_remove_from_list_checks_batch_only(api: Any, spring: Row) -> None:
     same = {**lead(2), "leadPhone": "(415) 550-0001"}
     for _ in range(2):
         result = load(api, spring, [lead(1), same, lead(3)], duplicateHandling="REMOVE_FROM_LIST")
@@ -192,41 +192,41 @@ def test_remove_from_list_looks_at_the_batch_only(api: Any, spring: Row) -> None
 
 
 @pytest.mark.assumption(39)
-def test_remove_all_existing_gives_way_to_a_lead_loaded_so(api: Any, spring: Row, summer: Row) -> None:
+def test_load_remove_all_existing_skips_existing(api: Any, spring: Row, summer: Row) -> None:
     option = {"duplicateHandling": "REMOVE_ALL_EXISTING"}
     assert counters(load(api, spring, [lead(1), lead(1)], **option)) == (2, 2, 2, 1, 1, 0)
     assert counters(load(api, spring, [lead(1), lead(2)], **option)) == (2, 2, 2, 1, 1, 0)
-    # Another campaign is another matter.
+    # Other campaigns are not checked.
     assert counters(load(api, summer, [lead(1)], **option)) == (1, 1, 1, 1, 0, 0)
 
 
-def test_remove_all_existing_ignores_leads_loaded_otherwise(api: Any, spring: Row, leads: list[Row]) -> None:
+def test_load_remove_all_existing_ignores_other_loads(api: Any, spring: Row, leads: list[Row]) -> None:
     load(api, spring, [lead(1)], duplicateHandling="REMOVE_FROM_LIST")
     ready = next(row["leadPhone"] for row in leads if row["leadState"] == "READY")
-    again = [lead(1), lead(2, ready)]
-    result = load(api, spring, again, duplicateHandling="REMOVE_ALL_EXISTING")
+    leads_again = [lead(1), lead(2, ready)]
+    result = load(api, spring, leads_again, duplicateHandling="REMOVE_ALL_EXISTING")
     assert counters(result)[:5] == (2, 2, 2, 2, 0)
-    # Now both have been loaded that way.
-    result = load(api, spring, again, duplicateHandling="REMOVE_ALL_EXISTING")
+    # Now both leads were loaded with REMOVE_ALL_EXISTING.
+    result = load(api, spring, leads_again, duplicateHandling="REMOVE_ALL_EXISTING")
     assert counters(result)[:5] == (2, 2, 2, 0, 2)
     assert failure(result) == ("OK", "DEFAULT_NOT_A_FAILURE")
 
 
-def test_deleted_leads_are_no_duplicates(api: Any, spring: Row) -> None:
+def test_load_deleted_leads_are_not_duplicates(api: Any, spring: Row) -> None:
     load(api, spring, [lead(1)], duplicateHandling="REMOVE_ALL_EXISTING")
     api.act("DELETE_LEADS", {"externIds": ["T-1"]})
     result = load(api, spring, [lead(1)], duplicateHandling="REMOVE_ALL_EXISTING")
     assert counters(result) == (1, 1, 1, 1, 0, 0)
 
 
-def test_several_numbers_of_a_lead(api: Any, spring: Row) -> None:
+def test_load_lead_with_several_numbers(api: Any, spring: Row) -> None:
     load(api, spring, [lead(1, "4155500001|+1 (415) 550-0002")])
     assert find_lead(api, "T-1")["leadPhone"] == "4155500001|4155500002"
     for number in ("4155500001", "4155500002"):
         assert api.count(leadPhoneNumbers=[number]) == 1
 
 
-def test_international_numbers(api: Any, spring: Row) -> None:
+def test_load_international_numbers(api: Any, spring: Row) -> None:
     sent = [lead(1, "+61 412 345 678")]
     assert load(api, spring, sent)["leadsAccepted"] == 0
     assert load(api, spring, sent, internationalNumberFormat=True)["leadsInserted"] == 1
@@ -234,7 +234,7 @@ def test_international_numbers(api: Any, spring: Row) -> None:
     assert [row["leadPhone"] for row in api.search(leadPhoneNumbers=["+61412345678"])] == ["+61412345678"] * 2
 
 
-def test_e164_number_alone_or_beside(api: Any, spring: Row) -> None:
+def test_load_e164_number_with_or_without_lead_phone(api: Any, spring: Row) -> None:
     alone = {"externId": "T-1", "leadPhoneE164": "+4930123456"}
     beside = lead(2, leadPhoneE164="+4930123457")
     assert load(api, spring, [alone, beside])["leadsInserted"] == 2
@@ -243,7 +243,7 @@ def test_e164_number_alone_or_beside(api: Any, spring: Row) -> None:
     assert [row["externId"] for row in api.search(leadPhoneNumbers=["+4930123457"])] == ["T-2"]
 
 
-def test_persona_numbers_find_their_lead(api: Any, spring: Row) -> None:
+def test_load_persona_numbers_are_searchable(api: Any, spring: Row) -> None:
     personas = {"Mobile Phone": "+14155500008", "Work Phone": ""}
     several = lead(2, "4155500001|4155500002", personaPhoneConfig=personas)
     result = load(api, spring, [lead(1, personaPhoneConfig=personas), several])
@@ -264,23 +264,25 @@ ZONES = {
 
 
 @pytest.mark.parametrize("option", sorted(ZONES))
-def test_time_zone_comes_from_where_it_is_told(api: Any, spring: Row, option: str) -> None:
+def test_load_time_zone_follows_option(api: Any, spring: Row, option: str) -> None:
     sent = lead(1, "3035550001|6175550001", zip="98101", leadTimezone="WA01")
     result = load(api, spring, [sent], timeZoneOption=option)
     assert find_lead(api, "T-1")["leadTimezone"] == ZONES[option]
-    # Source: contract; an answer has no COUNTRY.
+    # Source: contract; responses have no COUNTRY.
     assert result["timeZoneOption"] == (None if option == "COUNTRY" else option)
 
 
 @pytest.mark.parametrize("option", ["NPA_NXX", "ZIPCODE"])
-def test_unknown_place_has_a_time_zone_all_the_same(api: Any, spring: Row, option: str) -> None:
+def test_load_unknown_location_gets_default_time_zone(api: Any, spring: Row, option: str) -> None:
     load(api, spring, [lead(1, "9995550001")], timeZoneOption=option)
     assert find_lead(api, "T-1")["leadTimezone"] == "EST"
 
 
-def test_reservation_for_an_agent(api: Any, spring: Row, agent: Row) -> None:
-    wanted = [str(agent["agentId"]), agent["agentId"], "", None, "980", "nobody", {}]
-    result = load(api, spring, [lead(number, reserveAgent=word) for number, word in enumerate(wanted)])
+def test_load_reserves_leads_for_agent(api: Any, spring: Row, agent: Row) -> None:
+    agent_values = [str(agent["agentId"]), agent["agentId"], "", None, "980", "nobody", {}]
+    result = load(
+        api, spring, [lead(number, reserveAgent=value) for number, value in enumerate(agent_values)]
+    )
     assert counters(result)[:4] == (7, 7, 7, 7)
     assert result["failedAgentAssignment"] == 3
     assert [
@@ -294,7 +296,7 @@ def test_reservation_for_an_agent(api: Any, spring: Row, agent: Row) -> None:
     assert find_lead(api, "T-4")["pendingAgentName"] is None
 
 
-def test_agents_of_other_accounts_are_unknown(api: Any, spring: Row) -> None:
+def test_load_agent_of_other_account_fails_assignment(api: Any, spring: Row) -> None:
     api.account = "50810002"
     group = api.get("agentGroups").json()[0]["agentGroupId"]
     foreign = api.get(f"agentGroups/{group}/agents").json()[0]["agentId"]
@@ -302,9 +304,7 @@ def test_agents_of_other_accounts_are_unknown(api: Any, spring: Row) -> None:
     assert load(api, spring, [lead(1, reserveAgent=str(foreign))])["failedAgentAssignment"] == 1
 
 
-def test_immediate_leads_are_called_first_and_the_latest_of_them_before(
-    sandbox: SandboxServer, api: Any, spring: Row
-) -> None:
+def test_load_immediate_leads_are_dialed_first(sandbox: SandboxServer, api: Any, spring: Row) -> None:
     load(api, spring, [lead(1), lead(2)], dialPriority="IMMEDIATE")
     load(api, spring, [lead(3)], dialPriority="NORMAL")
     sandbox.fault("dialer", operation="accounts", leads=1)
@@ -317,7 +317,7 @@ def test_immediate_leads_are_called_first_and_the_latest_of_them_before(
     ]
     lists_of(api, spring)
     assert find_lead(api, "T-1")["leadState"] == "PENDING"
-    # The other one is the oldest lead of all that may be called, as ever.
+    # The other one is the oldest lead that may be called.
     assert find_lead(api, "T-3")["leadState"] == "READY"
     assert (
         len([row for row in sandbox.leads() if is_recent(row["stateDts"]) and row["leadState"] == "PENDING"])
@@ -325,7 +325,7 @@ def test_immediate_leads_are_called_first_and_the_latest_of_them_before(
     )
 
 
-def test_thousands_of_leads_in_one_request(api: Any, spring: Row) -> None:
+def test_load_thousands_of_leads(api: Any, spring: Row) -> None:
     sent = [lead(number, auxData1="batch", reserveAgent="1") for number in range(5000)]
     result = load(api, spring, sent, duplicateHandling="REMOVE_ALL_EXISTING", timeZoneOption="NPA_NXX")
     assert counters(result) == (5000, 5000, 5000, 5000, 0, 0)
@@ -349,7 +349,7 @@ BAD_OPTIONS: dict[str, tuple[str, object]] = {
 
 @pytest.mark.assumption(8)
 @pytest.mark.parametrize("name", sorted(BAD_OPTIONS))
-def test_bad_option_is_400(api: Any, spring: Row, name: str) -> None:
+def test_load_invalid_option_returns_400(api: Any, spring: Row, name: str) -> None:
     option, value = BAD_OPTIONS[name]
     response = post_load(api, spring, "direct", json={**OPTIONS, "uploadLeads": [lead(1)], option: value})
     assert response.status_code == 400
@@ -359,18 +359,18 @@ def test_bad_option_is_400(api: Any, spring: Row, name: str) -> None:
 
 @pytest.mark.assumption(48)
 @pytest.mark.parametrize("campaign", ["1", "999999999999999999999", "spring"])
-def test_unknown_campaign_is_404(api: Any, campaign: str) -> None:
+def test_load_unknown_campaign_returns_404(api: Any, campaign: str) -> None:
     assert post_load(api, {"campaignId": campaign}, "direct", json={}).status_code == 404
 
 
 @pytest.mark.assumption(48)
-def test_campaign_of_another_account_is_404(sandbox: SandboxServer, api: Any) -> None:
+def test_load_campaign_of_other_account_returns_404(sandbox: SandboxServer, api: Any) -> None:
     foreign = sandbox.campaign("Solar Consultations")
     assert post_load(api, foreign, "direct", json={**OPTIONS, "uploadLeads": [lead(1)]}).status_code == 404
 
 
 @pytest.mark.assumption(51)
-def test_loads_keep_the_sandboxs_time(sandbox: SandboxServer, api: Any, spring: Row) -> None:
+def test_load_dates_follow_clock(sandbox: SandboxServer, api: Any, spring: Row) -> None:
     sandbox.advance(seconds=86_400)
     load(api, spring, [lead(1)])
     assert is_recent(find_lead(api, "T-1")["loadedDts"], minutes=24 * 60)
@@ -378,7 +378,9 @@ def test_loads_keep_the_sandboxs_time(sandbox: SandboxServer, api: Any, spring: 
 
 @pytest.mark.assumption(55)
 @pytest.mark.parametrize(("when", "loaded"), [("after", 1), ("before", 0)])
-def test_failed_load_on_demand(sandbox: SandboxServer, api: Any, spring: Row, when: str, loaded: int) -> None:
+def test_load_failed_fault_before_or_after(
+    sandbox: SandboxServer, api: Any, spring: Row, when: str, loaded: int
+) -> None:
     sandbox.fault("load_failed", operation="direct_load", when=when)
     result = load(api, spring, [lead(1)])
     assert failure(result) == ("Failed", "GENERAL_FAILURE")
@@ -387,7 +389,7 @@ def test_failed_load_on_demand(sandbox: SandboxServer, api: Any, spring: Row, wh
     assert failure(load(api, spring, [lead(2)])) == ("OK", "DEFAULT_NOT_A_FAILURE")
 
 
-def test_failed_load_has_the_status_asked_for(sandbox: SandboxServer, api: Any, spring: Row) -> None:
+def test_load_failed_fault_returns_status(sandbox: SandboxServer, api: Any, spring: Row) -> None:
     sandbox.fault("load_failed", status="DNC_UPLOAD_FAILED")
     assert load(api, spring, [lead(1)])["processingStatus"] == "DNC_UPLOAD_FAILED"
     with pytest.raises(ValueError, match="status must be one of"):

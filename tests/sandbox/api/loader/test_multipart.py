@@ -1,4 +1,4 @@
-"""Bodies with a file: limits, and how parts are read."""
+"""Multipart bodies: limits and parsing of parts."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import requests
+
 from tests.sandbox.support.leads import Row
 from tests.sandbox.support.loads import post_load
 
@@ -36,22 +37,22 @@ def rows_of(response: requests.Response) -> list[list[str]]:
     ],
     ids=["files", "too many files", "texts", "too many texts", "long text", "too long text", "nul"],
 )
-def test_parts_are_limited(api: Any, spring: Row, parts: list[Part], status: int) -> None:
+def test_multipart_parts_are_limited(api: Any, spring: Row, parts: list[Part], status: int) -> None:
     assert send(api, spring, parts).status_code == status
 
 
-def test_file_of_more_than_ten_megabytes_is_413(api: Any, spring: Row) -> None:
+def test_multipart_file_over_10_mib_returns_413(api: Any, spring: Row) -> None:
     line = b"a" * 1023 + b"\n"
     assert send(api, spring, [("file", ("l.csv", line * 10 * 1024))]).status_code == 413
     assert len(rows_of(send(api, spring, [("file", ("l.csv", line * 9 * 1024))]))) == 10
 
 
-def test_last_part_of_a_name_counts(api: Any, spring: Row) -> None:
+def test_multipart_duplicate_name_last_part_wins(api: Any, spring: Row) -> None:
     texts: list[Part] = [("quoteCharacter", (None, b"%")), ("quoteCharacter", (None, b"'"))]
     response = send(api, spring, [("file", ("k.csv", b"c,d")), *texts, ("file", ("l.csv", b"'a,b'"))])
     assert rows_of(response) == [["a,b"]]
     assert response.json()["pagePreviews"][0]["pageName"] == "l.csv"
 
 
-def test_text_and_file_of_one_name_are_told_apart(api: Any, spring: Row) -> None:
+def test_multipart_field_and_file_may_share_name(api: Any, spring: Row) -> None:
     assert rows_of(send(api, spring, [FILE, ("file", (None, b"no file"))])) == [["a", "b"]]
