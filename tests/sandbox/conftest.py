@@ -29,11 +29,11 @@ class Api:
         """URL of the account."""
         return f"{self.url}/voice/api/v1/admin/accounts/{self.account}"
 
-    def get(self, path: str, **query: object) -> requests.Response:
+    def get(self, path: str, **query: Any) -> requests.Response:
         """Send a GET."""
         return self.session.get(f"{self.root}/{path}", params=query, timeout=20)
 
-    def post_search(self, body: object, **query: object) -> requests.Response:
+    def post_search(self, body: object, **query: Any) -> requests.Response:
         """Search; return the response."""
         return self.session.post(f"{self.root}/campaignLeads/leadSearch", json=body, params=query, timeout=20)
 

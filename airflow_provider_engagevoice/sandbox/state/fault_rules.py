@@ -15,12 +15,12 @@ MAX_VALUE = 10**9
 
 
 class InjectedFault(Protocol):
-    """What a rule needs to know of its fault: a dataclass whose fields are its options."""
+    """Interface of a fault for its rule: a dataclass whose fields are the options of the fault."""
 
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
     answers: ClassVar[bool]
-    """Whether the fault sends a response of its own."""
+    """Whether the fault replaces the response."""
 
 
 @dataclass
@@ -28,8 +28,8 @@ class FaultRule:
     """A rule that injects a fault into matching requests.
 
     Without ``times``, ``chance``, ``at`` and ``seconds`` it applies to the next matching request only. If
-    several rules with a response of their own match a request, the one set first applies; the others apply
-    to later requests.
+    several rules that replace the response match a request, the one set first applies; the others apply to
+    later requests.
 
     :param kind: name of the fault.
     :param fault: the fault.
@@ -153,7 +153,7 @@ class FaultRules:
             self._rules.append(rule)
 
     def match(self, operation: str, params: Mapping[str, str], now: float) -> list[FaultRule]:
-        """Return the rules that apply to a request; at most the last one sends a response of its own.
+        """Return the rules that apply to a request; at most the last one replaces the response.
 
         :param operation: name of the operation.
         :param params: query and path parameters of the request.

@@ -21,7 +21,7 @@ _DEFAULT_PATH = Path(__file__).parents[4] / "shared" / "ringcx" / "openapi-leads
 
 MISSING = (
     f"contract not found: set {VARIABLE} to the lead-management subset of RingCentral's OpenAPI document,"
-    " or put it at ../shared/ringcx/openapi-leads.json beside the repository"
+    " or put it at ../shared/ringcx/openapi-leads.json next to the repository"
 )
 
 _METHODS = ("get", "post", "put", "patch", "delete")

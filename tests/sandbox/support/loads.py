@@ -9,7 +9,7 @@ import requests
 Row = dict[str, Any]
 
 OPTIONS = {
-    "description": "Renewal leads",
+    "description": "Spring leads",
     "dialPriority": "NORMAL",
     "duplicateHandling": "RETAIN_ALL",
     "listState": "ACTIVE",
