@@ -1,8 +1,7 @@
-"""The example DAGs in real Airflow, moves with all settings, and the sandbox's connection."""
+"""The example DAGs in real Airflow."""
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -12,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
-from tests.support.dag_runs import dag_file, run_dag_file, run_tasks
+from tests.support.dag_runs import dag_file, run_dag_file
 
 pytestmark = pytest.mark.usefixtures("airflow_db")
 
@@ -146,92 +145,6 @@ def agent_id(sandbox: SandboxServer) -> int:
     return next(EngageVoiceHook().get_conn().campaigns.agents())["agentId"]
 
 
-def moves_with_settings(source, target, list_name, list_id):
-    MoveLeadsOperator(  # noqa: F821
-        task_id="to_named_list",
-        source_campaign=source,
-        target_campaign=target,
-        target_list=list_name,
-        search_criteria={"leadStates": ["READY"]},
-        copy=True,
-    )
-    MoveLeadsOperator(  # noqa: F821
-        task_id="to_list_id",
-        target_campaign=target,
-        target_list=list_id,
-        search_criteria={"campaignIds": [source], "leadStates": ["PAUSED"]},
-    )
-    MoveLeadsOperator(  # noqa: F821
-        task_id="unknown_list",
-        target_campaign=target,
-        target_list="Nowhere",
-        search_criteria={"campaignIds": [source]},
-    )
-    MoveLeadsOperator(  # noqa: F821
-        task_id="other_account",
-        target_campaign="In-Home Estimates",
-        account_id="50810002",
-        source_campaign=source,
-        search_criteria={},
-    )
-    MoveLeadsOperator(  # noqa: F821
-        task_id="generated_list_name",
-        source_campaign=source,
-        target_campaign=target,
-        search_criteria={"leadStates": ["CANCELLED"]},
-        copy="TRANSITION",
-    )
-    MoveLeadsOperator(  # noqa: F821
-        task_id="contradictory_criteria",
-        source_campaign=source,
-        target_campaign=target,
-        search_criteria={"campaignIds": [1]},
-    )
-    MoveLeadsOperator(  # noqa: F821
-        task_id="dry_run",
-        source_campaign=source,
-        target_campaign=target,
-        search_criteria={},
-        dry_run=True,
-    )
-
-
-def test_moves_with_settings_have_expected_effects(ringcx_sandbox, logged):
-    source = ringcx_sandbox.campaign("Spring Renewals")
-    lists = sorted({(lead["listId"], lead["listDesc"]) for lead in ringcx_sandbox.leads("Summer Win-Back")})
-    before = {lead["leadId"]: lead for lead in ringcx_sandbox.leads()}
-
-    run = run_tasks(
-        moves_with_settings,
-        source=source["campaignId"],
-        target="Summer Win-Back",
-        list_name=lists[0][1],
-        list_id=lists[1][0],
-    )
-
-    after = {lead["leadId"]: lead for lead in ringcx_sandbox.leads()}
-    in_source = {i: lead for i, lead in before.items() if lead["campaignId"] == source["campaignId"]}
-
-    def of_state(state):
-        return {i for i, lead in in_source.items() if lead["leadState"] == state}
-
-    copied = run.xcom("to_named_list")
-    assert (copied["list_id"], copied["list_name"]) == lists[0]
-    assert copied["leads_updated"] == len(of_state("READY"))
-    assert all(after[i]["campaignId"] == source["campaignId"] for i in of_state("READY"))
-    assert {after[i]["listId"] for i in of_state("PAUSED")} == {lists[1][0]}
-    assert {after[i]["leadState"] for i in of_state("CANCELLED")} == {"TRANSITIONED"}
-    generated = run.xcom("generated_list_name")["list_name"]
-    assert generated.startswith(f"{run.dag_run.dag_id}.generated_list_name ")
-    assert run.xcom("dry_run")["leads_matched"] > 0
-    assert run.xcom("dry_run")["list_id"] is None
-    failed = {name for name, state in run.states().items() if state == "failed"}
-    assert failed == {"unknown_list", "other_account", "contradictory_criteria"}
-    text = logged()
-    assert "has no list 'Nowhere'" in text
-    assert f"Campaign {source['campaignId']} is not among the campaigns of the criteria: [1]" in text
-
-
 @pytest.mark.parametrize("name", [path.stem for path in sorted(EXAMPLES.glob("*.py"))])
 def test_example_parses_without_warnings_of_this_package(name, airflow_db, tmp_path):
     shutil.copy(EXAMPLES / f"{name}.py", tmp_path)
@@ -249,12 +162,3 @@ def test_example_parses_without_warnings_of_this_package(name, airflow_db, tmp_p
         check=False,
     )
     assert completed.returncode == 0, completed.stderr
-
-
-def test_sandbox_connection_can_be_loaded_by_airflow(ringcx_sandbox):
-    from airflow.models.connection import Connection
-
-    loaded = Connection.from_json(json.dumps(ringcx_sandbox.connection))
-    assert (loaded.conn_type, loaded.login) == ("engagevoice", "sandbox-client")
-    assert loaded.host == ringcx_sandbox.url
-    assert loaded.extra_dejson == ringcx_sandbox.connection["extra"]

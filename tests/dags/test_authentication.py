@@ -121,3 +121,12 @@ def test_logs_contain_no_secrets_or_lead_data(ringcx_sandbox, issued_tokens, tmp
         assert secret not in text
     assert {phone for phone in phones if phone in text} == set()
     assert {extern_id for extern_id in extern_ids if extern_id in text} == set()
+
+
+def test_sandbox_connection_can_be_loaded_by_airflow(ringcx_sandbox):
+    from airflow.models.connection import Connection
+
+    loaded = Connection.from_json(json.dumps(ringcx_sandbox.connection))
+    assert (loaded.conn_type, loaded.login) == ("engagevoice", "sandbox-client")
+    assert loaded.host == ringcx_sandbox.url
+    assert loaded.extra_dejson == ringcx_sandbox.connection["extra"]
