@@ -14,7 +14,7 @@ AUTH_METHODS = ("ringcentral", "api_token", "engage", "legacy")
 EXTRA_FIELDS: dict[str, dict[str, Any]] = {
     "auth_method": {
         "label": "Authentication method",
-        "description": "ringcentral (default), api_token, engage or legacy; decides what user and secret are",
+        "description": "ringcentral (default), api_token, engage or legacy; sets what user and secret mean",
         "schema": {
             "type": ["string", "null"],
             "enum": [*AUTH_METHODS],

@@ -55,7 +55,7 @@ class RingCXClient:
 
     @property
     def cancel_token(self) -> CancelToken:
-        """Set it where the client's work is to end soon: nothing more is sent, and waiting ends."""
+        """Token that cancels the client's work: no further request is sent, and waits end."""
         return self.transport.cancel_token
 
     def leads(self, account_id: str | None = None) -> LeadSearch:
