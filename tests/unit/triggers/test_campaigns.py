@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
+import threading
 import time
+import traceback
 from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from airflow_provider_engagevoice.ringcx.ratelimit.limiter import RateLimiter
+from airflow_provider_engagevoice.ringcx.ratelimit.operations import rate_limit_for
+from airflow_provider_engagevoice.ringcx.storage.base import LimitExceeded
+from airflow_provider_engagevoice.ringcx.storage.registry import open_store
 from airflow_provider_engagevoice.ringcx.transport import http
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.triggers import campaigns as trigger_module
 from airflow_provider_engagevoice.triggers.campaigns import CampaignLookupTrigger
+from tests.support.clients import DIAL_GROUPS
+from tests.support.processes import wait_for
 
 pytestmark = pytest.mark.usefixtures("airflow_db")
 
 LOOKUP = "dial_groups_with_children"
+ACQUIRE = RateLimiter.acquire
 
 
 @pytest.fixture(autouse=True)
@@ -44,23 +54,25 @@ def run_trigger(trigger: CampaignLookupTrigger) -> dict[str, Any]:
 
 
 def test_trigger_slow_response_does_not_block_the_event_loop(ringcx_sandbox: SandboxServer) -> None:
-    ringcx_sandbox.fault("slow", delay=0.5, operation=LOOKUP)
-    ticks = 0
+    received, respond = threading.Event(), threading.Event()
+    released: list[bool] = []
 
-    async def tick() -> None:
-        nonlocal ticks
-        while True:
+    def hold_response() -> None:
+        received.set()
+        released.append(respond.wait(20))
+
+    ringcx_sandbox.fault("meanwhile", work=hold_response, operation=LOOKUP)
+
+    async def release_response() -> dict[str, Any]:
+        event = asyncio.create_task(wait_for_event(make_trigger()))
+        while not received.is_set():
             await asyncio.sleep(0.01)
-            ticks += 1
+        respond.set()
+        return await event
 
-    async def run_both() -> dict[str, Any]:
-        ticking = asyncio.create_task(tick())
-        event = await wait_for_event(make_trigger())
-        ticking.cancel()
-        return event
-
-    assert asyncio.run(run_both())["status"] == "found"
-    assert ticks > 15
+    assert asyncio.run(release_response())["status"] == "found"
+    # By the event loop, which a trigger that blocks it would stop.
+    assert released == [True]
 
 
 def test_trigger_pauses_grow_after_each_failure(
@@ -112,3 +124,84 @@ def test_trigger_sends_only_get_requests_after_sign_in(ringcx_sandbox: SandboxSe
     run_trigger(make_trigger())
     sign_in = {"/restapi/oauth/token", "/api/auth/login/rc/accesstoken"}
     assert {request.method for request in ringcx_sandbox.requests if request.path not in sign_in} == {"GET"}
+
+
+@pytest.fixture
+def busy_ringcx(limited_ringcx: SandboxServer, monkeypatch: pytest.MonkeyPatch) -> SandboxServer:
+    """Return a sandbox whose limit for lookups is used up by other tasks of this host for about a minute."""
+    connection = limited_ringcx.connection_for("api_token")
+    connection["extra"]["limit_pad"] = 0
+    monkeypatch.setenv("AIRFLOW_CONN_ENGAGEVOICE_DEFAULT", json.dumps(connection))
+    limit = rate_limit_for("GET", limited_ringcx.url + DIAL_GROUPS)
+    assert limit is not None
+    store = open_store("host")
+    for _ in range(limit.windows[0].max_requests):
+        store.reserve_slot(limit.key, limit.windows, 0.0, 0.0)
+    return limited_ringcx
+
+
+@pytest.fixture
+def acquiring_threads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return the ids of the threads that call :meth:`RateLimiter.acquire`."""
+    threads: list[int] = []
+
+    def acquire(*args: Any) -> float:
+        threads.append(threading.get_ident())
+        return ACQUIRE(*args)
+
+    monkeypatch.setattr(RateLimiter, "acquire", acquire)
+    return threads
+
+
+def count_waiting_threads() -> int:
+    """Return the number of threads that are waiting for a slot."""
+    return sum(
+        any(frame.f_code is ACQUIRE.__code__ for frame, _ in traceback.walk_stack(top))
+        for top in sys._current_frames().values()
+    )
+
+
+async def _until_four_threads_wait() -> None:
+    while count_waiting_threads() < 4:
+        await asyncio.sleep(0.01)
+
+
+def test_trigger_waits_for_slot_outside_the_event_loop(
+    busy_ringcx: SandboxServer, acquiring_threads: list[int]
+) -> None:
+    async def run_triggers() -> None:
+        triggers = [make_trigger(account_id="50810001") for _ in range(4)]
+        tasks = [asyncio.create_task(wait_for_event(trigger)) for trigger in triggers]
+        await asyncio.wait_for(_until_four_threads_wait(), 20)
+        # The event loop keeps running while all triggers wait.
+        for _ in range(50):
+            await asyncio.sleep(0.01)
+        assert count_waiting_threads() == len(acquiring_threads) == 4
+        assert threading.get_ident() not in acquiring_threads
+        assert busy_ringcx.requests == []
+        assert not any(task.done() for task in tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    asyncio.run(run_triggers())
+    # No thread of a trigger that has ended keeps waiting for a slot.
+    wait_for(lambda: count_waiting_threads() == 0)
+
+
+def test_trigger_finds_campaign_within_shared_limits(
+    limited_ringcx: SandboxServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_ENGAGEVOICE_DEFAULT", json.dumps(limited_ringcx.connection))
+    assert run_trigger(make_trigger(account_id="50810001"))["status"] == "found"
+    limit = rate_limit_for("GET", limited_ringcx.url + DIAL_GROUPS)
+    assert limit is not None
+    # The slot of its request was reserved in the store that all tasks share.
+    store = open_store("host")
+
+    def use_up_limit() -> None:
+        for _ in range(limit.windows[0].max_requests):
+            store.reserve_slot(limit.key, limit.windows, 0.0, 0.0)
+
+    with pytest.raises(LimitExceeded, match="the next free slot"):
+        use_up_limit()
