@@ -27,7 +27,7 @@ def small_limits(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return {"limits": SMALL_LIMITS, "limiter": {"margin": 0.3}}
 
 
-def statuses(server: SandboxServer) -> list[int]:
+def statuses(server: SandboxServer) -> list[int | None]:
     return [request.status for request in server.requests if request.path == COUNT_PATH]
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_engagevoice.ringcx.auth import refresh
+from airflow_provider_engagevoice.ringcx.auth.token_cache import AccessToken
 from airflow_provider_engagevoice.ringcx.client import RingCXClient
 from airflow_provider_engagevoice.ringcx.exceptions import AuthenticationError, RateLimited
 from airflow_provider_engagevoice.ringcx.ratelimit.limiter import RateLimiter
@@ -31,13 +32,13 @@ def request_counts(server: SandboxServer) -> Counter[str]:
     return Counter(request.path for request in server.requests)
 
 
-def statuses(server: SandboxServer) -> Counter[int]:
+def statuses(server: SandboxServer) -> Counter[int | None]:
     """Return the number of responses by status."""
     return Counter(request.status for request in server.requests)
 
 
 def make_task_client(
-    server: SandboxServer, store: str = "host", method: str = "ringcentral", **changes: str
+    server: SandboxServer, store: str = "host", method: str = "ringcentral", **changes: Any
 ) -> RingCXClient:
     """Return a client like that of a task that has just started in a separate process."""
     refresh._TOKEN_SLOTS.clear()
@@ -116,11 +117,14 @@ def test_other_tasks_use_current_token_during_refresh(
     ((_, slot),) = refresh._TOKEN_SLOTS.items()
     assert slot.token is not None
     first = slot.token.value
-    monkeypatch.setattr(refresh.AccessToken, "needs_refresh", property(lambda token: token.value == first))
+    monkeypatch.setattr(AccessToken, "needs_refresh", property(lambda token: token.value == first))
     refreshing, others = threading.Event(), threading.Event()
-    limited_ringcx.fault(
-        "meanwhile", work=lambda: (refreshing.set(), others.wait(60)), operation="token_refresh"
-    )
+
+    def hold_response() -> None:
+        refreshing.set()
+        others.wait(60)
+
+    limited_ringcx.fault("meanwhile", work=hold_response, operation="token_refresh")
     one, other = make_task_client(limited_ringcx), make_client(limited_ringcx.url, client_id="sandbox-client")
     work = threading.Thread(target=lambda: read(one))
     work.start()
@@ -145,7 +149,7 @@ def test_failed_refresh_keeps_current_token_in_use(
     monkeypatch.setattr(http, "_INITIAL_BACKOFF", 0.001)
     client = make_task_client(limited_ringcx)
     read(client)
-    monkeypatch.setattr(refresh.AccessToken, "needs_refresh", property(lambda token: True))
+    monkeypatch.setattr(AccessToken, "needs_refresh", property(lambda token: True))
     for operation in ("platform_token", "token_exchange", "token_refresh"):
         limited_ringcx.fault("status", status=503, operation=operation, chance=1)
     read(client)
@@ -206,7 +210,7 @@ def test_refresh_token_is_never_sent_twice(
     from airflow_provider_engagevoice.ringcx.transport import http
 
     monkeypatch.setattr(http, "_INITIAL_RATE_LIMIT_BACKOFF", 0.001)
-    faults = {
+    faults: dict[str, dict[str, Any]] = {
         "cut-off": {"kind": "drop", "when": "after", "part": "{"},
         "dropped": {"kind": "drop", "when": "after"},
         "garbage": {"kind": "drop", "when": "after", "part": "{}"},

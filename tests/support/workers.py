@@ -25,7 +25,7 @@ from airflow_provider_engagevoice.ringcx.exceptions import EngageVoiceError, Rat
 from airflow_provider_engagevoice.ringcx.ratelimit import operations
 from airflow_provider_engagevoice.ringcx.ratelimit.limiter import RateLimiter
 from airflow_provider_engagevoice.ringcx.ratelimit.operations import RateLimit
-from airflow_provider_engagevoice.ringcx.spec.rate_limits import RateWindow
+from airflow_provider_engagevoice.ringcx.spec.rate_limits import LIMITS, RateWindow
 from airflow_provider_engagevoice.ringcx.storage import file, registry
 from airflow_provider_engagevoice.ringcx.transport import http
 from tests.support import clients
@@ -144,7 +144,7 @@ def _prepare(spec: dict[str, Any], number: int) -> None:
         changed = {
             name: tuple(RateWindow(*one) for one in windows) for name, windows in spec["limits"].items()
         }
-        operations.LIMITS = {**operations.LIMITS, **changed}
+        vars(operations)["LIMITS"] = {**LIMITS, **changed}
     if "clock_shifts" in spec:
         _shift_clocks(spec["clock_shifts"][number % len(spec["clock_shifts"])])
 

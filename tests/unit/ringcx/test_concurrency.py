@@ -47,7 +47,12 @@ def in_forked_child(work: Callable[[], object]) -> bool:
 def test_sleep_ends_at_first_poll_after_cancel(monkeypatch: pytest.MonkeyPatch) -> None:
     token, clock = CancelToken(), FakeClock()
     monkeypatch.setattr(concurrency, "time", clock)
-    clock.on_pause = lambda: len(clock.pauses) == 3 and token.cancel()
+
+    def cancel_at_third_poll() -> None:
+        if len(clock.pauses) == 3:
+            token.cancel()
+
+    clock.on_pause = cancel_at_third_poll
     with pytest.raises(Cancelled, match="Cancelled before the next request was sent"):
         token.sleep(WAIT)
     assert clock.pauses == [POLL_INTERVAL] * 3
@@ -73,17 +78,19 @@ def test_sleep_already_cancelled_raises_at_once(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_held_calls_check_while_another_thread_holds_the_lock() -> None:
-    lock, token, checks = ForkSafeLock(), CancelToken(), []
+    lock, token = ForkSafeLock(), CancelToken()
+    checks = 0
 
     def check() -> None:
-        checks.append(None)
-        if len(checks) == 2:
+        nonlocal checks
+        checks += 1
+        if checks == 2:
             token.cancel()
         token.raise_if_cancelled()
 
     with lock.held(), pytest.raises(Cancelled), lock.held(check):
         pytest.fail("the lock was acquired twice")
-    assert len(checks) == 2
+    assert checks == 2
     with lock.held():
         pass
 

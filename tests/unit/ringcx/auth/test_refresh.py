@@ -297,11 +297,12 @@ def test_stuck_sign_in_of_another_task_is_not_waited_for(
 def test_wait_for_another_threads_sign_in_is_cancelled(limited_ringcx: SandboxServer) -> None:
     first, second = make_client(limited_ringcx.url), make_client(limited_ringcx.url)
     is_signing_in, finish = threading.Event(), threading.Event()
-    limited_ringcx.fault(
-        "meanwhile",
-        work=lambda: (is_signing_in.set(), finish.wait(60)),
-        operation="token_exchange",
-    )
+
+    def hold_response() -> None:
+        is_signing_in.set()
+        finish.wait(60)
+
+    limited_ringcx.fault("meanwhile", work=hold_response, operation="token_exchange")
     signing_in = threading.Thread(target=lambda: read(first))
     signing_in.start()
     assert is_signing_in.wait(20)

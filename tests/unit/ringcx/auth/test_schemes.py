@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -92,7 +93,7 @@ def test_legacy_portal_is_detected_by_host(portal: str) -> None:
     ],
 )
 def test_wrong_credential_fails_once_and_names_what_to_check(
-    ringcx_sandbox: SandboxServer, method: str, wrong: dict[str, str], status: int, advice: str
+    ringcx_sandbox: SandboxServer, method: str, wrong: dict[str, Any], status: int, advice: str
 ) -> None:
     client = make_client(ringcx_sandbox.url, method, **wrong)
     with pytest.raises(AuthenticationError) as caught:
@@ -129,7 +130,9 @@ def test_rejected_sign_in_is_retried_after_half_a_minute(
 
 @pytest.mark.parametrize("method", ["ringcentral", "engage", "legacy"])
 def test_corrected_credential_is_used_at_once(ringcx_sandbox: SandboxServer, method: str) -> None:
-    wrong = {"client_secret": "mistyped"} if method == "ringcentral" else {"password": "mistyped"}
+    wrong: dict[str, Any] = (
+        {"client_secret": "mistyped"} if method == "ringcentral" else {"password": "mistyped"}
+    )
     with pytest.raises(AuthenticationError):
         make_client(ringcx_sandbox.url, method, **wrong).request("GET", DIAL_GROUPS)
     assert make_client(ringcx_sandbox.url, method).request("GET", "/voice/api/v1/admin/accounts")
@@ -170,7 +173,7 @@ def test_exchange_that_stays_rate_limited_is_transient(ringcx_sandbox: SandboxSe
     ],
 )
 def test_credential_not_allowed_in_header_is_invalid(
-    ringcx_sandbox: SandboxServer, method: str, wrong: dict[str, str]
+    ringcx_sandbox: SandboxServer, method: str, wrong: dict[str, Any]
 ) -> None:
     with pytest.raises(
         InvalidParameter, match="credentials contain a character that HTTP headers do not allow"

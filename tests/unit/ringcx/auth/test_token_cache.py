@@ -99,7 +99,7 @@ def test_get_file_with_flipped_bit_returns_none(shared_folder: Path) -> None:
     for position in range(len(content)):
         changed = bytearray(content)
         changed[position] ^= 1 << position % 8
-        if position >= _BASE64_START and _decoded(changed) == _decoded(content):
+        if position >= _BASE64_START and _decoded(bytes(changed)) == _decoded(content):
             continue  # an unused bit of the last base64 character
         path.write_bytes(bytes(changed))
         found = cache.get()

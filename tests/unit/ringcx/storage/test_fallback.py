@@ -28,6 +28,11 @@ def _owned_by_another_user(folder: Path) -> None:
     os.chown(folder, 65534, 65534)
 
 
+def _with_mode(folder: Path, mode: int) -> None:
+    folder.mkdir()
+    folder.chmod(mode)
+
+
 def _link(folder: Path) -> None:
     (folder.parent / "elsewhere").mkdir(0o700)
     folder.symlink_to(folder.parent / "elsewhere")
@@ -35,11 +40,11 @@ def _link(folder: Path) -> None:
 
 FOLDERS: dict[str, Callable[[Path], object]] = {
     "file": lambda folder: folder.touch(0o600),
-    "group-readable": lambda folder: folder.mkdir() or folder.chmod(0o750),
+    "group-readable": lambda folder: _with_mode(folder, 0o750),
     "link": _link,
     "missing-parent": lambda folder: folder.parent.rmdir(),
     "owned-by-another-user": _owned_by_another_user,
-    "world-readable": lambda folder: folder.mkdir() or folder.chmod(0o705),
+    "world-readable": lambda folder: _with_mode(folder, 0o705),
 }
 
 

@@ -7,6 +7,7 @@ import shutil
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis import Redis
@@ -133,7 +134,7 @@ def _is_future_slot_reserved(store: str) -> bool:
         (path,) = Path(os.environ[file.FOLDER_VARIABLE]).iterdir()
         (slot,) = file._TIMESTAMP.unpack(path.read_bytes()[-8:] or bytes(8))
         return bool(slot > time.monotonic() + 0.5)
-    client = Redis.from_url(store)
+    client: Any = Redis.from_url(store)
     seconds, _ = client.time()
     (key,) = client.keys("*slots*")
     return float(client.lindex(key, -1)) / 1e6 > seconds + 1.5

@@ -204,7 +204,12 @@ def test_refused_connection_is_retried_for_every_request(clock: FakeClock, retry
             client.request("PUT", ACTIONS_PATH, retry_safe=retry_safe)
         assert isinstance(caught.value, TransientError)
         assert len(clock.pauses) == 4
-        clock.on_pause = lambda: len(clock.pauses) == 6 and server.listen()
+
+        def listen_at_sixth_pause() -> None:
+            if len(clock.pauses) == 6:
+                server.listen()
+
+        clock.on_pause = listen_at_sixth_pause
         assert client.request("PUT", ACTIONS_PATH, retry_safe=retry_safe) == {"success": True}
     assert len(server.received) == 1
 
