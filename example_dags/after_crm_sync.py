@@ -1,8 +1,9 @@
-"""After a CRM sync: cancel renewed leads, suppress do-not-call requests, reserve warm leads for an agent."""
+"""After a CRM sync: cancel converted leads, suppress do-not-call leads, reserve warm leads for an agent."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 try:
     from airflow.sdk import DAG, task
@@ -33,9 +34,9 @@ with DAG(
 ) as dag:
 
     @task(multiple_outputs=True)
-    def crm_sync(params: dict | None = None) -> dict[str, list[str]]:
+    def crm_sync(**context: Any) -> dict[str, list[str]]:
         """Stand in for your CRM: return external ids by the action to perform on them."""
-        return {key: params[key] for key in ("renewed", "do_not_call", "warm")}
+        return {key: context["params"][key] for key in ("renewed", "do_not_call", "warm")}
 
     synced = crm_sync()
 

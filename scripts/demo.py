@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 
@@ -46,7 +47,7 @@ def _relative_to_root(path: Path) -> Path:
     return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
 
 
-def _run_dag(home: Path, sandbox: SandboxServer) -> dict | None:
+def _run_dag(home: Path, sandbox: SandboxServer) -> dict[str, Any] | None:
     """Run the example DAG; return its result as written by ``run_dag.py``, or None if Airflow failed."""
     result_file, log = home / "result.json", home / "airflow.log"
     environment = {
@@ -63,7 +64,8 @@ def _run_dag(home: Path, sandbox: SandboxServer) -> dict | None:
         print(log.read_text())
         print(f"Airflow failed with exit code {completed.returncode}; its output is above.", file=sys.stderr)
         return None
-    return json.loads(result_file.read_text())
+    result: dict[str, Any] = json.loads(result_file.read_text())
+    return result
 
 
 def _leads_per_campaign(sandbox: SandboxServer) -> Counter[str]:

@@ -13,6 +13,10 @@ import pytest
 from tests.support.dag_runs import run_tasks
 from tests.support.raw_server import raw_server
 
+# run_tasks defines the names that functions which build DAGs use.
+# ruff: noqa: F821
+# mypy: disable-error-code="name-defined"
+
 pytestmark = pytest.mark.usefixtures("airflow_db")
 
 ACTIONS = "/campaignLeads/actions"
@@ -24,7 +28,7 @@ def set_connection(monkeypatch, connection, name="DEFAULT"):
 
 def pause_leads(campaign, conn_ids=("engagevoice_default",)):
     for conn_id in conn_ids:
-        LeadActionOperator(  # noqa: F821
+        LeadActionOperator(
             task_id=conn_id,
             lead_action="PAUSE_LEADS",
             search_criteria={"campaignIds": [campaign], "leadStates": ["READY"]},

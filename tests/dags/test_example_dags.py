@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("airflow_db")
 EXAMPLES = Path(__file__).parents[2] / "example_dags"
 
 
-def lead_ids(leads: list[dict]) -> set[int]:
+def lead_ids(leads: list[dict[str, Any]]) -> set[int]:
     return {lead["leadId"] for lead in leads}
 
 

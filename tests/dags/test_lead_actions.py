@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,10 @@ from airflow_provider_engagevoice.operators.leads import (
 from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter
 from airflow_provider_engagevoice.ringcx.spec.lead_actions import ACTIONS
 from tests.support.dag_runs import run_tasks
+
+# run_tasks defines the names that functions which build DAGs use.
+# ruff: noqa: F821
+# mypy: disable-error-code="name-defined"
 
 pytestmark = pytest.mark.usefixtures("airflow_db")
 
@@ -31,7 +36,7 @@ MOVE = {
     "CREATE_COPY_SETTING": "false",
     "DUPLICATE_ACTION_SETTING": "MOVE",
 }
-PARAMS: dict[str, dict] = {
+PARAMS: dict[str, dict[str, Any]] = {
     "MANUAL_LEADS": MANUAL,
     "EMAIL_LEADS": {"EMAIL_TO": "a@example.com,b@example.com"},
     "CALLBACK_LEADS": {
@@ -222,7 +227,7 @@ def test_invalid_email_address_fails_at_parse_time():
 
 
 def actions_with_templated_parameters(campaign, lead_ids):
-    @task(multiple_outputs=True)  # noqa: F821
+    @task(multiple_outputs=True)
     def upstream():
         return {"params": {"ACTION_TYPE": "AGENT"}}
 
@@ -264,7 +269,7 @@ def test_invalid_rendered_parameters_fail_task_once(ringcx_sandbox, campaign_id,
 
 def bounded_actions(campaign):
     criteria = {"campaignIds": [campaign], "leadStates": ["READY"]}
-    common = {"lead_action": "DELETE_LEADS", "search_criteria": criteria, "retries": 2}
+    common: dict[str, Any] = {"lead_action": "DELETE_LEADS", "search_criteria": criteria, "retries": 2}
     LeadActionOperator(task_id="too_many", max_leads=5, **common)
     LeadActionOperator(task_id="dry_run", dry_run=True, **common)
     LeadActionOperator(

@@ -6,11 +6,15 @@ import pytest
 
 from tests.support.dag_runs import run_tasks
 
+# run_tasks defines the names that functions which build DAGs use.
+# ruff: noqa: F821
+# mypy: disable-error-code="name-defined"
+
 pytestmark = pytest.mark.usefixtures("airflow_db")
 
 
 def moves_with_settings(source, target, list_name, list_id):
-    MoveLeadsOperator(  # noqa: F821
+    MoveLeadsOperator(
         task_id="to_named_list",
         source_campaign=source,
         target_campaign=target,
@@ -18,39 +22,39 @@ def moves_with_settings(source, target, list_name, list_id):
         search_criteria={"leadStates": ["READY"]},
         copy=True,
     )
-    MoveLeadsOperator(  # noqa: F821
+    MoveLeadsOperator(
         task_id="to_list_id",
         target_campaign=target,
         target_list=list_id,
         search_criteria={"campaignIds": [source], "leadStates": ["PAUSED"]},
     )
-    MoveLeadsOperator(  # noqa: F821
+    MoveLeadsOperator(
         task_id="unknown_list",
         target_campaign=target,
         target_list="Nowhere",
         search_criteria={"campaignIds": [source]},
     )
-    MoveLeadsOperator(  # noqa: F821
+    MoveLeadsOperator(
         task_id="other_account",
         target_campaign="In-Home Estimates",
         account_id="50810002",
         source_campaign=source,
         search_criteria={},
     )
-    MoveLeadsOperator(  # noqa: F821
+    MoveLeadsOperator(
         task_id="generated_list_name",
         source_campaign=source,
         target_campaign=target,
         search_criteria={"leadStates": ["CANCELLED"]},
         copy="TRANSITION",
     )
-    MoveLeadsOperator(  # noqa: F821
+    MoveLeadsOperator(
         task_id="contradictory_criteria",
         source_campaign=source,
         target_campaign=target,
         search_criteria={"campaignIds": [1]},
     )
-    MoveLeadsOperator(  # noqa: F821
+    MoveLeadsOperator(
         task_id="dry_run",
         source_campaign=source,
         target_campaign=target,
@@ -96,34 +100,34 @@ def test_moves_with_settings_have_expected_effects(ringcx_sandbox, logged):
 
 
 def moves_with_unusual_arguments():
-    @task  # noqa: F821
+    @task
     def batch():
         return 2026
 
-    source = CampaignLookupSensor(task_id="source", campaign_name="Spring Renewals")  # noqa: F821
-    target = CampaignLookupSensor(task_id="target", campaign_name="Summer Win-Back")  # noqa: F821
-    to_new_list = MoveLeadsOperator(  # noqa: F821
+    source = CampaignLookupSensor(task_id="source", campaign_name="Spring Renewals")
+    target = CampaignLookupSensor(task_id="target", campaign_name="Summer Win-Back")
+    to_new_list = MoveLeadsOperator(
         task_id="number_as_list_name",
         source_campaign=source.output,
         target_campaign=target.output,
         new_list_name=batch(),
         search_criteria={"leadStates": ["READY"]},
     )
-    to_existing_list = MoveLeadsOperator(  # noqa: F821
+    to_existing_list = MoveLeadsOperator(
         task_id="list_name_of_digits",
         source_campaign=source.output,
         target_campaign=target.output,
         target_list="2026",
         search_criteria={"leadStates": ["PAUSED"]},
     )
-    wrong_list = MoveLeadsOperator(  # noqa: F821
+    wrong_list = MoveLeadsOperator(
         task_id="wrong_list",
         source_campaign=source.output,
         target_campaign=target.output,
         target_list=target.output,
         search_criteria={},
     )
-    wrong_campaign = MoveLeadsOperator(  # noqa: F821
+    wrong_campaign = MoveLeadsOperator(
         task_id="wrong_campaign",
         source_campaign=source.output,
         target_campaign=["Summer Win-Back"],

@@ -75,8 +75,8 @@ class Cell:
         return " ".join(parts).replace("`", "").replace(": ", "-").replace(" ", "-")
 
     @property
-    def documented(self) -> str:
-        """The documented consequence of the failure, as in the matrix."""
+    def documented_outcome(self) -> str:
+        """The documented outcome of the failure, as in the matrix."""
         word: str = self.variant.word(self.kind)
         return word
 

@@ -60,7 +60,7 @@ class Task:
             after a person cleared the task.
         :param host: name of the host.
         :param kill_at: when its process is killed, as for ``SelfKillingCheckpointStore``.
-        :return: how it ended.
+        :return: its result.
         """
         spring, summer = (self.ringcx.campaign(name) for name in ("Spring Renewals", "Summer Win-Back"))
         copy = "true" if self.kind == "copy" else "false"

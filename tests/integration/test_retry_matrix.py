@@ -41,7 +41,7 @@ USER_AGENT = "cell/1.0"
 
 
 class TaskTimedOut(BaseException):
-    """Stands for Airflow's task timeout, which a signal handler can raise at any point."""
+    """Represents Airflow's task timeout, which a signal handler can raise at any point."""
 
 
 #: Errors of the failures that are documented as "fail".
@@ -121,7 +121,7 @@ def perform_with_failure(
 
 
 @pytest.mark.parametrize("cell", cells(), ids=str)
-def test_failure_has_documented_consequence(
+def test_failure_has_documented_outcome(
     cell_server: SandboxServer, clock: FakeClock, time_out_task: Callable[[], object], cell: Cell
 ) -> None:
     expected = expected_for(cell_server, cell.variant)
@@ -129,31 +129,33 @@ def test_failure_has_documented_consequence(
     scenario.prepare(cell.variant)
     clock.pauses.clear()
 
-    outcome = perform_with_failure(scenario, cell, clock, time_out_task)
+    result = perform_with_failure(scenario, cell, clock, time_out_task)
 
     was_applied = cell.timing == "after"
-    is_retried = cell.documented == "retry"
+    is_retried = cell.documented_outcome == "retry"
     arrived_twice = is_retried and cell.kind is not FailureKind.NOT_SENT
     assert scenario.count_requests(USER_AGENT) == (2 if arrived_twice else 1)
     assert len(clock.pauses) == is_retried
     if is_retried and was_applied:
         # Agents have called the leads before the retry, which must not make them due for another call.
         assert scenario.snapshot() == expected.after_calls
-        assert outcome["leads_matched"] == 3
+        assert result["leads_matched"] == 3
         return
     assert scenario.snapshot() == (expected.after if was_applied or is_retried else expected.before)
-    if is_retried or (cell.documented == "reconcile" and was_applied):
-        assert outcome == expected.result
-    elif cell.documented == "fail":
-        assert type(outcome) is ERRORS[cell.failure]
-        assert not isinstance(outcome, TransientError)
+    if is_retried or (cell.documented_outcome == "reconcile" and was_applied):
+        assert result == expected.result
+    elif cell.documented_outcome == "fail":
+        assert type(result) is ERRORS[cell.failure]
+        assert not isinstance(result, TransientError)
     else:
-        assert type(outcome) is OutcomeUnknown
-        assert isinstance(outcome, PermanentError)
-        assert ("3 of 3 leads are still in the source" in str(outcome)) == (cell.documented == "reconcile")
+        assert type(result) is OutcomeUnknown
+        assert isinstance(result, PermanentError)
+        assert ("3 of 3 leads are still in the source" in str(result)) == (
+            cell.documented_outcome == "reconcile"
+        )
 
 
-#: Documented consequences of each failure: for a retry-safe action, for an action that is not retry-safe,
+#: Documented outcomes of each failure: for a retry-safe action, for an action that is not retry-safe,
 #: and for a move into a new list.
 DOCUMENTED = {
     "no connection": ("retry", "retry", "retry"),
@@ -171,7 +173,7 @@ DOCUMENTED = {
 }
 
 
-def test_matrix_contains_documented_consequences() -> None:
+def test_matrix_contains_documented_outcomes() -> None:
     variants = {(each.action.name, *each.params.values()): each for each in TABLE["variants"]()}
     names = ("CANCEL_LEADS",), ("MANUAL_LEADS",), ("MOVE_TO_CAMPAIGN", "0", "false")
     failures = dict(TABLE["columns"]())

@@ -29,7 +29,7 @@ from tests.support.processes import ROOT
 
 @dataclass(frozen=True)
 class AttemptResult:
-    """How an attempt ended.
+    """Result of an attempt.
 
     :param killed: its process was killed.
     :param error: class name of the error; empty if the attempt succeeded.
@@ -60,7 +60,7 @@ class AttemptRunner:
         """Run an attempt until it ends.
 
         :param spec: as for :func:`run_attempt`.
-        :return: how it ended.
+        :return: its result.
         """
         assert self._server.stdin is not None
         self._pids = queue.Queue()
@@ -124,7 +124,7 @@ def run_attempt(spec: dict[str, Any]) -> AttemptResult:
     :param spec: ``url`` of RingCX, ``store``, ``folder`` of the host's own files, ``task``, ``attempt`` (its
         number), ``is_retry``, ``action``, ``criteria``, ``params``, ``chunk_size``, and ``kill_at`` as for
         :class:`SelfKillingCheckpointStore`.
-    :return: how it ended.
+    :return: its result.
     """
     os.environ[FOLDER_VARIABLE] = spec["folder"]
     client = workers.make_client({**spec, "method": "api_token"})

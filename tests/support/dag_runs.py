@@ -106,7 +106,8 @@ def run_dag_file(path: Path, run_conf: dict[str, Any] | None = None) -> Finished
     """
     name = f"dag_file_{next(_numbers)}"
     spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:

@@ -101,7 +101,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
 
 @pytest.fixture
 def isolated_store(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give authenticators an empty store, so that no test uses the tokens of another."""
+    """Replace the store of the authenticators by an empty one, so that no test uses the tokens of another."""
     monkeypatch.setattr(Authenticator, "store", MemoryStore())
 
 
