@@ -15,8 +15,8 @@ from airflow_provider_engagevoice.sandbox.api.leads.lead_fields import (
     parse_phones,
     parse_us_phone,
 )
-from airflow_provider_engagevoice.sandbox.api.loader.multipart import file_of
-from airflow_provider_engagevoice.sandbox.api.loader.tables import read_form, read_table
+from airflow_provider_engagevoice.sandbox.api.loader.multipart import parse_upload
+from airflow_provider_engagevoice.sandbox.api.loader.tables import parse_format, read_table
 from airflow_provider_engagevoice.sandbox.http.endpoint import json_response
 from airflow_provider_engagevoice.sandbox.http.errors import ApiError, InvalidValue, validation_error
 from airflow_provider_engagevoice.sandbox.http.pagination import parse_page
@@ -84,9 +84,9 @@ def upload_dnc(sandbox: SandboxState, request: ApiRequest) -> Response:
     The first column of the file is a phone number; an external id and a reason may follow. Query or body may
     hold ``dncTagId``, ``countryId`` and ``fileType``; the defaults are GLOBAL, USA and COMMA.
     """
-    form_fields, upload = file_of(request)
+    form_fields, upload = parse_upload(request)
     fields = _parse({**form_fields, **request.query})
-    pages = read_table(upload, read_form(request, form_fields, default="COMMA"))
+    pages = read_table(upload, parse_format(request, form_fields, default="COMMA"))
     rows = [row for page in pages for row in page.rows]
     with sandbox.store.changing() as connection:
         defaults = _parse_defaults(sandbox, request, connection, fields)

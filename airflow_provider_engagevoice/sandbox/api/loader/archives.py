@@ -8,8 +8,8 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 
-#: Limits of an archive: bytes of all its XML, uncompressed; the ratio of these to the upload, above 512 KiB
-#: (Apache POI has the same limit; lists of leads have a ratio of 12 to 17); XML elements; parts.
+#: Limits of an archive: bytes of uncompressed XML; their ratio to the size of the upload, above 512 KiB
+#: (Apache POI has the same limit; lead lists have a ratio of 12 to 17); XML elements; parts.
 MAX_XML_BYTES = 16 * 1024 * 1024
 MAX_RATIO = 100
 MAX_XML_BYTES_AT_ANY_RATIO = 512 * 1024
@@ -18,20 +18,20 @@ MAX_PARTS = 1_000
 
 _COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
-#: What :mod:`zipfile` raises for files that are not ZIP archives, are encrypted, or lack a part.
+#: Errors of :mod:`zipfile` for files that are not ZIP archives, are encrypted, or lack a part.
 NOT_AN_ARCHIVE = (
     zipfile.BadZipFile, zlib.error, struct.error, KeyError, EOFError, OSError, RuntimeError,
 )  # fmt: skip
 
 
 class UnsupportedFile(ValueError):
-    """A file that exceeds a limit, or holds what is not read."""
+    """Raised for a file that exceeds a limit or has unsupported content."""
 
 
 def copy_checked(content: bytes, replacements: Mapping[bytes, bytes]) -> io.BytesIO:
-    """Copy the XML of an archive into an uncompressed archive, and check it on the way.
+    """Copy the XML of an archive into an uncompressed archive, and validate it.
 
-    A library that reads the copy parses only checked XML. Other parts, such as images, are left out.
+    A library that reads the copy parses only validated XML. Other parts, such as images, are dropped.
 
     :param content: the archive.
     :param replacements: the strings to replace in the XML, and their replacements.
@@ -64,8 +64,8 @@ def _read(archive: zipfile.ZipFile, part: zipfile.ZipInfo, budget: int) -> bytes
     """Read one part of an archive.
 
     :param archive: the archive.
-    :param part: the part, whose own statement of its size is not trusted.
-    :param budget: how many bytes it can have.
+    :param part: the part; its declared size is not trusted.
+    :param budget: maximum number of bytes.
     :return: its XML.
     :raises UnsupportedFile: if it is too large, is not UTF-8, or declares entities.
     """
@@ -79,7 +79,7 @@ def _read(archive: zipfile.ZipFile, part: zipfile.ZipInfo, budget: int) -> bytes
         text = xml.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UnsupportedFile("holds XML that is not UTF-8") from error
-    # Entities are declared in a DOCTYPE, and can expand without limit. Excel writes none.
+    # Entities are declared in a DOCTYPE and can expand without limit. Excel does not write any.
     if "<!DOCTYPE" in text or "\0" in text:
         raise UnsupportedFile("holds XML that Excel does not write")
     return xml

@@ -1,4 +1,4 @@
-"""Preview of a file with leads, and its load. Source: contract; guide, "File Preview and Process"."""
+"""Preview and processing of lead files. Source: contract; guide, "File Preview and Process"."""
 
 from __future__ import annotations
 
@@ -45,32 +45,34 @@ MAPPING_COLUMNS: Mapping[str, str] = {
     "LEAD_PRIORITY": "leadPriority",
     "COUNTRY": "country",
 }
-"""What a column of a file can be, and the property of a direct load that it stands for (assumed)."""
+"""Mapping columns of a file, with the matching property of a direct load (assumed)."""
 
 FIRST_PAGE = 1
 """Number of a file's first page. Source: guide's sample."""
 
-#: How much of a file a preview shows, and how long it can be processed. Assumed.
-_ROWS_SHOWN = 10
-_MILLISECONDS_KEPT = 3_600_000
-_MOST_KEPT = 20
+#: Rows in a preview, lifetime of a preview in milliseconds, and maximum number of previews. Assumed.
+_PREVIEW_ROWS = 10
+_PREVIEW_LIFETIME = 3_600_000
+_MAX_PREVIEWS = 20
 
 
-def keep(connection: sqlite3.Connection, account: str, campaign: int, pages: Sequence[Page], now: int) -> str:
-    """Keep a file until it is processed; the oldest files are forgotten.
+def store_file(
+    connection: sqlite3.Connection, account: str, campaign: int, pages: Sequence[Page], now: int
+) -> str:
+    """Store a file until it is processed; delete expired files and the oldest of too many.
 
     :param connection: the database, inside a transaction.
     :param account: the sub-account.
-    :param campaign: id of the campaign it is for.
-    :param pages: what the file holds.
+    :param campaign: id of the target campaign.
+    :param pages: the pages of the file.
     :param now: milliseconds since 1970.
-    :return: the id of the transaction.
+    :return: the transaction id.
     """
     transaction = str(uuid.uuid4())
-    connection.execute("DELETE FROM previews WHERE uploaded <= ?", (now - _MILLISECONDS_KEPT,))
+    connection.execute("DELETE FROM previews WHERE uploaded <= ?", (now - _PREVIEW_LIFETIME,))
     connection.execute(
         "DELETE FROM previews WHERE rowid NOT IN (SELECT rowid FROM previews ORDER BY rowid DESC LIMIT ?)",
-        (_MOST_KEPT - 1,),
+        (_MAX_PREVIEWS - 1,),
     )
     connection.execute(
         "INSERT INTO previews (transactionId, accountId, campaignId, pages, uploaded) VALUES (?, ?, ?, ?, ?)",
@@ -79,37 +81,37 @@ def keep(connection: sqlite3.Connection, account: str, campaign: int, pages: Seq
     return transaction
 
 
-def take(
+def pop_file(
     connection: sqlite3.Connection, account: str, campaign: int, transaction: str, now: int
 ) -> list[Page]:
-    """Take a file that has been kept; it can be taken once (assumed).
+    """Remove and return a stored file; it can be processed once (assumed).
 
     :param connection: the database, inside a transaction.
     :param account: the sub-account.
-    :param campaign: id of the campaign it is for.
-    :param transaction: the id that :func:`keep` gave.
+    :param campaign: id of the target campaign.
+    :param transaction: the id that :func:`store_file` returned.
     :param now: milliseconds since 1970.
-    :return: the file.
-    :raises ApiError: with status 404, where there is none of this id for this campaign any more (assumed).
+    :return: the pages of the file.
+    :raises ApiError: with status 404, if the id is unknown, expired or of another campaign (assumed).
     """
     found = connection.execute(
         "SELECT pages FROM previews WHERE transactionId = ? AND accountId = ? AND campaignId = ?"
         " AND uploaded > ?",
-        (transaction, account, campaign, now - _MILLISECONDS_KEPT),
+        (transaction, account, campaign, now - _PREVIEW_LIFETIME),
     ).fetchone()
     if found is None:
-        raise ApiError(404, "There is no such transactionId")
+        raise ApiError(404, "The transactionId is unknown or has expired")
     connection.execute("DELETE FROM previews WHERE transactionId = ?", (transaction,))
     return [Page(name, rows) for name, rows in json.loads(found["pages"])]
 
 
-def preview_of(transaction: str, pages: Sequence[Page]) -> dict[str, object]:
-    """Write the answer to a preview. Source: contract, LeadListPreviewResponse."""
+def preview_body(transaction: str, pages: Sequence[Page]) -> dict[str, object]:
+    """Return the response body of a preview. Source: contract, LeadListPreviewResponse."""
     return {
         "transactionId": transaction,
         "mappingColumns": list(MAPPING_COLUMNS),
         "pagePreviews": [
-            {"pageNumber": number, "pageName": page.name, "rowData": page.rows[:_ROWS_SHOWN]}
+            {"pageNumber": number, "pageName": page.name, "rowData": page.rows[:_PREVIEW_ROWS]}
             for number, page in enumerate(pages, FIRST_PAGE)
         ],
         "personaPhoneConfig": [],
@@ -117,12 +119,12 @@ def preview_of(transaction: str, pages: Sequence[Page]) -> dict[str, object]:
 
 
 @dataclass(frozen=True)
-class Columns:
-    """Which columns of a file are what.
+class ColumnMapping:
+    """Mapping of a file's columns to fields of a lead.
 
-    :param transaction: the id of the file.
+    :param transaction: the transaction id of the file.
     :param page: number of the page.
-    :param has_headers: its first row is no lead.
+    :param has_headers: whether the first row is a header.
     :param leads: columns by property of a lead.
     :param extended: columns by name within ``extendedLeadData``.
     :param personas: columns by id of a persona phone.
@@ -136,17 +138,17 @@ class Columns:
     personas: Mapping[str, int]
 
 
-def read_columns(body: Mapping[str, object], base: int) -> Columns:
-    """Read which columns of a file are what; null counts as missing.
+def parse_columns(body: Mapping[str, object], base: int) -> ColumnMapping:
+    """Parse the column mapping of a request; null counts as missing.
 
     :param body: the untrusted request.
     :param base: number of a file's first column.
-    :return: the columns, counted from 0. Without ``fileContainsHeaders`` the first row is a lead (guide's
-        samples always send it; assumed).
-    :raises ApiError: with status 400, naming every bad value.
+    :return: the mapping, with columns counted from 0. Without ``fileContainsHeaders`` the first row is a lead
+        (assumed; the guide's samples always send it).
+    :raises ApiError: with status 400, naming every invalid value.
     """
-    columns = _columns_from(base)
-    readers: Mapping[str, tuple[Callable[[object], Any], Any]] = {
+    columns = _column_parser(base)
+    parsers: Mapping[str, tuple[Callable[[object], Any], Any]] = {
         "transactionId": (parse_text, ""),
         "pageNumber": (parse_integer, FIRST_PAGE),
         "fileContainsHeaders": (parse_boolean, False),
@@ -155,10 +157,10 @@ def read_columns(body: Mapping[str, object], base: int) -> Columns:
         "additionalPhoneMappings": (columns, {}),
     }
     values, invalid = {}, []
-    for name, (read, default) in readers.items():
+    for name, (parse, default) in parsers.items():
         value = body.get(name)
         try:
-            values[name] = default if value is None else read(value)
+            values[name] = default if value is None else parse(value)
         except ValueError as error:
             invalid.append(InvalidValue.of(name, error, value))
     unknown = sorted(values.get("pageColumnMappings", {}).keys() - MAPPING_COLUMNS.keys())
@@ -168,7 +170,7 @@ def read_columns(body: Mapping[str, object], base: int) -> Columns:
         invalid.append(InvalidValue("transactionId", "is missing"))
     if invalid:
         raise validation_error(invalid)
-    return Columns(
+    return ColumnMapping(
         values["transactionId"],
         values["pageNumber"],
         values["fileContainsHeaders"],
@@ -178,35 +180,35 @@ def read_columns(body: Mapping[str, object], base: int) -> Columns:
     )
 
 
-def _columns_from(base: int) -> Callable[[object], dict[str, int]]:
-    """Make a reader of columns by name."""
+def _column_parser(base: int) -> Callable[[object], dict[str, int]]:
+    """Return a parser of column numbers by name."""
 
-    def read(value: object) -> dict[str, int]:
+    def parse(value: object) -> dict[str, int]:
         columns = {name: parse_integer(column) - base for name, column in parse_object(value).items()}
         if any(column < 0 for column in columns.values()):
-            raise ValueError(f"must be numbers of columns, {base} for the first one")
+            raise ValueError(f"must be column numbers; the first column is {base}")
         return columns
 
-    return read
+    return parse
 
 
-def leads_of(pages: Sequence[Page], columns: Columns) -> list[object]:
-    """Write the rows of a file as a direct load would bring them.
+def file_leads(pages: Sequence[Page], columns: ColumnMapping) -> list[object]:
+    """Convert the rows of a file to the leads of a direct load.
 
-    :param pages: the file.
-    :param columns: which of its columns are what; one that a row lacks is empty.
+    :param pages: the pages of the file.
+    :param columns: the column mapping; a column that a row does not have is empty.
     :return: the leads.
-    :raises ApiError: with status 400, where there is no such page.
+    :raises ApiError: with status 400, if the page does not exist.
     """
-    place = columns.page - FIRST_PAGE
-    if not 0 <= place < len(pages):
-        raise validation_error([InvalidValue.of("pageNumber", "is no page of the file", columns.page)])
-    rows = pages[place].rows[1:] if columns.has_headers else pages[place].rows
-    return [_lead_of(row, columns) for row in rows]
+    index = columns.page - FIRST_PAGE
+    if not 0 <= index < len(pages):
+        raise validation_error([InvalidValue.of("pageNumber", "is not a page of the file", columns.page)])
+    rows = pages[index].rows[1:] if columns.has_headers else pages[index].rows
+    return [_row_lead(row, columns) for row in rows]
 
 
-def _lead_of(row: Sequence[str], columns: Columns) -> object:
-    """Write one row as a lead."""
+def _row_lead(row: Sequence[str], columns: ColumnMapping) -> object:
+    """Convert one row to a lead."""
     lead: dict[str, object] = dict(_pick(row, columns.leads))
     if columns.extended:
         lead["extendedLeadData"] = _pick(row, columns.extended)
@@ -216,5 +218,5 @@ def _lead_of(row: Sequence[str], columns: Columns) -> object:
 
 
 def _pick(row: Sequence[str], columns: Mapping[str, int]) -> dict[str, str]:
-    """Pick the columns a row has."""
+    """Return the mapped values that a row has."""
     return {name: row[column] for name, column in columns.items() if column < len(row)}

@@ -9,11 +9,11 @@ from starlette.responses import Response
 
 from airflow_provider_engagevoice.sandbox.api.admin.records import path_id
 from airflow_provider_engagevoice.sandbox.api.loader.load_files import (
-    keep,
-    leads_of,
-    preview_of,
-    read_columns,
-    take,
+    file_leads,
+    parse_columns,
+    pop_file,
+    preview_body,
+    store_file,
 )
 from airflow_provider_engagevoice.sandbox.api.loader.load_leads import Load, Target
 from airflow_provider_engagevoice.sandbox.api.loader.load_options import (
@@ -30,8 +30,8 @@ from airflow_provider_engagevoice.sandbox.api.loader.load_results import (
     load_failure,
     load_result,
 )
-from airflow_provider_engagevoice.sandbox.api.loader.multipart import file_of
-from airflow_provider_engagevoice.sandbox.api.loader.tables import read_form, read_table
+from airflow_provider_engagevoice.sandbox.api.loader.multipart import parse_upload
+from airflow_provider_engagevoice.sandbox.api.loader.tables import parse_format, read_table
 from airflow_provider_engagevoice.sandbox.http.endpoint import json_response
 from airflow_provider_engagevoice.sandbox.http.errors import ApiError, InvalidValue, validation_error
 from airflow_provider_engagevoice.sandbox.http.request import ApiRequest
@@ -62,13 +62,15 @@ def preview_load(sandbox: SandboxState, request: ApiRequest) -> Response:
 
     The file's format is given in the query (contract) or in fields of the body (observed).
     """
-    fields, upload = file_of(request)
-    form = read_form(request, fields)
-    pages = read_table(upload, form)
+    fields, upload = parse_upload(request)
+    table_format = parse_format(request, fields)
+    pages = read_table(upload, table_format)
     with sandbox.store.changing() as connection:
         target = _target(connection, request)
-        transaction = keep(connection, target.account, target.campaign, pages, sandbox.clock.milliseconds())
-    return json_response(preview_of(transaction, pages), 201)
+        transaction = store_file(
+            connection, target.account, target.campaign, pages, sandbox.clock.milliseconds()
+        )
+    return json_response(preview_body(transaction, pages), 201)
 
 
 def process_load(sandbox: SandboxState, request: ApiRequest) -> Response:
@@ -78,12 +80,12 @@ def process_load(sandbox: SandboxState, request: ApiRequest) -> Response:
     (assumed). A failed load creates a list without leads (assumed).
     """
     body = request.json_object()
-    columns = read_columns(body, sandbox.settings.column_base)
+    columns = parse_columns(body, sandbox.settings.column_base)
     now = sandbox.clock.milliseconds()
     with sandbox.store.changing() as connection:
         target = _target(connection, request)
-        pages = take(connection, target.account, target.campaign, columns.transaction, now)
-        _process(sandbox, request, connection, body, leads_of(pages, columns))
+        pages = pop_file(connection, target.account, target.campaign, columns.transaction, now)
+        _process(sandbox, request, connection, body, file_leads(pages, columns))
     return Response(status_code=202)
 
 

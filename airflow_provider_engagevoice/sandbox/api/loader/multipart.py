@@ -1,4 +1,4 @@
-"""Reader of ``multipart/form-data`` bodies, for the operations that take a file."""
+"""Parser of ``multipart/form-data`` bodies for operations with a file upload."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from starlette.types import Message
 from airflow_provider_engagevoice.sandbox.http.errors import ApiError, InvalidValue
 from airflow_provider_engagevoice.sandbox.http.request import ApiRequest
 
-#: How many parts a body can have, and how large a text can be. A file can be as large as a body.
+#: Limits: number of files, number of text fields, size of a text field. A file can be as large as the body.
 _MAX_FILES = 100
 _MAX_FIELDS = 100
 _MAX_FIELD_BYTES = 64 * 1024
@@ -32,26 +32,26 @@ class Upload:
     content: bytes
 
 
-def read_parts(call: ApiRequest) -> tuple[dict[str, str], dict[str, Upload]]:
-    """Read all parts of a multipart body; of parts with the same name the last one counts.
+def parse_parts(request: ApiRequest) -> tuple[dict[str, str], dict[str, Upload]]:
+    """Parse all parts of a multipart body; if parts have the same name, the last one wins.
 
-    :param call: the request.
-    :return: the parts without a file name as texts, and those with one as files; both by their names.
-    :raises ApiError: with status 400, if the body is not such a body, is cut off, or exceeds a limit.
+    :param request: the request.
+    :return: the parts without a file name as texts, and the parts with one as files; both by name.
+    :raises ApiError: with status 400, if the body is not multipart, is truncated, or exceeds a limit.
     """
-    content_type = call.headers.get("content-type", "")
+    content_type = request.headers.get("content-type", "")
     kind, options = parse_options_header(content_type)
     boundary = options.get(b"boundary")
     if kind != b"multipart/form-data" or not boundary:
         raise ApiError(400, "The request must be multipart/form-data with a boundary")
-    # Starlette accepts a body that is cut off, and leaves out its last part.
-    if b"--" + boundary + b"--" not in call.body:
+    # Starlette accepts a truncated body and drops its last part.
+    if b"--" + boundary + b"--" not in request.body:
         raise ApiError(400, "The request body ends before its last boundary")
     try:
-        fields, files = asyncio.run(_parse(content_type, call.body))
+        fields, files = asyncio.run(_parse(content_type, request.body))
     except MultiPartException as error:
         raise ApiError(400, f"The request body is not valid multipart/form-data: {error.message}") from error
-    except FormParserError as error:  # Older releases of Starlette pass it on.
+    except FormParserError as error:  # Older releases of Starlette do not convert this error.
         raise ApiError(400, "The request body is not valid multipart/form-data") from error
     if any(
         "\0" in text for text in (*fields, *fields.values(), *files, *(file.name for file in files.values()))
@@ -60,14 +60,14 @@ def read_parts(call: ApiRequest) -> tuple[dict[str, str], dict[str, Upload]]:
     return fields, files
 
 
-def file_of(call: ApiRequest) -> tuple[dict[str, str], Upload]:
-    """Read a multipart body that must have the part ``file``.
+def parse_upload(request: ApiRequest) -> tuple[dict[str, str], Upload]:
+    """Parse a multipart body that must have the part ``file``.
 
-    :param call: the request.
-    :return: the other parts that are texts, and the file. Source: contract, both operations with a file.
-    :raises ApiError: with status 400, as :func:`read_parts`, and if the file is missing.
+    :param request: the request.
+    :return: the text fields and the file. Source: contract, both operations with a file.
+    :raises ApiError: with status 400, as in :func:`parse_parts`, and if the file is missing.
     """
-    fields, files = read_parts(call)
+    fields, files = parse_parts(request)
     if "file" not in files:
         problem = "file is required, as a part with a file name"
         raise ApiError(400, problem, [InvalidValue("file", problem)])
@@ -78,8 +78,8 @@ async def _parse(content_type: str, body: bytes) -> tuple[dict[str, str], dict[s
     """Parse a body with Starlette's form parser.
 
     :param content_type: the header of the request.
-    :param body: the body, already read whole and limited in size.
-    :return: as :func:`read_parts`.
+    :param body: the complete body, already limited in size.
+    :return: as :func:`parse_parts`.
     :raises MultiPartException: if the body is malformed, or exceeds a limit.
     :raises FormParserError: if the body is malformed.
     """

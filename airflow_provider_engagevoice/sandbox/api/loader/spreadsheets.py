@@ -14,13 +14,13 @@ from airflow_provider_engagevoice.sandbox.api.loader.archives import (
     copy_checked,
 )
 
-#: Limits of all pages together: letters and cells (empty cells between others count); and of a row: columns.
-#: Cells can share a text, so that few bytes of XML can stand for very many letters.
-MAX_LETTERS = 16 * 1024 * 1024
+#: Limits of all pages together: characters and cells (including empty cells between others), and columns of a
+#: row. Cells can share a text, so that a few bytes of XML can expand to many characters.
+MAX_CHARACTERS = 16 * 1024 * 1024
 MAX_CELLS = 1_000_000
 MAX_COLUMNS = 512
 
-#: Namespaces of files saved as "Strict Open XML", which openpyxl does not read, and those that it reads.
+#: Namespaces of "Strict Open XML", which openpyxl does not support, and their supported equivalents.
 _NAMESPACES = {
     b"http://purl.oclc.org/ooxml/spreadsheetml/main": (
         b"http://schemas.openxmlformats.org/spreadsheetml/2006/main"
@@ -30,7 +30,7 @@ _NAMESPACES = {
     ),
 }
 
-#: What openpyxl raises for XML that is not well-formed, or not what Excel writes.
+#: Errors of openpyxl for malformed or unexpected XML.
 _BROKEN_CONTENT = (SyntaxError, ValueError, TypeError, AttributeError)
 
 
@@ -47,10 +47,10 @@ class Page:
 
 
 def read_workbook(content: bytes) -> list[Page]:
-    """Read all pages of an Excel file. Dates stay the numbers that Excel stores.
+    """Read all pages of an Excel file. Dates remain the numbers that Excel stores.
 
     :param content: the file.
-    :return: the pages, in the order of the file; rows without a value are left out.
+    :return: the pages, in the order of the file; rows without a value are skipped.
     :raises ValueError: if it is not an Excel file, is broken, or exceeds a limit.
     """
     try:
@@ -67,12 +67,12 @@ def read_workbook(content: bytes) -> list[Page]:
 
 def _read_pages(file: io.BytesIO) -> list[Page]:
     """Read all pages of a checked file."""
-    # Imported here, since it takes 0.1 s, and only Excel files need it.
+    # Imported here because it takes 0.1 s and only Excel files need it.
     from openpyxl.reader.excel import ExcelReader
     from openpyxl.worksheet._reader import WorkSheetParser
 
-    # Only the steps that the values need: without styles, dates stay numbers. load_workbook() would also
-    # parse the rest, and its rows silently lose cells that are out of order; the parser returns all cells.
+    # Only the steps that values require: without styles, dates remain numbers. load_workbook() would parse
+    # the rest as well, and its rows silently lose cells that are out of order; the parser returns all cells.
     reader = ExcelReader(file, read_only=True, data_only=True, keep_links=False)
     reader.read_manifest()
     reader.read_strings()
@@ -95,21 +95,21 @@ def _read_pages(file: io.BytesIO) -> list[Page]:
 
 @dataclass
 class _Limits:
-    """What was read so far, of all pages."""
+    """Counts of the cells and characters read from all pages."""
 
     cells: int = 0
-    letters: int = 0
+    characters: int = 0
 
     def count(self, row: Sequence[str]) -> None:
-        """Count a row.
+        """Add a row to the counts.
 
-        :raises UnsupportedFile: if there are too many cells or letters.
+        :raises UnsupportedFile: if there are too many cells or characters.
         """
         self.cells += len(row)
-        self.letters += sum(map(len, row))
+        self.characters += sum(map(len, row))
         if self.cells > MAX_CELLS:
             raise UnsupportedFile(f"has more than {MAX_CELLS} cells")
-        if self.letters > MAX_LETTERS:
+        if self.characters > MAX_CHARACTERS:
             raise UnsupportedFile("is too large")
 
 
@@ -123,7 +123,7 @@ def _read_rows(rows: Iterator[Sequence[Mapping[str, Any]]], limits: _Limits) -> 
 
 
 def _read_row(cells: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return a row as texts; each cell has its column, so that empty ones can be missing."""
+    """Return a row as texts; cells carry their column number, since empty cells can be missing."""
     row: list[str] = []
     for cell in cells:
         column = cell["column"] - 1
@@ -135,7 +135,7 @@ def _read_row(cells: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _text(value: object) -> str:
-    """Return a value as text; a phone number such as 6.175550123E9 without its exponent."""
+    """Return a value as text; a phone number such as 6.175550123E9 is written without an exponent."""
     if value is None:
         return ""
     if isinstance(value, bool):

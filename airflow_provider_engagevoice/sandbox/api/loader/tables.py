@@ -1,4 +1,4 @@
-"""Reads uploaded tables: text with separators, and Excel files."""
+"""Reader of uploaded tables: delimited text and Excel files."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from airflow_provider_engagevoice.sandbox.http.errors import InvalidValue, valid
 from airflow_provider_engagevoice.sandbox.http.parsing import choice_parser
 from airflow_provider_engagevoice.sandbox.http.request import ApiRequest
 
-_SEPARATORS = {"PIPE": "|", "COMMA": ",", "TAB": "\t"}
+_DELIMITERS = {"PIPE": "|", "COMMA": ",", "TAB": "\t"}
 
 
 @dataclass(frozen=True)
-class Form:
-    """How a table is written.
+class TableFormat:
+    """Format of a table.
 
     :param file_type: ``EXCEL``, ``PIPE``, ``COMMA`` or ``TAB``.
-    :param quote: what stands around values that hold a separator.
+    :param quote: quote character of values that contain a delimiter.
     """
 
     file_type: str
     quote: str
 
 
-def read_form(request: ApiRequest, fields: Mapping[str, str], default: str = "") -> Form:
-    """Read how the table of a request is written.
+def parse_format(request: ApiRequest, fields: Mapping[str, str], default: str = "") -> TableFormat:
+    """Parse the format of the table in a request.
 
-    :param request: the request, whose query may say it (contract).
-    :param fields: the texts of its body, which may say it as well (observed).
-    :param default: the ``fileType`` where nothing is said; empty where it must be said.
-    :return: the form; without ``quoteCharacter`` the quote is ``"`` (assumed).
-    :raises ApiError: with status 400, where a value is missing or wrong.
+    :param request: the request; the format may be in its query (contract).
+    :param fields: text fields of the body; the format may be there as well (observed).
+    :param default: the default ``fileType``; empty if it is required.
+    :return: the format; the default of ``quoteCharacter`` is ``"`` (assumed).
+    :raises ApiError: with status 400, if a value is missing or invalid.
     """
     file_type = request.query.get("fileType") or fields.get("fileType") or default
     quote = request.query.get("quoteCharacter") or fields.get("quoteCharacter") or '"'
@@ -45,41 +45,44 @@ def read_form(request: ApiRequest, fields: Mapping[str, str], default: str = "")
         choice_parser(FILE_TYPES)(file_type)
     except ValueError as error:
         invalid.append(InvalidValue.of("fileType", error, file_type))
-    if len(quote) != 1 or quote in f"\r\n {_SEPARATORS.get(file_type, '')}":
-        invalid.append(
-            InvalidValue.of("quoteCharacter", "must be one character that separates nothing", quote)
-        )
+    if len(quote) != 1 or quote in f"\r\n {_DELIMITERS.get(file_type, '')}":
+        invalid.append(InvalidValue.of("quoteCharacter", "must be one character and not a delimiter", quote))
     if invalid:
         raise validation_error(invalid)
-    return Form(file_type, quote)
+    return TableFormat(file_type, quote)
 
 
-def read_table(upload: Upload, form: Form) -> list[Page]:
+def read_table(upload: Upload, table_format: TableFormat) -> list[Page]:
     """Read an uploaded table.
 
     :param upload: the file.
-    :param form: how it is written.
+    :param table_format: its format.
     :return: its pages; only Excel files have more than one.
-    :raises ApiError: with status 400, where the file is no such table.
+    :raises ApiError: with status 400, if the file does not have this format.
     """
     try:
-        if form.file_type == "EXCEL":
+        if table_format.file_type == "EXCEL":
             return read_workbook(upload.content)
-        return [Page(upload.name, _read_text(upload.content, _SEPARATORS[form.file_type], form.quote))]
+        return [
+            Page(
+                upload.name,
+                _read_text(upload.content, _DELIMITERS[table_format.file_type], table_format.quote),
+            )
+        ]
     except ValueError as error:
         raise validation_error([InvalidValue.of("file", error, upload.name)]) from error
 
 
-def _read_text(content: bytes, separator: str, quote: str) -> list[list[str]]:
-    """Read text with separators; empty lines are left out."""
+def _read_text(content: bytes, delimiter: str, quote: str) -> list[list[str]]:
+    """Parse delimited text; empty lines are skipped."""
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ValueError("must be text in UTF-8") from error
+        raise ValueError("must be UTF-8 text") from error
     if "\0" in text:
-        raise ValueError("must be text without NUL")
+        raise ValueError("must not contain NUL characters")
     try:
-        rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator, quotechar=quote)
+        rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quotechar=quote)
         return [row for row in rows if row]
     except csv.Error as error:
-        raise ValueError(f"cannot be read: {error}") from error
+        raise ValueError(f"cannot be parsed: {error}") from error

@@ -21,7 +21,7 @@ CSV = b'phone,id,first,last\n4155500001,F-1,Ada,Lovelace\n(415) 550-0002,F-2,"Be
 MAPPINGS = {"LEAD_PHONE": 0, "EXTERN_ID": 1, "FIRST_NAME": 2, "LAST_NAME": 3}
 #: The guide's sample.
 PROCESS = {
-    "description": "Renewal leads",
+    "description": "Spring leads",
     "fileType": "COMMA",
     "fileContainsHeaders": True,
     "duplicateHandling": "REMOVE_FROM_LIST",
@@ -84,7 +84,7 @@ def test_process_loads_file_into_new_list(api: Any, spring: Row) -> None:
     before = len(lists_of(api, spring))
     newest = load_file(api, spring)
     assert len(lists_of(api, spring)) == before + 1
-    assert (newest["listDesc"], *list_result(newest)) == ("Renewal leads", 2, 2, "OK")
+    assert (newest["listDesc"], *list_result(newest)) == ("Spring leads", 2, 2, "OK")
     row = find_lead(api, "F-2")
     assert (row["leadPhone"], row["firstName"], row["lastName"]) == ("4155500002", "Bea, B.", None)
     assert (row["leadState"], row["listId"]) == ("READY", newest["listId"])

@@ -30,7 +30,7 @@ def test_load_returns_counters_and_creates_list(api: Any, spring: Row) -> None:
     assert (result["hasDeletedLeads"], result["rejectedRows"]) == (False, [])
     (new,) = [row for row in lists_of(api, spring) if row["listId"] not in before]
     assert (new["listDesc"], new["listState"], new["uploadedBy"]) == (
-        "Renewal leads",
+        "Spring leads",
         "ACTIVE",
         "sandbox-user",
     )
@@ -38,7 +38,7 @@ def test_load_returns_counters_and_creates_list(api: Any, spring: Row) -> None:
     assert is_recent(new["uploadDate"])
     row = find_lead(api, "T-1")
     assert (row["listId"], row["listDesc"], row["campaignId"]) == (
-        new["listId"], "Renewal leads", spring["campaignId"],
+        new["listId"], "Spring leads", spring["campaignId"],
     )  # fmt: skip
     assert (row["leadState"], row["leadPasses"], row["suppressed"]) == ("READY", 0, False)
     assert (row["firstName"], row["maxPasses"]) == ("Ada", spring["maxPasses"])
@@ -53,7 +53,7 @@ def test_load_same_name_creates_another_list(api: Any, spring: Row) -> None:
         load(api, spring, [lead(number)])
     names = [row["listDesc"] for row in lists_of(api, spring)]
     assert len(names) == before + 2
-    assert names.count("Renewal leads") == 2
+    assert names.count("Spring leads") == 2
 
 
 def test_load_without_description_generates_name(api: Any, spring: Row) -> None:
