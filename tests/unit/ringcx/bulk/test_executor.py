@@ -217,3 +217,17 @@ def test_executor_sends_params_and_criteria_unchanged(
     perform_action(client, "MOVE_TO_CAMPAIGN", {"leadIds": ids[1:2]}, move_params(summer))
     moved = next(lead for lead in ringcx_sandbox.leads() if lead["leadId"] == ids[1])
     assert (moved["campaignName"], moved["listDesc"]) == ("Summer Win-Back", "Moved by a test")
+
+
+def test_executor_move_with_known_target_sends_no_lookup(
+    ringcx_sandbox: SandboxServer, ids: list[int], summer: Row
+) -> None:
+    client = make_client(ringcx_sandbox.url)
+    target = client.campaigns.find(summer["campaignId"])
+    before = len(ringcx_sandbox.requests)
+    criteria = {"leadIds": ids[:2]}
+    result = perform_action(client, "MOVE_TO_CAMPAIGN", criteria, move_params(summer), target=target)
+    assert result["campaign_id"] == summer["campaignId"]
+    operations = [request.operation for request in ringcx_sandbox.requests[before:]]
+    assert "dial_groups_with_children" not in operations
+    assert operations.count("lead_action") == 1

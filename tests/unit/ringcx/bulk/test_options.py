@@ -14,6 +14,12 @@ from airflow_provider_engagevoice.ringcx.spec.lead_actions import ACTIONS
 from tests.support.clients import move_params
 
 
+@pytest.mark.parametrize("on_rejected", ["fail", "continue", "ignore"])
+@pytest.mark.parametrize("max_leads", [None, 0, 5])
+def test_validate_options_valid_values_are_accepted(max_leads: int | None, on_rejected: str) -> None:
+    validate_options(max_leads, 1, on_rejected)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -58,3 +64,10 @@ def test_verify_move_of_empty_selection_is_accepted() -> None:
     """There is nothing to verify."""
     empty = Selection({}, "leadIds is empty")
     assert BulkAction.create("MOVE_TO_CAMPAIGN", empty, move_params({"campaignId": 7}), verify=True).verify
+
+
+def test_verify_move_out_of_its_source_is_accepted() -> None:
+    selection = Selection({"campaignIds": [1]})
+    assert BulkAction.create(
+        "MOVE_TO_CAMPAIGN", selection, move_params({"campaignId": 7}), verify=True
+    ).verify

@@ -18,6 +18,8 @@ from airflow_provider_engagevoice.ringcx.exceptions import (
 )
 from airflow_provider_engagevoice.ringcx.ratelimit.limiter import RateLimiter
 from airflow_provider_engagevoice.ringcx.ratelimit.operations import RateLimit
+from airflow_provider_engagevoice.ringcx.storage.base import LimitExceeded
+from airflow_provider_engagevoice.ringcx.storage.memory import MemoryStore
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from tests.support.bulk import (
     FakeTaskStateStore,
@@ -161,6 +163,30 @@ def test_runner_killed_while_waiting_for_a_slot_resends_chunk(
     store = FakeTaskStateStore()
     with pytest.raises(Killed):
         execute_unlimited(ringcx, six_ids, store, is_retry=False, kill_at=request_number)
+    result = execute_unlimited(ringcx, six_ids, store, is_retry=True)
+    assert added_passes(ringcx, ready_leads, six_ids) == [1] * 6
+    assert (result["leads_updated"], result["requests"]) == (6, 3)
+
+
+def test_runner_slot_too_far_away_has_nothing_in_flight(
+    ringcx: SandboxServer, ready_leads: LeadRows, six_ids: list[int]
+) -> None:
+    """The limiter raises before the request is sent; a retry of the task resumes with the same chunk."""
+
+    class BusyStore(MemoryStore):
+        actions = 0
+
+        def reserve_slot(self, key: str, *args: Any) -> float:
+            self.actions += "lead_action" in key
+            if self.actions == 2:
+                raise LimitExceeded(1000.0)
+            return 0.0
+
+    store, client = FakeTaskStateStore(), make_client(ringcx.url)
+    client.transport.limiter = RateLimiter(BusyStore())
+    with pytest.raises(RateLimited, match="the next free slot is in 1000 s"):
+        execute_in_chunks(ringcx, six_ids, TaskStateCheckpointStore(store), client=client)
+    assert store.saved_checkpoint()["in_flight"] is None
     result = execute_unlimited(ringcx, six_ids, store, is_retry=True)
     assert added_passes(ringcx, ready_leads, six_ids) == [1] * 6
     assert (result["leads_updated"], result["requests"]) == (6, 3)

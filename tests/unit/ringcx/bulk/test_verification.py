@@ -57,6 +57,18 @@ def test_verify_lead_that_stays_on_a_call_raises(
     assert count_not_in_state(ringcx, ids[1:], "CANCELLED") == 0
 
 
+def test_verify_rate_limited_retry_is_sent_again(
+    ringcx: SandboxServer, ready_leads: LeadRows, pauses: list[float]
+) -> None:
+    ids = [lead["leadId"] for lead in ready_leads[:3]]
+    ringcx.fault("answer", operation="lead_action", at=[1], body={"success": True})
+    ringcx.fault("rate_limited", operation="lead_action", at=[2])
+    result = perform_action(make_client(ringcx.url), "CANCEL_LEADS", {"leadIds": ids}, verify=True)
+    # The rejected request is not counted: it changed nothing.
+    assert (result["leads_updated"], result["requests"]) == (3, 2)
+    assert count_action_requests(ringcx) == 3
+
+
 @pytest.mark.parametrize("name", ["READY_LEADS", "SUPPRESS_LEADS", "UNSUPPRESS_LEADS"])
 def test_verify_complete_action_passes_at_once(
     ringcx: SandboxServer, ready_leads: LeadRows, pauses: list[float], name: str
