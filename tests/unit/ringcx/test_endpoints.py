@@ -1,25 +1,22 @@
-"""Tests of endpoint paths."""
+"""Tests of API paths."""
 
 from __future__ import annotations
 
 import pytest
 
+from airflow_provider_engagevoice.ringcx.endpoints import account_path
 from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter
-from airflow_provider_engagevoice.ringcx.leads.selection import Selection
-from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
-from tests.support.clients import make_client
-
-pytestmark = pytest.mark.usefixtures("clock", "isolated_store")
 
 
-@pytest.mark.parametrize("account_id", ["50810001/../50810002", "5081 0001", "50810001?x=1", "¹", "-"])
-def test_account_path_invalid_id_raises_before_any_request(
-    ringcx_sandbox: SandboxServer, account_id: str
-) -> None:
-    client = make_client(ringcx_sandbox.url)
-    selection = Selection({"leadIds": [1]})
-    with pytest.raises(InvalidParameter, match="is not a RingCX sub-account id"):
-        client.leads(account_id).count(selection)
-    with pytest.raises(InvalidParameter, match="is not a RingCX sub-account id"):
-        client.campaigns.find("Spring Renewals", account_id=account_id)
-    assert ringcx_sandbox.requests == []
+@pytest.mark.parametrize("account_id", [50810001, "50810001"])
+def test_account_path_contains_the_account(account_id: int | str) -> None:
+    assert account_path(account_id) == "/api/v1/admin/accounts/50810001"
+
+
+@pytest.mark.parametrize("account_id", ["", " ", "5081/..", "5081?x=1", "5081#", "\uff15\uff10\uff18\uff11", "-1", "1.0"])
+def test_account_path_rejects_other_characters(account_id: str) -> None:
+    with pytest.raises(InvalidParameter) as caught:
+        account_path(account_id)
+    assert str(caught.value) == (
+        f"account_id {account_id!r} is not a RingCX sub-account id, which consists of letters and digits"
+    )

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_engagevoice.ringcx.auth.refresh import RefreshingAuthenticator
+from airflow_provider_engagevoice.ringcx.auth.token_cache import AccessToken
 from airflow_provider_engagevoice.ringcx.client import RingCXClient
 from airflow_provider_engagevoice.ringcx.exceptions import (
     AuthenticationError,
@@ -283,6 +284,47 @@ def test_wait_for_another_tasks_sign_in_is_logged_once(
     assert "sandbox-" not in "".join(caplog.messages)
 
 
+def test_token_of_another_task_is_used_after_the_wait(
+    limited_ringcx: SandboxServer, clock: FakeClock
+) -> None:
+    client = make_client(limited_ringcx.url)
+    authenticator = refreshing_authenticator(client)
+    cache = authenticator._token_cache(authenticator._token_slot())
+    assert cache.acquire_lock() is not None
+    token = AccessToken("of another task", clock.monotonic() + 300.0, 60.0)
+    clock.on_pause = lambda: cache.set(token)
+    masked: list[str] = []
+    authenticator.mask = masked.append
+    assert authenticator.headers(client.transport) == {"Authorization": "Bearer of another task"}
+    assert masked == ["of another task"]
+    assert limited_ringcx.requests == []
+
+
+def test_token_of_another_task_is_used_after_a_401(limited_ringcx: SandboxServer, clock: FakeClock) -> None:
+    client = make_client(limited_ringcx.url)
+    read(client)
+    authenticator = refreshing_authenticator(client)
+    cache = authenticator._token_cache(authenticator._token_slot())
+    rejected = authenticator.headers(client.transport)
+    # It expires earlier than the rejected token, so it is used only after the 401.
+    cache.set(AccessToken("of another task", clock.monotonic() + 100.0, 60.0))
+    assert authenticator.headers(client.transport) == rejected
+    authenticator.refresh(client.transport, rejected)
+    assert authenticator.headers(client.transport) == {"Authorization": "Bearer of another task"}
+    assert request_paths(limited_ringcx) == [GRANT, EXCHANGE, GROUPS]
+
+
+def test_rejection_of_another_task_ends_the_wait(limited_ringcx: SandboxServer, clock: FakeClock) -> None:
+    client = make_client(limited_ringcx.url)
+    authenticator = refreshing_authenticator(client)
+    cache = authenticator._token_cache(authenticator._token_slot())
+    assert cache.acquire_lock() is not None
+    clock.on_pause = lambda: cache.cache_rejection(AuthenticationError("Wrong password", status=401))
+    with pytest.raises(AuthenticationError, match=r"^Wrong password \(not retried for 30 s\)$"):
+        read(client)
+    assert limited_ringcx.requests == []
+
+
 def test_stuck_sign_in_of_another_task_is_not_waited_for(
     limited_ringcx: SandboxServer, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -315,9 +357,13 @@ def test_wait_for_another_threads_sign_in_is_cancelled(limited_ringcx: SandboxSe
     assert not signing_in.is_alive()
 
 
+def refreshing_authenticator(client: RingCXClient) -> RefreshingAuthenticator:
+    assert isinstance(client.authenticator, RefreshingAuthenticator)
+    return client.authenticator
+
+
 def lock_sign_in(client: RingCXClient) -> list[Callable[[], object]]:
     """Hold the locks for signing in, as another task does; return the functions that release them."""
-    authenticator = client.authenticator
-    assert isinstance(authenticator, RefreshingAuthenticator)
+    authenticator = refreshing_authenticator(client)
     cache = authenticator._token_cache(authenticator._token_slot())
     return [release for turn in range(3) if (release := cache.acquire_lock(turn)) is not None]

@@ -157,3 +157,14 @@ def test_folder_that_becomes_public_fails_every_operation(tmp_path: Path) -> Non
             StoreUnavailable, match="must be a folder that only this user owns and can access"
         ):
             operation()
+
+
+def test_invalid_folder_is_unavailable() -> None:
+    with pytest.raises(StoreUnavailable, match="null byte"):
+        FileStore(Path("/tmp/null\0byte")).get("key")
+
+
+def test_partial_write_of_slots_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "pwrite", lambda descriptor, content, offset: len(content) - 1)
+    with pytest.raises(StoreUnavailable, match="No space left on device"):
+        FileStore().reserve_slot("key", ONE_IN_TEN_SECONDS, 0.0, 0.0)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from pytest_mock import MockerFixture
+from redis.exceptions import ConnectionError
+from redis.lock import Lock
+
 from airflow_provider_engagevoice.ringcx.storage.redis import RedisStore
 from tests.support.processes import RedisServer, redis_server, wait_for
 from tests.support.stores import ONE_IN_TEN_SECONDS
@@ -67,4 +71,21 @@ def test_lock_is_released_silently_if_server_is_gone() -> None:
     with redis_server() as server:
         release = RedisStore(server.url).acquire_lock("key", 15.0)
     assert release is not None
+    release()
+
+
+def test_lock_is_extended_after_a_connection_error(redis: RedisServer, mocker: MockerFixture) -> None:
+    attempts = 0
+
+    def reacquire() -> bool:
+        nonlocal attempts
+        attempts += 1
+        if attempts == 1:
+            raise ConnectionError
+        return True
+
+    mocker.patch.object(Lock, "reacquire", side_effect=reacquire)
+    release = RedisStore(redis.url).acquire_lock("key", 0.3)
+    assert release is not None
+    wait_for(lambda: attempts == 3)
     release()

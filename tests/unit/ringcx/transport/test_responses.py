@@ -177,6 +177,14 @@ def test_error_message_contains_no_personal_data(
     assert caught.value.request == f"GET {DIAL_GROUPS}"
 
 
+@pytest.mark.parametrize("body", [[], "null", "3", {"generalMessage": 7}, {}])
+def test_error_without_message_names_status_and_request(ringcx_sandbox: SandboxServer, body: object) -> None:
+    ringcx_sandbox.fault("answer", status=400, body=body, operation="dial_groups")
+    with pytest.raises(InvalidRequest) as caught:
+        make_client(ringcx_sandbox.url, "api_token").request("GET", DIAL_GROUPS)
+    assert str(caught.value) == f"RingCX returned 400 for GET {DIAL_GROUPS}"
+
+
 def test_rejected_action_message_contains_no_personal_data(
     ringcx_sandbox: SandboxServer, ids: list[int]
 ) -> None:
