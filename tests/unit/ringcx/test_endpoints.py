@@ -13,7 +13,7 @@ def test_account_path_contains_the_account(account_id: int | str) -> None:
     assert account_path(account_id) == "/api/v1/admin/accounts/50810001"
 
 
-@pytest.mark.parametrize("account_id", ["", " ", "5081/..", "5081?x=1", "5081#", "\uff15\uff10\uff18\uff11", "-1", "1.0"])
+@pytest.mark.parametrize("account_id", ["", " ", "5081/..", "5081?x=1", "5081#", "\uff15\uff10", "-1", "1.0"])
 def test_account_path_rejects_other_characters(account_id: str) -> None:
     with pytest.raises(InvalidParameter) as caught:
         account_path(account_id)
