@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from reprlib import repr as shown
+from reprlib import repr as short_repr
 from typing import ClassVar
 
 from starlette.responses import Response
@@ -67,4 +67,4 @@ class ResponseFault(Fault):
 def check_when(when: str) -> None:
     """Raise ValueError if ``when`` is neither ``before`` nor ``after``."""
     if when not in ("before", "after"):
-        raise ValueError(f"when must be before or after, not {shown(when)}")
+        raise ValueError(f"when must be before or after, not {short_repr(when)}")

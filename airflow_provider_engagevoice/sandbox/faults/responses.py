@@ -6,7 +6,7 @@ import json
 import re
 from dataclasses import dataclass, field
 from functools import cached_property
-from reprlib import repr as shown
+from reprlib import repr as short_repr
 
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 
@@ -109,7 +109,7 @@ class FailedLoad(ResponseFault):
         """Validate ``when`` and ``status``."""
         super().__post_init__()
         if self.status not in FAILURES:
-            raise ValueError(f"status must be one of {', '.join(FAILURES)}, not {shown(self.status)}")
+            raise ValueError(f"status must be one of {', '.join(FAILURES)}, not {short_repr(self.status)}")
 
     def respond(self, sandbox: SandboxState, request: ApiRequest) -> Response:
         """Return the failed load."""
@@ -157,7 +157,7 @@ class Answer(ResponseFault):
         _check_header("content_type", self.content_type)
         for name, value in self.headers.items():
             if not _HEADER_NAME.fullmatch(name) or name.lower() in _OWN_HEADERS:
-                raise ValueError(f"headers cannot hold {shown(name)}")
+                raise ValueError(f"headers cannot hold {short_repr(name)}")
             _check_header("headers", value)
         if self._content and self.status in (204, 304):
             raise ValueError(f"body must be empty with status {self.status}")
@@ -182,4 +182,4 @@ class Answer(ResponseFault):
 def _check_header(option: str, value: str) -> None:
     """Raise ValueError if a header cannot hold the value."""
     if not _HEADER_VALUE.fullmatch(value):
-        raise ValueError(f"{option} cannot hold {shown(value)}")
+        raise ValueError(f"{option} cannot hold {short_repr(value)}")

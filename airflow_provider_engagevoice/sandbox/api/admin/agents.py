@@ -241,7 +241,7 @@ def parse_agent_id(connection: sqlite3.Connection, account: str, value: object) 
         key = parse_int32(value)
         statement = "SELECT 1 FROM agents WHERE agentId = ? AND accountId = ?"
         if connection.execute(statement, (key, account)).fetchone() is None:
-            raise ValueError("is no agent of this account")
+            raise ValueError("is not an agent of this account")
         return key
 
     return parse_field("agentId", value, read)

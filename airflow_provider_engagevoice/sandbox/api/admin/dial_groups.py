@@ -151,7 +151,7 @@ def _parse_assignment(
 
     def check_group(value: object) -> None:
         if value is not None and parse_int32(value) != group:
-            raise ValueError("must be the dial group of the path")
+            raise ValueError("must be the dial group in the path")
 
     agent = parse_agent_id(connection, account, member.get("agentId"))
     parse_field("dialGroupId", member.get("dialGroupId"), check_group)

@@ -44,7 +44,7 @@ class Field:
     :param name: name of the field and of its column.
     :param parse: parses the value of a request; raises ValueError if it is not valid.
     :param default: the stored value if a request leaves the field out.
-    :param column: whether the field has a column of its columns.
+    :param column: whether the field has its own column.
     :param required: whether a request without the field is rejected with 400.
     :param serialize: converts the stored value to JSON.
     """

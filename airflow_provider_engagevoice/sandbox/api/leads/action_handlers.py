@@ -66,12 +66,12 @@ def delete(context: ActionContext) -> ActionOutcome:
 
 
 def suppress(context: ActionContext) -> ActionOutcome:
-    """SUPPRESS_LEADS: exclude from dialling; the state does not change."""
+    """SUPPRESS_LEADS: exclude from dialing; the state does not change."""
     return context.update("suppressed = 1")
 
 
 def unsuppress(context: ActionContext) -> ActionOutcome:
-    """UNSUPPRESS_LEADS: include in dialling; the state does not change."""
+    """UNSUPPRESS_LEADS: include in dialing; the state does not change."""
     return context.update("suppressed = 0")
 
 

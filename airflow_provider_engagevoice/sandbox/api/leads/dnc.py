@@ -206,7 +206,7 @@ def _parse_defaults(
     id_or_label = fields.get("tag", str(GLOBAL_ID))
     tag = _tag_id(connection, account, id_or_label)
     if tag is None:
-        raise validation_error([InvalidValue.of("dncTagId", "is no tag of the account", id_or_label)])
+        raise validation_error([InvalidValue.of("dncTagId", "is not a tag of the account", id_or_label)])
     return EntryDefaults(
         account,
         credentials.USER_NAME,

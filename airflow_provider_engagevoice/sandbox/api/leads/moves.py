@@ -83,7 +83,10 @@ def _copy(context: ActionContext, campaign: int, target: int) -> ActionOutcome:
 
 
 def _transition(context: ActionContext, campaign: int, target: int) -> ActionOutcome:
-    """Transition: copies are READY and originals TRANSITIONED, or by setting only the copies (assumed)."""
+    """Transition: create READY copies and set the originals TRANSITIONED (assumed).
+
+    With the setting ``transition_marks="copy"``, the copies are TRANSITIONED and the originals unchanged.
+    """
     if context.settings.transition_marks == "copy":
         return _insert_copies(context, campaign, target, "'TRANSITIONED'")
     outcome = _insert_copies(context, campaign, target, "'READY'")

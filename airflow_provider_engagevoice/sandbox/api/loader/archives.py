@@ -70,7 +70,7 @@ def _read(archive: zipfile.ZipFile, part: zipfile.ZipInfo, budget: int) -> bytes
     :raises UnsupportedFile: if it is too large, is not UTF-8, or declares entities.
     """
     if part.compress_type not in _COMPRESSIONS:
-        raise UnsupportedFile("is compressed in a way that Excel does not use")
+        raise UnsupportedFile("is compressed by a method that Excel does not use")
     with archive.open(part) as stream:
         xml = stream.read(budget + 1)
     if len(xml) > budget:
@@ -78,8 +78,8 @@ def _read(archive: zipfile.ZipFile, part: zipfile.ZipInfo, budget: int) -> bytes
     try:
         text = xml.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise UnsupportedFile("holds XML that is not UTF-8") from error
+        raise UnsupportedFile("contains XML that is not UTF-8") from error
     # Entities are declared in a DOCTYPE and can expand without limit. Excel does not write any.
     if "<!DOCTYPE" in text or "\0" in text:
-        raise UnsupportedFile("holds XML that Excel does not write")
+        raise UnsupportedFile("contains XML that Excel does not write")
     return xml

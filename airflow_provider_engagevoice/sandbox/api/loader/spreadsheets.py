@@ -58,7 +58,7 @@ def read_workbook(content: bytes) -> list[Page]:
     except UnsupportedFile:
         raise
     except IndexError as error:
-        raise ValueError("names a text that it does not hold") from error
+        raise ValueError("refers to a shared string that it does not contain") from error
     except NOT_AN_ARCHIVE as error:
         raise ValueError("is not an Excel file of the kind .xlsx") from error
     except _BROKEN_CONTENT as error:

@@ -344,7 +344,7 @@ def test_connection_for_returns_valid_credentials(sandbox: SandboxServer, method
     assert connection["conn_type"] == "engagevoice"
     assert connection["host"] == sandbox.url
     assert (extra["auth_method"], extra["account_id"]) == (method, "50810001")
-    login, password = connection.get("login"), connection["password"]
+    login, password = str(connection.get("login")), connection["password"]
     if method == "ringcentral":
         form = {"grant_type": JWT_GRANT, "assertion": extra["jwt_token"]}
         url = extra["rc_host"] + "/restapi/oauth/token"

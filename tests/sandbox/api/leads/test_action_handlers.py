@@ -48,12 +48,13 @@ def test_action_changes_matching_leads_only(sandbox: SandboxServer, api: Any, le
 
 
 def test_action_without_params_object_succeeds(sandbox: SandboxServer, api: Any, leads: list[Row]) -> None:
-    for extra in (
+    bodies: list[Row] = [
         {},
         {"leadActionParams": None},
         {"leadActionParams": {}},
         {"leadActionParams": {"paramMap": None}},
-    ):
+    ]
+    for extra in bodies:
         response = api.put_action("PAUSE_LEADS", {"campaignLeadSearchCriteria": by_ids(leads[:1]), **extra})
         assert response.json()["leadUpdateCount"] == 1
 

@@ -162,12 +162,13 @@ def test_upload_adds_entries_and_reports_rejected(api: Any) -> None:
 
 def test_upload_invalid_file_returns_400(api: Any) -> None:
     path = f"{api.root}/dncLists/uploadDncFile"
-    for sent in (
+    invalid: list[Row] = [
         {"json": {}},
         {"files": {"list": ("dnc.csv", b"1")}},
         {"files": {"file": ("dnc.csv", b"4155550100")}, "data": {"dncTagId": "7"}},
         {"files": {"file": ("dnc.csv", b"4155550100")}, "data": {"fileType": "CSV"}},
-    ):
+    ]
+    for sent in invalid:
         assert api.session.post(path, timeout=20, **sent).status_code == 400, sent
     assert found(api, phone="4155550100") == []
 
@@ -227,7 +228,8 @@ def test_delete_tag_deletes_its_entries(api: Any) -> None:
 
 
 def test_add_invalid_tag_returns_400(api: Any) -> None:
-    for body in ({}, {"dncTagLabel": " "}, {"dncTagLabel": "GLOBAL"}, {"dncTagLabel": []}):
+    invalid: list[Row] = [{}, {"dncTagLabel": " "}, {"dncTagLabel": "GLOBAL"}, {"dncTagLabel": []}]
+    for body in invalid:
         assert post(api, "dncTags", body).status_code == 400, body
     assert delete(api, "dncTags/0").status_code == 400
     assert len(api.get("dncTags").json()) == 1

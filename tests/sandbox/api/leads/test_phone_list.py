@@ -45,7 +45,8 @@ def test_json_phone_list_returns_search_rows(api: Any, spring: Row, phones: list
 
 def test_json_phone_list_without_campaigns_searches_account(api: Any, unique_leads: list[Row]) -> None:
     phone = unique_leads[0]["leadPhone"]
-    for campaigns in ({}, {"campaignIds": []}, {"campaignIds": None}):
+    no_filter: list[Row] = [{}, {"campaignIds": []}, {"campaignIds": None}]
+    for campaigns in no_filter:
         response = post(api, json={"phoneList": [f"+1{phone}"], **campaigns})
         assert response.json() == api.search(leadPhoneNumbers=[phone])
 

@@ -30,7 +30,13 @@ def assert_rejected(response: Any, name: str = "") -> None:
 @pytest.mark.ringcx_sandbox(strict_criteria=True)
 def test_strict_criteria_rejects_empty_criteria(sandbox: SandboxServer, api: Any, spring: Row) -> None:
     before = sandbox.leads()
-    for criteria in ({}, {"leadIds": []}, {"suppressed": "ALL"}, {"campaignId": spring["campaignId"]}):
+    no_filter: list[Row] = [
+        {},
+        {"leadIds": []},
+        {"suppressed": "ALL"},
+        {"campaignId": spring["campaignId"]},
+    ]
+    for criteria in no_filter:
         assert_rejected(api.post_search(criteria))
         assert_rejected(api.post_search(criteria, count="true"))
         assert_rejected(api.put_action("DELETE_LEADS", {"campaignLeadSearchCriteria": criteria}))

@@ -94,7 +94,7 @@ def test_update_patch_state_setting_updates_state(api: Any, lead: Row, method: s
 @pytest.mark.assumption(12)
 def test_update_reindexes_phone_numbers(api: Any, lead: Row) -> None:
     phones = ["+1 (212) 555-0100", "2125550101", "+493012345678", "+442079460000"]
-    body = {
+    body: Row = {
         "leadPhone": phones[0],
         "leadPhoneE164": phones[2],
         "personaPhoneConfig": {"Home": phones[3]},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import io
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import openpyxl
@@ -165,7 +165,8 @@ def test_process_maps_extended_and_persona_columns(api: Any, spring: Row, agent:
 @pytest.mark.assumption(36)
 @pytest.mark.parametrize("missing", ["duplicateHandling", "timeZoneOption"])
 def test_process_missing_option_fails_list(api: Any, spring: Row, missing: str) -> None:
-    newest = load_file(api, spring, **{missing: None})
+    changes: Row = {missing: None}
+    newest = load_file(api, spring, **changes)
     assert list_result(newest) == (2, 0, "Failed")
     assert newest["message"].endswith(f"missing.required.param: {missing}")
     assert api.count(externIds=["F-1", "F-2"]) == 0
@@ -301,7 +302,10 @@ _CONTENT_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml"
 
 
 def workbook(
-    sheet: str, shared: str = "", compression: int = zipfile.ZIP_DEFLATED, **parts: str | bytes
+    sheet: str,
+    shared: str = "",
+    compression: int = zipfile.ZIP_DEFLATED,
+    parts: Mapping[str, str | bytes] | None = None,
 ) -> bytes:
     """Return an Excel file of two pages; the second one is empty."""
     overrides = {
@@ -311,7 +315,7 @@ def workbook(
     }
     if shared:
         overrides["xl/sharedStrings.xml"] = "sharedStrings"
-    files = {
+    files: dict[str, str | bytes] = {
         "[Content_Types].xml": f'<Types xmlns="{_PACKAGE}/content-types">'
         + "".join(
             f'<Override PartName="/{name}" ContentType="{_CONTENT_TYPE}.{kind}+xml"/>'
@@ -328,7 +332,7 @@ def workbook(
         "xl/worksheets/a.xml": f'<worksheet xmlns="{_MAIN}"><sheetData>{sheet}</sheetData></worksheet>',
         "xl/worksheets/b.xml": f'<worksheet xmlns="{_MAIN}"><sheetData/></worksheet>',
         **({"xl/sharedStrings.xml": f'<sst xmlns="{_MAIN}">{shared}</sst>'} if shared else {}),
-        **parts,
+        **(parts or {}),
     }
     written = io.BytesIO()
     with zipfile.ZipFile(written, "w", compression) as archive:
@@ -428,7 +432,7 @@ def page_twice() -> bytes:
     return workbook(
         SHEET,
         SHARED,
-        **{
+        parts={
             "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{_PACKAGE}/relationships">'
             f'<Relationship Id="rId7" {relation}<Relationship Id="rId8" {relation}</Relationships>'
         },
@@ -449,28 +453,28 @@ BAD_WORKBOOKS: dict[str, tuple[Callable[[], bytes], str]] = {
     ),
     "cut off": (lambda: workbook(SHEET, SHARED)[:-40], "not an Excel file"),
     "encrypted": (encrypted, "not an Excel file"),
-    "entities": (lambda: workbook(SHEET, **{"xl/sharedStrings.xml": _ENTITIES}), "does not write"),
+    "entities": (lambda: workbook(SHEET, parts={"xl/sharedStrings.xml": _ENTITIES}), "does not write"),
     "many cells": (lambda: workbook('<row><c r="SA1"/></row>' * 2100), "1000000 cells"),
     "many columns": (lambda: workbook("<row>" + "<c/>" * 513 + "</row>"), "512 columns"),
     "many elements": (
         lambda: workbook("<row/>" * 1_000_000, compression=zipfile.ZIP_STORED),
         "too large",
     ),
-    "many letters": (
+    "many characters": (
         lambda: workbook(
             "<row>" + '<c t="s"><v>0</v></c>' * 400 + "</row>", "<si><t>" + "x" * 100_000 + "</t></si>"
         ),
         "too large",
     ),
-    "no such text": (lambda: workbook(SHEET), "names a text"),
-    "odd compression": (lambda: workbook(SHEET, SHARED, zipfile.ZIP_LZMA), "compressed"),
+    "missing shared string": (lambda: workbook(SHEET), "refers to a shared string"),
+    "unsupported compression": (lambda: workbook(SHEET, SHARED, zipfile.ZIP_LZMA), "compressed"),
     "other zip": (
         lambda: workbook(SHEET, SHARED).replace(b"xl/workbook.xml", b"xl/warkbook.xml"),
         "not an Excel file",
     ),
     "page twice": (page_twice, "two pages with the same content"),
     "utf 16": (
-        lambda: workbook(SHEET, **{"xl/sharedStrings.xml": "<sst/>".encode("utf-16")}),
+        lambda: workbook(SHEET, parts={"xl/sharedStrings.xml": "<sst/>".encode("utf-16")}),
         "not UTF-8",
     ),
 }

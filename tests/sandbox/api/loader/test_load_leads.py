@@ -64,7 +64,7 @@ def test_load_without_description_generates_name(api: Any, spring: Row) -> None:
 
 
 def test_load_stores_all_fields(api: Any, spring: Row) -> None:
-    fields = {
+    fields: Row = {
         **{
             name: f"my {name}" for name in ("title", "firstName", "midName", "lastName", "suffix", "address1")
         },
@@ -134,7 +134,7 @@ def test_load_without_leads_fails_with_200(api: Any, spring: Row, leads: Any) ->
     assert lists_of(api, spring) == before
 
 
-REJECTED = {
+REJECTED: dict[str, tuple[Row, str]] = {
     "blank id": ({"externId": " "}, "externId is required"),
     "deep data": ({"extendedLeadData": []}, "extendedLeadData must be an object"),
     "letters": ({"leadPhone": "CALL ME"}, "leadPhone must be a phone number"),
@@ -161,7 +161,8 @@ def test_load_invalid_lead_is_rejected_others_loaded(api: Any, spring: Row, name
 
 @pytest.mark.assumption(37, 38)
 def test_load_only_invalid_leads_fails(api: Any, spring: Row) -> None:
-    result = load(api, spring, ["nobody", 7, None, {"externId": "T-1"}])
+    invalid: list[Any] = ["nobody", 7, None, {"externId": "T-1"}]
+    result = load(api, spring, invalid)
     assert failure(result) == ("Failed", "NO_LEADS_PASSED_VALIDATION")
     assert counters(result) == (4, 0, 0, 0, 0, 0)
     assert [row["rowData"] for row in result["rejectedRows"]] == [["nobody"], ["7"], [""], ["T-1"]]
