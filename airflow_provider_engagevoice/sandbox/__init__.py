@@ -17,7 +17,7 @@ __all__ = ["SandboxServer", "Settings"]
 
 
 def __getattr__(name: str) -> Any:
-    # Written out rather than by importlib, so that a check of the imports sees what this package uses.
+    # Explicit imports instead of importlib, so that tests of the imports can check them.
     if name == "SandboxServer":
         from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 

@@ -53,16 +53,18 @@ class Settings:
     latency: float = _setting(0.0, "seconds added to every response time", most=60)
     page_base: int = _setting(0, "number of the first page of a search", most=1)
     row_cap: int = _setting(5000, "maximum number of rows of a search", least=1)
-    id_cap: int = _setting(0, "maximum number of ids in a list of criteria; more are 400; 0 for no maximum")
-    strict_criteria: bool = _setting(False, "criteria without a filter are 400")
+    id_cap: int = _setting(
+        0, "maximum number of ids in a list of criteria, more are rejected with 400; 0 for no maximum"
+    )
+    strict_criteria: bool = _setting(False, "criteria without a filter are rejected with 400")
     honour_campaign_id: bool = _setting(False, "campaignId narrows a search that has campaignIds as well")
     text_match: str = _setting(
         "whole",
-        "text filters such as lastName match the whole value or a part of it",
+        "whether text filters such as lastName match the whole value or a part of it",
         choices=("whole", "part"),
     )
     strict_params: bool = _setting(
-        False, "a missing or invalid action parameter is 400 instead of a failure with 200"
+        False, "a missing or invalid action parameter is rejected with 400 instead of a failure with 200"
     )
     strict_reservation: bool = _setting(False, "AGENT_RESERVATION requires CALLBACK_DTS as well")
     dialer_holds: int = _setting(
@@ -70,16 +72,16 @@ class Settings:
         "number of READY leads that the dialer holds when they are cancelled, paused, deleted or moved",
     )
     copy_passes: str = _setting(
-        "keep", "copied leads keep their state and passes, or reset them", choices=("keep", "reset")
+        "keep", "whether copied leads keep or reset their state and passes", choices=("keep", "reset")
     )
     transition_marks: str = _setting(
         "original", "the lead that a transition marks as TRANSITIONED", choices=("original", "copy")
     )
-    loader_defaults: bool = _setting(False, "required options of a load have defaults")
+    loader_defaults: bool = _setting(False, "a load may omit required options, for which defaults apply")
     column_base: int = _setting(0, "number of the first column in pageColumnMappings", most=1)
     dnc_scrubbed: str = _setting(
         "leave_out",
-        "leads scrubbed at load are left out, or inserted as DO-NOT-CALL",
+        "whether leads scrubbed at load are left out or inserted as DO-NOT-CALL",
         choices=("leave_out", "insert"),
     )
     visibility_delay: float = _setting(0.0, "seconds until a change is visible to searches", most=3600)

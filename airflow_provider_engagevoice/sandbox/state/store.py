@@ -30,7 +30,7 @@ LEAD_COLUMNS = (
     "leadPhoneE164", "personaPhones",
 )  # fmt: skip
 
-#: Columns stored for each lead of an EMAIL_LEADS mail in addition to its id (assumed), by the names in rows of
+#: Columns stored for each lead of an EMAIL_LEADS mail in addition to its id (assumed), named as in rows of
 #: search results.
 MAIL_COLUMNS = (
     "externId", "campaignId", "campaignName", "listId", "listDesc", "leadPhone", *PERSON_COLUMNS, "leadState",
