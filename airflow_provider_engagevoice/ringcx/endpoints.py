@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from airflow_provider_engagevoice.ringcx.exceptions import (
-    InvalidParameter,
-)
+from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter
 
 RequestFn = Callable[..., Any]
 """Sends a request; has the signature of ``RingCXClient.request``."""

@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class AttemptObserver(Protocol):
-    """Is called around each attempt of a request, so that a record of it can outlive this process."""
+    """Observer of the attempts of a request, so that a record of them can outlive this process."""
 
     def on_attempt(self) -> None:
         """Handle an attempt that is about to be sent: its rate-limit slot is due.
@@ -15,4 +15,4 @@ class AttemptObserver(Protocol):
         """
 
     def on_not_applied(self) -> None:
-        """Handle an attempt that was certainly not applied. Another attempt may follow after a pause."""
+        """Handle an attempt that was certainly not applied. Another one may follow after a pause."""

@@ -1,4 +1,4 @@
-"""Encrypts shared values with a key derived from the credential."""
+"""Encryption of shared values with a key derived from the credential."""
 
 from __future__ import annotations
 
