@@ -145,7 +145,8 @@ def _as_store_errors() -> Iterator[None]:
 def _default_folder() -> Path:
     if chosen := os.environ.get(FOLDER_VARIABLE):
         return Path(chosen)
-    memory = Path("/dev/shm")
+    # Other users can write there; _private_folder() checks the owner and mode of the folder in it.
+    memory = Path("/dev/shm")  # noqa: S108
     parent = memory if os.access(memory, os.W_OK | os.X_OK) else Path(tempfile.gettempdir())
     return parent / f"airflow-engagevoice-{os.geteuid()}"
 
