@@ -123,8 +123,8 @@ class SharedCheckpointStore(CheckpointStore):
                     stale.append(f"{backend.name} ({failure})")
                 self._drop(index)
         if stale:
-            # A stale checkpoint would mislead the next attempt. The other backends have the new one, so an
-            # attempt that finds theirs knows of the last request.
+            # A stale checkpoint would mislead the next attempt. The other backends have the new one, with the
+            # last request, if the next attempt finds it there.
             raise ServiceUnavailable(f"Cannot save the checkpoint in {stale[0]}")
 
     def mark_started(self) -> None:

@@ -257,8 +257,8 @@ class LeadActionOperator(_BaseLeadOperator):
 
     Long lists of ids are split into chunks, one request each. If the task fails, its XCom holds the counts so
     far, and a retry resumes after the chunks that are complete (see ``ringcx.bulk.runner.BulkRunner``): on
-    Airflow 3.3 and newer on any worker, before on workers that share the files or the Redis server of the
-    connection.
+    Airflow 3.3 and newer on any worker, before on workers with access to the same files or Redis server of
+    the connection.
 
     :param lead_action: the action, such as ``CANCEL_LEADS`` (templated).
     :param search_criteria: which leads: a dict with RingCX's keys, a ``LeadSearchCriteria``, or the
@@ -283,7 +283,7 @@ class LeadActionOperator(_BaseLeadOperator):
         requests. With the last two the result has ``ids_rejected``.
     :param report: path on the worker of a private CSV file (templated), ``id,outcome``, of ids that were
         rejected or matched no lead; default None, no report. The result then has ``ids_not_found``. Each
-        mapped task needs a path of its own, with ``{{ ti.map_index }}`` in it; otherwise the last task to end
+        mapped task needs a different path, with ``{{ ti.map_index }}`` in it; otherwise the last task to end
         replaces the reports of the others.
     :param verify: count afterwards which leads are not in the expected state, retry the action for them if it
         is retry-safe, and fail if any remain after 5 checks; default False.

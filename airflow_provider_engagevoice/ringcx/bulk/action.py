@@ -102,7 +102,7 @@ class BulkAction:
 
     @property
     def is_retry_safe(self) -> bool:
-        """Whether a request of this action may be sent again if its outcome is unknown."""
+        """Whether a request of this action may be retried if its outcome is unknown."""
         return self.spec.is_retry_safe(self.params)
 
     @property

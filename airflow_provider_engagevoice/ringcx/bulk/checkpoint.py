@@ -96,7 +96,7 @@ class CheckpointStore(ABC):
         """
 
     def mark_started(self) -> None:  # noqa: B027
-        """Record that the attempt has started, if the next attempt could not tell otherwise."""
+        """Record that the attempt has started, if the next attempt needs it."""
 
 
 class NullCheckpointStore(CheckpointStore):

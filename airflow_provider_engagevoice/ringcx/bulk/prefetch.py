@@ -94,7 +94,7 @@ class BorrowedToken(Authenticator):
 
 
 def background_transport(transport: HttpTransport) -> HttpTransport:
-    """Return a transport with a connection of its own that sends each request once."""
+    """Return a transport with a separate connection that sends each request once."""
     connect, read = transport.timeout
     timeout = (min(connect, _TIMEOUT), min(read, _TIMEOUT))
     return replace(transport, timeout=timeout, retry_timeout=0.0, cancel_token=CancelToken())
@@ -102,7 +102,7 @@ def background_transport(transport: HttpTransport) -> HttpTransport:
 
 @dataclass(frozen=True)
 class CountPrefetcher:
-    """Counts leads in a thread, on a connection of its own.
+    """Counts leads in a thread, on a separate connection.
 
     Requests are not retried; if one fails, the caller counts synchronously.
 

@@ -26,7 +26,7 @@ _NON_DIGIT = re.compile(r"[^0-9]")
 class UnprocessedIdsReport:
     """CSV file with the columns ``id`` and ``outcome``, which is ``rejected`` or ``not_found``.
 
-    It is written to a temporary file beside its path and renamed at the end of the attempt. Both files are
+    It is written to a temporary file in the same folder and renamed at the end of the attempt. Both files are
     readable by their owner only. If it cannot be written any more, for example because the disk is full, an
     error is logged and the action continues without it: the outcome of the action must stay known.
 

@@ -68,7 +68,7 @@ class BulkRunner:
       action is retry-safe.
     - Another fingerprint: the input changed. The action starts from the beginning.
     - No chunk in flight: the action resumes with the rejected chunks and the first chunk without an outcome.
-    - A chunk in flight: it is sent again if the action is retry-safe. A move that empties its source is
+    - A chunk in flight: it is retried if the action is retry-safe. A move that empties its source is
       reconciled. For any other action the task ends with ``OutcomeUnknown``; if a person clears the task
       after that error was raised, the chunk is skipped and the action resumes after it.
     - Finished: a retry by Airflow has nothing left to do. If a person cleared the task, the action starts
@@ -205,7 +205,7 @@ class BulkRunner:
         """Count the leads of one chunk, send it, save its outcome."""
         chunk = self._chunks[number]
         matched = self.counter.count(number)
-        # Before the request: afterwards, deleted or moved leads cannot be told from ids that never matched.
+        # Before the request: afterwards, the ids of deleted or moved leads match nothing either.
         unmatched = self._unmatched_ids(number, chunk, matched)
         if matched or not self.action.spec.needs_leads:
             try:
@@ -271,7 +271,7 @@ class BulkRunner:
                 return
             if lookup + 1 < _LIST_LOOKUPS:
                 self.cancel_token.sleep(_LIST_LOOKUP_PAUSE)
-        # Each of the following requests would make a list of its own.
+        # Each of the following requests would make another list.
         raise ServiceUnavailable(
             f"{self.action.name}: RingCX does not show the list that the first request made"
         )
