@@ -160,7 +160,8 @@ class HttpTransport:
                 _notify_not_applied(request)
                 raise
             except _AttemptFailed as failed:
-                delay = self._delay_before_retry(request, limit, failed, attempts)
+                self._raise_unless_retryable(request, limit, failed)
+                delay = _retry_delay(failed, attempts)
                 failures += failed.kind is not FailureKind.RATE_LIMITED
                 if time.monotonic() + delay > deadline or failures >= _MAX_ATTEMPTS:
                     raise failed.error from None
@@ -190,10 +191,10 @@ class HttpTransport:
             request.observer.on_attempt()
         return 0.0
 
-    def _delay_before_retry(
-        self, request: ApiRequest, limit: RateLimit | None, failed: _AttemptFailed, attempts: int
-    ) -> float:
-        """Return the seconds to wait before the next attempt.
+    def _raise_unless_retryable(
+        self, request: ApiRequest, limit: RateLimit | None, failed: _AttemptFailed
+    ) -> None:
+        """Report a failed attempt to the observer and the limiter.
 
         :raises EngageVoiceError: if the request must not be retried.
         """
@@ -206,12 +207,6 @@ class HttpTransport:
             raise _outcome_unknown(request, failed.error) from None
         if decision is RetryDecision.RAISE or (failed.kind.maybe_applied and request.single_use):
             raise failed.error from None
-        if failed.delay is not None:
-            # Jitter, so that waiting clients do not retry all at once.
-            return failed.delay + random.uniform(0.0, 0.5)
-        is_limited = failed.kind is FailureKind.RATE_LIMITED
-        initial = _INITIAL_RATE_LIMIT_BACKOFF if is_limited else _INITIAL_BACKOFF
-        return min(initial * 2.0 ** min(attempts - 1, 10), _MAX_BACKOFF) * random.uniform(0.75, 1.25)
 
     def _attempt(self, request: ApiRequest, headers: Mapping[str, str]) -> Any:
         """Send a request once and parse the response.
@@ -260,6 +255,15 @@ class HttpTransport:
                 # If the server closed the idle connection during the request, the outcome would be unknown.
                 self._session.close()
             return self._session
+
+
+def _retry_delay(failed: _AttemptFailed, attempts: int) -> float:
+    """Return the seconds to wait before a retry, with jitter so that clients do not retry all at once."""
+    if failed.delay is not None:
+        return failed.delay + random.uniform(0.0, 0.5)
+    is_limited = failed.kind is FailureKind.RATE_LIMITED
+    initial = _INITIAL_RATE_LIMIT_BACKOFF if is_limited else _INITIAL_BACKOFF
+    return min(initial * 2.0 ** min(attempts - 1, 10), _MAX_BACKOFF) * random.uniform(0.75, 1.25)
 
 
 def _parse(request: ApiRequest, response: Response) -> Any:
