@@ -14,7 +14,7 @@ from airflow_provider_engagevoice.sandbox.api.leads.query import (
     with_phone_numbers,
 )
 from airflow_provider_engagevoice.sandbox.api.leads.search_routes import search_response
-from airflow_provider_engagevoice.sandbox.api.loader.multipart import parse_upload
+from airflow_provider_engagevoice.sandbox.api.uploads.multipart import parse_upload
 from airflow_provider_engagevoice.sandbox.http.errors import InvalidValue, parse_field, validation_error
 from airflow_provider_engagevoice.sandbox.http.parsing import list_parser, parse_text
 from airflow_provider_engagevoice.sandbox.http.request import ApiRequest

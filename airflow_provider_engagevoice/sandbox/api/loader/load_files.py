@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_engagevoice.sandbox.api.loader.spreadsheets import Page
+from airflow_provider_engagevoice.sandbox.api.uploads.spreadsheets import Page
 from airflow_provider_engagevoice.sandbox.http.errors import ApiError, InvalidValue, validation_error
 from airflow_provider_engagevoice.sandbox.http.parsing import (
     parse_boolean,

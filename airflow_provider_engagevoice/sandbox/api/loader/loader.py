@@ -30,8 +30,8 @@ from airflow_provider_engagevoice.sandbox.api.loader.load_results import (
     load_failure,
     load_result,
 )
-from airflow_provider_engagevoice.sandbox.api.loader.multipart import parse_upload
-from airflow_provider_engagevoice.sandbox.api.loader.tables import parse_format, read_table
+from airflow_provider_engagevoice.sandbox.api.uploads.multipart import parse_upload
+from airflow_provider_engagevoice.sandbox.api.uploads.tables import parse_format, read_table
 from airflow_provider_engagevoice.sandbox.http.endpoint import json_response
 from airflow_provider_engagevoice.sandbox.http.errors import ApiError, InvalidValue, validation_error
 from airflow_provider_engagevoice.sandbox.http.request import ApiRequest

@@ -56,7 +56,7 @@ def parse_parts(request: ApiRequest) -> tuple[dict[str, str], dict[str, Upload]]
     if any(
         "\0" in text for text in (*fields, *fields.values(), *files, *(file.name for file in files.values()))
     ):
-        raise ApiError(400, "The request body holds a character that is not allowed")
+        raise ApiError(400, "The request body contains a character that is not allowed")
     return fields, files
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_engagevoice.sandbox.api.loader.archives import (
+from airflow_provider_engagevoice.sandbox.api.uploads.archives import (
     NOT_AN_ARCHIVE,
     UnsupportedFile,
     copy_checked,

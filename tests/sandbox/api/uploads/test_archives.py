@@ -7,7 +7,7 @@ import zipfile
 
 import pytest
 
-from airflow_provider_engagevoice.sandbox.api.loader.archives import UnsupportedFile, copy_checked
+from airflow_provider_engagevoice.sandbox.api.uploads.archives import UnsupportedFile, copy_checked
 
 
 def make_archive(parts: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> bytes:
@@ -27,9 +27,10 @@ def test_copy_checked_keeps_only_xml() -> None:
 
 def test_copy_checked_duplicate_part_is_checked_as_read() -> None:
     written = io.BytesIO()
-    with zipfile.ZipFile(written, "w") as file, pytest.warns(UserWarning, match="Duplicate"):
+    with zipfile.ZipFile(written, "w") as file:
         file.writestr("a.xml", "<!DOCTYPE a>")
-        file.writestr("a.xml", "<b/>")
+        with pytest.warns(UserWarning, match="Duplicate"):
+            file.writestr("a.xml", "<b/>")
     with zipfile.ZipFile(copy_checked(written.getvalue(), {})) as file:
         assert file.read("a.xml") == b"<b/>"
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from airflow_provider_engagevoice.ringcx.spec.enums import FILE_TYPES
-from airflow_provider_engagevoice.sandbox.api.loader.multipart import Upload
-from airflow_provider_engagevoice.sandbox.api.loader.spreadsheets import Page, read_workbook
+from airflow_provider_engagevoice.sandbox.api.uploads.multipart import Upload
+from airflow_provider_engagevoice.sandbox.api.uploads.spreadsheets import Page, read_workbook
 from airflow_provider_engagevoice.sandbox.http.errors import InvalidValue, validation_error
 from airflow_provider_engagevoice.sandbox.http.parsing import choice_parser
 from airflow_provider_engagevoice.sandbox.http.request import ApiRequest

@@ -1,0 +1,1 @@
+"""Uploaded files: multipart forms, CSV files and workbooks."""
