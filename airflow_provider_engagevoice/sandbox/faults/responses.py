@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 
 from airflow_provider_engagevoice.sandbox.api.leads.action_handlers import action_failure
 from airflow_provider_engagevoice.sandbox.api.loader.load_results import (
-    FAILURES,
+    FAILURE_STATUSES,
     GENERAL_FAILURE,
     Counts,
     load_failure,
@@ -108,8 +108,10 @@ class FailedLoad(ResponseFault):
     def __post_init__(self) -> None:
         """Validate ``when`` and ``status``."""
         super().__post_init__()
-        if self.status not in FAILURES:
-            raise ValueError(f"status must be one of {', '.join(FAILURES)}, not {short_repr(self.status)}")
+        if self.status not in FAILURE_STATUSES:
+            raise ValueError(
+                f"status must be one of {', '.join(FAILURE_STATUSES)}, not {short_repr(self.status)}"
+            )
 
     def respond(self, sandbox: SandboxState, request: ApiRequest) -> Response:
         """Return the failed load."""

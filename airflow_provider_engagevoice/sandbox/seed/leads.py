@@ -190,7 +190,7 @@ def _distribute(campaigns: Sequence[Campaign], size: int) -> list[int]:
 def _choose_shared_extern_ids(
     connection: sqlite3.Connection, rng: random.Random, campaigns: Sequence[Campaign], counts: Sequence[int]
 ) -> None:
-    """Choose a few leads of each account that share the previous lead's external id (observed in loads)."""
+    """Choose a few leads of each account that get the previous lead's external id (observed in loads)."""
     chosen: list[int] = []
     first = 0
     for _, members in itertools.groupby(zip(campaigns, counts, strict=True), lambda pair: pair[0].account):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
 
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
@@ -171,7 +172,7 @@ def test_preset_button_sets_fault(live: Page, sandbox: SandboxServer, api: Any, 
     live.get_by_role("button", name="Next action: applied, then connection dropped").click()
     expect(live.locator("#message")).to_have_text("Fault set.")
     expect(live.locator(".rules li")).to_contain_text(["drop lead_action when after, triggered 0 of 1"])
-    with pytest.raises(OSError):
+    with pytest.raises(requests.ConnectionError):
         api.put_action("PAUSE_LEADS", {"campaignLeadSearchCriteria": by_ids(ready)})
     assert {api.lead(lead["leadId"])["leadState"] for lead in ready} == {"PAUSED"}
     expect(live.locator("#faults")).to_contain_text("No faults set.", timeout=_TIMEOUT_MS)

@@ -237,14 +237,14 @@ def parse_agent_id(connection: sqlite3.Connection, account: str, value: object) 
     :raises ApiError: with status 400, if the account has no such agent.
     """
 
-    def read(value: object) -> int:
+    def parse(value: object) -> int:
         key = parse_int32(value)
         statement = "SELECT 1 FROM agents WHERE agentId = ? AND accountId = ?"
         if connection.execute(statement, (key, account)).fetchone() is None:
             raise ValueError("is not an agent of this account")
         return key
 
-    return parse_field("agentId", value, read)
+    return parse_field("agentId", value, parse)
 
 
 def _parse_agent(body: dict[str, object], before: bool) -> Row:

@@ -99,11 +99,11 @@ def parse_personas(entry: Row) -> dict[str, str]:
         return {}
     if not isinstance(config, dict):
         raise ValueError("personaPhoneConfig must be an object")
-    read = {
+    phones = {
         label: parse_phones(get_text(config, label), f"personaPhoneConfig {label}", parse_international_phone)
         for label in config
     }
-    return {label: number for label, number in read.items() if number}
+    return {label: number for label, number in phones.items() if number}
 
 
 def check_personas(lead_phone: str, has_personas: bool) -> None:

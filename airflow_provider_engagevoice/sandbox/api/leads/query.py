@@ -65,7 +65,7 @@ def build_condition(criteria: object, account: str, settings: Settings) -> Condi
     if not isinstance(criteria, dict):
         raise validation_error([InvalidValue("campaignLeadSearchCriteria", "must be an object")])
     fields = _with_campaign_id(criteria) if settings.honour_campaign_id else criteria
-    found, invalid = [Condition("l.accountId = ?", (account,))], []
+    conditions, invalid = [Condition("l.accountId = ?", (account,))], []
     for name, parser in _CRITERIA[settings.text_match].items():
         value = fields.get(name)
         if value in _NO_FILTER:
@@ -76,12 +76,12 @@ def build_condition(criteria: object, account: str, settings: Settings) -> Condi
         except ValueError as error:
             invalid.append(InvalidValue.of(name, error, value))
         else:
-            found += [condition] if condition else []
+            conditions += [condition] if condition else []
     if invalid:
         raise validation_error(invalid)
-    if settings.strict_criteria and len(found) == 1:
+    if settings.strict_criteria and len(conditions) == 1:
         raise ApiError(400, "The search criteria must hold at least one filter")
-    return all_of(found)
+    return all_of(conditions)
 
 
 def all_of(conditions: Sequence[Condition]) -> Condition:
@@ -109,18 +109,18 @@ def check_length(value: object, cap: int) -> None:
 
 def _in_list(column: str, item: Callable[[object], object]) -> ConditionParser:
     """Filter by a list of values; the comparison is exact, so that an index can be used."""
-    read = list_parser(item)
+    parse = list_parser(item)
     return lambda value: Condition(
-        f"l.{column} IN (SELECT value FROM json_each(?))", (json.dumps(read(value)),)
+        f"l.{column} IN (SELECT value FROM json_each(?))", (json.dumps(parse(value)),)
     )
 
 
 def _texts(column: str) -> ConditionParser:
     """Filter by a list of texts, case-insensitively (assumed)."""
-    read = list_parser(parse_text)
+    parse = list_parser(parse_text)
 
     def condition(value: object) -> Condition:
-        folded = json.dumps([text.casefold() for text in read(value)])
+        folded = json.dumps([text.casefold() for text in parse(value)])
         return Condition(f"casefold(l.{column}) IN (SELECT value FROM json_each(?))", (folded,))
 
     return condition
@@ -194,13 +194,13 @@ def _range_bound(column: str, sign: str) -> ConditionParser:
     return lambda value: Condition(f"l.{column} {sign} ?", (parse_timestamp(value),))
 
 
-def _comparison(column: str, read: Callable[[object], float]) -> ConditionParser:
+def _comparison(column: str, parse: Callable[[object], float]) -> ConditionParser:
     """Filter by a comparison, ``{"operator": ..., "value": ...}``."""
 
     def condition(value: object) -> Condition:
         parts = parse_object(value)
         operator = choice_parser(COMPARISONS)(parts.get("operator"))
-        return Condition(f"l.{column} {_SQL_OPERATORS[operator]} ?", (read(parts.get("value")),))
+        return Condition(f"l.{column} {_SQL_OPERATORS[operator]} ?", (parse(parts.get("value")),))
 
     return condition
 

@@ -77,11 +77,11 @@ def _update(sandbox: SandboxState, request: ApiRequest, body: Row, names: list[s
     with sandbox.store.changing() as connection:
         lead = _find(connection, location)
         if values.get("maxPasses", 0) is None:
-            values["maxPasses"] = _passes_of_campaign(connection, lead)
+            values["maxPasses"] = _campaign_max_passes(connection, lead)
         if zone_option in _COMPUTED_ZONES:
             values["leadTimezone"] = _zone({**dict(lead), **values}, zone_option)
-        _check(lead, values)
-        if not _becomes_duplicate(connection, lead, values, duplicates):
+        _check_phones(lead, values)
+        if not _is_duplicate(connection, lead, values, duplicates):
             _write(connection, lead, values)
         (row,) = find_leads(connection, Condition("l.leadId = ?", (lead["leadId"],)), 1, 0)
     return json_response(row["campaignLead"])
@@ -105,10 +105,10 @@ def _parse_choice(request: ApiRequest, name: str, choices: tuple[str, ...]) -> s
     return _parse_query(request, name, choice_parser(choices)) or ""
 
 
-def _parse_query(request: ApiRequest, name: str, read: Callable[[object], T]) -> T | None:
+def _parse_query(request: ApiRequest, name: str, parse: Callable[[object], T]) -> T | None:
     """Parse one value of the query; None if it is missing."""
     text = request.query.get(name, "")
-    return parse_field(name, text, read) if text else None
+    return parse_field(name, text, parse) if text else None
 
 
 def _find(connection: sqlite3.Connection, location: Mapping[str, object]) -> sqlite3.Row:
@@ -125,9 +125,9 @@ def _parse(body: Row, names: list[str]) -> Row:
     values: Row = {}
     invalid = []
     for name in names:
-        column, read = _PARSERS[name]
+        column, parse = _PARSERS[name]
         try:
-            values[column] = read(body, name)
+            values[column] = parse(body, name)
         except ValueError as error:
             invalid.append(_invalid(name, error, body.get(name)))
     if invalid:
@@ -186,7 +186,7 @@ _PARSERS: Mapping[str, tuple[str, Callable[[Row, str], object]]] = {
 }
 
 
-def _check(lead: sqlite3.Row, values: Row) -> None:
+def _check_phones(lead: sqlite3.Row, values: Row) -> None:
     """Reject combinations of phone numbers that the updated lead must not have; 400 is assumed."""
     after = {**dict(lead), **values}
     try:
@@ -195,7 +195,7 @@ def _check(lead: sqlite3.Row, values: Row) -> None:
         raise validation_error([_invalid("leadPhone", error, after["leadPhone"])]) from error
 
 
-def _passes_of_campaign(connection: sqlite3.Connection, lead: sqlite3.Row) -> int:
+def _campaign_max_passes(connection: sqlite3.Connection, lead: sqlite3.Row) -> int:
     """Return the campaign's ``maxPasses``, the default of its leads (assumed)."""
     found = connection.execute(
         "SELECT coalesce(maxPasses, 0) FROM campaigns WHERE campaignId = ?", (lead["campaignId"],)
@@ -208,9 +208,7 @@ def _zone(lead: Row, zone_option: str) -> str | None:
     return TIME_ZONE_RESOLVERS[zone_option](lead, str(lead["leadPhone"] or lead["leadPhoneE164"] or ""))
 
 
-def _becomes_duplicate(
-    connection: sqlite3.Connection, lead: sqlite3.Row, values: Row, duplicates: str
-) -> bool:
+def _is_duplicate(connection: sqlite3.Connection, lead: sqlite3.Row, values: Row, duplicates: str) -> bool:
     """Return whether another lead of the same list or campaign already has the lead's new number.
 
     Such an update is ignored, as a load ignores such a lead (assumed).

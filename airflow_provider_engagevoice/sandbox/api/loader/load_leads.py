@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from airflow_provider_engagevoice.sandbox.api.loader.load_options import LoadOptions
-from airflow_provider_engagevoice.sandbox.api.loader.load_results import WORKED, Counts
+from airflow_provider_engagevoice.sandbox.api.loader.load_results import SUCCESS_MESSAGE, Counts
 from airflow_provider_engagevoice.sandbox.api.loader.load_rows import NewLead, parse_leads
 from airflow_provider_engagevoice.sandbox.http.parsing import parse_integer
 from airflow_provider_engagevoice.sandbox.state.dnc import BlockedNumbers, find_blocked
@@ -19,7 +19,7 @@ _INSERT = f"INSERT INTO leads ({', '.join(LEAD_COLUMNS)}) VALUES ({', '.join('?'
 
 #: Values of ``dncScrubOption`` that use the account's own entries. Source: contract, Campaign. The sandbox
 #: has no national do-not-call list and no list of cellular numbers.
-_INTERNAL = frozenset({"INTERNAL_AND_NATIONAL", "INTERNAL_ONLY", "CELLULAR_AND_INTERNAL"})
+_INTERNAL_SCRUB_OPTIONS = frozenset({"INTERNAL_AND_NATIONAL", "INTERNAL_ONLY", "CELLULAR_AND_INTERNAL"})
 
 
 @dataclass(frozen=True)
@@ -66,23 +66,27 @@ class Load:
         accepted, rejected = parse_leads(entries, self.options)
         if not accepted:
             return Counts(len(entries), rejected=rejected)
-        agents = self._agents()
-        fresh = _WITHOUT_DUPLICATES[self.options.duplicates](self, accepted)
-        listed = self._listed(fresh)
+        agents = self._agent_ids()
+        unique = _WITHOUT_DUPLICATES[self.options.duplicates](self, accepted)
+        blocked = self._find_blocked(unique)
         chosen = (
-            fresh if self.scrubbed == "insert" else [lead for lead in fresh if not _is_listed(lead, listed)]
+            unique
+            if self.scrubbed == "insert"
+            else [lead for lead in unique if not _is_blocked(lead, blocked)]
         )
         counts = Counts(
             supplied=len(entries),
             accepted=len(accepted),
             inserted=len(chosen),
-            duplicates=len(accepted) - len(fresh),
-            scrubbed=sum(_is_listed(lead, listed) for lead in fresh),
-            failed_agents=sum(_asks_for_agent(lead) and _agent(lead, agents) is None for lead in accepted),
+            duplicates=len(accepted) - len(unique),
+            scrubbed=sum(_is_blocked(lead, blocked) for lead in unique),
+            failed_agents=sum(
+                _requests_agent(lead) and _valid_agent(lead, agents) is None for lead in accepted
+            ),
             rejected=rejected,
         )
-        list_id = self.add_list(counts, "OK", WORKED)
-        self._insert(chosen, list_id, agents, listed)
+        list_id = self.add_list(counts, "OK", SUCCESS_MESSAGE)
+        self._insert(chosen, list_id, agents, blocked)
         return counts
 
     def add_list(self, counts: Counts, result: str, message: str) -> int:
@@ -104,16 +108,16 @@ class Load:
         )  # fmt: skip
         return int(cursor.lastrowid or 0)
 
-    def _agents(self) -> frozenset[int]:
+    def _agent_ids(self) -> frozenset[int]:
         """Return the ids of the account's agents, including inactive ones (assumed)."""
         found = self.connection.execute(
             "SELECT agentId FROM agents WHERE accountId = ?", (self.target.account,)
         )
         return frozenset(row["agentId"] for row in found)
 
-    def _listed(self, leads: Sequence[NewLead]) -> BlockedNumbers:
+    def _find_blocked(self, leads: Sequence[NewLead]) -> BlockedNumbers:
         """Return the do-not-call entries that match the leads; empty if the campaign does not scrub."""
-        if self.target.scrub not in _INTERNAL:
+        if self.target.scrub not in _INTERNAL_SCRUB_OPTIONS:
             return BlockedNumbers(frozenset(), frozenset())
         return find_blocked(
             self.connection,
@@ -124,7 +128,7 @@ class Load:
         )
 
     def _insert(
-        self, leads: Sequence[NewLead], list_id: int, agents: frozenset[int], listed: BlockedNumbers
+        self, leads: Sequence[NewLead], list_id: int, agents: frozenset[int], blocked: BlockedNumbers
     ) -> None:
         """Insert leads and their phone numbers: READY, zero passes, next call now."""
         common: dict[str, object] = {
@@ -144,8 +148,8 @@ class Load:
             values = {
                 **common,
                 **lead.values,
-                "leadState": "DO-NOT-CALL" if _is_listed(lead, listed) else "READY",
-                "pendingAgentId": _agent(lead, agents),
+                "leadState": "DO-NOT-CALL" if _is_blocked(lead, blocked) else "READY",
+                "pendingAgentId": _valid_agent(lead, agents),
             }
             if values["maxPasses"] is None:
                 values["maxPasses"] = self.target.max_passes
@@ -162,17 +166,17 @@ class Load:
         )
 
 
-def _is_listed(lead: NewLead, listed: BlockedNumbers) -> bool:
+def _is_blocked(lead: NewLead, blocked: BlockedNumbers) -> bool:
     """Return whether the external id or any phone number of a lead is on a do-not-call list (assumed)."""
-    return not listed.digits.isdisjoint(lead.digits) or lead.values["externId"] in listed.extern_ids
+    return not blocked.digits.isdisjoint(lead.digits) or lead.values["externId"] in blocked.extern_ids
 
 
-def _asks_for_agent(lead: NewLead) -> bool:
+def _requests_agent(lead: NewLead) -> bool:
     """Return whether a lead names an agent; null and blank mean none. Source: contract."""
     return lead.agent is not None and not (isinstance(lead.agent, str) and not lead.agent.strip())
 
 
-def _agent(lead: NewLead, agents: frozenset[int]) -> int | None:
+def _valid_agent(lead: NewLead, agents: frozenset[int]) -> int | None:
     """Return the agent that a lead is reserved for; None if there is none."""
     try:
         agent = parse_integer(lead.agent)
@@ -181,14 +185,14 @@ def _agent(lead: NewLead, agents: frozenset[int]) -> int | None:
     return agent if agent in agents else None
 
 
-def _all(load: Load, leads: Sequence[NewLead]) -> list[NewLead]:
+def _keep_all(load: Load, leads: Sequence[NewLead]) -> list[NewLead]:
     """RETAIN_ALL: keep all leads."""
     return list(leads)
 
 
 def _first_of_batch(load: Load, leads: Sequence[NewLead]) -> list[NewLead]:
     """REMOVE_FROM_LIST: keep the first lead of each phone number in this load (assumed which one)."""
-    return _without(leads, set())
+    return _without_taken(leads, set())
 
 
 def _first_of_campaign(load: Load, leads: Sequence[NewLead]) -> list[NewLead]:
@@ -204,22 +208,22 @@ def _first_of_campaign(load: Load, leads: Sequence[NewLead]) -> list[NewLead]:
         " WHERE l.campaignId = ? AND l.loadedWith = 'REMOVE_ALL_EXISTING'",
         (json.dumps(numbers), load.target.campaign),
     )
-    return _without(leads, {_phone_key(row["leadPhone"]) for row in found})
+    return _without_taken(leads, {_phone_key(row["leadPhone"]) for row in found})
 
 
-def _without(leads: Iterable[NewLead], taken: set[str]) -> list[NewLead]:
+def _without_taken(leads: Iterable[NewLead], taken: set[str]) -> list[NewLead]:
     """Return the leads whose phone number is neither in ``taken`` nor in an earlier lead."""
-    fresh = []
+    unique = []
     for lead in leads:
         key = _phone_key(str(lead.values["leadPhone"]))
         if key not in taken:
             taken.add(key)
-            fresh.append(lead)
-    return fresh
+            unique.append(lead)
+    return unique
 
 
 _WITHOUT_DUPLICATES: Mapping[str, Callable[[Load, Sequence[NewLead]], list[NewLead]]] = {
-    "RETAIN_ALL": _all,
+    "RETAIN_ALL": _keep_all,
     "REMOVE_FROM_LIST": _first_of_batch,
     "REMOVE_ALL_EXISTING": _first_of_campaign,
 }

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from airflow_provider_engagevoice.sandbox.api.loader.load_options import LoadOptions
 
 #: Messages of success and failure. Source: contract of 2020, UploadLeadsResponse.
-WORKED = "Your uploaded lead list has successfully completed processing"
-_FAILED = "Your uploaded lead list file processing has failed"
+SUCCESS_MESSAGE = "Your uploaded lead list has successfully completed processing"
+_FAILURE_MESSAGE = "Your uploaded lead list file processing has failed"
 
 GENERAL_FAILURE = "GENERAL_FAILURE"
 _NO_LEADS_PASSED = "NO_LEADS_PASSED_VALIDATION"
-FAILURES = (
+FAILURE_STATUSES = (
     GENERAL_FAILURE, _NO_LEADS_PASSED, "DNC_ACCOUNT_SETTINGS", "DNC_UPLOAD_FAILED", "DNC_GREATER_ONE_DAY",
 )  # fmt: skip
 """Values of ``processingStatus`` that mean failure. Source: contract."""
@@ -21,7 +21,7 @@ FAILURES = (
 _NO_FAILURE = "DEFAULT_NOT_A_FAILURE"
 
 #: Option values that are valid in requests only, not in responses. Source: contract.
-_IN_REQUESTS_ONLY = frozenset({"ARCHIVED", "COUNTRY"})
+_REQUEST_ONLY_OPTIONS = frozenset({"ARCHIVED", "COUNTRY"})
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ class Counts:
 def load_result(counts: Counts, options: LoadOptions) -> dict[str, object]:
     """Return the response body of a load that was processed, even if no lead passed validation."""
     state = {
-        "listState": _echo(options.list_state),
-        "timeZoneOption": _echo(options.zone_option),
+        "listState": _response_option(options.list_state),
+        "timeZoneOption": _response_option(options.zone_option),
     }
     if not counts.accepted:
         return {**load_failure(_NO_LEADS_PASSED, "", counts), **state}
@@ -59,7 +59,7 @@ def load_result(counts: Counts, options: LoadOptions) -> dict[str, object]:
         **state,
         "processingResult": "OK",
         "processingStatus": _NO_FAILURE,
-        "message": WORKED,
+        "message": SUCCESS_MESSAGE,
     }
 
 
@@ -82,7 +82,7 @@ def load_failure(status: str, reason: str, counts: Counts) -> dict[str, object]:
 
 def failure_message(reason: str = "") -> str:
     """Return the message of a failed load, with an optional reason."""
-    return f"{_FAILED}: {reason}" if reason else _FAILED
+    return f"{_FAILURE_MESSAGE}: {reason}" if reason else _FAILURE_MESSAGE
 
 
 def _counters(counts: Counts) -> dict[str, object]:
@@ -105,6 +105,6 @@ def _counters(counts: Counts) -> dict[str, object]:
     }
 
 
-def _echo(word: str) -> str | None:
+def _response_option(option: str) -> str | None:
     """Return an option if responses may hold it, else None."""
-    return None if word in _IN_REQUESTS_ONLY else word
+    return None if option in _REQUEST_ONLY_OPTIONS else option

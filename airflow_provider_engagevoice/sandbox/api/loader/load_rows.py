@@ -66,8 +66,8 @@ def _parse_lead(entry: Row, options: LoadOptions) -> NewLead:
     if not extern_id:
         raise ValueError("externId is required")
     e164 = parse_phones(get_text(entry, "leadPhoneE164"), "leadPhoneE164", parse_international_phone)
-    kind = parse_international_phone if options.international else parse_us_phone
-    phone = parse_phones(get_text(entry, "leadPhone"), "leadPhone", kind) or e164
+    parse_lead_phone = parse_international_phone if options.international else parse_us_phone
+    phone = parse_phones(get_text(entry, "leadPhone"), "leadPhone", parse_lead_phone) or e164
     if not phone:
         raise ValueError("leadPhone is required")
     personas = parse_personas(entry)
