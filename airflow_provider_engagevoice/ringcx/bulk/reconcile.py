@@ -59,7 +59,8 @@ class MoveReconciler:
         :param error: raised if the outcome stays unknown.
         :return: the number of leads that were moved.
         :raises OutcomeUnknown: if counts do not show it: the request is not a move into a new list, or
-            copies, or moves within the campaigns that it selects from; or if some leads are still in the source.
+            copies, or moves within the campaigns that it selects from; or if some leads are still in the
+            source.
         """
         if self.new_list is None or not self._empties_its_source():
             raise error
