@@ -1,9 +1,7 @@
-"""Each fault kind: the response that the client receives and the effect on the leads."""
+"""Faults that replace the response: the response and the effect on the leads."""
 
 from __future__ import annotations
 
-import threading
-from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -12,17 +10,12 @@ import requests
 from airflow_provider_engagevoice.ringcx.transport import http
 from airflow_provider_engagevoice.sandbox.faults.registry import FAULT_KINDS
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
-from airflow_provider_engagevoice.sandbox.settings import Settings
-from airflow_provider_engagevoice.sandbox.state.fault_rules import FaultRule
 from tests.sandbox.support.faults import (
     Row,
     SetFault,
     active_rules,
-    open_request,
-    over_http,
     pause,
     state_of,
-    wait_for,
 )
 from tests.support.clients import FakeClock, make_client, perform_action
 
@@ -205,103 +198,3 @@ def test_expired_mid_batch_client_refreshes_token(
     first = seen.index(("lead_action", 401, "expired"))
     assert [name for name, _, _ in seen[first:]].count("token_refresh") == 1
     assert [status for name, status, _ in seen if name == "lead_action"] == [200, 200, 401, 200, 200, 200]
-
-
-# Searches
-
-
-@pytest.mark.assumption(55)
-def test_short_page_truncates_rows(api: Any, fault: SetFault, leads: list[Row]) -> None:
-    criteria = {"leadIds": [lead["leadId"] for lead in leads[:20]]}
-    everything = api.search(criteria)
-    fault("short_page", rows=3, operation="lead_search")
-    response = api.post_search(criteria)
-    assert response.json() == everything[:3]
-    assert response.headers["Content-Type"] == "application/json"
-    assert api.search(criteria) == everything
-    for rows in (0, 10**9):
-        fault("short_page", rows=rows)
-        assert api.search(criteria) == everything[:rows]
-
-
-@pytest.mark.parametrize("other", ["answer", "drop", "hang", "html", "status"])
-def test_short_page_keeps_other_responses(sandbox: SandboxServer, api: Any, other: str) -> None:
-    sandbox.fault("short_page", rows=0, times=3)
-    assert isinstance(api.count(), int)
-    assert api.post_search({"leadIds": 1}).status_code == 400
-    sandbox.fault(other)
-    try:
-        timeout = 0.5 if other == "hang" else 20
-        response = api.session.post(f"{api.root}/campaignLeads/leadSearch", json={}, timeout=timeout)
-        assert response.status_code == (503 if other == "status" else 200)
-    except (requests.ConnectionError, requests.ReadTimeout):
-        assert other in ("drop", "hang")
-    wait_for(lambda: len(sandbox.requests) == 3)
-    assert sandbox.requests[-1].fault == f"short_page, {other}"
-
-
-@pytest.mark.assumption(3, 55)
-@pytest.mark.parametrize("base", [0, 1])
-def test_page_base_changes_first_page(api_of: Any, base: int) -> None:
-    with SandboxServer(Settings(size=50, page_base=1 - base)) as sandbox:
-        api = api_of(sandbox)
-        rows = api.search({})
-        over_http(sandbox)("page_base", base=base, operation="lead_search", times=2)
-        assert api.post_search({}, page=base, maxRows=5).json() == rows[:5]
-        assert api.post_search({}, page=base + 1, maxRows=5).json() == rows[5:10]
-        assert api.post_search({}, page=1 - base, maxRows=5).json() == rows[:5]
-        # By default, pages are numbered from 1.
-        sandbox.fault("page_base")
-        assert api.post_search({}, page=1, maxRows=5).json() == rows[:5]
-
-
-# Function called before the request
-
-
-def test_meanwhile_runs_before_request(sandbox: SandboxServer, api: Any, lead: Row) -> None:
-    other = {"leadIds": [lead["leadId"]]}
-    where = {"leadAction": "PAUSE_LEADS"}
-    rule = sandbox.fault(
-        "meanwhile", work=lambda: delete(sandbox, other), operation="lead_action", where=where
-    )
-    assert "work" not in rule
-    assert "work" not in active_rules(sandbox)[0]
-    assert pause(api, lead).json()["leadUpdateCount"] == 0
-    assert lead["leadId"] not in [row["leadId"] for row in sandbox.leads()]
-
-
-def delete(sandbox: SandboxServer, criteria: Row) -> None:
-    requests.put(
-        f"{sandbox.url}/voice/api/v1/admin/accounts/50810001/campaignLeads/actions?leadAction=DELETE_LEADS",
-        json={"campaignLeadSearchCriteria": criteria},
-        headers={"X-Auth-Token": "sandbox-token"},
-        timeout=20,
-    ).raise_for_status()
-
-
-def test_meanwhile_60_requests_run_concurrently(sandbox: SandboxServer) -> None:
-    barrier = threading.Barrier(60, timeout=20)
-    sandbox.fault("meanwhile", work=barrier.wait, times=60)
-    clients = [open_request(sandbox) for _ in range(60)]
-    for client in clients:
-        assert client.recv(12) == b"HTTP/1.1 200"
-        client.close()
-
-
-def test_meanwhile_exception_returns_500(sandbox: SandboxServer, api: Any) -> None:
-    def fail() -> None:
-        raise RuntimeError("on purpose")
-
-    sandbox.fault("meanwhile", work=fail)
-    assert api.get("dialGroups").status_code == 500
-    assert sandbox.requests[0].status == 500
-
-
-# Names of options
-
-
-def test_fault_option_names_differ_from_rule_fields() -> None:
-    rule = {each.name for each in fields(FaultRule)}
-    assert {kind: rule & {each.name for each in fields(cause)} for kind, cause in FAULT_KINDS.items()} == {
-        kind: set() for kind in FAULT_KINDS
-    }
