@@ -16,6 +16,10 @@ from tests.support.clients import PARAMS, make_client
 LeadRows = list[dict[str, Any]]
 
 
+class Killed(BaseException):
+    """Ends a task like a kill: no code of the package handles it."""
+
+
 class FakeTaskStateStore(dict[str, str]):
     """Airflow's task state store, with the two methods that the package calls."""
 
@@ -60,6 +64,16 @@ def added_passes(ringcx: SandboxServer, rows: LeadRows, ids: list[int]) -> list[
     before = {row["leadId"]: row["leadPasses"] for row in rows}
     now = {row["leadId"]: row["leadPasses"] for row in ringcx.leads()}
     return [now[lead_id] - before[lead_id] for lead_id in ids]
+
+
+def lead_passes(ringcx: SandboxServer) -> dict[int, int]:
+    """Return the number of passes of each lead of "Spring Renewals", by lead id."""
+    return {lead["leadId"]: lead["leadPasses"] for lead in ringcx.leads("Spring Renewals")}
+
+
+def lead_states(ringcx: SandboxServer, ids: list[int]) -> set[str]:
+    """Return the states that these leads have."""
+    return {lead["leadState"] for lead in ringcx.leads() if lead["leadId"] in ids}
 
 
 def are_cancelled(ringcx: SandboxServer, ids: list[int]) -> list[bool]:

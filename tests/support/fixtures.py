@@ -65,6 +65,12 @@ def ready_leads(ringcx: SandboxServer) -> list[dict[str, Any]]:
 
 
 @pytest.fixture
+def six_ids(ready_leads: list[dict[str, Any]]) -> list[int]:
+    """Ids of six READY leads: three chunks of two."""
+    return [lead["leadId"] for lead in ready_leads[:6]]
+
+
+@pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Durations of the client's waits in seconds; the client does not actually wait."""
     recorded: list[float] = []

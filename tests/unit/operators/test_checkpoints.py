@@ -71,12 +71,6 @@ def start_on_host(folder: Path, *, is_retry: bool) -> SharedCheckpointStore:
     return start_attempt(FileStore(folder), number=1 + is_retry, is_retry=is_retry)
 
 
-@pytest.fixture
-def six_ids(ready_leads: LeadRows) -> list[int]:
-    """Ids of six READY leads: three chunks of two."""
-    return [lead["leadId"] for lead in ready_leads[:6]]
-
-
 def test_shared_store_retry_on_another_host_is_refused(
     ringcx: SandboxServer, ready_leads: LeadRows, six_ids: list[int], tmp_path: Path
 ) -> None:

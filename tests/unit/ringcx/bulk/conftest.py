@@ -13,7 +13,7 @@ from airflow_provider_engagevoice.ringcx.bulk.checkpoint import CheckpointStore
 from airflow_provider_engagevoice.ringcx.storage.fallback import FallbackStore
 from airflow_provider_engagevoice.ringcx.storage.file import FileStore
 from airflow_provider_engagevoice.ringcx.storage.memory import MemoryStore
-from tests.support.bulk import FakeTaskStateStore, LeadRows
+from tests.support.bulk import FakeTaskStateStore
 
 NextAttempt = Callable[..., CheckpointStore]
 
@@ -39,9 +39,3 @@ def next_attempt(request: pytest.FixtureRequest, tmp_path: Path) -> NextAttempt:
         return checkpoints
 
     return start
-
-
-@pytest.fixture
-def six_ids(ready_leads: LeadRows) -> list[int]:
-    """Ids of six READY leads: three chunks of two."""
-    return [lead["leadId"] for lead in ready_leads[:6]]

@@ -17,19 +17,12 @@ from airflow_provider_engagevoice.ringcx.exceptions import (
 from airflow_provider_engagevoice.ringcx.leads.selection import Selection
 from airflow_provider_engagevoice.ringcx.spec.lead_actions import ACTIONS
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
+from tests.support.bulk import lead_passes, lead_states
 from tests.support.clients import PARAMS, count_action_requests, make_client, move_params, perform_action
 
 pytestmark = pytest.mark.usefixtures("clock", "isolated_store")
 
 Row = dict[str, Any]
-
-
-def lead_states(sandbox: SandboxServer, lead_ids: list[int]) -> set[str]:
-    return {lead["leadState"] for lead in sandbox.leads() if lead["leadId"] in lead_ids}
-
-
-def lead_passes(sandbox: SandboxServer) -> dict[int, int]:
-    return {lead["leadId"]: lead["leadPasses"] for lead in sandbox.leads("Spring Renewals")}
 
 
 @pytest.mark.parametrize(

@@ -13,15 +13,11 @@ from airflow_provider_engagevoice.ringcx.bulk.checkpoint import CheckpointStore
 from airflow_provider_engagevoice.ringcx.exceptions import OutcomeUnknown, PermanentError
 from airflow_provider_engagevoice.ringcx.leads.selection import Selection
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
-from tests.support.bulk import FakeTaskStateStore, new_lists
+from tests.support.bulk import FakeTaskStateStore, Killed, new_lists
 from tests.support.clients import count_action_requests, make_client, move_params, perform_action
 from tests.unit.ringcx.conftest import Move
 
 pytestmark = pytest.mark.usefixtures("clock", "isolated_store")
-
-
-class Killed(BaseException):
-    """Ends a task like a kill: no code of the package handles it."""
 
 
 class KillingCheckpointStore(TaskStateCheckpointStore):

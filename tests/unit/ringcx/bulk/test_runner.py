@@ -23,6 +23,7 @@ from airflow_provider_engagevoice.ringcx.storage.memory import MemoryStore
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from tests.support.bulk import (
     FakeTaskStateStore,
+    Killed,
     LeadRows,
     added_passes,
     are_cancelled,
@@ -31,10 +32,6 @@ from tests.support.bulk import (
 )
 from tests.support.clients import count_action_requests, make_client, move_params, perform_action
 from tests.unit.ringcx.bulk.conftest import NextAttempt
-
-
-class Killed(BaseException):
-    """Ends a task like a kill: no code of the package handles it."""
 
 
 class KillingLimiter(RateLimiter):

@@ -17,6 +17,7 @@ from airflow_provider_engagevoice.ringcx.exceptions import (
     VerificationFailed,
 )
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
+from tests.support.bulk import lead_passes, lead_states
 from tests.support.clients import Fault, count_action_requests, make_client, perform_action
 
 pytestmark = pytest.mark.usefixtures("clock", "isolated_store")
@@ -26,14 +27,6 @@ FAILURES: dict[str, tuple[Fault, type[Exception]]] = {
     "denied": ({"kind": "status", "status": 403}, AccessDenied),
     "failing": ({"kind": "status", "status": 503}, ServiceUnavailable),
 }
-
-
-def lead_states(sandbox: SandboxServer, lead_ids: list[int]) -> set[str]:
-    return {lead["leadState"] for lead in sandbox.leads() if lead["leadId"] in lead_ids}
-
-
-def lead_passes(sandbox: SandboxServer) -> dict[int, int]:
-    return {lead["leadId"]: lead["leadPasses"] for lead in sandbox.leads("Spring Renewals")}
 
 
 @pytest.mark.parametrize("failure", FAILURES)
