@@ -7,6 +7,8 @@ from dataclasses import Field, dataclass, field, fields
 from enum import Enum
 from typing import Any
 
+__all__ = ["LeadSearchCriteria"]
+
 CHUNK_SIZE = 500
 """Default number of ids in one request. Public programs use 20 to 500 (observed)."""
 

@@ -42,7 +42,7 @@ WORDS: dict[str, str] = {
     r"journals?": "checkpoint, checkpoint store",
     r"vaults?": "token cache",
     r"noted|notes (it|that|the|every|each|which)": "recorded, saved; 'records ...'",
-    r"(?<!not\s)renew(s|ed|al|ing)?": "refresh",
+    r"(?<!not\s)(?<!spring\s)renew(s|ed|al|ing)?": "refresh",
     r"(is|are|was|no|not|still|stays?) good(?! enough\b)": "valid",
     r"tokens? (that )?ends?|tokens? lives?|lives|lived": "expires; is valid for; is stored in",
     r"moments?": "slot, time, or timestamp",

@@ -33,7 +33,12 @@ def statuses(server: SandboxServer) -> list[int | None]:
 
 def test_documented_limit_is_used_up_and_not_exceeded(limited_ringcx: SandboxServer) -> None:
     timestamps = run_workers(
-        "send_requests", 4, url=limited_ringcx.url, seconds=12.0, limiter={"timeout": 12}
+        "send_requests",
+        4,
+        url=limited_ringcx.url,
+        seconds=12.0,
+        limiter={"timeout": 12},
+        start_together=True,
     )
     responses = statuses(limited_ringcx)
     assert set(responses) == {200}

@@ -142,7 +142,7 @@ def test_reconcile_killed_move_resumes_without_a_duplicate(
 
 
 def test_reconcile_killed_copy_raises(ringcx_sandbox: SandboxServer, ids: list[int]) -> None:
-    """Copied leads stay in the source, so a count cannot tell whether the request was applied."""
+    """Copied leads stay in the source, so a count does not show if the request was applied."""
     store = FakeTaskStateStore()
     with pytest.raises(Killed):
         move_in_chunks(ringcx_sandbox, ids[:4], KillingCheckpointStore(store, True), copy="true")

@@ -88,7 +88,7 @@ def test_runner_cleared_after_unknown_outcome_skips_chunk(
     caplog: pytest.LogCaptureFixture,
     when: str,
 ) -> None:
-    """The connection is dropped before or after the action is applied; the client cannot tell which."""
+    """The connection is dropped before or after the action is applied; the client cannot know which."""
     ringcx.fault("drop", operation="lead_action", at=[2], when=when)
     with pytest.raises(OutcomeUnknown):
         execute_in_chunks(ringcx, six_ids, next_attempt(is_retry=False))
