@@ -32,7 +32,7 @@ test: venv ## run all tests (ARGS="-k move -n 0" passes arguments to pytest)
 	trap 'rm -rf "$$home"' EXIT; trap 'exit 130' INT; trap 'exit 143' TERM; \
 	AIRFLOW_HOME="$$home" $(VENV_PYTHON) -m pytest -n 2 --cov --cov-report=term tests $(ARGS)
 
-# Airflow versions whose DAG tests run in test-all, besides all tests on the oldest and the newest one.
+# Versions on which test-all runs the DAG tests only; all tests run on the oldest and the newest Airflow.
 OTHER_AIRFLOWS = 3.0.6 3.1.8 3.2.2
 DAG_TESTS = tests/dags tests/unit/operators tests/unit/sensors tests/unit/triggers tests/test_provider.py
 
