@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, settings
 
 from airflow_provider_engagevoice.sandbox.settings import Settings
 from airflow_provider_engagevoice.sandbox.state.tokens import TokenFamily
+from tests.support.airflow_quirks import without_supervisor_messages
 
 ROOT_VARIABLE = "ENGAGEVOICE_TESTS_ROOT"
 
@@ -48,6 +49,8 @@ def _prepare_environment() -> Path:
     os.environ["AIRFLOW__CORE__DAGS_FOLDER"] = str(dags)
     os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
     os.environ["AIRFLOW__CORE__UNIT_TEST_MODE"] = "False"
+    # Airflow 3.0 wraps errors in its log at the width of the terminal.
+    os.environ["COLUMNS"] = "1000"
     # Let subprocesses of tests write bytecode: Airflow starts twice as fast with it.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     return home
@@ -133,6 +136,6 @@ def logged(capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) 
 
     def read() -> str:
         captured.extend(capfd.readouterr())
-        return "".join(captured) + caplog.text
+        return without_supervisor_messages("".join(captured)) + caplog.text
 
     return read

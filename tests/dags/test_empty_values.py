@@ -6,6 +6,7 @@ import pytest
 
 from airflow_provider_engagevoice.sandbox.settings import Settings
 from tests.dags.lead_tracker import LeadTracker, both_modes
+from tests.support.airflow_quirks import none_in_xcom
 from tests.support.dag_runs import run_tasks
 
 # run_tasks defines the names that functions which build DAGs use.
@@ -116,6 +117,7 @@ def tasks_with_empty_criteria(campaign, cases, blanks):
     )
 
 
+@none_in_xcom
 @both_modes
 def test_empty_criteria_change_no_lead(tracker, native):
     run = run_tasks(
@@ -255,6 +257,7 @@ def tasks_with_empty_arguments(lead_ids, campaign, blanks):
     LeadActionOperator.partial(task_id="mapped_account", **act).expand(account_id=nothings)
 
 
+@none_in_xcom
 @both_modes
 def test_empty_argument_is_not_treated_as_left_out(tracker, native):
     # Treated as left out, a source would move leads of every campaign, a target list would be a new one.

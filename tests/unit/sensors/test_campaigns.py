@@ -11,6 +11,7 @@ from airflow_provider_engagevoice.ringcx.transport import http
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.sensors.campaigns import CampaignLookupSensor
 from airflow_provider_engagevoice.version_compat import AirflowFailException, AirflowSensorTimeout
+from tests.support.airflow_quirks import reschedule_twice
 from tests.support.dag_runs import run_tasks
 
 pytestmark = pytest.mark.usefixtures("airflow_db")
@@ -42,7 +43,9 @@ def one_sensor_per_mode(modes, **arguments):
         CampaignLookupSensor(task_id=name, **{**arguments, **mode})
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    "mode", [pytest.param(mode, marks=[reschedule_twice] if mode == "reschedule" else []) for mode in MODES]
+)
 def test_sensor_waits_and_returns_the_campaign(ringcx_sandbox, mode):
     ringcx_sandbox.fault(**NO_CAMPAIGN, times=2)
     run = run_tasks(
