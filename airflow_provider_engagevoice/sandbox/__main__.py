@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import signal
 import sys
@@ -70,7 +71,9 @@ def _run(argv: list[str] | None) -> int:
         try:
             sandbox = stack.enter_context(server)
         except OSError as error:
-            return _fail(f"Cannot listen on {options.host} port {options.port}: {error.strerror or error}.")
+            cause = error.strerror or str(error)
+            hint = "; use --port 0 for a free port" if error.errno == errno.EADDRINUSE else ""
+            return _fail(f"Cannot listen on {options.host} port {options.port}: {cause}{hint}.")
         return _serve(sandbox)
 
 

@@ -136,8 +136,9 @@ def _parser() -> argparse.ArgumentParser:
         "--from-csv",
         type=_file,
         metavar="FILE",
-        help="CSV file of the leads to start with, instead of generated leads; columns are named like "
-        "leadPhone or LEAD_PHONE; it is read again at each reset",
+        help="CSV file of the leads to start with, instead of generated leads, or a ZIP file with one, such "
+        "as those in the outbox; columns are named like leadPhone or LEAD_PHONE, others are ignored; it is "
+        "read again at each reset",
     )
     parser.add_argument(
         "--log",

@@ -40,6 +40,14 @@ def official(library: Any, sandbox: SandboxServer) -> Any:
     return client
 
 
+def test_client_logs_in_by_password(library: Any, sandbox: SandboxServer) -> None:
+    client = library.RingCentralEngageVoice(
+        "sandbox-client", "sandbox-secret", server=sandbox.url, rcServer=sandbox.url
+    )
+    client.authorize(username="sandbox-user", extension="", password="sandbox-password")
+    assert client.get(ADMIN).json()[0]["accountId"] == "50810001"
+
+
 def body(criteria: Row, **params: object) -> Row:
     return {"campaignLeadSearchCriteria": criteria, "leadActionParams": {"paramMap": params}}
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import io
 import itertools
+import logging
 import random
 import sqlite3
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO, TextIO
 
 from airflow_provider_engagevoice.ringcx.spec.enums import LEAD_STATES
 from airflow_provider_engagevoice.sandbox.api.leads.lead_fields import (
@@ -22,6 +28,8 @@ from airflow_provider_engagevoice.sandbox.state import demo_data
 from airflow_provider_engagevoice.sandbox.state.phones import digits_of
 from airflow_provider_engagevoice.sandbox.state.seed_data import SeedDataError
 from airflow_provider_engagevoice.sandbox.state.store import PERSON_COLUMNS, Store, create_tables
+
+_ZIP_MAGIC = b"PK\x03\x04"
 
 DEFAULT_NAME = "From CSV"
 """Campaign and list of leads that name none, and dial group of campaigns that are not generated."""
@@ -38,6 +46,8 @@ _COLUMNS = (
 _INSERT = f"INSERT INTO leads ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"
 
 Lead = dict[str, object]
+
+_logger = logging.getLogger(__name__)
 
 
 def _parse_count(text: str) -> int:
@@ -82,10 +92,11 @@ _BY_NORMALIZED_NAME = {_normalize(name): name for name in _PARSERS}
 class CsvData:
     """Leads of a CSV file in the generated accounts; the file is read again at each reset.
 
-    :param file: path of the file: UTF-8, with a header. Column names are those of a lead's fields in RingCX
-        or of RingCX's file loader, case-insensitive; ``campaignName``, ``listDesc``, ``leadState``,
-        ``leadPasses``, ``maxPasses``, ``leadPriority``, ``leadTimezone`` and ``suppressed`` are accepted as
-        well.
+    :param file: path of the file: UTF-8, with a header; or a ZIP file with one CSV file, such as one that
+        EMAIL_LEADS offers. Column names are those of a lead's fields in RingCX or of RingCX's file loader,
+        case-insensitive; ``campaignName``, ``listDesc``, ``leadState``, ``leadPasses``, ``maxPasses``,
+        ``leadPriority``, ``leadTimezone`` and ``suppressed`` are accepted as well. Other columns are ignored,
+        with a warning that names them.
     :param seed: seed of the generated accounts, agents, dial groups and campaigns.
     """
 
@@ -203,7 +214,7 @@ def _read_leads(file: str) -> Iterator[Lead]:
     """Yield the leads of a file."""
     rows = None
     try:
-        with Path(file).open(encoding="utf-8-sig", newline="") as text:
+        with _open_text(file) as text:
             rows = csv.reader(text, strict=True)
             header = _parse_header(file, next(rows, []))
             for cells in rows:
@@ -215,23 +226,65 @@ def _read_leads(file: str) -> Iterator[Lead]:
         ) from error
     except csv.Error as error:
         raise SeedDataError(f"{file}, line {rows.line_num if rows else 1}: {error}.") from error
+    except _BROKEN_ZIP as error:
+        raise SeedDataError(f"{file} is a broken or encrypted ZIP file: {error}.") from error
     except (OSError, ValueError) as error:
         raise SeedDataError(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
 
 
+#: Errors of :mod:`zipfile` for damaged, encrypted and unsupported files.
+_BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)
+
+
+@contextlib.contextmanager
+def _open_text(file: str) -> Iterator[TextIO]:
+    """Open a CSV file, or the only CSV file in a ZIP file."""
+    with contextlib.ExitStack() as stack:
+        content: IO[bytes] = stack.enter_context(Path(file).open("rb"))
+        if content.read(len(_ZIP_MAGIC)) == _ZIP_MAGIC:
+            archive = stack.enter_context(zipfile.ZipFile(content))
+            content = stack.enter_context(archive.open(_only_csv(file, archive)))
+        else:
+            content.seek(0)
+        yield stack.enter_context(io.TextIOWrapper(content, encoding="utf-8-sig", newline=""))
+
+
+def _only_csv(file: str, archive: zipfile.ZipFile) -> str:
+    """Return the name of the only CSV file in a ZIP file; macOS adds copies in a folder of its own."""
+    names = [
+        name
+        for name in archive.namelist()
+        if name.lower().endswith(".csv") and not name.startswith("__MACOSX/")
+    ]
+    if len(names) != 1:
+        raise SeedDataError(f"{file} must contain exactly one CSV file, not {len(names)}.")
+    return names[0]
+
+
 def _parse_header(file: str, cells: Sequence[str]) -> list[tuple[str, str]]:
-    """Parse the header; return the field name and the written name of each column."""
+    """Parse the header; return the field name and the written name of each column.
+
+    The field name of a column that no lead has is empty; such columns are named in a warning.
+    """
     found = [(_BY_NORMALIZED_NAME.get(_normalize(cell), ""), cell.strip()) for cell in cells]
     taken = [name for name, _ in found]
     for name, written in found:
-        if not name:
-            raise SeedDataError(
-                f"{file}, line 1, column {written!r}: unknown column; use one of {', '.join(_PARSERS)}."
-            )
-        if taken.count(name) > 1:
+        if name and taken.count(name) > 1:
             raise SeedDataError(f"{file}, line 1, column {written!r}: {name} is given more than once.")
     if "leadPhone" not in taken:
-        raise SeedDataError(f"{file}, line 1: the column leadPhone is missing.")
+        raise SeedDataError(
+            f"{file}, line 1: the column leadPhone is missing. Columns found: "
+            f"{', '.join(repr(written) for _, written in found) or 'none'}."
+        )
+    ignored = [repr(written) for name, written in found if not name]
+    if ignored:
+        _logger.warning(
+            "Ignored %d column%s of %s that the sandbox does not import: %s.",
+            len(ignored),
+            "" if len(ignored) == 1 else "s",
+            file,
+            ", ".join(ignored),
+        )
     return found
 
 
@@ -241,6 +294,8 @@ def _parse_line(where: str, header: Sequence[tuple[str, str]], cells: Sequence[s
         raise SeedDataError(f"{where}: expected {len(header)} cells, found {len(cells)}.")
     lead: Lead = {}
     for (name, written), cell in zip(header, cells, strict=True):
+        if not name:
+            continue
         text = cell.strip()
         try:
             if "\0" in text:

@@ -116,7 +116,7 @@ class SandboxServer:
 
     @property
     def requests(self) -> list[RecordedRequest]:
-        """The latest 100,000 requests, in the order of their responses."""
+        """The latest 100,000 requests, in the order of their responses; fewer if queries are long."""
         return self._state.log.records()
 
     def listen(self, listener: Callable[[RecordedRequest], object]) -> None:

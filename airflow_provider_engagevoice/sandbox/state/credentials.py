@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Mapping
 
 CLIENT_ID = "sandbox-client"
 CLIENT_SECRET = "sandbox-secret"
@@ -19,3 +20,9 @@ EMAIL = "sandbox.user@example.com"
 def equal_secrets(given: str, expected: str) -> bool:
     """Compare two secrets in constant time."""
     return hmac.compare_digest(given.encode("utf-8", "replace"), expected.encode())
+
+
+def has_user_credentials(form: Mapping[str, str]) -> bool:
+    """Return whether a form holds the user's name and password."""
+    right_name = equal_secrets(form.get("username", ""), USER_NAME)
+    return equal_secrets(form.get("password", ""), PASSWORD) and right_name

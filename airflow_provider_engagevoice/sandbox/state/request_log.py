@@ -11,8 +11,13 @@ from dataclasses import asdict, dataclass, field
 
 _logger = logging.getLogger(__name__)
 
-#: Maximum number of records kept; bounds the memory of a long-running sandbox.
+#: Maximum number of records kept, and of their approximate size in bytes; bound the memory of a long-running
+#: sandbox. Records of ordinary requests reach the first limit, those with long queries the second one.
 _MAX_RECORDS = 100_000
+_MAX_BYTES = 64 * 1024 * 1024
+
+#: Approximate overhead of a query parameter in bytes.
+_PARAMETER_BYTES = 100
 
 
 @dataclass(frozen=True)
@@ -48,19 +53,28 @@ class RecordedRequest:
         """Return the record as one line of ASCII JSON, which any terminal can display."""
         return json.dumps(asdict(self))
 
+    def size(self) -> int:
+        """Return the approximate size of what the client determines: path, query and User-Agent."""
+        query = sum(_PARAMETER_BYTES + len(name) + len(value) for name, value in self.query.items())
+        return len(self.path) + len(self.user_agent) + query
+
 
 class RequestLog:
     """The latest requests, with an optional listener."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._records: deque[RecordedRequest] = deque(maxlen=_MAX_RECORDS)
+        self._records: deque[RecordedRequest] = deque()
+        self._size = 0
         self.listener: Callable[[RecordedRequest], object] = lambda record: None
 
     def add(self, record: RecordedRequest) -> None:
         """Add a request and call the listener."""
         with self._lock:
             self._records.append(record)
+            self._size += record.size()
+            while len(self._records) > _MAX_RECORDS or self._size > _MAX_BYTES:
+                self._size -= self._records.popleft().size()
         # Outside the lock, so that the listener may read the log.
         try:
             self.listener(record)
@@ -69,7 +83,7 @@ class RequestLog:
             _logger.exception("The sandbox's request listener raised an exception; the request is unaffected")
 
     def records(self) -> list[RecordedRequest]:
-        """Return the latest 100,000 requests, in the order of their responses."""
+        """Return the latest 100,000 requests, in the order of their responses; fewer if queries are long."""
         with self._lock:
             return list(self._records)
 
@@ -77,3 +91,4 @@ class RequestLog:
         """Remove all requests."""
         with self._lock:
             self._records.clear()
+            self._size = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -125,10 +126,9 @@ def test_reset_rereads_csv_file(write: Write, api_of: Any) -> None:
 @pytest.mark.parametrize(
     ("lines", "problem"),
     [
-        ([], ", line 1: the column leadPhone is missing."),
-        (["externId"], ", line 1: the column leadPhone is missing."),
+        ([], ", line 1: the column leadPhone is missing. Columns found: none."),
+        (["externId,phon"], ", line 1: the column leadPhone is missing. Columns found: 'externId', 'phon'."),
         (["leadPhone,LEAD_PHONE"], ", line 1, column 'leadPhone': leadPhone is given more than once."),
-        (["leadPhone,leadPhones"], ", line 1, column 'leadPhones': unknown column; use one of leadPhone, "),
         (["leadPhone,zip", "6175550100"], ", line 2: expected 2 cells, found 1."),
         (["leadPhone,zip", "6175550100,1", ",2"], ", line 3, column leadPhone: the phone number is missing."),
         (["Lead_Phone", "none"], ", line 2, column Lead_Phone: must be a phone number."),
@@ -158,3 +158,70 @@ def test_csv_many_leads_keep_order(write: Write) -> None:
     numbers = [f"617555{number:04d}" for number in range(3000)] * 2
     with csv_sandbox(write("leadPhone", *numbers)) as sandbox:
         assert [lead["leadPhone"] for lead in sandbox.leads()] == numbers
+
+
+def test_csv_unusable_columns_are_named_and_ignored(write: Write, caplog: pytest.LogCaptureFixture) -> None:
+    file = write(
+        "Lead Id,Lead Phone,Owner,,First Name,Owner",
+        "17,6175550100,ann,x,Ada,y",
+        "18,6175550101,,,Grace,",
+    )
+    with csv_sandbox(file) as sandbox:
+        assert [(lead["leadPhone"], lead["firstName"]) for lead in sandbox.leads()] == [
+            ("6175550100", "Ada"),
+            ("6175550101", "Grace"),
+        ]
+    expected = (
+        f"Ignored 4 columns of {file} that the sandbox does not import: 'Lead Id', 'Owner', '', 'Owner'."
+    )
+    assert expected in caplog.text
+    assert "ann" not in caplog.text
+
+
+def test_csv_without_unusable_columns_does_not_warn(write: Write, caplog: pytest.LogCaptureFixture) -> None:
+    with csv_sandbox(write("leadPhone", "6175550100")):
+        assert caplog.text == ""
+
+
+def test_zip_of_outbox_is_imported(sandbox: SandboxServer, api: Any, tmp_path: Path) -> None:
+    account = sandbox.leads()
+    api.act("EMAIL_LEADS", {}, EMAIL_TO="team@example.com")
+    file = tmp_path / "leads-1.zip"
+    file.write_bytes(api.session.get(f"{sandbox.url}/sandbox/outbox/1.zip", timeout=20).content)
+    with csv_sandbox(file) as copy:
+        imported = copy.leads()
+    mailed = set(sandbox.outbox[0]["lead_ids"])
+    original = [lead for lead in account if lead["leadId"] in mailed]
+    assert len(imported) == len(original) > 500
+    kept = ("externId", "leadPhone", "firstName", "leadState", "campaignName", "listDesc", "suppressed")
+    assert [[lead[name] for name in kept] for lead in imported] == [
+        [lead[name] for name in kept] for lead in original
+    ]
+
+
+@pytest.mark.parametrize(
+    ("names", "problem"),
+    [
+        ((), " must contain exactly one CSV file, not 0."),
+        (("a.csv", "b.CSV"), " must contain exactly one CSV file, not 2."),
+        (("a.txt",), " must contain exactly one CSV file, not 0."),
+    ],
+)
+def test_zip_without_exactly_one_csv_raises(tmp_path: Path, names: tuple[str, ...], problem: str) -> None:
+    file = tmp_path / "leads.zip"
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("notes.md", "")
+        for name in names:
+            archive.writestr(name, "leadPhone\n6175550100\n")
+    assert load_error(file) == problem
+
+
+def test_zip_copy_of_macos_is_ignored_and_damage_is_reported(tmp_path: Path) -> None:
+    file = tmp_path / "leads.zip"
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("Export.csv", "leadPhone\n6175550100\n")
+        archive.writestr("__MACOSX/._Export.csv", b"\0\1")
+    with csv_sandbox(file) as sandbox:
+        assert [lead["leadPhone"] for lead in sandbox.leads()] == ["6175550100"]
+    file.write_bytes(file.read_bytes()[:60])
+    assert load_error(file).startswith(" is a broken or encrypted ZIP file: ")

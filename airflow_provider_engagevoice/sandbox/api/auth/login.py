@@ -14,7 +14,7 @@ from airflow_provider_engagevoice.sandbox.http.errors import (
 from airflow_provider_engagevoice.sandbox.http.parsing import parse_boolean
 from airflow_provider_engagevoice.sandbox.http.request import ApiRequest
 from airflow_provider_engagevoice.sandbox.state import credentials, demo_data
-from airflow_provider_engagevoice.sandbox.state.credentials import equal_secrets
+from airflow_provider_engagevoice.sandbox.state.credentials import equal_secrets, has_user_credentials
 from airflow_provider_engagevoice.sandbox.state.sandbox import SandboxState
 from airflow_provider_engagevoice.sandbox.state.tokens import TokenStatus
 
@@ -54,7 +54,7 @@ def admin_login(sandbox: SandboxState, request: ApiRequest) -> Response:
     """``POST /api/auth/login/admin``: log in by user name and password, from the form or the query."""
     form = request.form()
     if not (
-        _has_user_credentials(form) and equal_secrets(form.get("platformId", ""), credentials.PLATFORM_ID)
+        has_user_credentials(form) and equal_secrets(form.get("platformId", ""), credentials.PLATFORM_ID)
     ):
         raise Unauthorized(_BAD_CREDENTIALS)
     return json_response(
@@ -70,7 +70,7 @@ def legacy_login(sandbox: SandboxState, request: ApiRequest) -> Response:
     """
     form = request.form()
     staying = _form_flag(form, "stayLoggedIn")
-    if not _has_user_credentials(form):
+    if not has_user_credentials(form):
         raise Unauthorized(_BAD_CREDENTIALS)
     with sandbox.store.reading() as connection:
         accounts = connection.execute("SELECT * FROM accounts ORDER BY accountId").fetchall()
@@ -101,12 +101,6 @@ def _form_flag(form: dict[str, str], name: str) -> bool:
     :raises ApiError: with status 400, if it is neither true nor false.
     """
     return parse_field(name, form[name], parse_boolean) if form.get(name) else False
-
-
-def _has_user_credentials(form: dict[str, str]) -> bool:
-    """Return whether a form holds the user's name and password."""
-    right_name = equal_secrets(form.get("username", ""), credentials.USER_NAME)
-    return equal_secrets(form.get("password", ""), credentials.PASSWORD) and right_name
 
 
 def _login_body_with_refresh(sandbox: SandboxState) -> dict[str, object]:

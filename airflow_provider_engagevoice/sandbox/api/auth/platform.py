@@ -10,16 +10,21 @@ from starlette.responses import Response
 from airflow_provider_engagevoice.sandbox.http.endpoint import json_response
 from airflow_provider_engagevoice.sandbox.http.request import ApiRequest
 from airflow_provider_engagevoice.sandbox.state import credentials
-from airflow_provider_engagevoice.sandbox.state.credentials import equal_secrets
+from airflow_provider_engagevoice.sandbox.state.credentials import equal_secrets, has_user_credentials
 from airflow_provider_engagevoice.sandbox.state.sandbox import SandboxState
 from airflow_provider_engagevoice.sandbox.state.tokens import PLATFORM_LIFETIME, PLATFORM_REFRESH_LIFETIME
 
 _JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _TOKEN_EXPIRED_CODE = "OAU-210"
+_WRONG_CREDENTIALS_CODE = "OAU-140"
 
 
 def platform_token(sandbox: SandboxState, request: ApiRequest) -> Response:
-    """``POST /restapi/oauth/token``: by JWT or by a refresh token, which is single-use (observed)."""
+    """``POST /restapi/oauth/token``: by JWT, by password, or by a single-use refresh token (observed).
+
+    The password grant is the older way of RingCentral's guide (2024) and its clients. ``extension`` is
+    accepted and ignored.
+    """
     if not _has_client_credentials(request.headers.get("authorization", "")):
         return _oauth_error(401, "invalid_client", "Client id or client secret is wrong")
     form = request.form()
@@ -27,11 +32,17 @@ def platform_token(sandbox: SandboxState, request: ApiRequest) -> Response:
         if equal_secrets(form.get("assertion", ""), credentials.JWT):
             return _token_response(sandbox)
         return _oauth_error(400, "invalid_grant", "The JWT is not valid")
+    if form.get("grant_type") == "password":
+        if has_user_credentials(form):
+            return _token_response(sandbox)
+        return _oauth_error(
+            400, "invalid_grant", "Invalid resource owner credentials.", _WRONG_CREDENTIALS_CODE
+        )
     if form.get("grant_type") == "refresh_token":
         if sandbox.tokens.platform_refresh.consume(form.get("refresh_token", "")):
             return _token_response(sandbox)
         return _oauth_error(400, "invalid_grant", "Token expired", _TOKEN_EXPIRED_CODE)
-    return _oauth_error(400, "unsupported_grant_type", "This sandbox supports JWT and refresh_token only")
+    return _oauth_error(400, "unsupported_grant_type", "The grant types are JWT, password and refresh_token")
 
 
 def platform_revoke(sandbox: SandboxState, request: ApiRequest) -> Response:

@@ -90,7 +90,10 @@ def test_platform_token_malformed_basic_header_returns_401(sandbox: SandboxServe
     [
         ({"grant_type": JWT_GRANT, "assertion": "other"}, "invalid_grant"),
         ({"grant_type": JWT_GRANT}, "invalid_grant"),
-        ({"grant_type": "password", "assertion": "sandbox-jwt"}, "unsupported_grant_type"),
+        ({"grant_type": "password", "assertion": "sandbox-jwt"}, "invalid_grant"),
+        ({"grant_type": "password", **USER, "password": "wrong"}, "invalid_grant"),
+        ({"grant_type": "password", **USER, "username": "wrong"}, "invalid_grant"),
+        ({"grant_type": "authorization_code", "code": "x"}, "unsupported_grant_type"),
         ({"grant_type": "refresh_token"}, "invalid_grant"),
         ({"grant_type": "refresh_token", "refresh_token": "made-up"}, "invalid_grant"),
     ],
@@ -110,6 +113,14 @@ def request_platform_token(sandbox: SandboxServer, **form: str) -> requests.Resp
 def exchange_status(sandbox: SandboxServer, token: str) -> int:
     form = {"rcAccessToken": token, "rcTokenType": "Bearer"}
     return post(sandbox, "/api/auth/login/rc/accesstoken", data=form).status_code
+
+
+@pytest.mark.parametrize("extension", [{}, {"extension": ""}, {"extension": "101"}])
+def test_platform_token_by_password_is_exchanged(sandbox: SandboxServer, extension: dict[str, str]) -> None:
+    response = request_platform_token(sandbox, grant_type="password", **USER, **extension)
+    assert response.status_code == 200
+    assert exchange_status(sandbox, response.json()["access_token"]) == 200
+    assert "sandbox-password" not in repr(sandbox.requests)
 
 
 def test_platform_refresh_token_is_single_use(sandbox: SandboxServer) -> None:
