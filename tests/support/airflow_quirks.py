@@ -10,7 +10,7 @@ import pytest
 _IS_3_0 = version("apache-airflow").startswith("3.0.")
 
 none_in_xcom = pytest.mark.skipif(
-    _IS_3_0, reason="Airflow 3.0: dag.test() cannot store None in an XCom (validation error of its own API)"
+    _IS_3_0, reason="Airflow 3.0: dag.test() cannot store None in an XCom (its API rejects it)"
 )
 reschedule_twice = pytest.mark.skipif(
     _IS_3_0, reason="Airflow 3.0: dag.test() fails if a sensor is rescheduled more than once"
