@@ -250,7 +250,7 @@ def _open_text(file: str) -> Iterator[TextIO]:
 
 
 def _only_csv(file: str, archive: zipfile.ZipFile) -> str:
-    """Return the name of the only CSV file in a ZIP file; macOS adds copies in a folder of its own."""
+    """Return the name of the only CSV file in a ZIP file; macOS adds copies in another folder."""
     names = [
         name
         for name in archive.namelist()
