@@ -148,9 +148,30 @@ def _parse_lines(file: IO[str], column: str | None) -> NumberedValues:
 
 def _parse_csv(file: IO[str], column: str | None) -> NumberedValues:
     rows = csv.reader((line for _, line in _numbered_lines(file)), strict=True)
-    header = [name.strip() for name in next(rows, [])]
-    if not header:
-        return
+    try:
+        header = next(([name.strip() for name in row] for row in rows if not _is_blank(row)), [])
+        if not header:
+            return
+        _check_header(header, column)
+        index = _column_index(header, column)
+        for row in rows:
+            if len(row) == len(header):
+                yield rows.line_num, row[index].strip()
+            elif not _is_blank(row):
+                raise InvalidParameter(
+                    f"line {rows.line_num} of the source does not match its header ({len(row)} instead of "
+                    f"{len(header)} cells); put cells that contain a comma in quotation marks"
+                )
+    except csv.Error:
+        raise InvalidParameter(f"line {rows.line_num} of the source is not valid CSV") from None
+
+
+def _is_blank(row: list[str]) -> bool:
+    return not any(cell.strip() for cell in row)
+
+
+def _check_header(header: list[str], column: str | None) -> None:
+    """Raise if the first line is not a header, or not separated by commas."""
     if len(header) == 1 and any(separator in header[0] for separator in ";\t|"):
         raise InvalidParameter("source: the columns of a .csv file must be separated by commas")
     if column is None and _looks_like_id(header):
@@ -158,16 +179,6 @@ def _parse_csv(file: IO[str], column: str | None) -> NumberedValues:
             "source: the first line of a .csv file must be its header, and this one looks like an id; rename "
             "a file without a header to .txt, or set source_column to the name of the column"
         )
-    index = _column_index(header, column)
-    try:
-        for row in rows:
-            if not row:
-                continue
-            if index >= len(row):
-                raise InvalidParameter(f"line {rows.line_num} of the source has too few columns")
-            yield rows.line_num, row[index].strip()
-    except csv.Error:
-        raise InvalidParameter(f"line {rows.line_num} of the source is not valid CSV") from None
 
 
 def _looks_like_id(header: list[str]) -> bool:
