@@ -169,8 +169,9 @@ class EngageVoiceHook(BaseHook):
         :raises EngageVoiceError: for any other failure.
         """
         from airflow_provider_engagevoice.ringcx.bulk.action import BulkAction, empty_result
-        from airflow_provider_engagevoice.ringcx.bulk.options import validate_options
+        from airflow_provider_engagevoice.ringcx.bulk.options import require_bool, validate_options
 
+        require_bool(dry_run=dry_run, account_wide=account_wide, verify=verify)
         validate_options(max_leads, chunk_size, on_rejected)
         id_file = None
         if source is not None:
@@ -301,8 +302,10 @@ class EngageVoiceHook(BaseHook):
         account_wide: bool,
         source: IdFile | None = None,
     ) -> Selection:
+        from airflow_provider_engagevoice.ringcx.bulk.options import require_bool
         from airflow_provider_engagevoice.ringcx.leads.selection import build_selection
 
+        require_bool(account_wide=account_wide)
         selection = build_selection(search_criteria, account_wide=account_wide, source=source)
         if selection.empty_reason:
             self.log.warning("Nothing selected: %s. Leave a key out to mean any", selection.empty_reason)

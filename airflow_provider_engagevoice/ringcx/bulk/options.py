@@ -29,6 +29,20 @@ def validate_options(max_leads: int | None, chunk_size: int, on_rejected: str = 
         raise InvalidParameter(f"on_rejected must be one of {', '.join(ON_REJECTED)}, not {on_rejected!r}")
 
 
+def require_bool(**switches: object) -> None:
+    """Raise if a switch is not True or False.
+
+    A text such as ``"False"`` is true in Python, so a switch from a template or from JSON would mean its
+    opposite.
+
+    :param switches: the switches, by name.
+    :raises InvalidParameter: if one of them is not a bool.
+    """
+    for name, value in switches.items():
+        if not isinstance(value, bool):
+            raise InvalidParameter(f"{name} must be True or False, not {value!r}")
+
+
 def is_count(value: object) -> bool:
     """Return whether a value is a whole number, zero or more (True and False are not)."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0

@@ -114,6 +114,28 @@ def test_perform_lead_action_invalid_option_sends_nothing(
     assert ringcx_sandbox.requests == []
 
 
+@pytest.mark.parametrize("value", ["False", "", None, 0, 1])
+@pytest.mark.parametrize(
+    ("method", "switch"),
+    [
+        ("perform_lead_action", "account_wide"),
+        ("perform_lead_action", "dry_run"),
+        ("perform_lead_action", "verify"),
+        ("search_leads", "account_wide"),
+        ("count_leads", "account_wide"),
+    ],
+)
+def test_switch_that_is_no_bool_raises_and_sends_nothing(
+    ringcx_sandbox: SandboxServer, connect: Connect, method: str, switch: str, value: Any
+) -> None:
+    arguments: dict[str, Any] = {"search_criteria": {"leadStates": ["READY"]}, switch: value}
+    if method == "perform_lead_action":
+        arguments["lead_action"] = "CANCEL_LEADS"
+    with pytest.raises(InvalidParameter, match=f"^{switch} must be True or False, not {value!r}$"):
+        getattr(connect(), method)(**arguments)
+    assert ringcx_sandbox.requests == []
+
+
 @pytest.mark.parametrize("account", [50810002, "50810002"])
 def test_account_id_may_be_a_number(ringcx_sandbox: SandboxServer, connect: Connect, account: Any) -> None:
     """A template that is rendered to native types returns a number."""
