@@ -10,6 +10,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -49,8 +50,9 @@ def _prepare_environment() -> Path:
     os.environ["AIRFLOW__CORE__DAGS_FOLDER"] = str(dags)
     os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
     os.environ["AIRFLOW__CORE__UNIT_TEST_MODE"] = "False"
-    # Airflow 3.0 wraps errors in its log at the width of the terminal.
-    os.environ["COLUMNS"] = "1000"
+    if version("apache-airflow").startswith("3.0."):
+        # It wraps errors in its log at the width of the terminal.
+        os.environ["COLUMNS"] = "1000"
     # Let subprocesses of tests write bytecode: Airflow starts twice as fast with it.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     return home
