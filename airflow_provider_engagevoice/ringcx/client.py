@@ -80,7 +80,9 @@ class RingCXClient:
         """
         leads = self.leads(account_id)
         make_prefetcher = partial(self._count_prefetcher, leads.account_id)
-        return LeadActionExecutor(self.request, leads, self.campaigns, self.cancel_token, make_prefetcher)
+        return LeadActionExecutor(
+            self.request, leads, self.campaigns, self.cancel_token, make_prefetcher, self.host
+        )
 
     def request(
         self,

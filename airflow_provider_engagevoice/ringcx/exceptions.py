@@ -131,6 +131,9 @@ class VerificationFailed(TransientError):
 class OutcomeUnknown(PermanentError):
     """A request that is not safe to retry may or may not have been applied."""
 
+    #: Airflow ended the task during the request, so that a person may not have read this error.
+    interrupted = False
+
 
 class Cancelled(TransientError):
     """The task was asked to stop, and stopped between two requests."""

@@ -6,19 +6,19 @@ import json
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from airflow_provider_engagevoice.ringcx.bulk.action import BulkAction
 from airflow_provider_engagevoice.ringcx.exceptions import OutcomeUnknown
-from airflow_provider_engagevoice.ringcx.leads.id_spool import fingerprint
+from airflow_provider_engagevoice.ringcx.leads.id_spool import canonical_order, fingerprint
 from airflow_provider_engagevoice.ringcx.leads.selection import IDENTITIES, Chunks
 
 log = logging.getLogger(__name__)
 
-#: Part of every fingerprint. Increase it if the fields of :class:`Checkpoint` change, so that a checkpoint
-#: of another version of the package is not resumed from.
-_VERSION = 2
+#: Part of every fingerprint. Increase it if the fields of :class:`Checkpoint` or the order of the ids change,
+#: so that a checkpoint of another version of the package is not resumed from.
+_VERSION = 3
 
 
 @dataclass
@@ -28,8 +28,11 @@ class Checkpoint:
     It holds chunk numbers and counts, but no lead's data: the same input is split into the same chunks.
 
     :param fingerprint: fingerprint of the action and its input; a checkpoint of another input is not used.
+    :param digests: digest of each part of the input, to show which of them changed.
+    :param chunk_size: maximum number of ids in a chunk; None if the ids are not split.
     :param next: first chunk that has not been sent; all chunks before it have an outcome.
     :param rejected: chunks before it that RingCX rejected; a later attempt sends them again.
+    :param skipped: chunks before it that were skipped because their outcome is unknown.
     :param in_flight: chunk that was sent or about to be sent and whose outcome is not known yet.
     :param matched: number of leads of the chunk in flight.
     :param outcome_reported: ``OutcomeUnknown`` has been raised for the chunk in flight.
@@ -41,8 +44,11 @@ class Checkpoint:
     """
 
     fingerprint: str
+    digests: dict[str, str] = field(default_factory=dict)
+    chunk_size: int | None = None
     next: int = 0
     rejected: list[int] = field(default_factory=list)
+    skipped: list[int] = field(default_factory=list)
     in_flight: int | None = None
     matched: int = 0
     outcome_reported: bool = False
@@ -55,7 +61,12 @@ class Checkpoint:
     @property
     def completed(self) -> int:
         """Number of chunks that RingCX accepted."""
-        return self.next - len(self.rejected)
+        return self.next - len(self.rejected) - len(self.skipped)
+
+    @property
+    def may_have_changed_leads(self) -> bool:
+        """Whether any request may have been applied."""
+        return self.in_flight is not None or bool(self.counts.get("requests"))
 
     @classmethod
     def from_json(cls, saved: Mapping[str, Any]) -> Checkpoint:
@@ -76,6 +87,11 @@ class CheckpointStore(ABC):
 
     def __init__(self, is_retry: bool = False) -> None:
         self.is_retry = is_retry
+
+    @property
+    def resumes_finished(self) -> bool:
+        """Whether a finished action has nothing left to do; otherwise it runs again."""
+        return self.is_retry
 
     @property
     def is_durable(self) -> bool:
@@ -113,33 +129,65 @@ class NullCheckpointStore(CheckpointStore):
         pass
 
 
-def action_fingerprint(action: BulkAction, chunks: Chunks, account_id: str) -> str:
-    """Return a digest of everything that determines the requests of an action.
+def input_digests(action: BulkAction, chunks: Chunks, host: str, account_id: str) -> dict[str, str]:
+    """Return a digest of each part of an action's input, by what the input means.
+
+    The order of ids and filters, duplicates and ``chunk_size`` do not count, nor do generated parameters.
 
     :param action: the action.
     :param chunks: its chunks.
+    :param host: base URL of RingCX.
     :param account_id: the sub-account.
-    :return: the digest.
+    :return: the digests by the name of the part, as messages show it.
     """
     body = action.selection.body
-    filters = {name: value for name, value in body.items() if name not in IDENTITIES}
-    ids = {name: fingerprint(body[name]) for name in sorted(IDENTITIES & body.keys())}
-    params = action.params if action.authored_params is None else action.authored_params
-    content = [_VERSION, action.name, account_id, filters, ids, params, chunks.size]
-    return fingerprint([json.dumps(content, sort_keys=True, default=str)])
+    filters = {
+        name: sorted(map(_canonical_json, value)) if isinstance(value, (list, tuple)) else value
+        for name, value in body.items()
+        if name not in IDENTITIES and name != "campaignId"  # one of campaignIds
+    }
+    ids = {
+        name: fingerprint(chunks.ids if name == chunks.key else canonical_order(body[name]))
+        for name in IDENTITIES & body.keys()
+    }
+    parts = {
+        "action": [_VERSION, action.name],
+        "connection": [host, account_id],
+        "filters": filters,
+        "ids": ids,
+        "parameters": action.params if action.authored_params is None else action.authored_params,
+    }
+    return {name: fingerprint([_canonical_json(content)]) for name, content in parts.items()}
+
+
+def action_fingerprint(digests: Mapping[str, str]) -> str:
+    """Return the fingerprint of an action and its input.
+
+    :param digests: from :func:`input_digests`.
+    :return: the fingerprint.
+    """
+    return fingerprint([_canonical_json(digests)])
+
+
+def _canonical_json(content: object) -> str:
+    return json.dumps(content, sort_keys=True, default=str)
 
 
 def load_checkpoint(
-    store: CheckpointStore, action: BulkAction, chunk_count: int, current_fingerprint: Callable[[], str]
+    store: CheckpointStore,
+    action: BulkAction,
+    chunk_count: int,
+    current_digests: Callable[[], dict[str, str]],
 ) -> Checkpoint | None:
     """Return the checkpoint of an earlier attempt at the same action.
 
     :param store: keeps the checkpoint.
     :param action: the action.
     :param chunk_count: number of its chunks.
-    :param current_fingerprint: returns the fingerprint of the action; called only if there is a checkpoint.
+    :param current_digests: returns the digests of the action's input; called only if there is a checkpoint.
     :return: the checkpoint to resume from; None to start from the beginning.
-    :raises OutcomeUnknown: if the checkpoint may be lost and the action is not retry-safe.
+    :raises OutcomeUnknown: if Airflow retries an action that is not retry-safe, and the checkpoint may be
+        lost, or an earlier attempt with other input may have changed leads.
     """
     saved = store.load()
     if saved is None:
@@ -152,21 +200,70 @@ def load_checkpoint(
             )
         return None
     checkpoint = Checkpoint.from_json(saved)
-    if not checkpoint.fingerprint or (checkpoint.finished and not store.is_retry):
+    if not checkpoint.fingerprint:
         return None
-    if checkpoint.fingerprint != current_fingerprint():
-        log.warning(
-            "%s: the input changed since the last attempt, which completed %d chunks; starting from the "
-            "beginning",
-            action.name,
-            checkpoint.completed,
-        )
+    if checkpoint.finished and not store.resumes_finished:
+        # Otherwise a retry, if this attempt ends before its first request, would take it for its own.
+        store.save({})
+        return None
+    digests = current_digests()
+    if checkpoint.fingerprint != action_fingerprint(digests):
+        changed = [name for name in digests if checkpoint.digests.get(name) != digests[name]]
+        _discard_changed(store, action, checkpoint, " and ".join(changed) or "input")
         return None
     log.info(
         "%s: resuming; a previous attempt completed %d of %d chunks%s",
         action.name,
         checkpoint.completed,
-        chunk_count,
+        len(replace(action.chunks(), size=checkpoint.chunk_size)),
         ", nothing is left to do" if checkpoint.finished else "",
     )
     return checkpoint
+
+
+def _discard_changed(
+    store: CheckpointStore, action: BulkAction, checkpoint: Checkpoint, changed: str
+) -> None:
+    """Forget the checkpoint of an attempt with other input.
+
+    :raises OutcomeUnknown: if Airflow retries the task and the action could be applied to leads again.
+    """
+    if store.is_retry and not action.is_retry_safe and checkpoint.may_have_changed_leads:
+        raise changed_input_error(action.name, checkpoint, changed)
+    log.warning(
+        "%s: starting from the beginning, because the %s changed since the last attempt, which completed %d "
+        "chunks",
+        action.name,
+        changed,
+        checkpoint.completed,
+    )
+    store.save({})
+
+
+def changed_input_error(name: str, checkpoint: Checkpoint, changed: str) -> OutcomeUnknown:
+    """Return the error of an automatic retry whose input differs from that of the attempt before.
+
+    :param name: name of the action.
+    :param checkpoint: the checkpoint of the attempt before.
+    :param changed: what changed.
+    :return: the error.
+    """
+    updated = checkpoint.counts.get("leads_updated", 0) + checkpoint.counts.get("leads_deleted", 0)
+    in_flight = (
+        "" if checkpoint.in_flight is None else f"; chunk {checkpoint.in_flight + 1} may be applied, too"
+    )
+    hint = (
+        ". A template of the current time differs in each attempt; use a time of the run, such as {{ ts }}"
+        if "parameters" in changed
+        else ""
+    )
+    return OutcomeUnknown(
+        f"Check the leads before clearing the task: the {changed} changed after a previous attempt of {name} "
+        f"had completed {_count(checkpoint.completed, 'chunk')} with {_count(updated, 'lead')}{in_flight}. "
+        f"{name} is not safe to retry, so nothing was sent. Clearing the task starts from the beginning, "
+        f"also for leads that are done{hint}"
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

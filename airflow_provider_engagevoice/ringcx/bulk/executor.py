@@ -45,6 +45,7 @@ class LeadActionExecutor:
     :param cancel_token: cancels the running action between two requests.
     :param make_prefetcher: returns what counts the leads of the next chunk while a request is in flight; None
         to count them afterwards.
+    :param host: base URL of RingCX; a checkpoint of another host is not resumed from.
     """
 
     request: RequestFn
@@ -52,6 +53,7 @@ class LeadActionExecutor:
     campaigns: CampaignService
     cancel_token: CancelToken = field(default_factory=CancelToken)
     make_prefetcher: Callable[[], CountPrefetcher] | None = None
+    host: str = ""
     #: Result of the action that runs or ran last, also if an exception ended it; None before the first one.
     result: ActionResult | None = field(default=None, init=False)
 
@@ -90,6 +92,7 @@ class LeadActionExecutor:
             partial(self._new_list, action) if is_new_list(action.params) else None,
             checkpoints or NullCheckpointStore(),
             self.cancel_token,
+            self.host,
         )
         self.result = result
         return _with_target(result, runner.run())

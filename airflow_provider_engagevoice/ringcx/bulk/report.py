@@ -1,4 +1,4 @@
-"""CSV report of ids that were rejected or matched no lead."""
+"""CSV report of ids that were rejected, matched no lead, or whose outcome is unknown."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NON_DIGIT = re.compile(r"[^0-9]")
 
 
 class UnprocessedIdsReport:
-    """CSV file with the columns ``id`` and ``outcome``, which is ``rejected`` or ``not_found``.
+    """CSV file with the columns ``id`` and ``outcome``: ``rejected``, ``not_found`` or ``unknown``.
 
     It is written to a temporary file in the same folder and renamed at the end of the attempt. Both files are
     readable by their owner only. If it cannot be written any more, for example because the disk is full, an

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from typing import Any, Protocol
 
@@ -14,6 +14,7 @@ from airflow_provider_engagevoice.ringcx.bulk.checkpoint import (
     CheckpointStore,
     NullCheckpointStore,
     action_fingerprint,
+    input_digests,
     load_checkpoint,
 )
 from airflow_provider_engagevoice.ringcx.bulk.prefetch import LeadCounter
@@ -66,7 +67,9 @@ class BulkRunner:
     - No checkpoint: no request was sent, or the checkpoint may be lost
       (``CheckpointStore.absence_means_not_started`` is False). In the second case a retry starts only if the
       action is retry-safe.
-    - Another fingerprint: the input changed. The action starts from the beginning.
+    - Another fingerprint: the input changed. If a request may have been applied, an automatic retry of an
+      action that is not retry-safe ends with ``OutcomeUnknown``. Otherwise the action starts from the
+      beginning.
     - No chunk in flight: the action resumes with the rejected chunks and the first chunk without an outcome.
     - A chunk in flight: it is retried if the action is retry-safe. A move that empties its source is
       reconciled. For any other action the task ends with ``OutcomeUnknown``; if a person clears the task
@@ -82,6 +85,7 @@ class BulkRunner:
         before (None: those it has now); None if the action makes no list.
     :param checkpoints: keeps the checkpoint.
     :param cancel_token: cancels the action between two requests.
+    :param host: base URL of RingCX.
     """
 
     action: BulkAction
@@ -91,9 +95,10 @@ class BulkRunner:
     make_list: Callable[[list[int] | None], NewListTracker] | None = None
     checkpoints: CheckpointStore = field(default_factory=NullCheckpointStore)
     cancel_token: CancelToken = field(default_factory=CancelToken)
+    host: str = ""
     _new_list: NewListTracker | None = field(default=None, init=False)
     _report: UnprocessedIdsReport | None = field(default=None, init=False)
-    _fingerprint_cache: str | None = field(default=None, init=False)
+    _digests_cache: dict[str, str] | None = field(default=None, init=False)
 
     def run(self) -> Mapping[str, Any]:
         """Send all chunks that have no outcome yet.
@@ -141,7 +146,13 @@ class BulkRunner:
     def _start(self) -> None:
         """Start the action, or resume from the checkpoint of an earlier attempt."""
         if not self._resume():
-            self.checkpoint = Checkpoint(self._fingerprint(), params=self.action.generated_params)
+            digests = self._digests()
+            self.checkpoint = Checkpoint(
+                action_fingerprint(digests),
+                digests,
+                self._chunks.size,
+                params=self.action.generated_params,
+            )
             if self.make_list is not None:
                 self._new_list = self.make_list(None)
                 self.checkpoint.previous_list_ids = sorted(self._new_list.previous_list_ids)
@@ -154,10 +165,12 @@ class BulkRunner:
 
     def _resume(self) -> bool:
         """Load the checkpoint of an earlier attempt; return whether there is one."""
-        checkpoint = load_checkpoint(self.checkpoints, self.action, len(self._chunks), self._fingerprint)
+        checkpoint = load_checkpoint(self.checkpoints, self.action, len(self._chunks), self._digests)
         if checkpoint is None:
             return False
         self.checkpoint = checkpoint
+        # The numbers of the chunks are those of the earlier attempt.
+        self.counter.chunks = replace(self._chunks, size=checkpoint.chunk_size)
         self.result.update(checkpoint.counts)  # type: ignore[typeddict-item]
         if self.make_list is not None and checkpoint.previous_list_ids is not None:
             self._new_list = self.make_list(checkpoint.previous_list_ids)
@@ -165,7 +178,7 @@ class BulkRunner:
 
     def _run_chunks(self) -> None:
         chunks, checkpoint = self._chunks, self.checkpoint
-        done = min(checkpoint.next * (chunks.size or 0), len(chunks.ids))
+        done = sum(map(chunks.size_in, range(checkpoint.next)))
         done -= sum(map(chunks.size_in, checkpoint.rejected))
         progress = ProgressLogger(self.action.name, len(chunks.ids), len(chunks), done)
         for number, following in self._pending_chunks():
@@ -227,9 +240,11 @@ class BulkRunner:
         """Return how many leads the request in flight changed; raise if that stays unknown."""
         try:
             return self._reconciler(chunk).reconcile(error)
-        except OutcomeUnknown:
-            self._save_checkpoint(outcome_reported=True)
-            raise
+        except OutcomeUnknown as unknown:
+            # If Airflow ended the task during the request, a person may not have read the error.
+            if not error.interrupted:
+                self._save_checkpoint(outcome_reported=True)
+            raise unknown
 
     def _complete(self, number: int, rejected: list[int]) -> None:
         """Save that a chunk has an outcome."""
@@ -286,17 +301,18 @@ class BulkRunner:
 
     def _open_report(self, path: Any) -> None:
         self.result.setdefault("ids_not_found", 0)
-        name = self.checkpoint.fingerprint or self._fingerprint()
-        self._report = UnprocessedIdsReport(path, name, self.checkpoint.report_bytes)
+        self._report = UnprocessedIdsReport(path, self.checkpoint.fingerprint, self.checkpoint.report_bytes)
         if not self._report.complete:
             log.warning("The report of the previous attempt is missing; the report covers this attempt only")
 
     def _close_report(self) -> None:
-        """Finish the report, with the ids of the chunks that are rejected by now."""
+        """Finish the report, with the ids of the chunks that are rejected or skipped by now."""
         if self._report is None:
             return
         for number in self.checkpoint.rejected:
             self._report.add(self._chunks.ids_in(number), "rejected")
+        for number in self.checkpoint.skipped:
+            self._report.add(self._chunks.ids_in(number), "unknown")
         self._report.close()
 
     def _reconciler(self, chunk: Selection) -> MoveReconciler:
@@ -325,6 +341,8 @@ class BulkRunner:
         position = f"chunk {number + 1} of {len(self._chunks)}"
         if reported:
             log.warning("%s: skipping %s: its outcome is unknown", self.action.name, position)
+            self.checkpoint.skipped = [*self.checkpoint.skipped, number]
+            self.result["leads_unknown"] = self.result.get("leads_unknown", 0) + self.checkpoint.matched
         else:
             # The list that the request may have made is looked for from here on.
             self.result["requests"] += not self.checkpoint.outcome_reported
@@ -339,13 +357,14 @@ class BulkRunner:
         self.result["leads_matched"] += self.checkpoint.matched
         self._complete(number, rejected=self._rejected_without(number))
 
-    def _fingerprint(self) -> str:
-        if self._fingerprint_cache is None:
+    def _digests(self) -> dict[str, str]:
+        """Return the digests of the input; none if nothing needs them."""
+        if self._digests_cache is None:
             needed = not isinstance(self.checkpoints, NullCheckpointStore) or self.action.report is not None
-            self._fingerprint_cache = (
-                action_fingerprint(self.action, self._chunks, self.leads.account_id) if needed else ""
+            self._digests_cache = (
+                input_digests(self.action, self._chunks, self.host, self.leads.account_id) if needed else {}
             )
-        return self._fingerprint_cache
+        return self._digests_cache
 
 
 @dataclass(frozen=True)

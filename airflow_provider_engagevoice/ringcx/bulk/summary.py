@@ -44,7 +44,8 @@ class RunSummary:
 
     def log(self) -> None:
         """Log the result of a complete run in one line."""
-        log.info(
+        log.log(
+            logging.WARNING if self.checkpoint.skipped else logging.INFO,
             "%s: %d leads matched, %d leads updated, %d deleted, in %d requests%s",
             self.action.name,
             self.result["leads_matched"],
@@ -63,11 +64,14 @@ class RunSummary:
         )
 
     def _unprocessed(self) -> str:
-        """Return the counts of rejected and unmatched ids, or an empty text if there are none."""
+        """Return the counts of rejected, unmatched and skipped ids, or an empty text if there are none."""
         rejected = len(self.checkpoint.rejected)
         text = f"; {rejected} chunks with {self.ids_rejected} ids rejected" if rejected else ""
         if "ids_not_found" in self.result:
             text += f"; {self.result['ids_not_found']} ids not found"
+        if self.checkpoint.skipped:
+            numbers = ", ".join(str(number + 1) for number in self.checkpoint.skipped)
+            text += f"; outcome unknown for {self.result['leads_unknown']} leads, skipped in chunk {numbers}"
         return text
 
     def raise_for_rejected(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, overload
 
 from airflow_provider_engagevoice.ringcx.criteria import (
@@ -23,6 +24,7 @@ from airflow_provider_engagevoice.ringcx.leads.coercion import (
     parse_text,
     type_name,
 )
+from airflow_provider_engagevoice.ringcx.leads.id_spool import canonical_order, chunk_starts
 
 if TYPE_CHECKING:
     from airflow_provider_engagevoice.ringcx.leads.id_file import IdFile
@@ -83,7 +85,10 @@ class Selection:
     def chunks(self, size: int | None, *, disjoint: bool = False) -> Chunks:
         """Split the longest list of ids into selections that together select the same leads.
 
-        :param size: most ids in one chunk; None for no limit.
+        The ids are sorted first, so that the chunks do not depend on the order of the input. Ids that differ
+        only in case, accents or blanks are in one chunk, because RingCX may take them for the same lead.
+
+        :param size: most ids in one chunk; None for no limit. Ids that differ only in case may exceed it.
         :param disjoint: no lead may be in two chunks. One lead may have several phone numbers, so a list
             of phone numbers is not split then.
         :return: the chunks; the selection itself if no list is longer than ``size``.
@@ -106,23 +111,26 @@ class Chunks(Sequence[Selection]):
     key: str | None
     size: int | None
 
-    @property
+    @cached_property
     def ids(self) -> Sequence[Any]:
-        """All ids of the list that is split; empty if there is none."""
-        return self.whole.body[self.key] if self.key else ()
+        """All ids of the list that is split, in canonical order; empty if there is none."""
+        return canonical_order(self.whole.body[self.key]) if self.key else ()
+
+    @cached_property
+    def _starts(self) -> Sequence[int]:
+        """Position of the first id of each chunk, then the number of ids."""
+        return chunk_starts(self.ids, self.size) if self.size else (0, len(self.ids))
 
     def ids_in(self, index: int) -> list[Any]:
         """Return the ids of one chunk."""
-        size = self.size or len(self.ids)
-        return list(self.ids[index * size : (index + 1) * size])
+        return list(self.ids[self._starts[index] : self._starts[index + 1]])
 
     def size_in(self, index: int) -> int:
         """Return the number of ids in one chunk, without reading them."""
-        size = self.size or len(self.ids)
-        return max(0, min(size, len(self.ids) - index * size))
+        return self._starts[index + 1] - self._starts[index]
 
     def __len__(self) -> int:
-        return max(1, -(-len(self.ids) // self.size)) if self.size else 1
+        return len(self._starts) - 1
 
     @overload
     def __getitem__(self, index: int) -> Selection: ...

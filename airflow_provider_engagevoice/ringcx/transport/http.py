@@ -230,7 +230,9 @@ class HttpTransport:
             # Airflow's task timeout is not an Exception, and Airflow would retry the task after it.
             if FailureKind.INTERRUPTED.decide(request.retry_safe) is RetryDecision.RAISE:
                 raise
-            raise _outcome_unknown(request, _no_response(request, interrupt)) from None
+            unknown = _outcome_unknown(request, _no_response(request, interrupt))
+            unknown.interrupted = True
+            raise unknown from None
         return _parse(request, response)
 
     def _exchange(self, session: Session, prepared: PreparedRequest) -> Response:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,16 +19,23 @@ from airflow_provider_engagevoice.ringcx.bulk.checkpoint import (
     CheckpointStore,
     NullCheckpointStore,
     action_fingerprint,
+    input_digests,
     load_checkpoint,
 )
+from airflow_provider_engagevoice.ringcx.bulk.executor import LeadActionExecutor
 from airflow_provider_engagevoice.ringcx.exceptions import OutcomeUnknown, RateLimited
-from airflow_provider_engagevoice.ringcx.leads.selection import Selection
+from airflow_provider_engagevoice.ringcx.leads.selection import Selection, build_selection
+from airflow_provider_engagevoice.ringcx.transport.http import HttpTransport
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
-from tests.support.bulk import LeadRows, added_passes, execute_in_chunks
+from tests.support.bulk import Killed, LeadRows, added_passes, execute_in_chunks
 from tests.support.clients import PARAMS
 from tests.unit.ringcx.bulk.conftest import NextAttempt
 
 ACCOUNT = "50810001"
+HOST = "https://ringcx.example.com"
+SAME = {"ids": "same"}
+#: Fingerprint of this input.
+FINGERPRINT = action_fingerprint(SAME)
 
 
 class SavedCheckpoint(CheckpointStore):
@@ -46,7 +55,8 @@ class SavedCheckpoint(CheckpointStore):
         return self._saved
 
     def save(self, checkpoint: Mapping[str, Any]) -> None:
-        raise AssertionError("loading saves nothing")
+        assert not checkpoint, "loading only forgets a checkpoint"
+        self._saved = checkpoint
 
 
 def make_action(name: str = "MANUAL_LEADS", ids: tuple[int, ...] = (1, 2, 3), **options: Any) -> BulkAction:
@@ -54,47 +64,99 @@ def make_action(name: str = "MANUAL_LEADS", ids: tuple[int, ...] = (1, 2, 3), **
     return BulkAction.create(name, Selection({"leadIds": list(ids)}), params, **{"chunk_size": 2, **options})
 
 
-def compute_fingerprint(action: BulkAction, account_id: str = ACCOUNT) -> str:
-    return action_fingerprint(action, action.chunks(), account_id)
+def compute_digests(action: BulkAction, account_id: str = ACCOUNT, host: str = HOST) -> dict[str, str]:
+    return input_digests(action, action.chunks(), host, account_id)
+
+
+def changed_parts(action: BulkAction, other: BulkAction) -> list[str]:
+    """Return the parts of the input that differ."""
+    digests, others = compute_digests(action), compute_digests(other)
+    return [name for name in digests if digests[name] != others[name]]
 
 
 def test_load_checkpoint_matching_input_returns_it(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
-    saved = {"fingerprint": "same", "next": 2, "rejected": [0], "counts": {"requests": 2}}
-    checkpoint = load_checkpoint(SavedCheckpoint(saved), make_action(), 3, lambda: "same")
-    assert checkpoint == Checkpoint("same", next=2, rejected=[0], counts={"requests": 2})
+    saved = {
+        "fingerprint": FINGERPRINT,
+        "next": 2,
+        "rejected": [0],
+        "chunk_size": 1,
+        "counts": {"requests": 2},
+    }
+    checkpoint = load_checkpoint(SavedCheckpoint(saved), make_action(), 3, lambda: SAME)
+    assert checkpoint == Checkpoint(FINGERPRINT, next=2, rejected=[0], chunk_size=1, counts={"requests": 2})
     assert caplog.messages == ["MANUAL_LEADS: resuming; a previous attempt completed 1 of 3 chunks"]
 
 
 def test_load_checkpoint_unknown_fields_are_ignored() -> None:
-    saved = {"fingerprint": "same", "next": 1, "of_a_newer_version": True}
-    checkpoint = load_checkpoint(SavedCheckpoint(saved), make_action(), 3, lambda: "same")
-    assert checkpoint == Checkpoint("same", next=1)
+    saved = {"fingerprint": FINGERPRINT, "next": 1, "of_a_newer_version": True}
+    checkpoint = load_checkpoint(SavedCheckpoint(saved), make_action(), 3, lambda: SAME)
+    assert checkpoint == Checkpoint(FINGERPRINT, next=1)
 
 
 def test_load_checkpoint_start_mark_only_returns_none() -> None:
-    assert load_checkpoint(SavedCheckpoint({}), make_action(), 3, lambda: "same") is None
+    assert load_checkpoint(SavedCheckpoint({}), make_action(), 3, lambda: SAME) is None
 
 
 def test_load_checkpoint_finished_depends_on_is_retry(caplog: pytest.LogCaptureFixture) -> None:
     """A retry has nothing left to do; a person who clears the task wants it to run again."""
     caplog.set_level("INFO")
-    saved: dict[str, Any] = {"fingerprint": "same", "next": 3, "finished": True}
+    saved: dict[str, Any] = {"fingerprint": FINGERPRINT, "next": 3, "chunk_size": 1, "finished": True}
     retry, cleared = SavedCheckpoint(saved), SavedCheckpoint(saved, is_retry=False)
-    assert load_checkpoint(retry, make_action(), 3, lambda: "same") == Checkpoint(**saved)
+    assert load_checkpoint(retry, make_action(), 3, lambda: SAME) == Checkpoint(**saved)
     assert caplog.messages == [
         "MANUAL_LEADS: resuming; a previous attempt completed 3 of 3 chunks, nothing is left to do"
     ]
-    assert load_checkpoint(cleared, make_action(), 3, lambda: "same") is None
+    assert load_checkpoint(cleared, make_action(), 3, lambda: SAME) is None
 
 
-def test_load_checkpoint_changed_input_warns_and_returns_none(caplog: pytest.LogCaptureFixture) -> None:
-    saved = {"fingerprint": "earlier", "next": 2}
-    assert load_checkpoint(SavedCheckpoint(saved), make_action(), 3, lambda: "now") is None
+@pytest.mark.parametrize(
+    ("name", "is_retry", "progress"),
+    [
+        ("CANCEL_LEADS", True, {"next": 2, "counts": {"requests": 2}}),
+        ("MANUAL_LEADS", False, {"next": 2, "counts": {"requests": 2}}),
+        # No lead of the two chunks matched, so nothing was sent.
+        ("MANUAL_LEADS", True, {"next": 2, "counts": {"requests": 0}}),
+    ],
+    ids=["retry-safe", "cleared-by-a-person", "nothing-sent"],
+)
+def test_load_checkpoint_changed_input_may_start_again(
+    name: str, is_retry: bool, progress: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    saved = {"fingerprint": "earlier", "digests": {"ids": "other"}, **progress}
+    store = SavedCheckpoint(saved, is_retry)
+    assert load_checkpoint(store, make_action(name), 3, lambda: SAME) is None
     assert caplog.messages == [
-        "MANUAL_LEADS: the input changed since the last attempt, which completed 2 chunks; starting from the "
-        "beginning"
+        f"{name}: starting from the beginning, because the ids changed since the last attempt, which "
+        "completed 2 chunks"
     ]
+    # A retry of an attempt that ends before its first request must not find the other input's checkpoint.
+    assert store.load() == {}
+
+
+@pytest.mark.parametrize(
+    ("progress", "done"),
+    [
+        ({"next": 1, "counts": {"requests": 1, "leads_updated": 2}}, "1 chunk with 2 leads. MANUAL"),
+        ({"in_flight": 0}, "0 chunks with 0 leads; chunk 1 may be applied, too. MANUAL"),
+        (
+            {"next": 3, "finished": True, "counts": {"requests": 3, "leads_updated": 6}},
+            "3 chunks with 6 leads",
+        ),
+    ],
+    ids=["done", "in-flight", "finished"],
+)
+def test_load_checkpoint_unsafe_retry_of_changed_input_is_refused(
+    progress: dict[str, Any], done: str
+) -> None:
+    saved = {"fingerprint": "earlier", "digests": {"ids": "same", "parameters": "1"}, **progress}
+    with pytest.raises(OutcomeUnknown) as raised:
+        load_checkpoint(SavedCheckpoint(saved), make_action(), 3, lambda: {**SAME, "parameters": "2"})
+    assert str(raised.value).startswith(
+        "Check the leads before clearing the task: the parameters changed after"
+    )
+    assert done in str(raised.value)
+    assert "use a time of the run, such as {{ ts }}" in str(raised.value)
 
 
 @pytest.mark.parametrize(
@@ -108,36 +170,52 @@ def test_load_checkpoint_possibly_lost_refuses_unsafe_retry(
     checkpoints = SavedCheckpoint(None, is_retry)
     if is_refused:
         with pytest.raises(OutcomeUnknown, match="Check the leads before running the task again: a previous"):
-            load_checkpoint(checkpoints, make_action(name), 3, lambda: "same")
+            load_checkpoint(checkpoints, make_action(name), 3, lambda: SAME)
     else:
-        assert load_checkpoint(checkpoints, make_action(name), 3, lambda: "same") is None
+        assert load_checkpoint(checkpoints, make_action(name), 3, lambda: SAME) is None
 
 
 def test_null_checkpoint_store_keeps_nothing() -> None:
     checkpoints = NullCheckpointStore()
     checkpoints.mark_started()
-    checkpoints.save({"fingerprint": "same"})
+    checkpoints.save({"fingerprint": FINGERPRINT})
     assert checkpoints.load() is None
     assert not checkpoints.is_durable
 
 
 def test_checkpoint_completed_excludes_rejected_chunks() -> None:
-    assert Checkpoint("same", next=5, rejected=[1, 3]).completed == 3
+    assert Checkpoint(FINGERPRINT, next=5, rejected=[1, 3]).completed == 3
 
 
 @pytest.mark.parametrize(
-    "changed",
+    ("other", "changed"),
     [
-        make_action(ids=(1, 2, 4)),
-        make_action(ids=(2, 1, 3)),
-        make_action(chunk_size=1),
-        make_action("PAUSE_LEADS"),
+        (make_action(ids=(1, 2, 4)), ["ids"]),
+        (make_action(ids=(2, 1, 3, 1)), []),
+        (make_action(chunk_size=1), []),
+        (make_action("PAUSE_LEADS"), ["action", "parameters"]),
     ],
     ids=["ids", "order-of-ids", "chunk-size", "action"],
 )
-def test_action_fingerprint_changes_with_the_input(changed: BulkAction) -> None:
-    assert compute_fingerprint(changed) != compute_fingerprint(make_action())
-    assert compute_fingerprint(make_action(), "50810002") != compute_fingerprint(make_action())
+def test_input_digests_change_with_the_meaning(other: BulkAction, changed: list[str]) -> None:
+    assert changed_parts(make_action(), other) == changed
+
+
+def test_input_digests_include_host_and_account() -> None:
+    action = make_action()
+    assert compute_digests(action, "50810002")["connection"] != compute_digests(action)["connection"]
+    assert compute_digests(action, host="x")["connection"] != compute_digests(action)["connection"]
+
+
+def test_input_digests_ignore_spelling_of_filters() -> None:
+    def build(**criteria: Any) -> BulkAction:
+        selection = build_selection(criteria)
+        return BulkAction.create("MANUAL_LEADS", selection, PARAMS["MANUAL_LEADS"])
+
+    first = build(campaignIds=[101, 102], leadStates=["READY", "PAUSED"], externIds=["A-1", "b-2"])
+    other = build(externIds=["b-2", "A-1"], leadStates=["paused", "ready"], campaignIds=["102", 101])
+    assert changed_parts(first, other) == []
+    assert changed_parts(first, build(campaignIds=[101], externIds=["A-1", "b-2"])) == ["filters"]
 
 
 def test_action_fingerprint_ignores_generated_params() -> None:
@@ -147,7 +225,7 @@ def test_action_fingerprint_ignores_generated_params() -> None:
     (generated,) = first.generated_params
     later = BulkAction(first.spec, selection, {**first.params, generated: "later"}, authored_params=agent)
     assert first.params != later.params
-    assert compute_fingerprint(first) == compute_fingerprint(later)
+    assert changed_parts(first, later) == []
 
 
 def test_ids_of_a_set_have_the_same_order_in_all_processes() -> None:
@@ -189,16 +267,96 @@ def test_finished_task_runs_again_only_if_a_person_clears_it(
     assert added_passes(ringcx, ready_leads, six_ids) == [2] * 6
 
 
-def test_retry_with_changed_input_starts_from_the_beginning(
+@pytest.mark.parametrize("stop_at", [1, 2, 3])
+@pytest.mark.parametrize("killed", [False, True], ids=["refused", "killed"])
+@pytest.mark.parametrize("change", ["chunk-size", "added-id", "order"])
+def test_retry_with_changed_input_repeats_nothing(
     ringcx: SandboxServer,
     ready_leads: LeadRows,
     six_ids: list[int],
     next_attempt: NextAttempt,
+    monkeypatch: pytest.MonkeyPatch,
+    stop_at: int,
+    killed: bool,
+    change: str,
+) -> None:
+    """Another chunk size or order resumes; another id is refused once a request may have been applied."""
+    added = [row["leadId"] for row in ready_leads if row["leadId"] not in six_ids][:1]
+    if killed:
+        end_request(monkeypatch, stop_at)
+        with pytest.raises(Killed):
+            execute_in_chunks(ringcx, six_ids, next_attempt(is_retry=False))
+        monkeypatch.undo()
+    else:
+        ringcx.fault("rate_limited", operation="lead_action", at=[stop_at], retry_after=60.0)
+        with pytest.raises(RateLimited):
+            execute_in_chunks(ringcx, six_ids, next_attempt(is_retry=False))
+        ringcx.clear_faults()
+    ids = {"chunk-size": six_ids, "added-id": [*added, *six_ids], "order": six_ids[::-1]}[change]
+    options: dict[str, Any] = {"chunk_size": 5} if change == "chunk-size" else {}
+    refused = killed or (change == "added-id" and stop_at > 1)
+    checkpoints = next_attempt(is_retry=True)
+    if refused:
+        with pytest.raises(
+            OutcomeUnknown, match="the ids changed" if change == "added-id" else "interrupted"
+        ):
+            execute_in_chunks(ringcx, ids, checkpoints, **options)
+        assert added_passes(ringcx, ready_leads, six_ids) == [
+            int(index < 2 * (stop_at if killed else stop_at - 1)) for index in range(6)
+        ]
+        if change == "added-id":
+            return
+        result = execute_in_chunks(ringcx, ids, next_attempt(is_retry=False), **options)
+        assert result["leads_unknown"] == 2
+    else:
+        execute_in_chunks(ringcx, ids, checkpoints, **options)
+    assert added_passes(ringcx, ready_leads, ids) == [1] * len(ids)
+
+
+def end_request(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """Kill the attempt after RingCX has applied its lead action request of this number."""
+    send, sent = LeadActionExecutor._send, itertools.count(1)
+
+    def send_and_die(*args: Any) -> None:
+        send(*args)
+        if next(sent) == number:
+            raise Killed
+
+    monkeypatch.setattr(LeadActionExecutor, "_send", send_and_die)
+
+
+class TaskEnded(BaseException):
+    """Raised in a task by Airflow, like its time limit; not an ``Exception``."""
+
+
+def test_chunk_that_airflow_interrupted_is_not_skipped_silently(
+    ringcx: SandboxServer,
+    ready_leads: LeadRows,
+    six_ids: list[int],
+    next_attempt: NextAttempt,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    ringcx.fault("rate_limited", operation="lead_action", at=[2], retry_after=60.0)
-    with pytest.raises(RateLimited):
+    """A task marked failed during a request: clearing it reports the chunk before it is skipped."""
+    exchange, sent = HttpTransport._exchange, itertools.count(1)
+
+    def exchange_and_end(transport: HttpTransport, session: Any, prepared: Any) -> Any:
+        response = exchange(transport, session, prepared)
+        if "leadAction" in prepared.url and next(sent) == 2:
+            raise TaskEnded
+        return response
+
+    monkeypatch.setattr(HttpTransport, "_exchange", exchange_and_end)
+    with pytest.raises(OutcomeUnknown, match="may have been applied"):
         execute_in_chunks(ringcx, six_ids, next_attempt(is_retry=False))
-    execute_in_chunks(ringcx, six_ids[2:], next_attempt(is_retry=True))
-    assert "the input changed since the last attempt" in caplog.text
+    with pytest.raises(OutcomeUnknown, match="interrupted in chunk 2 of 3"):
+        execute_in_chunks(ringcx, six_ids, next_attempt(is_retry=False))
+    report = tmp_path / "report.csv"
+    result = execute_in_chunks(ringcx, six_ids, next_attempt(is_retry=False), report=report)
+    assert (result["leads_matched"], result["leads_updated"], result["leads_unknown"]) == (6, 4, 2)
+    last = caplog.records[-1]
+    assert last.levelname == "WARNING"
+    assert last.getMessage().endswith("outcome unknown for 2 leads, skipped in chunk 2")
+    assert report.read_text().splitlines()[1:] == [f"{each},unknown" for each in sorted(six_ids)[2:4]]
     assert added_passes(ringcx, ready_leads, six_ids) == [1] * 6

@@ -19,7 +19,8 @@ from tests.support.clients import make_client, perform_action
 from tests.unit.ringcx.bulk.conftest import NextAttempt
 
 #: Ids that no lead of the sandbox has.
-UNKNOWN_IDS = [10**9, 10**9 + 1]
+#: One below and one above the ids of all leads: chunks are cut from the sorted ids.
+UNKNOWN_IDS = [1, 10**9]
 
 
 def read_rows(path: Path) -> list[tuple[str, str]]:
