@@ -24,6 +24,7 @@ PUBLIC = {
         "CampaignAmbiguous",
         "CampaignNotFound",
         "Cancelled",
+        "CannotConnect",
         "EngageVoiceError",
         "InvalidCriteria",
         "InvalidParameter",

@@ -10,6 +10,7 @@
     │   └── Cancelled               the task was asked to stop
     └── PermanentError              a retry cannot help
         ├── AuthenticationError     credentials or token rejected
+        ├── CannotConnect           certificate, proxy or TLS setting
         ├── AccessDenied            403
         ├── NotFound                404
         ├── InvalidRequest          400 and other 4xx
@@ -27,8 +28,10 @@ Messages never contain a token, a request body or a lead's data.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+import functools
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
 
 __all__ = [
     "AccessDenied",
@@ -37,6 +40,7 @@ __all__ = [
     "CampaignAmbiguous",
     "CampaignNotFound",
     "Cancelled",
+    "CannotConnect",
     "EngageVoiceError",
     "InvalidCriteria",
     "InvalidParameter",
@@ -80,6 +84,10 @@ class PermanentError(EngageVoiceError):
 
 class AuthenticationError(PermanentError):
     """RingCX or RingCentral rejected the credentials, or the token made from them."""
+
+
+class CannotConnect(PermanentError):
+    """A certificate, a proxy or a TLS setting prevents any connection. Nothing was sent."""
 
 
 class AccessDenied(PermanentError):
@@ -171,3 +179,29 @@ def did_you_mean(word: object, known: Iterable[str]) -> str:
     spellings = {entry.upper(): entry for entry in known}
     near = get_close_matches(str(word).upper(), spellings, n=1, cutoff=0.6)
     return f"; did you mean {spellings[near[0]]}?" if near else ""
+
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def without_context(function: _Function) -> _Function:
+    """Remove from this package's errors what was being handled when they were raised inside a function.
+
+    ``raise ... from None`` only hides it: it stays in ``__context__``, and error trackers read it there. Its
+    message may contain a URL with a password, or a response with a token.
+
+    :param function: the function.
+    :return: the function with the same signature.
+    """
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        handled_by_caller = sys.exc_info()[1]
+        try:
+            return function(*args, **kwargs)
+        except EngageVoiceError as error:
+            if error.__suppress_context__:
+                error.__context__ = handled_by_caller
+            raise
+
+    return wrapper  # type: ignore[return-value]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -34,7 +33,7 @@ class ApiTokenAuth(Authenticator):
     """
 
     token: str
-    _is_masked: bool = field(default=False, init=False)
+    _is_masked: bool = field(default=False, init=False, compare=False)
 
     def headers(self, transport: HttpTransport) -> Mapping[str, str]:
         if not self._is_masked:
@@ -140,20 +139,7 @@ class RingCentralJwtAuth(_BearerAuthenticator):
             ) from None
 
 
-class _QueryRemover(logging.Filter):
-    """Log filter that removes the query from the URLs in a record."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        if isinstance(record.args, tuple):
-            record.args = tuple(
-                arg.partition("?")[0] if isinstance(arg, str) and _ENGAGE_PATH in arg else arg
-                for arg in record.args
-            )
-        return True
-
-
 _ENGAGE_PATH = "/api/auth/login/admin"
-_QUERY_REMOVER = _QueryRemover()
 
 
 @dataclass(repr=False)
@@ -178,9 +164,7 @@ class EngageUserAuth(_BearerAuthenticator):
         return (self.password,)
 
     def _sign_in(self, transport: HttpTransport) -> AccessToken:
-        # RingCX requires the password in the query. urllib3 logs URLs at DEBUG, and not all of Airflow's logs
-        # pass through its secrets masker.
-        logging.getLogger("urllib3.connectionpool").addFilter(_QUERY_REMOVER)
+        # RingCX requires the password in the query; the transport keeps it out of urllib3's log records.
         self.mask(self.password)
         self.mask(quote_plus(self.password))
         request = ApiRequest(

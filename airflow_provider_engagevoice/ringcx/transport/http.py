@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
 import random
-import ssl
-import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -13,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from airflow_provider_engagevoice.ringcx.concurrency import CancelToken
+from airflow_provider_engagevoice.ringcx.concurrency import CancelToken, ForkSafeLock
 from airflow_provider_engagevoice.ringcx.exceptions import (
     EngageVoiceError,
     InvalidParameter,
@@ -22,21 +21,32 @@ from airflow_provider_engagevoice.ringcx.exceptions import (
     ServiceUnavailable,
     TransientError,
     UnexpectedResponse,
+    without_context,
 )
 from airflow_provider_engagevoice.ringcx.observers import AttemptObserver
 from airflow_provider_engagevoice.ringcx.ratelimit.limiter import RateLimiter
 from airflow_provider_engagevoice.ringcx.ratelimit.operations import RateLimit, rate_limit_for
+from airflow_provider_engagevoice.ringcx.transport.connect_errors import check_ca_bundle, permanent_error
+from airflow_provider_engagevoice.ringcx.transport.exchange import (
+    MAX_BODY,
+    BodyTooLarge,
+    Exchange,
+    Response,
+    current,
+    open_session,
+    read_response,
+)
 from airflow_provider_engagevoice.ringcx.transport.responses import (
     error_from_response,
     error_message,
     parse_body,
     retry_after,
-    sanitize,
+    sanitize_path,
 )
 from airflow_provider_engagevoice.ringcx.transport.retry import FailureKind, RetryDecision
 
 if TYPE_CHECKING:
-    from requests import PreparedRequest, Response, Session
+    from requests import PreparedRequest, Session
 
 log = logging.getLogger(__name__)
 
@@ -81,10 +91,12 @@ class ApiRequest:
 
     def __str__(self) -> str:
         """Return method and path, without the query, which may contain a password."""
-        path = "/" + self.url.split("://", 1)[-1].partition("/")[2]
-        if "/admin/token/" in path:
-            path = path.rpartition("/")[0] + "/***"
-        return f"{self.method} {sanitize(path)}"
+        return f"{self.method} {sanitize_path('/' + self.url.split('://', 1)[-1].partition('/')[2])}"
+
+    @property
+    def is_abortable(self) -> bool:
+        """Whether the wait for the response can be ended: the request is retry-safe and not recorded."""
+        return self.retry_safe and not self.single_use and self.observer is None
 
 
 class _AttemptFailed(Exception):
@@ -106,11 +118,12 @@ class HttpTransport:
     """Sends requests over one ``requests.Session`` with keep-alive.
 
     :param user_agent: the ``User-Agent``.
-    :param timeout: connect timeout and read timeout, in seconds.
+    :param timeout: connect timeout, and timeout of the whole response, in seconds.
     :param retry_timeout: seconds to spend on retries of one request at most, without the waits for rate-limit
         slots.
     :param limiter: delays requests to keep RingCX's limits; None to rely on 429 responses.
-    :param cancel_token: once cancelled, no further request is sent, and waits end.
+    :param cancel_token: once cancelled, no further request is sent, and waits end, also the wait for the
+        response of a request that only reads.
     """
 
     user_agent: str
@@ -120,8 +133,10 @@ class HttpTransport:
     cancel_token: CancelToken = field(default_factory=CancelToken, repr=False)
     _session: Session | None = field(default=None, init=False, repr=False)
     _last_used: float = field(default=0.0, init=False, repr=False)
-    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
+    _process_id: int = field(default=0, init=False, repr=False)
+    _lock: ForkSafeLock = field(default_factory=ForkSafeLock, init=False, repr=False)
 
+    @without_context
     def send(self, request: ApiRequest, authorize: Callable[[], Mapping[str, str]] = dict) -> Any:
         """Send a request, retry it if that is safe, and parse the response.
 
@@ -131,6 +146,7 @@ class HttpTransport:
         :param authorize: returns the authentication headers; called for each attempt.
         :return: the JSON value of the response, text, or None.
         :raises InvalidParameter: if the request cannot be encoded.
+        :raises CannotConnect: if a certificate, a proxy or the environment prevents any connection.
         :raises OutcomeUnknown: if a request that is not safe to retry may have been applied.
         :raises RateLimited: if RingCX still responds with 429 after ``retry_timeout`` seconds.
         :raises Cancelled: if ``cancel_token`` was cancelled before the request was sent, or between attempts.
@@ -178,7 +194,7 @@ class HttpTransport:
 
     def close(self) -> None:
         """Close the session's connections."""
-        with self._lock:
+        with self._lock.held():
             if self._session is not None:
                 self._session.close()
                 self._session = None
@@ -217,13 +233,31 @@ class HttpTransport:
 
         session = self._open_session(request)
         prepared = _prepare(session, request, headers)
+        settings = _settings(session, prepared)
+        check_ca_bundle(settings["verify"])
+        exchange = Exchange(
+            self.timeout[1], self.cancel_token if request.is_abortable else None, hide=sanitize_path
+        )
         try:
-            response = self._exchange(session, prepared)
-        # ValueError: requests does not wrap some errors that malformed responses cause.
-        except (requests.RequestException, ValueError) as error:
-            # The cause is suppressed, and only its class named: its message contains the URL with its query.
-            kind = FailureKind.NO_RESPONSE if _was_sent(error) else FailureKind.NOT_SENT
-            raise _AttemptFailed(_no_response(request, error), kind) from None
+            with current(exchange):
+                response = session.send(
+                    prepared, timeout=self.timeout, allow_redirects=False, stream=True, **settings
+                )
+                body = read_response(response)
+        except BodyTooLarge:
+            error: EngageVoiceError = UnexpectedResponse(
+                f"The response to {request} is larger than {MAX_BODY >> 20} MiB", request=str(request)
+            )
+            raise _AttemptFailed(error, FailureKind.INVALID_RESPONSE) from None
+        # ValueError: requests does not wrap some errors that malformed responses and proxy URLs cause.
+        except (requests.RequestException, ValueError, OSError) as failure:
+            # Only the class of the cause is named: its message contains the URL with its query.
+            if exchange.sent:
+                raise _AttemptFailed(_no_response(request, failure), FailureKind.NO_RESPONSE) from None
+            permanent = permanent_error(failure, _host(request), settings["proxies"], str(request))
+            if permanent is not None:
+                raise permanent from None
+            raise _AttemptFailed(_no_response(request, failure), FailureKind.NOT_SENT) from None
         except Exception:
             raise
         except BaseException as interrupt:
@@ -233,30 +267,30 @@ class HttpTransport:
             unknown = _outcome_unknown(request, _no_response(request, interrupt))
             unknown.interrupted = True
             raise unknown from None
-        return _parse(request, response)
-
-    def _exchange(self, session: Session, prepared: PreparedRequest) -> Response:
-        host = urlsplit(prepared.url or "").hostname
-        settings = session.merge_environment_settings(
-            prepared.url, {"no_proxy": host} if host in LOOPBACK else {}, None, None, None
-        )
-        response = session.send(prepared, timeout=self.timeout, allow_redirects=False, **settings)
         self._last_used = time.monotonic()
-        return response
+        return _parse(request, body)
 
     def _open_session(self, request: ApiRequest) -> Session:
-        with self._lock:
-            if self._session is None:
-                import requests
-
-                self._session = requests.Session()
-                self._session.headers["User-Agent"] = self.user_agent
+        with self._lock.held():
+            if self._session is None or self._process_id != os.getpid():
+                # Not the parent process's session, whose connections the parent is using.
+                self._session = open_session(self.user_agent)
+                self._process_id = os.getpid()
             elif (
                 request.single_use or not request.retry_safe
             ) and time.monotonic() - self._last_used > _MAX_IDLE:
                 # If the server closed the idle connection during the request, the outcome would be unknown.
                 self._session.close()
             return self._session
+
+
+def _settings(session: Session, prepared: PreparedRequest) -> dict[str, Any]:
+    """Return proxies and certificate authorities from the environment, as arguments of ``Session.send``."""
+    host = urlsplit(prepared.url or "").hostname
+    no_proxy = {"no_proxy": host} if host in LOOPBACK else {}
+    settings = dict(session.merge_environment_settings(prepared.url, no_proxy, None, None, None))
+    del settings["stream"]
+    return settings
 
 
 def _retry_delay(failed: _AttemptFailed, attempts: int) -> float:
@@ -337,7 +371,7 @@ def _outcome_unknown(request: ApiRequest, cause: EngageVoiceError) -> OutcomeUnk
 
 
 def _no_response(request: ApiRequest, error: BaseException) -> ServiceUnavailable:
-    host = request.url.split("://", 1)[-1].partition("/")[0]
+    host = _host(request)
     reason = _reason(error)
     name = type(error if reason is None else reason).__name__
     return ServiceUnavailable(f"No response from {host} to {request} ({name})", request=str(request))
@@ -348,22 +382,5 @@ def _reason(error: BaseException) -> object:
     return getattr(error.args[0], "reason", None) if error.args else None
 
 
-def _was_sent(error: Exception) -> bool:
-    """Return whether any part of the request may have reached the server."""
-    import requests
-    import urllib3
-
-    reason = _reason(error)
-    never_connected = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
-    if isinstance(reason, urllib3.exceptions.ProxyError):
-        # urllib3 raises this also if the proxy drops an established connection.
-        cause = reason.original_error
-        return not (isinstance(cause, never_connected) or str(cause).startswith("Tunnel connection failed"))
-    if isinstance(error, (requests.ConnectTimeout, requests.exceptions.InvalidURL)) or isinstance(
-        reason, never_connected
-    ):
-        return False
-    is_certificate_error = isinstance(reason, urllib3.exceptions.SSLError) and any(
-        isinstance(part, ssl.SSLCertVerificationError) for part in reason.args
-    )
-    return not is_certificate_error
+def _host(request: ApiRequest) -> str:
+    return request.url.split("://", 1)[-1].partition("/")[0]

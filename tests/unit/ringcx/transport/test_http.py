@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 import requests
-import urllib3
 from pytest_mock import MockerFixture
 
 from airflow_provider_engagevoice.ringcx.client import base_url
@@ -22,7 +20,6 @@ from airflow_provider_engagevoice.ringcx.exceptions import (
     ServiceUnavailable,
     UnexpectedResponse,
 )
-from airflow_provider_engagevoice.ringcx.transport.http import _was_sent
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
 from tests.support.cancellation import run_cancelled
@@ -191,7 +188,7 @@ def test_send_after_cancel_sends_nothing(ringcx_sandbox: SandboxServer) -> None:
     assert ringcx_sandbox.requests == []
 
 
-def test_send_cancelled_during_request_returns_response(ringcx_sandbox: SandboxServer) -> None:
+def test_send_cancelled_during_action_returns_response(ringcx_sandbox: SandboxServer) -> None:
     client = make_client(ringcx_sandbox.url, "api_token")
     ringcx_sandbox.fault("meanwhile", work=client.cancel_token.cancel, operation="dial_groups")
     assert client.request("GET", DIAL_GROUPS)
@@ -221,30 +218,6 @@ def test_send_programming_error_is_not_mapped(mocker: MockerFixture) -> None:
     mocker.patch.object(requests.Session, "send", side_effect=KeyError("a bug"))
     with pytest.raises(KeyError, match="a bug"):
         make_client("https://ringcx.example", "api_token").request("PUT", ACTIONS_PATH)
-
-
-@pytest.mark.parametrize(
-    ("cause", "sent"),
-    [
-        (OSError("Tunnel connection failed: 407 Proxy Authentication Required"), False),
-        (urllib3.exceptions.NewConnectionError(None, "refused"), False),  # type: ignore[arg-type]
-        (ConnectionResetError("dropped after the request"), True),
-    ],
-)
-def test_was_sent_depends_on_cause_of_proxy_error(cause: Exception, sent: bool) -> None:
-    reason = urllib3.exceptions.ProxyError("Unable to connect to proxy", cause)
-    wrapped = urllib3.exceptions.MaxRetryError(None, "/", reason)  # type: ignore[arg-type]
-    assert _was_sent(requests.exceptions.ProxyError(wrapped)) is sent
-
-
-@pytest.mark.parametrize(
-    ("cause", "sent"),
-    [(ssl.SSLCertVerificationError("self-signed"), False), (ssl.SSLError("unexpected end of file"), True)],
-)
-def test_was_sent_depends_on_cause_of_tls_error(cause: Exception, sent: bool) -> None:
-    reason = urllib3.exceptions.SSLError(cause)
-    wrapped = urllib3.exceptions.MaxRetryError(None, "/", reason)  # type: ignore[arg-type]
-    assert _was_sent(requests.exceptions.SSLError(wrapped)) is sent
 
 
 @dataclass

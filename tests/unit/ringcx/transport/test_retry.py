@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
@@ -11,7 +10,6 @@ from typing import Any
 
 import pytest
 import requests
-import urllib3
 from pytest_mock import MockerFixture
 
 from airflow_provider_engagevoice.ringcx.concurrency import wait_until
@@ -212,17 +210,6 @@ def test_refused_connection_is_retried_for_every_request(clock: FakeClock, retry
         clock.on_pause = listen_at_sixth_pause
         assert client.request("PUT", ACTIONS_PATH, retry_safe=retry_safe) == {"success": True}
     assert len(server.received) == 1
-
-
-def test_invalid_certificate_is_retried_as_not_sent(mocker: MockerFixture, clock: FakeClock) -> None:
-    """The error of requests is simulated: a real server would need a certificate."""
-    cause = urllib3.exceptions.SSLError(ssl.SSLCertVerificationError("certificate verify failed"))
-    refused = requests.exceptions.SSLError(urllib3.exceptions.MaxRetryError(None, "/?x=1", cause))  # type: ignore[arg-type]
-    mocker.patch.object(requests.Session, "send", side_effect=refused)
-    with pytest.raises(ServiceUnavailable) as caught:
-        make_client("https://ringcx.example", "api_token").request("PUT", ACTIONS_PATH)
-    assert len(clock.pauses) == 4
-    assert "?" not in str(caught.value)
 
 
 @pytest.mark.parametrize("retry_safe", [True, False])
