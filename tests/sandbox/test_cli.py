@@ -198,6 +198,7 @@ def test_port_in_use_prints_one_line(sandbox: SandboxServer) -> None:
     code, errors = run_command("--port", port, "--size", "10")
     assert code == 1
     assert port in errors
+    assert "use --port 0 for a free port" in errors
     assert errors.count("\n") == 1
 
 

@@ -13,9 +13,15 @@ from starlette.routing import Route
 from airflow_provider_engagevoice.sandbox.api.routes import Operation, operations
 from airflow_provider_engagevoice.sandbox.faults.middleware import inject_faults
 from airflow_provider_engagevoice.sandbox.faults.responses import WEB_PAGE
-from airflow_provider_engagevoice.sandbox.http.endpoint import Handler, endpoint, error_response
+from airflow_provider_engagevoice.sandbox.http.endpoint import (
+    Handler,
+    endpoint,
+    error_response,
+    json_response,
+)
 from airflow_provider_engagevoice.sandbox.http.errors import ApiError
 from airflow_provider_engagevoice.sandbox.http.parsing import parse_boolean
+from airflow_provider_engagevoice.sandbox.http.request import ApiRequest
 from airflow_provider_engagevoice.sandbox.server import control_api
 from airflow_provider_engagevoice.sandbox.state.sandbox import SandboxState
 from airflow_provider_engagevoice.sandbox.ui import outbox
@@ -35,6 +41,22 @@ _CONTROL: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/sandbox/outbox", outbox.get_outbox),
     ("GET", "/sandbox/outbox/{mail}.zip", outbox.get_zip),
 )
+
+
+def _get_index(sandbox: SandboxState, request: ApiRequest) -> Response:
+    """``GET /sandbox``: list the requests of the control API."""
+    return json_response(
+        [
+            {"method": method, "path": path, "description": _describe(handler)}
+            for method, path, handler in _CONTROL
+        ]
+    )
+
+
+def _describe(handler: Handler) -> str:
+    """Return the first line of a handler's docstring without markup."""
+    return (handler.__doc__ or "").partition("\n")[0].replace("``", "")
+
 
 #: Below these paths, an unknown path is 404 with a JSON body.
 _API_ROOTS = ("/voice/api/", "/api/auth/", "/api/v1/", "/restapi/", "/sandbox/")
@@ -83,7 +105,7 @@ def _api_routes(sandbox: SandboxState) -> Iterator[Route]:
 
 def _control_routes(sandbox: SandboxState) -> Iterator[Route]:
     """Yield the routes of the control API and of the dashboard."""
-    for method, path, handler in (*_CONTROL, *Page().routes()):
+    for method, path, handler in (("GET", "/sandbox", _get_index), *_CONTROL, *Page().routes()):
         yield Route(path, endpoint(sandbox, handler, lambda query: ""), methods=[method])
 
 

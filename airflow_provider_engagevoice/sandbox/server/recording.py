@@ -57,7 +57,11 @@ class Recorder:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Forward a request; record it before its response is sent, so that a client finds it in the log."""
-        if scope["type"] != "http" or scope["path"] == "/" or scope["path"].startswith("/sandbox/"):
+        if (
+            scope["type"] != "http"
+            or scope["path"] in ("/", "/sandbox")
+            or scope["path"].startswith("/sandbox/")
+        ):
             await self._app(scope, receive, send)
             return
         scope["log_fields"] = {}

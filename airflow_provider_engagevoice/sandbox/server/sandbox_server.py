@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, cast
 
@@ -96,23 +96,7 @@ class SandboxServer:
         :return: the connection as a dict for ``json.dumps``.
         :raises KeyError: if the auth method is unknown.
         """
-        user = {"login": credentials.USER_NAME, "password": credentials.PASSWORD}
-        methods: Mapping[str, tuple[dict[str, str], dict[str, str]]] = {
-            "ringcentral": (
-                {"login": credentials.CLIENT_ID, "password": credentials.CLIENT_SECRET},
-                {"jwt_token": credentials.JWT, "rc_host": self.url},
-            ),
-            "api_token": ({"password": credentials.PERMANENT_TOKEN}, {}),
-            "engage": (user, {"platform_id": credentials.PLATFORM_ID}),
-            "legacy": (user, {}),
-        }
-        fields, extra = methods[auth_method]
-        return {
-            "conn_type": "engagevoice",
-            "host": self.url,
-            **fields,
-            "extra": {"auth_method": auth_method, **extra, "account_id": ACCOUNT_ID},
-        }
+        return credentials.airflow_connection(auth_method, self.url)
 
     @property
     def requests(self) -> list[RecordedRequest]:

@@ -23,7 +23,7 @@ from airflow_provider_engagevoice.sandbox.settings import Settings
 from airflow_provider_engagevoice.sandbox.state.outbox import list_mails
 from airflow_provider_engagevoice.sandbox.state.sandbox import SandboxState
 from airflow_provider_engagevoice.sandbox.state.seed_data import SeedDataError
-from airflow_provider_engagevoice.sandbox.ui import activity, data, faults
+from airflow_provider_engagevoice.sandbox.ui import activity, connect, data, faults
 from airflow_provider_engagevoice.sandbox.ui.lead_states import STATE_GROUPS, group_of
 from airflow_provider_engagevoice.sandbox.ui.view import View
 
@@ -87,6 +87,7 @@ class Page:
         view = View.from_query(request.query)
         parts = {**self._data(sandbox, view), **_activity(sandbox, view), **_fault_form(view)}
         address = f"http://{request.headers.get('host', '')}"
+        parts["connections"] = connect.connection_examples(address)
         # The script polls less often if this takes long.
         took = (time.perf_counter() - started) * 1000
         content = _template().render(

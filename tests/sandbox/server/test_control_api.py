@@ -128,3 +128,12 @@ def test_control_path_with_wrong_method_is_405(
 def test_unknown_control_path_is_404_with_json(sandbox: SandboxServer) -> None:
     response = requests.get(f"{sandbox.url}/sandbox/nothing", timeout=20)
     assert (response.status_code, response.headers["content-type"]) == (404, "application/json")
+
+
+def test_index_lists_control_api(sandbox: SandboxServer) -> None:
+    listed = requests.get(f"{sandbox.url}/sandbox", timeout=20).json()
+    assert {"GET /sandbox/faults", "POST /sandbox/clock", "POST /sandbox/reset"} <= {
+        f"{each['method']} {each['path']}" for each in listed
+    }
+    assert all(each["description"] and "`" not in each["description"] for each in listed)
+    assert sandbox.requests == []

@@ -305,3 +305,12 @@ def test_page_works_without_javascript(browser: Browser, sandbox: SandboxServer,
     expect(page.locator("#faults")).to_contain_text("No faults set.")
     expect(page.get_by_role("heading", name="Lists of Spring Renewals")).to_be_visible()
     context.close()
+
+
+def test_copy_button_copies_command(live: Page, sandbox: SandboxServer) -> None:
+    live.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    live.get_by_role("button", name="Copy: Environment variable, RingCentral JWT (default)").click()
+    expect(live.locator("#message")).to_have_text("Copied.")
+    copied = live.evaluate("navigator.clipboard.readText()")
+    assert copied.startswith("export AIRFLOW_CONN_ENGAGEVOICE_DEFAULT=")
+    assert sandbox.url in copied

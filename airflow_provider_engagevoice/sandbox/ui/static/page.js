@@ -179,6 +179,23 @@ document.addEventListener("click", (event) => {
   event.preventDefault();
 });
 
+async function copy(button) {
+  const code = button.parentElement.querySelector("code");
+  try {
+    await navigator.clipboard.writeText(code.textContent);
+    showMessage("Copied.", false);
+  } catch (error) {
+    // The clipboard is available on https and on this machine only.
+    getSelection().selectAllChildren(code);
+    showMessage("The browser does not allow copying. The text is selected: press Ctrl+C.", true);
+  }
+}
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("button[data-copy]");
+  if (button) copy(button);
+});
+
 document.addEventListener("animationend", (event) => event.target.removeAttribute("data-changed"));
 
 document.addEventListener("visibilitychange", () => {
