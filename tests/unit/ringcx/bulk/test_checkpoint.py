@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from requests import Response
 
 from airflow_provider_engagevoice.ringcx.bulk.action import BulkAction
 from airflow_provider_engagevoice.ringcx.bulk.checkpoint import (
@@ -25,7 +26,7 @@ from airflow_provider_engagevoice.ringcx.bulk.checkpoint import (
 from airflow_provider_engagevoice.ringcx.bulk.executor import LeadActionExecutor
 from airflow_provider_engagevoice.ringcx.exceptions import OutcomeUnknown, RateLimited
 from airflow_provider_engagevoice.ringcx.leads.selection import Selection, build_selection
-from airflow_provider_engagevoice.ringcx.transport.http import HttpTransport
+from airflow_provider_engagevoice.ringcx.transport import http
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from tests.support.bulk import Killed, LeadRows, added_passes, execute_in_chunks
 from tests.support.clients import PARAMS
@@ -339,15 +340,15 @@ def test_chunk_that_airflow_interrupted_is_not_skipped_silently(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """A task marked failed during a request: clearing it reports the chunk before it is skipped."""
-    exchange, sent = HttpTransport._exchange, itertools.count(1)
+    read, sent = http.read_response, itertools.count(1)
 
-    def exchange_and_end(transport: HttpTransport, session: Any, prepared: Any) -> Any:
-        response = exchange(transport, session, prepared)
-        if "leadAction" in prepared.url and next(sent) == 2:
+    def read_and_end(response: Response) -> Any:
+        body = read(response)
+        if "leadAction" in response.url and next(sent) == 2:
             raise TaskEnded
-        return response
+        return body
 
-    monkeypatch.setattr(HttpTransport, "_exchange", exchange_and_end)
+    monkeypatch.setattr(http, "read_response", read_and_end)
     with pytest.raises(OutcomeUnknown, match="may have been applied"):
         execute_in_chunks(ringcx, six_ids, next_attempt(is_retry=False))
     with pytest.raises(OutcomeUnknown, match="interrupted in chunk 2 of 3"):

@@ -1,0 +1,246 @@
+"""Base class of the operators that act on leads: their common arguments, selection and execution."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_engagevoice.hooks.engagevoice import EngageVoiceHook, no_retry_on_permanent_errors
+from airflow_provider_engagevoice.ringcx.criteria import (
+    ALL_KEYS,
+    CHUNK_SIZE,
+    UNSET,
+    is_runtime_value,
+    runtime_keys,
+)
+from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter
+from airflow_provider_engagevoice.templating import (
+    RedactedCriteria,
+    RedactedSource,
+    TypePreservingTemplatesMixin,
+    is_expanded_from_xcom,
+    is_mapped_copy,
+    require_rendered,
+    unwrap,
+)
+from airflow_provider_engagevoice.version_compat import (
+    AirflowFailException,
+    AirflowSkipException,
+    BaseOperator,
+    storage_path,
+)
+
+if TYPE_CHECKING:
+    from airflow_provider_engagevoice.ringcx.campaigns import Campaign
+    from airflow_provider_engagevoice.ringcx.leads.selection import Selection
+    from airflow_provider_engagevoice.version_compat import Context
+
+_ON_EMPTY = ("skip", "fail", "succeed")
+
+
+class BaseLeadOperator(TypePreservingTemplatesMixin, BaseOperator):
+    """Base class: which leads, and the options of the action."""
+
+    template_fields: Sequence[str] = (
+        "search_criteria",
+        "source",
+        "source_column",
+        "report",
+        "account_id",
+        "engagevoice_conn_id",
+    )
+    template_fields_renderers: ClassVar[dict[str, str]] = {"search_criteria": "json"}
+    ui_color = "#ffd9b3"
+
+    def __init__(
+        self,
+        *,
+        search_criteria: Mapping[str, Any] | str | Any = UNSET,
+        source: str | Any | None = None,
+        source_column: str | None = None,
+        source_as: str = "externIds",
+        account_id: str | None = None,
+        dry_run: bool = False,
+        max_leads: int | None = None,
+        on_empty: str = "skip",
+        account_wide: bool = False,
+        chunk_size: int = CHUNK_SIZE,
+        on_rejected: str = "fail",
+        report: str | None = None,
+        verify: bool = False,
+        engagevoice_conn_id: str = "engagevoice_default",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.search_criteria = {} if search_criteria is UNSET else search_criteria
+        self.source = source
+        self.source_column = source_column
+        self.source_as = source_as
+        self.on_rejected = on_rejected
+        self.report = report
+        self.verify = verify
+        self.account_id = account_id
+        self.dry_run = dry_run
+        self.max_leads = max_leads
+        self.on_empty = on_empty
+        self.account_wide = account_wide
+        self.chunk_size = chunk_size
+        self.engagevoice_conn_id = engagevoice_conn_id
+        self._criteria_given = search_criteria is not UNSET
+        self._runtime_keys = runtime_keys(self.search_criteria)
+        self._hook: EngageVoiceHook | None = None
+
+    def _validate(self) -> None:
+        """Raise for what is known to be wrong when the DAG is parsed."""
+        self._validate_options()
+        if not is_mapped_copy(self):
+            self._validate_authored()
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Perform the action.
+
+        :param context: the task's context.
+        :return: counts: ``lead_action, dry_run, leads_matched, leads_updated, leads_deleted,
+            redials_deleted, dialer_refreshed, requests, account_id``, and what the operator adds.
+        :raises AirflowSkipException: if nothing is selected and ``on_empty`` is ``"skip"``.
+        :raises AirflowFailException: if a retry cannot help.
+        :raises EngageVoiceError: if a retry can help.
+        """
+        with no_retry_on_permanent_errors():
+            from airflow_provider_engagevoice.operators.checkpoints import checkpoint_store_for
+
+            hook = self._hook = EngageVoiceHook(require_rendered(self, "engagevoice_conn_id"))
+            # Before the first request, so that a retry knows that this attempt has started.
+            self._checkpoints = checkpoint_store_for(context, hook.get_conn().authenticator.store)
+            self._checkpoints.mark_started()
+            selection = self._selection()
+            if selection.empty_reason:
+                return self._nothing_selected(selection.empty_reason, hook)
+            return self._run(hook, selection, context)
+
+    def on_kill(self) -> None:
+        """Stop the action between two requests. The log and the XCom say what was done.
+
+        On Airflow 2 this has no effect: Airflow itself ends the task at once, even during a request.
+        """
+        if self._hook is not None:
+            self._hook.cancel()
+
+    @abstractmethod
+    def _run(self, hook: EngageVoiceHook, selection: Selection, context: Context) -> dict[str, Any]:
+        """Perform the action on a selection that is not empty."""
+
+    @abstractmethod
+    def _action(self) -> str:
+        """Return the name of the lead action."""
+
+    def _validate_authored(self) -> None:
+        """Raise for wrong values that are no templates."""
+        from airflow_provider_engagevoice.ringcx.leads.selection import validate_authored
+
+        validate_authored(self.search_criteria, account_wide=self._allows_account_wide())
+        if self._has("source"):
+            from airflow_provider_engagevoice.ringcx.leads.id_file import validate_source_options
+            from airflow_provider_engagevoice.ringcx.leads.selection import reject_duplicate_source
+
+            validate_source_options(self.source_as, self.source_column)
+            if isinstance(self.search_criteria, Mapping):
+                reject_duplicate_source(self.search_criteria, self.source_as)
+
+    def _check_verify(self, action: str) -> None:
+        """Raise if the action cannot be verified."""
+        if self.verify and not is_runtime_value(action):
+            from airflow_provider_engagevoice.ringcx.bulk.options import check_verifiable
+            from airflow_provider_engagevoice.ringcx.leads.action_params import find_action
+
+            check_verifiable(find_action(action))
+
+    def _allows_account_wide(self) -> bool:
+        """Return whether criteria without a campaign, list or id are allowed."""
+        return self.account_wide or self._has("source")
+
+    def _has(self, name: str) -> bool:
+        """Return whether an argument was given, whatever its rendered value."""
+        return getattr(self, name) is not None or is_expanded_from_xcom(self, name)
+
+    def _validate_options(self) -> None:
+        from airflow_provider_engagevoice.ringcx.bulk.options import validate_options
+
+        validate_options(self.max_leads, self.chunk_size, self.on_rejected)
+        if not self._criteria_given and not self._has("source"):
+            raise InvalidParameter("Pass search_criteria, source or both")
+        if self.on_empty not in _ON_EMPTY:
+            raise InvalidParameter(f"on_empty must be one of {', '.join(_ON_EMPTY)}, not {self.on_empty!r}")
+        for name in ("dry_run", "account_wide", "verify"):
+            # A text such as "False" would be true.
+            if not isinstance(getattr(self, name), bool):
+                raise InvalidParameter(f"{name} must be True or False; templates are not supported")
+
+    def _selection(self) -> Selection:
+        from airflow_provider_engagevoice.ringcx.leads.selection import Selection, build_selection
+
+        data = ALL_KEYS if is_expanded_from_xcom(self, "search_criteria") else self._runtime_keys
+        criteria, source = unwrap(self.search_criteria), None
+        if self._has("source"):
+            from airflow_provider_engagevoice.ringcx.leads.coercion import is_blank
+            from airflow_provider_engagevoice.ringcx.leads.id_file import open_id_file
+
+            path = unwrap(self.source)
+            if is_blank(path):
+                return Selection({}, "source is empty")
+            source = open_id_file(storage_path(path), require_rendered(self, "source_column"), self.source_as)
+        return build_selection(
+            criteria, runtime_keys=data, account_wide=self._allows_account_wide(), source=source
+        )
+
+    def _nothing_selected(self, reason: str, hook: EngageVoiceHook) -> dict[str, Any]:
+        from airflow_provider_engagevoice.ringcx.bulk.action import empty_result
+
+        if self.on_empty == "skip":
+            raise AirflowSkipException(f"Nothing selected: {reason}")
+        if self.on_empty == "fail":
+            raise AirflowFailException(f"Nothing selected: {reason}")
+        self.log.info("Nothing selected: %s", reason)
+        account = require_rendered(self, "account_id") or hook.get_conn().account_id or ""
+        return dict(empty_result(self._action(), account, dry_run=self.dry_run))
+
+    def _perform(
+        self,
+        hook: EngageVoiceHook,
+        selection: Selection,
+        params: Any,
+        account_id: str | None,
+        context: Context,
+        target: Campaign | None = None,
+    ) -> dict[str, Any]:
+        from airflow_provider_engagevoice.ringcx.bulk.action import BulkAction
+
+        action = BulkAction.create(
+            self._action(),
+            selection,
+            params,
+            dry_run=self.dry_run,
+            max_leads=self.max_leads,
+            chunk_size=self.chunk_size,
+            target=target,
+            on_rejected=self.on_rejected,
+            report=require_rendered(self, "report"),
+            verify=self.verify,
+        )
+        executor = hook.get_conn().lead_actions(account_id)
+        try:
+            return dict(executor.execute(action, self._checkpoints))
+        except BaseException:
+            if executor.result is not None:
+                context["ti"].xcom_push(key="return_value", value=dict(executor.result))
+            raise
+
+    def _do_render_template_fields(
+        self, parent: Any, template_fields: Any, *args: Any, **kwargs: Any
+    ) -> None:
+        super()._do_render_template_fields(parent, template_fields, *args, **kwargs)
+        if parent is self:
+            self.search_criteria = RedactedCriteria(unwrap(self.search_criteria))
+            if self.source is not None:
+                self.source = RedactedSource(unwrap(self.source))
