@@ -45,9 +45,23 @@ __all__ = [
     "Context",
     "PokeReturnValue",
     "conf",
+    "current_context",
     "mask_secret",
     "storage_path",
 ]
+
+
+def current_context() -> Context | None:
+    """Return the context of the task that is running; None outside of a task."""
+    try:
+        from airflow.sdk import get_current_context
+    except ImportError:  # Airflow 2.11
+        from airflow.operators.python import get_current_context
+    try:
+        return get_current_context()
+    # RuntimeError on Airflow 3, AirflowException on Airflow 2.
+    except Exception:
+        return None
 
 
 def mask_secret(secret: str) -> None:

@@ -18,10 +18,16 @@ from airflow_provider_engagevoice.get_provider_info import (
 )
 from airflow_provider_engagevoice.ringcx.criteria import CHUNK_SIZE, UNSET
 from airflow_provider_engagevoice.ringcx.exceptions import EngageVoiceError, PermanentError
-from airflow_provider_engagevoice.version_compat import AirflowFailException, BaseHook, storage_path
+from airflow_provider_engagevoice.version_compat import (
+    AirflowFailException,
+    BaseHook,
+    current_context,
+    storage_path,
+)
 
 if TYPE_CHECKING:
     from airflow_provider_engagevoice.ringcx.bulk.action import ActionResult
+    from airflow_provider_engagevoice.ringcx.bulk.checkpoint import CheckpointStore
     from airflow_provider_engagevoice.ringcx.campaigns import Campaign
     from airflow_provider_engagevoice.ringcx.client import RingCXClient
     from airflow_provider_engagevoice.ringcx.leads.id_file import IdFile
@@ -136,6 +142,9 @@ class EngageVoiceHook(BaseHook):
     ) -> ActionResult:
         """Perform a lead action.
 
+        In a task, an automatic retry resumes the action and repeats nothing that may have been applied, as for
+        the operators (docs/bulk-actions.md).
+
         :param lead_action: one of RingCX's 13 actions, such as ``CANCEL_LEADS``.
         :param search_criteria: which leads, with RingCX's keys or as ``LeadSearchCriteria``. An empty value
             selects nothing; leave a key out to mean "any". Lists of ids may have any length and may be
@@ -193,7 +202,7 @@ class EngageVoiceHook(BaseHook):
         if selection.empty_reason:
             account = str(account_id or self.get_conn().account_id or "")
             return empty_result(action.name, account, dry_run=dry_run)
-        return self.get_conn().lead_actions(account_id).execute(action)
+        return self.get_conn().lead_actions(account_id).execute(action, self._checkpoint_store())
 
     def search_leads(
         self,
@@ -296,6 +305,15 @@ class EngageVoiceHook(BaseHook):
             )
         return True, f"Signed in to {client.host}; sub-accounts: {names}"
 
+    def _checkpoint_store(self) -> CheckpointStore | None:
+        """Return the store of the next action's checkpoint; None outside of a task."""
+        context = current_context()
+        if context is None:
+            return None
+        from airflow_provider_engagevoice.hooks.checkpoints import checkpoints_of
+
+        return checkpoints_of(context, self.get_conn().authenticator.store).next_action()
+
     def _selection(
         self,
         search_criteria: Mapping[str, Any] | str | Any,
@@ -317,7 +335,7 @@ def no_retry_on_permanent_errors() -> Iterator[None]:
     """Fail the task without a retry if a retry cannot help.
 
     The operators and the sensor do this already. Use it around calls of the hook in a ``@task`` that has
-    retries: for example, a retry after ``OutcomeUnknown`` could apply an action twice.
+    retries. Without it, Airflow retries the task as well, and the hook refuses to repeat the action.
 
     :raises AirflowFailException: in place of a ``PermanentError``.
     """

@@ -108,12 +108,11 @@ class BaseLeadOperator(TypePreservingTemplatesMixin, BaseOperator):
         :raises EngageVoiceError: if a retry can help.
         """
         with no_retry_on_permanent_errors():
-            from airflow_provider_engagevoice.operators.checkpoints import checkpoint_store_for
+            from airflow_provider_engagevoice.hooks.checkpoints import checkpoints_of
 
             hook = self._hook = EngageVoiceHook(require_rendered(self, "engagevoice_conn_id"))
             # Before the first request, so that a retry knows that this attempt has started.
-            self._checkpoints = checkpoint_store_for(context, hook.get_conn().authenticator.store)
-            self._checkpoints.mark_started()
+            self._checkpoints = checkpoints_of(context, hook.get_conn().authenticator.store)
             selection = self._selection()
             if selection.empty_reason:
                 return self._nothing_selected(selection.empty_reason, hook)
@@ -230,7 +229,7 @@ class BaseLeadOperator(TypePreservingTemplatesMixin, BaseOperator):
         )
         executor = hook.get_conn().lead_actions(account_id)
         try:
-            return dict(executor.execute(action, self._checkpoints))
+            return dict(executor.execute(action, self._checkpoints.next_action()))
         except BaseException:
             if executor.result is not None:
                 context["ti"].xcom_push(key="return_value", value=dict(executor.result))

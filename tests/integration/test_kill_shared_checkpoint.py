@@ -1,6 +1,6 @@
 """Kills of a task's process at every point; the next attempt resumes from the shared checkpoint.
 
-Tasks of Airflow before 3.3 keep it in a :class:`SharedCheckpointStore`: in files of the host, or in Redis.
+Tasks of Airflow before 3.3 keep it in a :class:`SharedRecord`: in files of the host, or in Redis.
 """
 
 from __future__ import annotations
@@ -52,6 +52,7 @@ class Task:
     name: str = "dag task run"
     other_hosts: Iterator[int] = field(default_factory=itertools.count)
     attempts: collections.Counter[str] = field(default_factory=collections.Counter)
+    series: collections.Counter[str] = field(default_factory=collections.Counter)
 
     def run(self, is_retry: bool, host: str = "host", kill_at: str | None = None) -> AttemptResult:
         """Run the next attempt.
@@ -59,19 +60,21 @@ class Task:
         :param is_retry: Airflow retries the task. False for the first attempt, and for the first attempt
             after a person cleared the task.
         :param host: name of the host.
-        :param kill_at: when its process is killed, as for ``SelfKillingCheckpointStore``.
+        :param kill_at: when its process is killed, as for ``SelfKillingCheckpoints``.
         :return: its result.
         """
         spring, summer = (self.ringcx.campaign(name) for name in ("Spring Renewals", "Summer Win-Back"))
         copy = "true" if self.kind == "copy" else "false"
         manual = self.kind == "manual"
         self.attempts[self.name] += 1
+        self.series[self.name] += not is_retry
         return self.attempt_runner.run(
             url=self.ringcx.url,
             store=self.store,
             folder=str(self.folder / host),
             task=self.name,
             attempt=self.attempts[self.name],
+            series=self.series[self.name],
             is_retry=is_retry,
             kill_at=kill_at,
             action="MANUAL_LEADS" if manual else "MOVE_TO_CAMPAIGN",

@@ -17,8 +17,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_provider_engagevoice.operators.checkpoints import SharedCheckpointStore
+from airflow_provider_engagevoice.hooks.checkpoints import SharedRecord
 from airflow_provider_engagevoice.ringcx.bulk.action import BulkAction
+from airflow_provider_engagevoice.ringcx.bulk.attempts import Attempt, AttemptCheckpoints
 from airflow_provider_engagevoice.ringcx.exceptions import EngageVoiceError
 from airflow_provider_engagevoice.ringcx.leads.selection import Selection
 from airflow_provider_engagevoice.ringcx.storage.base import StateStore
@@ -83,8 +84,8 @@ class AttemptRunner:
         return json.loads(line)
 
 
-class SelfKillingCheckpointStore(SharedCheckpointStore):
-    """A checkpoint store that kills its own process before or after it saves a certain checkpoint.
+class SelfKillingCheckpoints(AttemptCheckpoints):
+    """Checkpoints that kill their own process before or after a certain one is saved.
 
     :param store: the shared store.
     :param spec: as for :func:`run_attempt`. Its ``kill_at`` is ``before`` or ``after``, followed by an event
@@ -92,12 +93,14 @@ class SelfKillingCheckpointStore(SharedCheckpointStore):
     """
 
     def __init__(self, store: StateStore, spec: dict[str, Any]) -> None:
-        super().__init__(store, spec["task"], spec["attempt"], spec["is_retry"])
+        attempt = Attempt(spec["attempt"], spec["series"], spec["is_retry"])
+        super().__init__(SharedRecord(store, spec["task"]), attempt)
         self._kill_at = spec["kill_at"]
+        self._kill_if_due("after done 0")
 
-    def save(self, checkpoint: Mapping[str, Any]) -> None:
+    def save(self, number: int, checkpoint: Mapping[str, Any]) -> None:
         self._kill_if_due(f"before {_event(checkpoint)}")
-        super().save(checkpoint)
+        super().save(number, checkpoint)
         self._kill_if_due(f"after {_event(checkpoint)}")
 
     def _kill_if_due(self, point: str) -> None:
@@ -122,18 +125,17 @@ def run_attempt(spec: dict[str, Any]) -> AttemptResult:
     """Perform an action as an operator does.
 
     :param spec: ``url`` of RingCX, ``store``, ``folder`` of the host's own files, ``task``, ``attempt`` (its
-        number), ``is_retry``, ``action``, ``criteria``, ``params``, ``chunk_size``, and ``kill_at`` as for
-        :class:`SelfKillingCheckpointStore`.
+        number), ``series``, ``is_retry``, ``action``, ``criteria``, ``params``, ``chunk_size``, and
+        ``kill_at`` as for :class:`SelfKillingCheckpoints`.
     :return: its result.
     """
     os.environ[FOLDER_VARIABLE] = spec["folder"]
     client = workers.make_client({**spec, "method": "api_token"})
-    checkpoint_store = SelfKillingCheckpointStore(client.authenticator.store, spec)
     selection = Selection(spec["criteria"])
     action = BulkAction.create(spec["action"], selection, spec["params"], chunk_size=spec["chunk_size"])
     try:
-        checkpoint_store.mark_started()
-        return AttemptResult(summary=dict(client.lead_actions().execute(action, checkpoint_store)))
+        checkpoints = SelfKillingCheckpoints(client.authenticator.store, spec)
+        return AttemptResult(summary=dict(client.lead_actions().execute(action, checkpoints.next_action())))
     except EngageVoiceError as error:
         return AttemptResult(error=type(error).__name__, message=str(error))
 

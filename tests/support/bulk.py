@@ -6,7 +6,9 @@ import json
 from collections import Counter
 from typing import Any
 
+from airflow_provider_engagevoice.hooks.checkpoints import TaskStateRecord
 from airflow_provider_engagevoice.ringcx.bulk.action import ActionResult, BulkAction
+from airflow_provider_engagevoice.ringcx.bulk.attempts import Attempt, AttemptCheckpoints
 from airflow_provider_engagevoice.ringcx.bulk.checkpoint import CheckpointStore
 from airflow_provider_engagevoice.ringcx.client import RingCXClient
 from airflow_provider_engagevoice.ringcx.leads.selection import Selection
@@ -27,9 +29,21 @@ class FakeTaskStateStore(dict[str, str]):
         self[key] = value
 
     def saved_checkpoint(self) -> dict[str, Any]:
-        """Return the checkpoint that was saved last."""
-        checkpoint: dict[str, Any] = json.loads(next(iter(self.values())))
+        """Return the checkpoint of the action that was started last."""
+        checkpoint: dict[str, Any] = json.loads(next(iter(self.values())))["checkpoints"][-1]
         return checkpoint
+
+
+def start_attempt(
+    store: FakeTaskStateStore, is_retry: bool = False, kind: type[AttemptCheckpoints] = AttemptCheckpoints
+) -> CheckpointStore:
+    """Start an attempt of a task and return the checkpoint store of its first action.
+
+    :param store: the task state store.
+    :param is_retry: whether Airflow retries the task.
+    :param kind: class that keeps the checkpoints.
+    """
+    return kind(TaskStateRecord(store), Attempt(1 + is_retry, 1, is_retry)).next_action()
 
 
 def execute_in_chunks(

@@ -29,3 +29,12 @@ def check_store(store: StateStore) -> None:
     release()
     store.delete("checked")
     assert store.get("checked") is None
+    assert store.compare_and_set("compared", None, b"value", 30.0)
+    assert not store.compare_and_set("compared", None, b"other", 30.0)
+    assert not store.compare_and_set("compared", b"other", b"changed", 30.0)
+    assert store.compare_and_set("compared", b"value", b"changed", 30.0)
+    found = store.get("compared")
+    assert found is not None
+    assert found[0] == b"changed"
+    store.delete("compared")
+    assert not store.compare_and_set("compared", b"changed", b"other", 30.0)

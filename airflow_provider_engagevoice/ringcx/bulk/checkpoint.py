@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from airflow_provider_engagevoice.ringcx.bulk.action import BulkAction
+from airflow_provider_engagevoice.ringcx.bulk.digests import action_fingerprint
 from airflow_provider_engagevoice.ringcx.exceptions import OutcomeUnknown
-from airflow_provider_engagevoice.ringcx.leads.id_spool import canonical_order, fingerprint
-from airflow_provider_engagevoice.ringcx.leads.selection import IDENTITIES, Chunks
 
 log = logging.getLogger(__name__)
-
-#: Part of every fingerprint. Increase it if the fields of :class:`Checkpoint` or the order of the ids change,
-#: so that a checkpoint of another version of the package is not resumed from.
-_VERSION = 3
 
 
 @dataclass
@@ -29,6 +23,8 @@ class Checkpoint:
 
     :param fingerprint: fingerprint of the action and its input; a checkpoint of another input is not used.
     :param digests: digest of each part of the input, to show which of them changed.
+    :param action: name of the action.
+    :param retry_safe: the action is safe to retry.
     :param chunk_size: maximum number of ids in a chunk; None if the ids are not split.
     :param next: first chunk that has not been sent; all chunks before it have an outcome.
     :param rejected: chunks before it that RingCX rejected; a later attempt sends them again.
@@ -45,6 +41,8 @@ class Checkpoint:
 
     fingerprint: str
     digests: dict[str, str] = field(default_factory=dict)
+    action: str = ""
+    retry_safe: bool = False
     chunk_size: int | None = None
     next: int = 0
     rejected: list[int] = field(default_factory=list)
@@ -76,22 +74,19 @@ class Checkpoint:
 
 
 class CheckpointStore(ABC):
-    """Keeps the checkpoint of one task between its attempts.
+    """Keeps the checkpoint of one bulk action between the attempts of its task.
 
     :param is_retry: Airflow runs the task again after a failure. False for the first attempt, and for the
         first attempt after a person cleared the task.
     """
 
-    absence_means_not_started = True
-    """If no checkpoint is found, no request has been sent."""
-
     def __init__(self, is_retry: bool = False) -> None:
         self.is_retry = is_retry
 
     @property
-    def resumes_finished(self) -> bool:
-        """Whether a finished action has nothing left to do; otherwise it runs again."""
-        return self.is_retry
+    def absence_means_not_started(self) -> bool:
+        """Whether no request has been sent if no checkpoint is found."""
+        return True
 
     @property
     def is_durable(self) -> bool:
@@ -99,20 +94,22 @@ class CheckpointStore(ABC):
         return True
 
     @abstractmethod
-    def load(self) -> Mapping[str, Any] | None:
-        """Return the checkpoint that was saved last; None if there is none."""
+    def load(self, action: BulkAction, fingerprint: str) -> Mapping[str, Any] | None:
+        """Return the checkpoint that an earlier attempt saved last; None if there is none.
+
+        :param action: the action that is about to start.
+        :param fingerprint: its fingerprint. The checkpoint that is returned may have another one.
+        """
 
     @abstractmethod
     def save(self, checkpoint: Mapping[str, Any]) -> None:
-        """Replace the saved checkpoint.
+        """Replace the saved checkpoint; :meth:`load` was called before.
 
         :param checkpoint: a dict of JSON values, without any lead's data.
         :raises ServiceUnavailable: if it cannot be saved although an earlier one was: the stale checkpoint
             would mislead the next attempt.
+        :raises Cancelled: if a newer attempt of the task has started.
         """
-
-    def mark_started(self) -> None:  # noqa: B027
-        """Record that the attempt has started, if the next attempt needs it."""
 
 
 class NullCheckpointStore(CheckpointStore):
@@ -122,74 +119,28 @@ class NullCheckpointStore(CheckpointStore):
     def is_durable(self) -> bool:
         return False
 
-    def load(self) -> Mapping[str, Any] | None:
+    def load(self, action: BulkAction, fingerprint: str) -> Mapping[str, Any] | None:
         return None
 
     def save(self, checkpoint: Mapping[str, Any]) -> None:
         pass
 
 
-def input_digests(action: BulkAction, chunks: Chunks, host: str, account_id: str) -> dict[str, str]:
-    """Return a digest of each part of an action's input, by what the input means.
-
-    The order of ids and filters, duplicates and ``chunk_size`` do not count, nor do generated parameters.
-
-    :param action: the action.
-    :param chunks: its chunks.
-    :param host: base URL of RingCX.
-    :param account_id: the sub-account.
-    :return: the digests by the name of the part, as messages show it.
-    """
-    body = action.selection.body
-    filters = {
-        name: sorted(map(_canonical_json, value)) if isinstance(value, (list, tuple)) else value
-        for name, value in body.items()
-        if name not in IDENTITIES and name != "campaignId"  # one of campaignIds
-    }
-    ids = {
-        name: fingerprint(chunks.ids if name == chunks.key else canonical_order(body[name]))
-        for name in IDENTITIES & body.keys()
-    }
-    parts = {
-        "action": [_VERSION, action.name],
-        "connection": [host, account_id],
-        "filters": filters,
-        "ids": ids,
-        "parameters": action.params if action.authored_params is None else action.authored_params,
-    }
-    return {name: fingerprint([_canonical_json(content)]) for name, content in parts.items()}
-
-
-def action_fingerprint(digests: Mapping[str, str]) -> str:
-    """Return the fingerprint of an action and its input.
-
-    :param digests: from :func:`input_digests`.
-    :return: the fingerprint.
-    """
-    return fingerprint([_canonical_json(digests)])
-
-
-def _canonical_json(content: object) -> str:
-    return json.dumps(content, sort_keys=True, default=str)
-
-
 def load_checkpoint(
-    store: CheckpointStore,
-    action: BulkAction,
-    chunk_count: int,
-    current_digests: Callable[[], dict[str, str]],
+    store: CheckpointStore, action: BulkAction, chunk_count: int, digests: Mapping[str, str]
 ) -> Checkpoint | None:
     """Return the checkpoint of an earlier attempt at the same action.
 
     :param store: keeps the checkpoint.
     :param action: the action.
     :param chunk_count: number of its chunks.
-    :param current_digests: returns the digests of the action's input; called only if there is a checkpoint.
+    :param digests: from :func:`input_digests`.
     :return: the checkpoint to resume from; None to start from the beginning.
     :raises OutcomeUnknown: if Airflow retries an action that is not retry-safe, and the checkpoint may be
         lost, or an earlier attempt with other input may have changed leads.
     """
-    saved = store.load()
+    current = action_fingerprint(digests)
+    saved = store.load(action, current)
     if saved is None:
         if store.is_retry and not store.absence_means_not_started and not action.is_retry_safe:
             raise OutcomeUnknown(
@@ -202,12 +153,7 @@ def load_checkpoint(
     checkpoint = Checkpoint.from_json(saved)
     if not checkpoint.fingerprint:
         return None
-    if checkpoint.finished and not store.resumes_finished:
-        # Otherwise a retry, if this attempt ends before its first request, would take it for its own.
-        store.save({})
-        return None
-    digests = current_digests()
-    if checkpoint.fingerprint != action_fingerprint(digests):
+    if checkpoint.fingerprint != current:
         changed = [name for name in digests if checkpoint.digests.get(name) != digests[name]]
         _discard_changed(store, action, checkpoint, " and ".join(changed) or "input")
         return None
@@ -228,7 +174,8 @@ def _discard_changed(
 
     :raises OutcomeUnknown: if Airflow retries the task and the action could be applied to leads again.
     """
-    if store.is_retry and not action.is_retry_safe and checkpoint.may_have_changed_leads:
+    unsafe = not (action.is_retry_safe and checkpoint.retry_safe)
+    if store.is_retry and unsafe and checkpoint.may_have_changed_leads:
         raise changed_input_error(action.name, checkpoint, changed)
     log.warning(
         "%s: starting from the beginning, because the %s changed since the last attempt, which completed %d "

@@ -13,10 +13,9 @@ from airflow_provider_engagevoice.ringcx.bulk.checkpoint import (
     Checkpoint,
     CheckpointStore,
     NullCheckpointStore,
-    action_fingerprint,
-    input_digests,
     load_checkpoint,
 )
+from airflow_provider_engagevoice.ringcx.bulk.digests import action_fingerprint, input_digests
 from airflow_provider_engagevoice.ringcx.bulk.prefetch import LeadCounter
 from airflow_provider_engagevoice.ringcx.bulk.progress import ProgressLogger
 from airflow_provider_engagevoice.ringcx.bulk.reconcile import MoveReconciler
@@ -98,7 +97,6 @@ class BulkRunner:
     host: str = ""
     _new_list: NewListTracker | None = field(default=None, init=False)
     _report: UnprocessedIdsReport | None = field(default=None, init=False)
-    _digests_cache: dict[str, str] | None = field(default=None, init=False)
 
     def run(self) -> Mapping[str, Any]:
         """Send all chunks that have no outcome yet.
@@ -145,11 +143,13 @@ class BulkRunner:
 
     def _start(self) -> None:
         """Start the action, or resume from the checkpoint of an earlier attempt."""
-        if not self._resume():
-            digests = self._digests()
+        digests = self._digests()
+        if not self._resume(digests):
             self.checkpoint = Checkpoint(
                 action_fingerprint(digests),
                 digests,
+                self.action.name,
+                self.action.is_retry_safe,
                 self._chunks.size,
                 params=self.action.generated_params,
             )
@@ -163,9 +163,9 @@ class BulkRunner:
         if not self.checkpoint.finished:
             self._find_new_list()
 
-    def _resume(self) -> bool:
+    def _resume(self, digests: Mapping[str, str]) -> bool:
         """Load the checkpoint of an earlier attempt; return whether there is one."""
-        checkpoint = load_checkpoint(self.checkpoints, self.action, len(self._chunks), self._digests)
+        checkpoint = load_checkpoint(self.checkpoints, self.action, len(self._chunks), digests)
         if checkpoint is None:
             return False
         self.checkpoint = checkpoint
@@ -359,12 +359,9 @@ class BulkRunner:
 
     def _digests(self) -> dict[str, str]:
         """Return the digests of the input; none if nothing needs them."""
-        if self._digests_cache is None:
-            needed = not isinstance(self.checkpoints, NullCheckpointStore) or self.action.report is not None
-            self._digests_cache = (
-                input_digests(self.action, self._chunks, self.host, self.leads.account_id) if needed else {}
-            )
-        return self._digests_cache
+        if isinstance(self.checkpoints, NullCheckpointStore) and self.action.report is None:
+            return {}
+        return input_digests(self.action, self._chunks, self.host, self.leads.account_id)
 
 
 @dataclass(frozen=True)

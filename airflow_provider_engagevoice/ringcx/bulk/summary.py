@@ -96,7 +96,7 @@ class RunSummary:
             a retry could not resume after them.
         """
         if isinstance(error, Cancelled):
-            error = Cancelled(self.describe())
+            error = Cancelled(f"{error}. {self.describe()}")
         error.result = dict(self.result)
         if not self.checkpoint.completed:
             return error

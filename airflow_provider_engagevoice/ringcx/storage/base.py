@@ -64,6 +64,17 @@ class StateStore(ABC):
         """
 
     @abstractmethod
+    def compare_and_set(self, key: str, expected: bytes | None, value: bytes, lifetime: float) -> bool:
+        """Store a value if the present one is the expected one.
+
+        :param key: its name.
+        :param expected: the present value; None if there must be none.
+        :param value: the value.
+        :param lifetime: seconds until it expires.
+        :return: whether the value was stored.
+        """
+
+    @abstractmethod
     def delete(self, key: str) -> None:
         """Delete a value, if there is one.
 

@@ -50,6 +50,9 @@ class FallbackStore(StateStore):
     def set(self, key: str, value: bytes, lifetime: float) -> None:
         self._first_available(lambda store: store.set(key, value, lifetime))
 
+    def compare_and_set(self, key: str, expected: bytes | None, value: bytes, lifetime: float) -> bool:
+        return self._first_available(lambda store: store.compare_and_set(key, expected, value, lifetime))
+
     def delete(self, key: str) -> None:
         self._first_available(lambda store: store.delete(key))
 

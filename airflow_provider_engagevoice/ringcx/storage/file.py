@@ -12,6 +12,7 @@ import stat
 import struct
 import tempfile
 import time
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -32,8 +33,12 @@ _TIMESTAMP = struct.Struct("<d")
 _MAX_SLOT_AHEAD = 86_400.0
 #: No value is stored for longer, in seconds; a file with a longer lifetime is corrupt.
 _MAX_LIFETIME = 31 * 86_400.0
+#: Largest value, in bytes.
+_MAX_VALUE = 16 << 20
 #: Seconds after which expired values and unfinished files are removed.
 _REMOVE_AFTER = 3600.0
+#: Number of lock files for updates of values.
+_UPDATE_LOCKS = 16
 
 FOLDER_VARIABLE = "ENGAGEVOICE_FOLDER"
 """Environment variable that overrides the default folder of a host."""
@@ -76,13 +81,15 @@ class FileStore(StateStore):
             except FileNotFoundError:
                 return None
             with os.fdopen(descriptor, "rb") as file:
-                content = file.read(1 << 20)
+                content = file.read(_TIMESTAMP.size + _MAX_VALUE)
         if len(content) <= _TIMESTAMP.size:
             return None
         left = _TIMESTAMP.unpack_from(content)[0] - time.monotonic()
         return (content[_TIMESTAMP.size :], left) if 0 < left < _MAX_LIFETIME else None
 
     def set(self, key: str, value: bytes, lifetime: float) -> None:
+        if len(value) > _MAX_VALUE:
+            raise StoreUnavailable(f"a value has at most {_MAX_VALUE >> 20} MiB")
         with _as_store_errors():
             path = self._path("value", key)
             if not self._cleaned_up:
@@ -93,11 +100,23 @@ class FileStore(StateStore):
             try:
                 with os.fdopen(descriptor, "wb") as file:
                     file.write(_TIMESTAMP.pack(time.monotonic() + lifetime) + value)
+                now = time.time()
+                os.utime(unfinished, (now, now + lifetime))
                 Path(unfinished).replace(path)
             except BaseException:
                 with contextlib.suppress(OSError):
                     Path(unfinished).unlink()
                 raise
+
+    def compare_and_set(self, key: str, expected: bytes | None, value: bytes, lifetime: float) -> bool:
+        # A fixed number of lock files: one per key could never be removed safely.
+        lock = str(zlib.crc32(key.encode()) % _UPDATE_LOCKS)
+        with self._open_file("update", lock) as descriptor, _locked(descriptor):
+            found = self.get(key)
+            if (found[0] if found else None) != expected:
+                return False
+            self.set(key, value, lifetime)
+        return True
 
     def delete(self, key: str) -> None:
         with _as_store_errors():
@@ -198,16 +217,15 @@ def _unlock(descriptor: int) -> None:
 
 
 def _remove_expired(folder: Path) -> None:
-    """Remove values that have expired and files that were never finished."""
+    """Remove values that have expired and files that were never finished.
+
+    The modification time of a value is its expiry by the system time. The expiry in the file counts on the
+    monotonic clock of one host and one boot, and says nothing about the values of other hosts.
+    """
     for path in folder.iterdir():
-        with contextlib.suppress(OSError, struct.error):
-            if path.name.startswith("value-"):
-                expires_at = _TIMESTAMP.unpack(path.read_bytes()[: _TIMESTAMP.size])[0]
-                removable = expires_at < time.monotonic() - _REMOVE_AFTER
-            else:
-                unfinished = path.name.startswith(_UNFINISHED)
-                removable = unfinished and path.stat().st_mtime < time.time() - _REMOVE_AFTER
-            if removable:
+        with contextlib.suppress(OSError):
+            temporary = path.name.startswith(("value-", _UNFINISHED))
+            if temporary and path.stat().st_mtime < time.time() - _REMOVE_AFTER:
                 path.unlink()
 
 

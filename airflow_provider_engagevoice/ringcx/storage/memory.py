@@ -48,13 +48,19 @@ class MemoryStore(StateStore):
 
     def get(self, key: str) -> tuple[bytes, float] | None:
         with self._lock.held():
-            entry = self._entries.get(key)
-        left = entry.expires_at - time.monotonic() if entry else 0.0
-        return (entry.value, left) if entry and left > 0 else None
+            return self._get(key)
 
     def set(self, key: str, value: bytes, lifetime: float) -> None:
         with self._lock.held():
             self._entries[key] = _Entry(value, time.monotonic() + lifetime)
+
+    def compare_and_set(self, key: str, expected: bytes | None, value: bytes, lifetime: float) -> bool:
+        with self._lock.held():
+            found = self._get(key)
+            if (found[0] if found else None) != expected:
+                return False
+            self._entries[key] = _Entry(value, time.monotonic() + lifetime)
+        return True
 
     def delete(self, key: str) -> None:
         with self._lock.held():
@@ -66,3 +72,8 @@ class MemoryStore(StateStore):
                 return None
             self._locked.add(key)
         return lambda: self._locked.discard(key)
+
+    def _get(self, key: str) -> tuple[bytes, float] | None:
+        entry = self._entries.get(key)
+        left = entry.expires_at - time.monotonic() if entry else 0.0
+        return (entry.value, left) if entry and left > 0 else None

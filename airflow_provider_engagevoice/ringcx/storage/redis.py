@@ -49,6 +49,13 @@ redis.call('SET', KEYS[2], string.format('%.0f', now), 'PX', life)
 return {1, wait}
 """
 
+#: Stores a value if the present one is ARGV[1], which is empty for none. ARGV[3]: lifetime in ms.
+_COMPARE_AND_SET = """
+if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+return 1
+"""
+
 
 class RedisStore(StateStore):
     """State shared by the tasks of all hosts through one Redis server.
@@ -89,6 +96,7 @@ class RedisStore(StateStore):
                 "The connection's rate_limit_store is not a valid Redis URL; use redis://host:6379/0"
             ) from None
         self._reserve_slot = self._redis.register_script(_RESERVE_SLOT)
+        self._compare_and_set = self._redis.register_script(_COMPARE_AND_SET)
 
     def reserve_slot(self, key: str, windows: Sequence[RateWindow], margin: float, max_wait: float) -> float:
         periods = [(window.max_requests, round((window.period + margin) * 1e6)) for window in windows]
@@ -117,6 +125,11 @@ class RedisStore(StateStore):
     def set(self, key: str, value: bytes, lifetime: float) -> None:
         with self._as_store_errors():
             self._redis.set(f"{_PREFIX}value:{key}", value, px=max(1, int(lifetime * 1000)))
+
+    def compare_and_set(self, key: str, expected: bytes | None, value: bytes, lifetime: float) -> bool:
+        arguments: list[bytes | int] = [expected or b"", value, max(1, int(lifetime * 1000))]
+        with self._as_store_errors():
+            return bool(self._compare_and_set([f"{_PREFIX}value:{key}"], arguments))
 
     def delete(self, key: str) -> None:
         with self._as_store_errors():

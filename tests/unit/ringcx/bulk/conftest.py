@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_engagevoice.operators.checkpoints import SharedCheckpointStore, TaskStateCheckpointStore
+from airflow_provider_engagevoice.hooks.checkpoints import SharedRecord, TaskStateRecord
+from airflow_provider_engagevoice.ringcx.bulk.attempts import Attempt, AttemptCheckpoints, TaskRecord
 from airflow_provider_engagevoice.ringcx.bulk.checkpoint import CheckpointStore
 from airflow_provider_engagevoice.ringcx.storage.fallback import FallbackStore
 from airflow_provider_engagevoice.ringcx.storage.file import FileStore
@@ -27,15 +28,17 @@ def next_attempt(request: pytest.FixtureRequest, tmp_path: Path) -> NextAttempt:
     """
     task_state_store = FakeTaskStateStore()
     shared_store = FallbackStore([FileStore(tmp_path / "shared"), MemoryStore()])
-    attempts = itertools.count(1)
+    attempts, series = itertools.count(1), itertools.count(1)
+    current = [0]
 
     def start(is_retry: bool) -> CheckpointStore:
-        checkpoints: CheckpointStore = (
-            TaskStateCheckpointStore(task_state_store, is_retry)
+        record: TaskRecord = (
+            TaskStateRecord(task_state_store)
             if request.param == "task-state"
-            else SharedCheckpointStore(shared_store, "dag task run", next(attempts), is_retry)
+            else SharedRecord(shared_store, "dag task run")
         )
-        checkpoints.mark_started()
-        return checkpoints
+        if not is_retry:
+            current[0] = next(series)
+        return AttemptCheckpoints(record, Attempt(next(attempts), current[0], is_retry)).next_action()
 
     return start

@@ -19,10 +19,9 @@ from airflow_provider_engagevoice.ringcx.bulk.checkpoint import (
     Checkpoint,
     CheckpointStore,
     NullCheckpointStore,
-    action_fingerprint,
-    input_digests,
     load_checkpoint,
 )
+from airflow_provider_engagevoice.ringcx.bulk.digests import action_fingerprint, input_digests
 from airflow_provider_engagevoice.ringcx.bulk.executor import LeadActionExecutor
 from airflow_provider_engagevoice.ringcx.exceptions import OutcomeUnknown, RateLimited
 from airflow_provider_engagevoice.ringcx.leads.selection import Selection, build_selection
@@ -50,14 +49,14 @@ class SavedCheckpoint(CheckpointStore):
 
     def __init__(self, saved: Mapping[str, Any] | None, is_retry: bool = True) -> None:
         super().__init__(is_retry)
-        self._saved = saved
+        self.saved = saved
 
-    def load(self) -> Mapping[str, Any] | None:
-        return self._saved
+    def load(self, action: BulkAction, fingerprint: str) -> Mapping[str, Any] | None:
+        return self.saved
 
     def save(self, checkpoint: Mapping[str, Any]) -> None:
         assert not checkpoint, "loading only forgets a checkpoint"
-        self._saved = checkpoint
+        self.saved = checkpoint
 
 
 def make_action(name: str = "MANUAL_LEADS", ids: tuple[int, ...] = (1, 2, 3), **options: Any) -> BulkAction:
@@ -84,37 +83,34 @@ def test_load_checkpoint_matching_input_returns_it(caplog: pytest.LogCaptureFixt
         "chunk_size": 1,
         "counts": {"requests": 2},
     }
-    checkpoint = load_checkpoint(SavedCheckpoint(saved), make_action(), 3, lambda: SAME)
+    checkpoint = load_checkpoint(SavedCheckpoint(saved), make_action(), 3, SAME)
     assert checkpoint == Checkpoint(FINGERPRINT, next=2, rejected=[0], chunk_size=1, counts={"requests": 2})
     assert caplog.messages == ["MANUAL_LEADS: resuming; a previous attempt completed 1 of 3 chunks"]
 
 
 def test_load_checkpoint_unknown_fields_are_ignored() -> None:
     saved = {"fingerprint": FINGERPRINT, "next": 1, "of_a_newer_version": True}
-    checkpoint = load_checkpoint(SavedCheckpoint(saved), make_action(), 3, lambda: SAME)
+    checkpoint = load_checkpoint(SavedCheckpoint(saved), make_action(), 3, SAME)
     assert checkpoint == Checkpoint(FINGERPRINT, next=1)
 
 
 def test_load_checkpoint_start_mark_only_returns_none() -> None:
-    assert load_checkpoint(SavedCheckpoint({}), make_action(), 3, lambda: SAME) is None
+    assert load_checkpoint(SavedCheckpoint({}), make_action(), 3, SAME) is None
 
 
-def test_load_checkpoint_finished_depends_on_is_retry(caplog: pytest.LogCaptureFixture) -> None:
-    """A retry has nothing left to do; a person who clears the task wants it to run again."""
+def test_load_checkpoint_finished_has_nothing_left_to_do(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     saved: dict[str, Any] = {"fingerprint": FINGERPRINT, "next": 3, "chunk_size": 1, "finished": True}
-    retry, cleared = SavedCheckpoint(saved), SavedCheckpoint(saved, is_retry=False)
-    assert load_checkpoint(retry, make_action(), 3, lambda: SAME) == Checkpoint(**saved)
+    assert load_checkpoint(SavedCheckpoint(saved), make_action(), 3, SAME) == Checkpoint(**saved)
     assert caplog.messages == [
         "MANUAL_LEADS: resuming; a previous attempt completed 3 of 3 chunks, nothing is left to do"
     ]
-    assert load_checkpoint(cleared, make_action(), 3, lambda: SAME) is None
 
 
 @pytest.mark.parametrize(
     ("name", "is_retry", "progress"),
     [
-        ("CANCEL_LEADS", True, {"next": 2, "counts": {"requests": 2}}),
+        ("CANCEL_LEADS", True, {"next": 2, "counts": {"requests": 2}, "retry_safe": True}),
         ("MANUAL_LEADS", False, {"next": 2, "counts": {"requests": 2}}),
         # No lead of the two chunks matched, so nothing was sent.
         ("MANUAL_LEADS", True, {"next": 2, "counts": {"requests": 0}}),
@@ -126,13 +122,13 @@ def test_load_checkpoint_changed_input_may_start_again(
 ) -> None:
     saved = {"fingerprint": "earlier", "digests": {"ids": "other"}, **progress}
     store = SavedCheckpoint(saved, is_retry)
-    assert load_checkpoint(store, make_action(name), 3, lambda: SAME) is None
+    assert load_checkpoint(store, make_action(name), 3, SAME) is None
     assert caplog.messages == [
         f"{name}: starting from the beginning, because the ids changed since the last attempt, which "
         "completed 2 chunks"
     ]
     # A retry of an attempt that ends before its first request must not find the other input's checkpoint.
-    assert store.load() == {}
+    assert store.saved == {}
 
 
 @pytest.mark.parametrize(
@@ -152,7 +148,7 @@ def test_load_checkpoint_unsafe_retry_of_changed_input_is_refused(
 ) -> None:
     saved = {"fingerprint": "earlier", "digests": {"ids": "same", "parameters": "1"}, **progress}
     with pytest.raises(OutcomeUnknown) as raised:
-        load_checkpoint(SavedCheckpoint(saved), make_action(), 3, lambda: {**SAME, "parameters": "2"})
+        load_checkpoint(SavedCheckpoint(saved), make_action(), 3, {**SAME, "parameters": "2"})
     assert str(raised.value).startswith(
         "Check the leads before clearing the task: the parameters changed after"
     )
@@ -171,16 +167,15 @@ def test_load_checkpoint_possibly_lost_refuses_unsafe_retry(
     checkpoints = SavedCheckpoint(None, is_retry)
     if is_refused:
         with pytest.raises(OutcomeUnknown, match="Check the leads before running the task again: a previous"):
-            load_checkpoint(checkpoints, make_action(name), 3, lambda: SAME)
+            load_checkpoint(checkpoints, make_action(name), 3, SAME)
     else:
-        assert load_checkpoint(checkpoints, make_action(name), 3, lambda: SAME) is None
+        assert load_checkpoint(checkpoints, make_action(name), 3, SAME) is None
 
 
 def test_null_checkpoint_store_keeps_nothing() -> None:
     checkpoints = NullCheckpointStore()
-    checkpoints.mark_started()
     checkpoints.save({"fingerprint": FINGERPRINT})
-    assert checkpoints.load() is None
+    assert checkpoints.load(make_action(), FINGERPRINT) is None
     assert not checkpoints.is_durable
 
 

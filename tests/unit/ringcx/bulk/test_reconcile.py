@@ -7,37 +7,35 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_engagevoice.operators.checkpoints import TaskStateCheckpointStore
 from airflow_provider_engagevoice.ringcx.bulk.action import ActionResult, BulkAction
+from airflow_provider_engagevoice.ringcx.bulk.attempts import AttemptCheckpoints
 from airflow_provider_engagevoice.ringcx.bulk.checkpoint import CheckpointStore
 from airflow_provider_engagevoice.ringcx.exceptions import OutcomeUnknown, PermanentError
 from airflow_provider_engagevoice.ringcx.leads.selection import Selection
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
-from tests.support.bulk import FakeTaskStateStore, Killed, new_lists
+from tests.support.bulk import FakeTaskStateStore, Killed, new_lists, start_attempt
 from tests.support.clients import count_action_requests, make_client, move_params, perform_action
 from tests.unit.ringcx.conftest import Move
 
 pytestmark = pytest.mark.usefixtures("clock", "isolated_store")
 
 
-class KillingCheckpointStore(TaskStateCheckpointStore):
-    """Checkpoint store that kills the task while the first chunk is in flight.
+class KillsBeforeRequest(AttemptCheckpoints):
+    """Checkpoints that kill the task before the first chunk is sent."""
 
-    :param store: the task state store.
-    :param after_request: False before the request is sent, True after RingCX has applied it.
-    """
-
-    def __init__(self, store: FakeTaskStateStore, after_request: bool) -> None:
-        super().__init__(store)
-        self._after_request = after_request
-
-    def save(self, checkpoint: Mapping[str, Any]) -> None:
-        is_in_flight = checkpoint["in_flight"] is not None
-        if self._after_request and not is_in_flight:
+    def save(self, number: int, checkpoint: Mapping[str, Any]) -> None:
+        super().save(number, checkpoint)
+        if checkpoint["in_flight"] is not None:
             raise Killed
-        super().save(checkpoint)
-        if not self._after_request and is_in_flight:
+
+
+class KillsAfterRequest(AttemptCheckpoints):
+    """Checkpoints that kill the task after RingCX has applied the first chunk."""
+
+    def save(self, number: int, checkpoint: Mapping[str, Any]) -> None:
+        if checkpoint["in_flight"] is None:
             raise Killed
+        super().save(number, checkpoint)
 
 
 def drop_after(sandbox: SandboxServer, work: Callable[[], object]) -> None:
@@ -131,10 +129,11 @@ def test_reconcile_killed_move_resumes_without_a_duplicate(
 ) -> None:
     """Leads that are still in the source are moved; leads that left it are looked for in the new list."""
     store = FakeTaskStateStore()
+    kills = KillsAfterRequest if after_request else KillsBeforeRequest
     with pytest.raises(Killed):
-        move_in_chunks(ringcx_sandbox, ids[:6], KillingCheckpointStore(store, after_request))
+        move_in_chunks(ringcx_sandbox, ids[:6], start_attempt(store, kind=kills))
     assert store.saved_checkpoint()["in_flight"] == 0
-    result = move_in_chunks(ringcx_sandbox, ids[:6], TaskStateCheckpointStore(store, is_retry=True))
+    result = move_in_chunks(ringcx_sandbox, ids[:6], start_attempt(store, is_retry=True))
     assert (result["leads_matched"], result["leads_updated"], result["requests"]) == (6, 6, 3)
     assert new_lists(ringcx_sandbox) == {result["list_id"]: 6}
     assert count_action_requests(ringcx_sandbox) == 3
@@ -145,8 +144,8 @@ def test_reconcile_killed_copy_raises(ringcx_sandbox: SandboxServer, ids: list[i
     """Copied leads stay in the source, so a count does not show if the request was applied."""
     store = FakeTaskStateStore()
     with pytest.raises(Killed):
-        move_in_chunks(ringcx_sandbox, ids[:4], KillingCheckpointStore(store, True), copy="true")
+        move_in_chunks(ringcx_sandbox, ids[:4], start_attempt(store, kind=KillsAfterRequest), copy="true")
     with pytest.raises(OutcomeUnknown, match="was interrupted in chunk 1 of 2 of MOVE_TO_CAMPAIGN"):
-        move_in_chunks(ringcx_sandbox, ids[:4], TaskStateCheckpointStore(store, is_retry=True), copy="true")
+        move_in_chunks(ringcx_sandbox, ids[:4], start_attempt(store, is_retry=True), copy="true")
     assert count_action_requests(ringcx_sandbox) == 1
     assert list(new_lists(ringcx_sandbox).values()) == [2]

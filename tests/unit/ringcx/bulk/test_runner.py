@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_engagevoice.operators.checkpoints import TaskStateCheckpointStore
 from airflow_provider_engagevoice.ringcx.auth.schemes import RingCentralJwtAuth
+from airflow_provider_engagevoice.ringcx.bulk.attempts import AttemptCheckpoints
 from airflow_provider_engagevoice.ringcx.exceptions import (
     ActionRejected,
     OutcomeUnknown,
@@ -29,6 +29,7 @@ from tests.support.bulk import (
     are_cancelled,
     execute_in_chunks,
     new_lists,
+    start_attempt,
 )
 from tests.support.clients import count_action_requests, make_client, move_params, perform_action
 from tests.unit.ringcx.bulk.conftest import NextAttempt
@@ -63,7 +64,7 @@ def execute_unlimited(
     """Execute an action that retries requests and never waits for a slot; kill it at a lead action."""
     client = make_client(ringcx.url)
     client.transport.limiter = KillingLimiter(kill_at)
-    return execute_in_chunks(ringcx, ids, TaskStateCheckpointStore(store, is_retry), client=client)
+    return execute_in_chunks(ringcx, ids, start_attempt(store, is_retry), client=client)
 
 
 def test_runner_resumes_after_transient_error(
@@ -182,7 +183,7 @@ def test_runner_slot_too_far_away_has_nothing_in_flight(
     store, client = FakeTaskStateStore(), make_client(ringcx.url)
     client.transport.limiter = RateLimiter(BusyStore())
     with pytest.raises(RateLimited, match="the next free slot is in 1000 s"):
-        execute_in_chunks(ringcx, six_ids, TaskStateCheckpointStore(store), client=client)
+        execute_in_chunks(ringcx, six_ids, start_attempt(store), client=client)
     assert store.saved_checkpoint()["in_flight"] is None
     result = execute_unlimited(ringcx, six_ids, store, is_retry=True)
     assert added_passes(ringcx, ready_leads, six_ids) == [1] * 6
@@ -337,14 +338,14 @@ def test_runner_last_chunk_of_move_does_not_wait_for_its_list(
 def test_runner_killed_in_flight_resends_retry_safe_chunk(ringcx: SandboxServer, six_ids: list[int]) -> None:
     store = FakeTaskStateStore()
 
-    class KillingCheckpointStore(TaskStateCheckpointStore):
-        def save(self, checkpoint: Mapping[str, Any]) -> None:
-            super().save(checkpoint)
+    class KillingCheckpoints(AttemptCheckpoints):
+        def save(self, number: int, checkpoint: Mapping[str, Any]) -> None:
+            super().save(number, checkpoint)
             if checkpoint["in_flight"] == 1:
                 raise Killed
 
     with pytest.raises(Killed):
-        execute_in_chunks(ringcx, six_ids, KillingCheckpointStore(store), "CANCEL_LEADS")
-    result = execute_in_chunks(ringcx, six_ids, TaskStateCheckpointStore(store, True), "CANCEL_LEADS")
+        execute_in_chunks(ringcx, six_ids, start_attempt(store, kind=KillingCheckpoints), "CANCEL_LEADS")
+    result = execute_in_chunks(ringcx, six_ids, start_attempt(store, is_retry=True), "CANCEL_LEADS")
     assert are_cancelled(ringcx, six_ids) == [True] * 6
     assert (result["leads_updated"], result["requests"]) == (6, 3)

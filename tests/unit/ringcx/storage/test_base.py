@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -50,3 +51,21 @@ def test_reserve_slot_too_far_away_reserves_nothing(store: str) -> None:
             opened.reserve_slot("key", ONE_IN_TEN_SECONDS, 0.0, 5.0)
         assert 9.0 < caught.value.wait <= 10.0
     assert 9.0 < opened.reserve_slot("key", ONE_IN_TEN_SECONDS, 0.0, 15.0) <= 10.0
+
+
+def test_compare_and_set_from_many_threads_loses_no_update(store: str) -> None:
+    opened = open_store(store)
+    opened.set("key", b"0", 60.0)
+
+    def add_one(_: int) -> None:
+        while True:
+            found = opened.get("key")
+            assert found is not None
+            if opened.compare_and_set("key", found[0], str(int(found[0]) + 1).encode(), 60.0):
+                return
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(add_one, range(40)))
+    found = opened.get("key")
+    assert found is not None
+    assert found[0] == b"40"

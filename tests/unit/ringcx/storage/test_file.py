@@ -95,11 +95,27 @@ def test_set_removes_expired_values_and_unfinished_files(
 
     class TwoDaysLater:
         monotonic = staticmethod(lambda: time.monotonic() + 2 * 86_400.0)
-        time = staticmethod(time.time)
+        time = staticmethod(lambda: time.time() + 2 * 86_400.0)
 
     monkeypatch.setattr("airflow_provider_engagevoice.ringcx.storage.file.time", TwoDaysLater)
     FileStore().set("another", b"value", 1.0)
     assert len(list(shared_folder.iterdir())) == 2
+    assert FileStore().get("a task's checkpoint")
+
+
+def test_set_keeps_values_of_hosts_with_another_uptime(
+    shared_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Several hosts can share a folder; their monotonic clocks have nothing in common."""
+    FileStore().set("a task's checkpoint", b"value", 7 * 86_400.0)
+
+    class LongUptime:
+        monotonic = staticmethod(lambda: time.monotonic() + 365 * 86_400.0)
+        time = staticmethod(time.time)
+
+    with monkeypatch.context() as other_host:
+        other_host.setattr("airflow_provider_engagevoice.ringcx.storage.file.time", LongUptime)
+        FileStore().set("another", b"value", 1.0)
     assert FileStore().get("a task's checkpoint")
 
 
