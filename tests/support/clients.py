@@ -68,6 +68,9 @@ class FakeClock:
     def monotonic(self) -> float:
         return time.monotonic() + self.offset
 
+    def time(self) -> float:
+        return time.time() + self.offset
+
     def sleep(self, seconds: float) -> None:
         self.pauses.append(seconds)
         self.offset += seconds

@@ -36,7 +36,8 @@ def make_pre_execute(kill_before_save: dict[str, Any] | None) -> Callable[[dict[
         save = store.set
 
         def save_or_die(key: str, value: Any, **options: Any) -> None:
-            if kill_before_save.items() <= json.loads(value).items():
+            checkpoints = json.loads(value)["checkpoints"]
+            if checkpoints and kill_before_save.items() <= checkpoints[-1].items():
                 os.kill(os.getpid(), signal.SIGKILL)
             save(key, value, **options)
 

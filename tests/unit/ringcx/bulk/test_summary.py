@@ -85,7 +85,10 @@ def test_cancelled_action_error_describes_its_progress(ringcx_sandbox: SandboxSe
     ringcx_sandbox.fault("meanwhile", work=client.cancel_token.cancel, operation="lead_action", at=[2])
     with pytest.raises(Cancelled) as caught:
         perform_action(client, "CANCEL_LEADS", {"leadIds": ids[:7]}, chunk_size=2)
-    assert str(caught.value) == "CANCEL_LEADS stopped after 2 of 4 chunks: 4 leads updated, 0 deleted"
+    assert str(caught.value) == (
+        "Cancelled before the next request was sent. CANCEL_LEADS stopped after 2 of 4 chunks: 4 leads "
+        "updated, 0 deleted"
+    )
     assert caught.value.result is not None
     assert caught.value.result["leads_updated"] == 4
     assert count_action_requests(ringcx_sandbox) == 2

@@ -190,8 +190,10 @@ def test_send_after_cancel_sends_nothing(ringcx_sandbox: SandboxServer) -> None:
 
 def test_send_cancelled_during_action_returns_response(ringcx_sandbox: SandboxServer) -> None:
     client = make_client(ringcx_sandbox.url, "api_token")
-    ringcx_sandbox.fault("meanwhile", work=client.cancel_token.cancel, operation="dial_groups")
-    assert client.request("GET", DIAL_GROUPS)
+    ringcx_sandbox.fault("meanwhile", work=client.cancel_token.cancel, operation="lead_action")
+    criteria = {"campaignLeadSearchCriteria": {"leadIds": [1]}, "leadActionParams": {"paramMap": {}}}
+    response = client.request("PUT", ACTIONS_PATH, params={"leadAction": "CANCEL_LEADS"}, json=criteria)
+    assert response["success"] is True
     run_cancelled(lambda: client.request("GET", DIAL_GROUPS))
     assert len(ringcx_sandbox.requests) == 1
 
