@@ -234,7 +234,6 @@ class HttpTransport:
         session = self._open_session(request)
         prepared = _prepare(session, request, headers)
         settings = _settings(session, prepared)
-        check_ca_bundle(settings["verify"])
         exchange = Exchange(
             self.timeout[1], self.cancel_token if request.is_abortable else None, hide=sanitize_path
         )
@@ -254,6 +253,8 @@ class HttpTransport:
             # Only the class of the cause is named: its message contains the URL with its query.
             if exchange.sent:
                 raise _AttemptFailed(_no_response(request, failure), FailureKind.NO_RESPONSE) from None
+            # Not before the request: reading the file takes more CPU time than all the rest.
+            check_ca_bundle(settings["verify"])
             permanent = permanent_error(failure, _host(request), settings["proxies"], str(request))
             if permanent is not None:
                 raise permanent from None
