@@ -195,7 +195,8 @@ def _attempt(context: Context) -> Attempt:
     series = last if last is not None and last >= 0 else None
     first = 1 if series is None else series - (task.retries or 0) + 1
     number = int(ti.try_number)
-    return Attempt(number, series, is_retry=number > max(first, 1))
+    run = str(getattr(context.get("dag_run"), "start_date", ""))
+    return Attempt(number, series, is_retry=number > max(first, 1), run=run)
 
 
 def _read(backend: StateStore, key: str) -> bytes | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
+
 import pytest
 
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from tests.support.bulk import lead_passes
 from tests.support.clients import PARAMS
-from tests.support.dag_runs import run_tasks
+from tests.support.dag_runs import dag_file, run_dag_file, run_tasks
 
 # run_tasks defines the names that functions which build DAGs use.
 # ruff: noqa: F821
@@ -98,3 +100,26 @@ def test_task_with_a_parameter_of_the_current_time_repeats_nothing(ringcx_sandbo
     assert run.states() == {"act": "failed"}
     assert "the parameters changed after a previous attempt of MANUAL_LEADS" in logged()
     assert max(added_passes()) == 1
+
+
+MAILS = """
+from datetime import datetime
+try:
+    from airflow.sdk import DAG
+except ImportError:
+    from airflow.models.dag import DAG
+from airflow_provider_engagevoice.operators.leads import EmailLeadsOperator
+
+with DAG("run_again", schedule=None, start_date=datetime(2026, 1, 1)) as dag:
+    EmailLeadsOperator(task_id="mail", search_criteria={"campaignIds": [CAMPAIGN]}, email_to="a@example.com")
+"""
+
+
+def test_run_that_is_deleted_and_started_again_acts_again(ringcx_sandbox):
+    """The second run has the same name and the same numbers of attempts as the first one."""
+    campaign = ringcx_sandbox.campaign("Spring Renewals")["campaignId"]
+    with dag_file("run_again.py", MAILS.replace("CAMPAIGN", str(campaign))) as path:
+        for _ in range(2):
+            run = run_dag_file(path, logical_date=datetime(2026, 5, 1, tzinfo=timezone.utc))
+            assert run.states() == {"mail": "success"}
+    assert len(ringcx_sandbox.outbox) == 2

@@ -11,6 +11,7 @@ import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -98,11 +99,14 @@ class FinishedRun:
             return dict(row.rendered_fields)
 
 
-def run_dag_file(path: Path, run_conf: dict[str, Any] | None = None) -> FinishedRun:
+def run_dag_file(
+    path: Path, run_conf: dict[str, Any] | None = None, logical_date: datetime | None = None
+) -> FinishedRun:
     """Run the only DAG of a file in the DAGs folder.
 
     :param path: the DAG file.
     :param run_conf: configuration of the run, which overrides the DAG's params.
+    :param logical_date: date of the run; a run of the same date is deleted before; default now.
     """
     name = f"dag_file_{next(_numbers)}"
     spec = importlib.util.spec_from_file_location(name, path)
@@ -113,7 +117,10 @@ def run_dag_file(path: Path, run_conf: dict[str, Any] | None = None) -> Finished
     try:
         spec.loader.exec_module(module)
         dag = next(value for value in vars(module).values() if type(value).__name__ == "DAG")
-        return FinishedRun(dag.test(run_conf=run_conf))
+        names = inspect.signature(dag.test).parameters
+        date_name = "logical_date" if "logical_date" in names else "execution_date"
+        options = {} if logical_date is None else {date_name: logical_date}
+        return FinishedRun(dag.test(run_conf=run_conf, **options))
     finally:
         del sys.modules[name]
 

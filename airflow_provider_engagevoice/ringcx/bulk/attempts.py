@@ -25,11 +25,13 @@ class Attempt:
         task; None if that is not known.
     :param is_retry: whether the attempt seems to be an automatic retry. A saved record of the same series
         shows that it is one, too.
+    :param run: tells runs of the same name apart, of which the earlier one was deleted.
     """
 
     number: int
     series: int | None = None
     is_retry: bool = False
+    run: str = ""
 
 
 class TaskRecord(ABC):
@@ -159,6 +161,8 @@ class AttemptCheckpoints:
     def _start(self) -> bool:
         """Load the record and replace it; return False if another attempt replaced it meanwhile."""
         saved, attempt = self._record.load(), self._attempt
+        if saved is not None and saved["attempt"] >= attempt.number and saved["run"] != attempt.run:
+            saved = None
         if saved is not None and saved["attempt"] > attempt.number:
             raise Cancelled(f"Attempt {attempt.number} must not run: attempt {saved['attempt']} has started")
         # An attempt that left no record ran elsewhere, or could not save anything.
@@ -183,6 +187,7 @@ class AttemptCheckpoints:
         return {
             "attempt": self._attempt.number,
             "series": self._attempt.series,
+            "run": self._attempt.run,
             "may_be_incomplete": self.may_be_incomplete,
             "checkpoints": self._checkpoints,
         }
