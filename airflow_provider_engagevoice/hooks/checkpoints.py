@@ -195,8 +195,7 @@ def _attempt(context: Context) -> Attempt:
     series = last if last is not None and last >= 0 else None
     first = 1 if series is None else series - (task.retries or 0) + 1
     number = int(ti.try_number)
-    run = str(getattr(context.get("dag_run"), "start_date", ""))
-    return Attempt(number, series, is_retry=number > max(first, 1), run=run)
+    return Attempt(number, series, is_retry=number > max(first, 1))
 
 
 def _read(backend: StateStore, key: str) -> bytes | None:

@@ -142,8 +142,8 @@ class EngageVoiceHook(BaseHook):
     ) -> ActionResult:
         """Perform a lead action.
 
-        In a task, an automatic retry resumes the action and repeats nothing that may have been applied, as for
-        the operators (docs/bulk-actions.md).
+        In a task, an automatic retry resumes the action and repeats nothing that may have been applied, as
+        for the operators (docs/bulk-actions.md).
 
         :param lead_action: one of RingCX's 13 actions, such as ``CANCEL_LEADS``.
         :param search_criteria: which leads, with RingCX's keys or as ``LeadSearchCriteria``. An empty value

@@ -11,7 +11,6 @@ from typing import Any
 from airflow_provider_engagevoice.ringcx.bulk.action import BulkAction
 from airflow_provider_engagevoice.ringcx.bulk.checkpoint import Checkpoint, CheckpointStore
 from airflow_provider_engagevoice.ringcx.concurrency import ForkSafeLock
-from airflow_provider_engagevoice.ringcx.exceptions import Cancelled
 
 log = logging.getLogger(__name__)
 
@@ -25,13 +24,11 @@ class Attempt:
         task; None if that is not known.
     :param is_retry: whether the attempt seems to be an automatic retry. A saved record of the same series
         shows that it is one, too.
-    :param run: tells runs of the same name apart, of which the earlier one was deleted.
     """
 
     number: int
     series: int | None = None
     is_retry: bool = False
-    run: str = ""
 
 
 class TaskRecord(ABC):
@@ -79,7 +76,6 @@ class AttemptCheckpoints:
     :param record: keeps the record.
     :param attempt: the attempt that starts.
     :raises ServiceUnavailable: if the record cannot be saved.
-    :raises Cancelled: if a newer attempt of the task has started.
     """
 
     def __init__(self, record: TaskRecord, attempt: Attempt) -> None:
@@ -161,10 +157,9 @@ class AttemptCheckpoints:
     def _start(self) -> bool:
         """Load the record and replace it; return False if another attempt replaced it meanwhile."""
         saved, attempt = self._record.load(), self._attempt
-        if saved is not None and saved["attempt"] >= attempt.number and saved["run"] != attempt.run:
+        if saved is not None and saved["attempt"] >= attempt.number:
+            # Airflow never repeats a number, so the run was deleted and started again under the same name.
             saved = None
-        if saved is not None and saved["attempt"] > attempt.number:
-            raise Cancelled(f"Attempt {attempt.number} must not run: attempt {saved['attempt']} has started")
         # An attempt that left no record ran elsewhere, or could not save anything.
         gap = saved is None or saved["attempt"] < attempt.number - 1
         lost = gap and not self._record.absence_means_not_started
@@ -187,7 +182,6 @@ class AttemptCheckpoints:
         return {
             "attempt": self._attempt.number,
             "series": self._attempt.series,
-            "run": self._attempt.run,
             "may_be_incomplete": self.may_be_incomplete,
             "checkpoints": self._checkpoints,
         }

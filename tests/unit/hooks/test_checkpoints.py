@@ -247,22 +247,6 @@ def test_older_attempt_stops_before_its_next_request(
     assert added_passes(ringcx, ready_leads, six_ids) == [1] * 6
 
 
-def test_shared_record_refuses_attempt_that_starts_late(tmp_path: Path) -> None:
-    backend = FileStore(tmp_path)
-    start_attempt(backend, number=2)
-    with pytest.raises(Cancelled, match="Attempt 1 must not run: attempt 2 has started"):
-        start_attempt(backend)
-
-
-def test_shared_record_refuses_first_of_two_processes_of_an_attempt(tmp_path: Path) -> None:
-    """Some executors can deliver an attempt to two workers."""
-    backend = FileStore(tmp_path)
-    first, second = start_attempt(backend), start_attempt(backend)
-    save(second, next=1)
-    with pytest.raises(Cancelled):
-        save(first, next=1)
-
-
 def test_shared_record_is_saved_again_if_the_backend_lost_it(tmp_path: Path) -> None:
     backend = FileStore(tmp_path)
     checkpoints = start_attempt(backend)

@@ -132,15 +132,15 @@ def test_attempt_checkpoints_missing_attempt_may_be_incomplete(is_shared: bool) 
     assert names(act(cleared, "a")) == "a"
 
 
-def test_attempt_checkpoints_of_a_deleted_run_are_not_used() -> None:
+@pytest.mark.parametrize("number", [1, 2])
+def test_attempt_checkpoints_of_a_deleted_run_are_not_used(number: int) -> None:
     """The run was deleted and started again under the same name, so its attempts count from 1 again."""
     record = MemoryRecord()
-    for number in (1, 2):
-        act(AttemptCheckpoints(record, Attempt(number, 2, number > 1, run="first")), "a", finished=True)
-    again = AttemptCheckpoints(record, Attempt(1, 2, run="second"))
+    act(start(record, number), "a", **DONE)
+    again = start(record, 1)
     assert not again.is_retry
     assert act(again, "a", **DONE) is None
-    assert names(act(AttemptCheckpoints(record, Attempt(2, 2, True, run="second")), "a")) == "a"
+    assert names(act(start(record, 2), "a")) == "a"
 
 
 def test_attempt_checkpoints_same_series_is_a_retry() -> None:
