@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping, MutableMapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from airflow_provider_engagevoice.ringcx.bulk.attempts import Attempt, AttemptCheckpoints, TaskRecord
 from airflow_provider_engagevoice.ringcx.exceptions import Cancelled, ServiceUnavailable
@@ -144,7 +144,7 @@ class SharedRecord(TaskRecord):
             found = _parse(expected) if expected else None
             if found and found["owner"] != self._owner and found["attempt"] >= attempt:
                 return False
-            # The backend lost the latest record of this attempt, or nothing was known of its content.
+            # The backend lost the latest record of this attempt, or its content was unknown.
         self._contents[index] = content
         return True
 
@@ -163,7 +163,7 @@ def checkpoints_of(context: Context, state_store: StateStore) -> AttemptCheckpoi
     :raises ServiceUnavailable: if Airflow's task state store cannot be used.
     """
     # Kept in the context, because it belongs to exactly one attempt.
-    variables: MutableMapping[str, Any] = context  # type: ignore[assignment]
+    variables = cast("MutableMapping[str, Any]", context)
     opened: dict[int, AttemptCheckpoints] = variables.setdefault("engagevoice_checkpoints", {})
     task_state_store = context.get("task_state_store")
     key = 0 if task_state_store is not None else id(state_store)

@@ -6,6 +6,7 @@ import itertools
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from airflow import __version__ as airflow_version
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("airflow_db")
 
 
 def actions_from_id_files(folder, campaign):
-    common = {"lead_action": "SUPPRESS_LEADS", "engagevoice_conn_id": "engagevoice_default"}
+    common: dict[str, Any] = {"lead_action": "SUPPRESS_LEADS", "engagevoice_conn_id": "engagevoice_default"}
     LeadActionOperator(task_id="path", source=folder + "/{{ 'ids' }}.csv", source_column="crm", **common)
     LeadActionOperator(task_id="url", source="file://" + folder + "/ids.csv", source_column="crm", **common)
     LeadActionOperator(task_id="empty", source=folder + "/empty.txt", **common)

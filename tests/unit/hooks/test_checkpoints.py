@@ -92,7 +92,7 @@ def save(checkpoints: AttemptCheckpoints, **checkpoint: Any) -> None:
 
 
 def load(checkpoints: AttemptCheckpoints) -> Any:
-    """Return how far the first action has come; None if it has no checkpoint."""
+    """Return the number of chunks that the first action has completed; None if it has no checkpoint."""
     saved = checkpoints.next_action().load(ACTION, "fingerprint")
     return saved and saved["next"]
 
@@ -212,7 +212,7 @@ def test_shared_record_attempt_without_request_keeps_checkpoint(tmp_path: Path) 
 
 
 def test_shared_record_refuses_older_attempt_once_a_newer_one_started(tmp_path: Path) -> None:
-    """A worker without connection to Airflow goes on, although Airflow has started the task again."""
+    """A worker without connection to Airflow continues, although Airflow has started the task again."""
     backend = FileStore(tmp_path)
     older = start_attempt(backend)
     save(older, next=1)

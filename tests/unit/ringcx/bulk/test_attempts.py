@@ -17,7 +17,7 @@ from tests.support.clients import PARAMS, make_client
 
 MANUAL = BulkAction.create("MANUAL_LEADS", Selection({"leadIds": [1]}), PARAMS["MANUAL_LEADS"])
 CANCEL = BulkAction.create("CANCEL_LEADS", Selection({"leadIds": [1]}), {})
-DONE = {"counts": {"requests": 1}}
+DONE: dict[str, Any] = {"counts": {"requests": 1}}
 
 
 class MemoryRecord(TaskRecord):

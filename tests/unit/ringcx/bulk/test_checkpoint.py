@@ -26,6 +26,7 @@ from airflow_provider_engagevoice.ringcx.bulk.executor import LeadActionExecutor
 from airflow_provider_engagevoice.ringcx.exceptions import OutcomeUnknown, RateLimited
 from airflow_provider_engagevoice.ringcx.leads.selection import Selection, build_selection
 from airflow_provider_engagevoice.ringcx.transport import http
+from airflow_provider_engagevoice.ringcx.transport.exchange import read_response
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from tests.support.bulk import Killed, LeadRows, added_passes, execute_in_chunks
 from tests.support.clients import PARAMS
@@ -335,7 +336,7 @@ def test_chunk_that_airflow_interrupted_is_not_skipped_silently(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """A task marked failed during a request: clearing it reports the chunk before it is skipped."""
-    read, sent = http.read_response, itertools.count(1)
+    read, sent = read_response, itertools.count(1)
 
     def read_and_end(response: Response) -> Any:
         body = read(response)

@@ -106,7 +106,7 @@ def test_set_removes_expired_values_and_unfinished_files(
 def test_set_keeps_values_of_hosts_with_another_uptime(
     shared_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Several hosts can share a folder; their monotonic clocks have nothing in common."""
+    """Several hosts can share a folder; their monotonic clocks are unrelated."""
     FileStore().set("a task's checkpoint", b"value", 7 * 86_400.0)
 
     class LongUptime:
