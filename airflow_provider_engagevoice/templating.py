@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import UserDict
+from collections.abc import Collection, Iterable, Mapping
 from copy import copy
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_engagevoice.provenance import (
+    ProvenanceMixin,
+    find_mapped_operator,
+    is_data,
+    is_expanded_from_xcom,
+    materialize,
+)
 from airflow_provider_engagevoice.ringcx.criteria import KINDS, CriterionKind, Role, keys_with
 from airflow_provider_engagevoice.ringcx.exceptions import InvalidCriteria, InvalidParameter
 
@@ -14,19 +22,21 @@ if TYPE_CHECKING:
 
     from airflow_provider_engagevoice.version_compat import Context
 
+_ID_LISTS = (CriterionKind.IDS, CriterionKind.TEXTS, CriterionKind.PHONES)
 _PERSONAL = keys_with([Role.IDENTITY]) | {
     key for key, kind in KINDS.items() if kind in (CriterionKind.TEXT, CriterionKind.PHONE_FRAGMENT)
 }
 
 
-class TypePreservingTemplatesMixin:
+class TypePreservingTemplatesMixin(ProvenanceMixin):
     """Mixin for operators: text without a template stays unchanged, in both rendering modes of a DAG.
 
     With ``render_template_as_native_obj=True`` Airflow parses every text as a Python literal, even one
     without a template: ``"+15551234567"`` would become a number, ``"None"`` the value None. With this mixin,
     text that is a single expression renders as the value of the expression, and other text stays text.
     Runtime data is not rendered as a template, and an argument that rendered as None becomes an empty text,
-    so that it differs from an argument that was left out.
+    so that it differs from an argument that was left out. Iterators and sets become lists, before Airflow
+    stores the rendered fields.
     """
 
     def render_template(
@@ -52,14 +62,19 @@ class TypePreservingTemplatesMixin:
     def _do_render_template_fields(
         self, parent: Any, template_fields: Iterable[str], *args: Any, **kwargs: Any
     ) -> None:
-        set_fields = []
-        if parent is self:
-            template_fields = [name for name in template_fields if not _is_runtime_data(self, name)]
-            set_fields = [name for name in template_fields if getattr(self, name) is not None]
-        super()._do_render_template_fields(parent, template_fields, *args, **kwargs)  # type: ignore[misc]
+        if parent is not self:
+            super()._do_render_template_fields(parent, template_fields, *args, **kwargs)  # type: ignore[misc]
+            return
+        assigned = vars(self).get("_assigned")
+        set_fields = [name for name in template_fields if getattr(self, name) is not None]
+        rendered = [name for name in template_fields if not _is_runtime_data(self, name)]
+        super()._do_render_template_fields(parent, rendered, *args, **kwargs)  # type: ignore[misc]
         for name in set_fields:
-            if getattr(self, name) is None:
-                setattr(self, name, "")
+            value = getattr(self, name)
+            setattr(self, name, "" if value is None and name in rendered else materialize(value))
+        if assigned is not None:
+            # Rendering is not an assignment by the user.
+            vars(self)["_assigned"] = assigned
 
 
 def _is_template(content: str, env: jinja2.Environment) -> bool:
@@ -83,23 +98,51 @@ def _render_text(content: str, context: Context, env: jinja2.Environment) -> Any
     return "".join(str(node) for node in nodes)
 
 
-class RedactedCriteria:
-    """Rendered search criteria, redacted when Airflow stores or shows rendered fields.
+class RedactedCriteria(UserDict[str, Any]):
+    """Rendered search criteria: a mapping that is redacted when Airflow stores or shows rendered fields.
 
-    :param value: the rendered criteria.
+    It is no dict, which Airflow would store without a call of :meth:`serialize`.
+
+    :param value: the rendered criteria. The mapping is empty if they are neither a mapping nor text of one.
     """
 
     def __init__(self, value: Any) -> None:
-        self.value = value
+        parsed = _parse(value) if isinstance(value, str) else value
+        self._written, self._is_mapping = value, isinstance(parsed, Mapping)
+        self.data = dict(parsed) if isinstance(parsed, Mapping) else {}
+        self.is_changed = False
+
+    @property
+    def value(self) -> Any:
+        """The criteria, not redacted."""
+        return self.data if self._is_mapping or self.is_changed else self._written
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self.is_changed = True
+        super().__setitem__(key, value)
+
+    def __delitem__(self, key: str) -> None:
+        self.is_changed = True
+        super().__delitem__(key)
+
+    def update(self, *args: Any, **kwargs: Any) -> None:
+        """Set criteria; all count as data afterwards, even if none was set."""
+        self.is_changed = True
+        super().update(*args, **kwargs)
+
+    def __ior__(self, other: Any) -> RedactedCriteria:  # type: ignore[misc,override]
+        self.update(other)
+        return self
 
     def serialize(self) -> Any:
         """Return the redacted criteria: counts of ids, filters, and ``***`` for texts that describe a lead.
 
         :return: a value that can be encoded as JSON.
         """
-        if not isinstance(self.value, Mapping):
-            return f"<{type(self.value).__name__}>"
-        return {key if key in KINDS else "***": _redact(key, value) for key, value in self.value.items()}
+        criteria = self.value
+        if not isinstance(criteria, Mapping):
+            return f"<{type(criteria).__name__}>"
+        return {key if key in KINDS else "***": _redact(key, value) for key, value in criteria.items()}
 
     def __str__(self) -> str:
         """Return :meth:`serialize` as text, which Airflow 2.11 stores."""
@@ -108,31 +151,65 @@ class RedactedCriteria:
     __repr__ = __str__
 
 
-class RedactedSource(RedactedCriteria):
-    """Rendered source, redacted if it is not a path but may contain ids."""
+class RedactedPath:
+    """Rendered argument that may be ids instead of a path; redacted when Airflow stores or shows it.
 
-    def serialize(self) -> Any:
-        """Return the path, or ``***``."""
-        from airflow_provider_engagevoice.ringcx.leads.id_file import safe_path
+    :param value: the rendered value.
+    """
 
-        return safe_path(self.value)
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def serialize(self) -> str:
+        """Return ``***``."""
+        return "***"
+
+    def __str__(self) -> str:
+        """Return ``***``."""
+        return self.serialize()
+
+    __repr__ = __str__
+
+
+def redact_path(value: Any) -> Any:
+    """Wrap a rendered path unless it is certainly a path.
+
+    :param value: the rendered argument.
+    :return: a :class:`RedactedPath`; the value itself if it is a path, None or an empty text.
+    """
+    from airflow_provider_engagevoice.ringcx.leads.id_file import safe_path
+
+    if value is None or value == "" or isinstance(value, RedactedPath) or safe_path(value) == str(value):
+        return value
+    return RedactedPath(value)
 
 
 def unwrap(value: Any) -> Any:
     """Return the value inside a redacting wrapper.
 
-    :param value: a :class:`RedactedCriteria`, or any other value.
+    :param value: a :class:`RedactedCriteria`, a :class:`RedactedPath`, or any other value.
     :return: the wrapped value; any other value unchanged.
     """
-    return value.value if isinstance(value, RedactedCriteria) else value
+    return value.value if isinstance(value, (RedactedCriteria, RedactedPath)) else value
 
 
 def _redact(key: str, value: Any) -> Any:
     if key in KINDS and key not in _PERSONAL and _is_valid(key, value):
         return value if value is None or isinstance(value, (str, int, list, tuple, dict)) else str(value)
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return f"*** ({len(value):,} {'value' if len(value) == 1 else 'values'})"
+    values = _parse(value) if isinstance(value, str) and KINDS.get(key) in _ID_LISTS else value
+    if isinstance(values, Collection) and not isinstance(values, (str, bytes, bytearray, Mapping)):
+        return f"*** ({len(values):,} {'value' if len(values) == 1 else 'values'})"
     return "***"
+
+
+def _parse(text: str) -> Any:
+    """Return the value of text as a selection reads it; the text itself if it cannot be read."""
+    from airflow_provider_engagevoice.ringcx.leads.coercion import parse_text
+
+    try:
+        return parse_text(text, "")
+    except InvalidCriteria:
+        return text
 
 
 def _is_valid(key: str, value: Any) -> bool:
@@ -147,39 +224,6 @@ def _is_valid(key: str, value: Any) -> bool:
     return True
 
 
-def is_mapped_copy(operator: Any) -> bool:
-    """Return whether Airflow created an operator from a mapped one, which it does when the task runs.
-
-    :param operator: the operator, in its ``__init__`` or later.
-    :return: True if its arguments are the values of one mapped task instance, not those in the DAG.
-    """
-    return bool(getattr(operator, "_BaseOperator__from_mapped", False))
-
-
-def is_expanded_from_xcom(operator: Any, name: str) -> bool:
-    """Return whether task mapping expanded an argument from another task's output.
-
-    The operator was then created with the value itself, so nothing shows that it is runtime data.
-
-    :param operator: the operator that runs.
-    :param name: the argument.
-    :return: True if it is runtime data, and if this cannot be determined.
-    """
-    mapped = _mapped(operator)
-    if mapped is None:
-        return is_mapped_copy(operator)
-    expanded = mapped.expand_input.value
-    if isinstance(expanded, Mapping):
-        return name in expanded and not isinstance(expanded[name], (list, tuple, dict))
-    if name not in getattr(operator, "_BaseOperator__init_kwargs", [name]):
-        return False
-    if name in getattr(mapped, "partial_kwargs", {}) and getattr(mapped, "_disallow_kwargs_override", False):
-        return False
-    return not (
-        isinstance(expanded, (list, tuple)) and all(isinstance(kwargs, Mapping) for kwargs in expanded)
-    )
-
-
 def _is_runtime_data(operator: Any, name: str) -> bool:
     """Return whether an argument is certainly runtime data and must not be rendered as a template.
 
@@ -187,14 +231,8 @@ def _is_runtime_data(operator: Any, name: str) -> bool:
     """
     if not is_expanded_from_xcom(operator, name):
         return False
-    mapped = _mapped(operator)
+    mapped = find_mapped_operator(operator)
     return mapped is None or not isinstance(mapped.expand_input.value, (list, tuple))
-
-
-def _mapped(operator: Any) -> Any:
-    """Return the mapped operator from which an operator was created; None if there is none."""
-    task = operator.dag.task_dict.get(operator.task_id) if operator.has_dag() else None
-    return task if hasattr(task, "expand_input") else None
 
 
 def require_rendered(operator: Any, name: str) -> Any:
@@ -209,8 +247,8 @@ def require_rendered(operator: Any, name: str) -> Any:
     """
     from airflow_provider_engagevoice.ringcx.leads.coercion import is_blank
 
-    value = getattr(operator, name)
-    if value is None and not is_expanded_from_xcom(operator, name):
+    value = unwrap(getattr(operator, name))
+    if value is None and not is_data(operator, name):
         return None
     if is_blank(value):
         raise InvalidParameter(f"{name} rendered empty; fix its template, or leave it out")

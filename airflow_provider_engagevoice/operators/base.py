@@ -7,6 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_engagevoice.hooks.engagevoice import EngageVoiceHook, no_retry_on_permanent_errors
+from airflow_provider_engagevoice.provenance import (
+    find_emptied,
+    find_literals,
+    is_data,
+    is_mapped_copy,
+    mark_literals,
+    records_arguments,
+)
 from airflow_provider_engagevoice.ringcx.criteria import (
     ALL_KEYS,
     CHUNK_SIZE,
@@ -17,10 +25,8 @@ from airflow_provider_engagevoice.ringcx.criteria import (
 from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter
 from airflow_provider_engagevoice.templating import (
     RedactedCriteria,
-    RedactedSource,
     TypePreservingTemplatesMixin,
-    is_expanded_from_xcom,
-    is_mapped_copy,
+    redact_path,
     require_rendered,
     unwrap,
 )
@@ -53,6 +59,7 @@ class BaseLeadOperator(TypePreservingTemplatesMixin, BaseOperator):
     template_fields_renderers: ClassVar[dict[str, str]] = {"search_criteria": "json"}
     ui_color = "#ffd9b3"
 
+    @records_arguments
     def __init__(
         self,
         *,
@@ -73,7 +80,9 @@ class BaseLeadOperator(TypePreservingTemplatesMixin, BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.search_criteria = {} if search_criteria is UNSET else search_criteria
+        self._criteria_given = search_criteria is not UNSET
+        self.search_criteria: Any = search_criteria if self._criteria_given else {}
+        self._runtime_keys = runtime_keys(self.search_criteria)
         self.source = source
         self.source_column = source_column
         self.source_as = source_as
@@ -87,8 +96,6 @@ class BaseLeadOperator(TypePreservingTemplatesMixin, BaseOperator):
         self.account_wide = account_wide
         self.chunk_size = chunk_size
         self.engagevoice_conn_id = engagevoice_conn_id
-        self._criteria_given = search_criteria is not UNSET
-        self._runtime_keys = runtime_keys(self.search_criteria)
         self._hook: EngageVoiceHook | None = None
 
     def _validate(self) -> None:
@@ -110,6 +117,7 @@ class BaseLeadOperator(TypePreservingTemplatesMixin, BaseOperator):
         with no_retry_on_permanent_errors():
             from airflow_provider_engagevoice.hooks.checkpoints import checkpoints_of
 
+            self._validate_assigned()
             hook = self._hook = EngageVoiceHook(require_rendered(self, "engagevoice_conn_id"))
             # Before the first request, so that a retry knows that this attempt has started.
             self._checkpoints = checkpoints_of(context, hook.get_conn().authenticator.store)
@@ -161,7 +169,7 @@ class BaseLeadOperator(TypePreservingTemplatesMixin, BaseOperator):
 
     def _has(self, name: str) -> bool:
         """Return whether an argument was given, whatever its rendered value."""
-        return getattr(self, name) is not None or is_expanded_from_xcom(self, name)
+        return getattr(self, name) is not None or is_data(self, name)
 
     def _validate_options(self) -> None:
         from airflow_provider_engagevoice.ringcx.bulk.options import validate_options
@@ -176,10 +184,23 @@ class BaseLeadOperator(TypePreservingTemplatesMixin, BaseOperator):
             if not isinstance(getattr(self, name), bool):
                 raise InvalidParameter(f"{name} must be True or False; templates are not supported")
 
+    def _validate_assigned(self) -> None:
+        """Raise for wrong options that were set after ``__init__``, or that came out empty."""
+        self._validate_options()
+        if self.max_leads is None and is_data(self, "max_leads"):
+            raise InvalidParameter("max_leads is None, but was set; leave it out for no limit")
+
+    def _keys_from_data(self) -> frozenset[str]:
+        """Return the criteria whose value may be data, all if the criteria as a whole may be."""
+        is_changed = isinstance(self.search_criteria, RedactedCriteria) and self.search_criteria.is_changed
+        if is_changed or is_data(self, "search_criteria"):
+            return ALL_KEYS
+        criteria = unwrap(self.search_criteria)
+        return self._runtime_keys | find_emptied(criteria) if isinstance(criteria, Mapping) else ALL_KEYS
+
     def _selection(self) -> Selection:
         from airflow_provider_engagevoice.ringcx.leads.selection import Selection, build_selection
 
-        data = ALL_KEYS if is_expanded_from_xcom(self, "search_criteria") else self._runtime_keys
         criteria, source = unwrap(self.search_criteria), None
         if self._has("source"):
             from airflow_provider_engagevoice.ringcx.leads.coercion import is_blank
@@ -190,7 +211,10 @@ class BaseLeadOperator(TypePreservingTemplatesMixin, BaseOperator):
                 return Selection({}, "source is empty")
             source = open_id_file(storage_path(path), require_rendered(self, "source_column"), self.source_as)
         return build_selection(
-            criteria, runtime_keys=data, account_wide=self._allows_account_wide(), source=source
+            criteria,
+            runtime_keys=self._keys_from_data(),
+            account_wide=self._allows_account_wide(),
+            source=source,
         )
 
     def _nothing_selected(self, reason: str, hook: EngageVoiceHook) -> dict[str, Any]:
@@ -231,15 +255,30 @@ class BaseLeadOperator(TypePreservingTemplatesMixin, BaseOperator):
         try:
             return dict(executor.execute(action, self._checkpoints.next_action()))
         except BaseException:
-            if executor.result is not None:
+            if executor.result is not None and self.do_xcom_push:
                 context["ti"].xcom_push(key="return_value", value=dict(executor.result))
             raise
 
     def _do_render_template_fields(
         self, parent: Any, template_fields: Any, *args: Any, **kwargs: Any
     ) -> None:
+        if parent is not self:
+            super()._do_render_template_fields(parent, template_fields, *args, **kwargs)
+            return
+        assigned, literals = vars(self).get("_assigned"), find_literals(self)
+        paths = {name: unwrap(getattr(self, name)) for name in ("source", "report")}
         super()._do_render_template_fields(parent, template_fields, *args, **kwargs)
-        if parent is self:
-            self.search_criteria = RedactedCriteria(unwrap(self.search_criteria))
-            if self.source is not None:
-                self.source = RedactedSource(unwrap(self.source))
+        if not isinstance(self.search_criteria, RedactedCriteria):
+            criteria = self.search_criteria
+            self.search_criteria = RedactedCriteria(
+                {**criteria, **mark_literals({key: criteria[key] for key in literals})}
+                if literals
+                else criteria
+            )
+        for name, written in paths.items():
+            value = getattr(self, name)
+            # A path that the author wrote without a template can be shown, whatever it is.
+            if not isinstance(value, str) or value != written or is_data(self, name):
+                setattr(self, name, redact_path(value))
+        if assigned is not None:
+            vars(self)["_assigned"] = assigned

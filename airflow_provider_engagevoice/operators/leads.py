@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_engagevoice.hooks.engagevoice import EngageVoiceHook
 from airflow_provider_engagevoice.operators.base import BaseLeadOperator
+from airflow_provider_engagevoice.provenance import records_arguments
 from airflow_provider_engagevoice.ringcx.criteria import CHUNK_SIZE, UNSET
 from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter
 from airflow_provider_engagevoice.templating import require_rendered
@@ -66,6 +67,7 @@ class LeadActionOperator(BaseLeadOperator):
         **BaseLeadOperator.template_fields_renderers,
     }
 
+    @records_arguments
     def __init__(
         self,
         *,
@@ -135,6 +137,7 @@ class EmailLeadsOperator(BaseLeadOperator):
 
     template_fields: Sequence[str] = ("email_to", *BaseLeadOperator.template_fields)
 
+    @records_arguments
     def __init__(
         self,
         *,
@@ -219,6 +222,7 @@ class MoveLeadsOperator(BaseLeadOperator):
         *BaseLeadOperator.template_fields,
     )
 
+    @records_arguments
     def __init__(
         self,
         *,

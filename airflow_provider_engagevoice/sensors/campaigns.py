@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_engagevoice.hooks.engagevoice import EngageVoiceHook, no_retry_on_permanent_errors
+from airflow_provider_engagevoice.provenance import records_arguments
 from airflow_provider_engagevoice.ringcx.exceptions import (
     EngageVoiceError,
     InvalidParameter,
@@ -58,6 +59,7 @@ class CampaignLookupSensor(TypePreservingTemplatesMixin, BaseSensorOperator):
     template_fields: Sequence[str] = ("campaign_name", "account_id", "dial_group_name", "engagevoice_conn_id")
     ui_color = "#ffecd9"
 
+    @records_arguments
     def __init__(
         self,
         *,
