@@ -57,3 +57,41 @@ def test_airflow_stores_and_logs_no_personal_data(airflow_db, ringcx_sandbox, lo
         name: text for name, text in stored.items() if any(secret in text for secret in PERSONAL_DATA)
     } == {}
     assert [line for line in logged().splitlines() if any(secret in line for secret in PERSONAL_DATA)] == []
+
+
+def tasks_with_ids_in_place_of_a_path(ids, folder):
+    common = {"lead_action": "CANCEL_LEADS", "account_wide": True}
+    one = {"externIds": ["A-1"]}
+    for name, values in {"few": ids, "many": ids * 100, "one": ids[:1]}.items():
+        params = {"ids": values}
+        joined = "{{ params.ids | join(',') }}"
+        LeadActionOperator(task_id=f"source_{name}", source=joined, params=params, **common)
+        if name == "one":
+            continue  # the report would be written, as the file that the task above reads
+        LeadActionOperator(
+            task_id=f"report_{name}", search_criteria=one, report="{{ params.ids | join('/') }}",
+            params=params, **common,
+        )  # fmt: skip
+    path = folder + "/{{ 'ids' }}.csv"
+    LeadActionOperator(task_id="path", source=path, report=folder + "/{{ 'report' }}", **common)
+
+
+@pytest.mark.parametrize("native", [False, True], ids=["plain", "native"])
+def test_ids_in_place_of_a_path_are_not_shown(
+    airflow_db, ringcx_sandbox, logged, tmp_path, monkeypatch, native
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ids.csv").write_text("id\nA-1\n")
+    run = run_tasks(tasks_with_ids_in_place_of_a_path, ids=PERSONAL_DATA, folder=str(tmp_path), native=native)
+    states = run.states()
+    failed = ("source_few", "source_many", "source_one", "report_many")
+    assert {name: states[name] for name in (*failed, "path")} == {
+        **dict.fromkeys(failed, "failed"),
+        "path": "success",
+    }
+    fields = {name: run.rendered_fields(name) for name in states}
+    assert fields["path"]["source"] == str(tmp_path / "ids.csv")
+    assert fields["path"]["report"] == str(tmp_path / "report")
+    shown = json.dumps(fields, ensure_ascii=False) + logged()
+    assert [secret for secret in PERSONAL_DATA if secret in shown] == []
+    assert "OSError" not in shown

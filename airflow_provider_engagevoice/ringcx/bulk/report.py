@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter
+from airflow_provider_engagevoice.ringcx.leads.id_file import safe_path
 from airflow_provider_engagevoice.ringcx.leads.search import LeadSearch
 from airflow_provider_engagevoice.ringcx.leads.selection import Selection
 
@@ -37,14 +38,16 @@ class UnprocessedIdsReport:
     """
 
     def __init__(self, path: str | os.PathLike[str], name: str, size: int = 0) -> None:
-        self._path = Path(path)
-        self._temporary = self._path.with_name(f".{self._path.name}.{name}")
         self._size, self._failed = size, False
         try:
+            self._path = Path(path)
+            self._temporary = self._path.with_name(f".{self._path.name}.{name}")
             self.complete = self._open(size)
-        except OSError as error:
+        except (OSError, TypeError, ValueError) as error:
+            # TypeError and ValueError: not a path, or a path without a name, which may be ids instead.
+            reason = error.strerror if isinstance(error, OSError) else None
             raise InvalidParameter(
-                f"report: {self._path} cannot be written ({error.strerror or type(error).__name__})"
+                f"report: {safe_path(path)} cannot be written ({reason or type(error).__name__})"
             ) from None
 
     def _open(self, size: int) -> bool:
@@ -105,7 +108,7 @@ class UnprocessedIdsReport:
             self._failed = True
             log.error(
                 "Cannot write the report %s any more (%s); the action continues without it",
-                self._path,
+                safe_path(self._path),
                 error.strerror or type(error).__name__,
             )
 

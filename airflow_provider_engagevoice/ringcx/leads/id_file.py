@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import gzip
 import io
 import json
@@ -23,6 +24,14 @@ _PARQUET = ".parquet"
 _SUPPORTED = "one id per line (.txt or no suffix), .csv, .jsonl, .ndjson, each also as .gz, or .parquet"
 _BATCH_SIZE = 10_000
 _DIGIT, _LETTER = re.compile(r"\d"), re.compile(r"[^\W\d]")
+
+#: Errors of the path itself; others, such as those of a network, may pass.
+_PERMANENT_ERRNOS = frozenset(
+    {errno.ENOENT, errno.EISDIR, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG}
+)
+_LONGEST_NAME = 255
+_PATH_START = re.compile(r"\.{0,2}/|~[^/]*/|[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_FILE_SUFFIX = re.compile(r"\.(txt|csv|jsonl|ndjson|parquet|gz)", re.IGNORECASE)
 
 NumberedValues = Iterator[tuple[int, Any]]
 """Values, each with the number of its line or row."""
@@ -70,8 +79,19 @@ class IdFile:
     def _open(self, stack: ExitStack) -> Any:
         try:
             file: Any = stack.enter_context(self.path.open("rb"))
-        except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
-            raise InvalidParameter(f"source {self.path} cannot be read: {type(error).__name__}") from None
+        except OSError as error:
+            # Storage other than local files raises these classes without a number.
+            permanent = (FileNotFoundError, IsADirectoryError, PermissionError)
+            if error.errno not in _PERMANENT_ERRNOS and not isinstance(error, permanent):
+                raise
+            reason = type(error).__name__ if type(error) is not OSError else error.strerror
+            shown = safe_path(self.path)
+            if shown == "***":
+                raise InvalidParameter(
+                    f"source cannot be read ({reason}) and may be ids instead of a path; pass ids in "
+                    "search_criteria"
+                ) from None
+            raise InvalidParameter(f"source {shown} cannot be read: {reason}") from None
         if self._format == "parquet":
             return file
         if _file_name(self.path).lower().endswith(".gz"):
@@ -109,16 +129,27 @@ def validate_source_options(key: object, column: object = None) -> None:
 
 
 def safe_path(value: object) -> str:
-    """Return a source's path for display, redacted if the value is not a path but may contain ids.
+    """Return the path of a source or a report for display, redacted if it may be ids instead.
 
-    :param value: the argument ``source``.
-    :return: the path, or ``***``.
+    :param value: the argument ``source`` or ``report``.
+    :return: the path if it starts as one or ends with the suffix of a file, and contains no separator of a
+        list; otherwise ``***``.
     """
-    try:
-        _format_of(value)
-    except InvalidParameter:
+    text = _path_text(value)
+    is_path = _PATH_START.match(text) or _FILE_SUFFIX.fullmatch(PurePosixPath(text).suffix)
+    if not is_path or _is_list(text) or max(map(len, text.split("/"))) > _LONGEST_NAME:
         return "***"
-    return str(value)
+    return text
+
+
+def _path_text(path: object) -> str:
+    """Return a path as text; an empty text if it is neither a text nor an object that can be opened."""
+    return path if isinstance(path, str) else str(path) if hasattr(path, "open") else ""
+
+
+def _is_list(text: str) -> bool:
+    """Return whether a text may be a list of ids."""
+    return text.strip()[:1] in "[({" or any(character in ",;|" or ord(character) < 32 for character in text)
 
 
 def _file_name(path: Any) -> str:
@@ -126,7 +157,7 @@ def _file_name(path: Any) -> str:
 
 
 def _format_of(path: Any) -> str:
-    text = path if isinstance(path, str) else str(path) if hasattr(path, "open") else ""
+    text = _path_text(path)
     if not text or text.strip()[:1] in "[({" or any(ord(character) < 32 for character in text):
         # The value is not shown: it may contain ids instead of a path.
         raise InvalidParameter(

@@ -196,6 +196,29 @@ def test_id_file_is_combined_with_other_criteria(tmp_path: Path) -> None:
     assert build_selection({}, source=source).empty_reason == "the search criteria are empty"
 
 
-def test_safe_path_redacts_ids_passed_as_path() -> None:
-    assert safe_path("s3://crm@leads/today/ids.csv.gz") == "s3://crm@leads/today/ids.csv.gz"
-    assert [safe_path(value) for value in (["A-1"], "['A-1', 'B-2']", "A-1\nB-2", 7, None)] == ["***"] * 5
+PATHS = [
+    "s3://crm@leads/today/ids.csv.gz", "/exports/ids", "./ids", "../ids", "~/ids", "ids.txt",
+    "exports/ids.parquet", "/exports/lead ids.csv",
+]  # fmt: skip
+NO_PATHS = [
+    ["A-1"], "['A-1', 'B-2']", "A-1\nB-2", 7, None, "A-1,B-2", "A-1", "A-1/B-2", "/A-1,B-2.csv", "A;B.txt",
+    "A|B.csv", "ada@example.com", "/" + "A-1 " * 100, "~A-1", "+1 555 004 2424", "",
+]  # fmt: skip
+
+
+def test_safe_path_shows_paths_and_redacts_ids() -> None:
+    assert [safe_path(value) for value in PATHS] == PATHS
+    assert [safe_path(value) for value in NO_PATHS] == ["***"] * len(NO_PATHS)
+
+
+@pytest.mark.parametrize("ids", ["A-secret", "A-secret," * 100, "A-secret/B"])
+def test_id_file_with_ids_as_path_does_not_show_them(ids: str) -> None:
+    with pytest.raises(InvalidParameter, match="pass ids in search_criteria") as error:
+        list(open_id_file(ids, None, "externIds"))
+    assert "A-secret" not in str(error.value)
+
+
+def test_id_file_below_a_file_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InvalidParameter, match=r"ids\.txt cannot be read: NotADirectoryError"):
+        list(open_id_file(tmp_path / "file" / "ids.txt", None, "externIds"))
