@@ -10,7 +10,7 @@ from tests.support.dag_runs import run_tasks
 
 # run_tasks defines the names that functions which build DAGs use.
 # ruff: noqa: F821
-# mypy: disable-error-code="name-defined"
+# mypy: disable-error-code="name-defined, has-type"
 
 
 @pytest.fixture
@@ -167,7 +167,7 @@ def test_literals_still_mean_any_and_filters_are_read(tracker):
     assert "'leadStates': ['READY']" in str(run.rendered_fields("unique")["search_criteria"])
 
 
-def tasks_whose_account_came_out_none(campaign):
+def tasks_with_none_from_data(campaign):
     class InAccount(LeadActionOperator):
         def __init__(self, *, account, **kwargs):
             super().__init__(account_id=account, **kwargs)
@@ -177,12 +177,14 @@ def tasks_whose_account_came_out_none(campaign):
         return [None]
 
     common = {"lead_action": "CANCEL_LEADS", "search_criteria": {"campaignIds": [campaign]}}
-    InAccount.partial(task_id="mapped", **common).expand(account=nones())
+    InAccount.partial(task_id="account", **common).expand(account=nones())
+    LeadActionOperator.partial(task_id="limit", **common).expand(max_leads=nones.override(task_id="limits")())
 
 
-def test_account_that_came_out_none_is_not_treated_as_left_out(tracker):
-    run = run_tasks(tasks_whose_account_came_out_none, campaign=tracker.campaign)
-    assert run.states() == {"nones": "success", "mapped[0]": "failed"}
+def test_none_from_data_is_not_treated_as_left_out(tracker):
+    run = run_tasks(tasks_with_none_from_data, campaign=tracker.campaign)
+    ends = {"nones": "success", "limits": "success", "account[0]": "failed", "limit[0]": "failed"}
+    assert run.states() == ends
     assert tracker.sandbox.requests == []
     assert tracker.changed() == []
 
