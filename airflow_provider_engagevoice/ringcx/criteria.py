@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import Field, dataclass, field, fields
+from datetime import date
 from enum import Enum
-from typing import Any
+from typing import Any, Protocol, TypeAlias
 
 __all__ = ["LeadSearchCriteria"]
 
@@ -53,6 +54,27 @@ UNSET: Any = _Unset.UNSET
 nothing."""
 
 
+class TaskOutput(Protocol):
+    """The output of another task, such as ``task.output``: Airflow resolves it when the task runs."""
+
+    def resolve(self, context: Any) -> Any:
+        """Return the value.
+
+        :param context: the task's context.
+        """
+
+
+# Each value may be text with a template, or the output of another task.
+Ids: TypeAlias = Iterable[int | str] | str | TaskOutput
+Texts: TypeAlias = Iterable[str] | str | TaskOutput
+Zones: TypeAlias = Iterable[str | Mapping[str, str]] | str | TaskOutput
+Id: TypeAlias = int | str | TaskOutput
+Text: TypeAlias = str | TaskOutput
+Flag: TypeAlias = bool | str | TaskOutput
+Moment: TypeAlias = date | str | TaskOutput
+Comparison: TypeAlias = Mapping[str, Any] | str | TaskOutput
+
+
 def _criterion(key: str, kind: CriterionKind, role: Role = Role.FILTER) -> Any:
     return field(default=UNSET, metadata={"key": key, "kind": kind, "role": role})
 
@@ -64,7 +86,8 @@ class LeadSearchCriteria(dict[str, Any]):
     It *is* the dict that RingCX's guide shows: ``LeadSearchCriteria(extern_ids=["A-1"])`` equals
     ``{"externIds": ["A-1"]}``. Every field may be a Jinja template or the output of another task.
     Filters combine with AND, the values inside one list with OR. A field that is left out means "any";
-    a field that is set but empty never does (see docs/search-criteria.md, "Empty values").
+    a field that is set but empty never does (see docs/search-criteria.md, "Empty values"). A key that is set
+    as an item is also the field of that name, for example in ``dataclasses.replace``.
 
     Names and types are those of the contract's ``CampaignLeadSearchCriteria``.
 
@@ -104,45 +127,57 @@ class LeadSearchCriteria(dict[str, Any]):
     :param lead_passes_criteria: number of passes: ``{"operator": "EQUALS", "value": 3}``.
     """
 
-    campaign_ids: Any = _criterion("campaignIds", CriterionKind.IDS, Role.CAMPAIGN)
-    campaign_id: Any = _criterion("campaignId", CriterionKind.ID, Role.CAMPAIGN)
-    list_ids: Any = _criterion("listIds", CriterionKind.IDS, Role.LIST)
-    lead_ids: Any = _criterion("leadIds", CriterionKind.IDS, Role.IDENTITY)
-    extern_ids: Any = _criterion("externIds", CriterionKind.TEXTS, Role.IDENTITY)
-    lead_phone_numbers: Any = _criterion("leadPhoneNumbers", CriterionKind.PHONES, Role.IDENTITY)
-    lead_states: Any = _criterion("leadStates", CriterionKind.STATES)
-    system_dispositions: Any = _criterion("systemDispositions", CriterionKind.DISPOSITIONS)
-    agent_dispositions: Any = _criterion("agentDispositions", CriterionKind.TEXTS)
-    physical_states: Any = _criterion("physicalStates", CriterionKind.TEXTS)
-    lead_timezones: Any = _criterion("leadTimezones", CriterionKind.TIMEZONES)
-    caller_id: Any = _criterion("callerId", CriterionKind.TEXT)
-    lead_phone_num: Any = _criterion("leadPhoneNum", CriterionKind.PHONE_FRAGMENT)
-    first_name: Any = _criterion("firstName", CriterionKind.TEXT)
-    last_name: Any = _criterion("lastName", CriterionKind.TEXT)
-    address1: Any = _criterion("address1", CriterionKind.TEXT)
-    address2: Any = _criterion("address2", CriterionKind.TEXT)
-    city: Any = _criterion("city", CriterionKind.TEXT)
-    zip: Any = _criterion("zip", CriterionKind.TEXT)
-    email_address: Any = _criterion("emailAddress", CriterionKind.TEXT)
-    aux_data1: Any = _criterion("auxData1", CriterionKind.TEXT)
-    aux_data2: Any = _criterion("auxData2", CriterionKind.TEXT)
-    aux_data3: Any = _criterion("auxData3", CriterionKind.TEXT)
-    aux_data4: Any = _criterion("auxData4", CriterionKind.TEXT)
-    aux_data5: Any = _criterion("auxData5", CriterionKind.TEXT)
-    pending_agent_id: Any = _criterion("pendingAgentId", CriterionKind.ID)
-    agent_id: Any = _criterion("agentId", CriterionKind.ID)
-    orphaned_leads_only: Any = _criterion("orphanedLeadsOnly", CriterionKind.BOOLEAN)
-    suppressed: Any = _criterion("suppressed", CriterionKind.SUPPRESSED)
-    loaded_dts_start: Any = _criterion("loadedDtsStart", CriterionKind.DATETIME)
-    loaded_dts_end: Any = _criterion("loadedDtsEnd", CriterionKind.DATETIME)
-    next_dial_time_criteria: Any = _criterion("nextDialTimeCriteria", CriterionKind.DATETIME_COMPARISON)
-    last_pass_time_criteria: Any = _criterion("lastPassTimeCriteria", CriterionKind.DATETIME_COMPARISON)
-    lead_passes_criteria: Any = _criterion("leadPassesCriteria", CriterionKind.NUMBER_COMPARISON)
+    campaign_ids: Ids = _criterion("campaignIds", CriterionKind.IDS, Role.CAMPAIGN)
+    campaign_id: Id = _criterion("campaignId", CriterionKind.ID, Role.CAMPAIGN)
+    list_ids: Ids = _criterion("listIds", CriterionKind.IDS, Role.LIST)
+    lead_ids: Ids = _criterion("leadIds", CriterionKind.IDS, Role.IDENTITY)
+    extern_ids: Texts = _criterion("externIds", CriterionKind.TEXTS, Role.IDENTITY)
+    lead_phone_numbers: Texts = _criterion("leadPhoneNumbers", CriterionKind.PHONES, Role.IDENTITY)
+    lead_states: Texts = _criterion("leadStates", CriterionKind.STATES)
+    system_dispositions: Texts = _criterion("systemDispositions", CriterionKind.DISPOSITIONS)
+    agent_dispositions: Texts = _criterion("agentDispositions", CriterionKind.TEXTS)
+    physical_states: Texts = _criterion("physicalStates", CriterionKind.TEXTS)
+    lead_timezones: Zones = _criterion("leadTimezones", CriterionKind.TIMEZONES)
+    caller_id: Text = _criterion("callerId", CriterionKind.TEXT)
+    lead_phone_num: Text = _criterion("leadPhoneNum", CriterionKind.PHONE_FRAGMENT)
+    first_name: Text = _criterion("firstName", CriterionKind.TEXT)
+    last_name: Text = _criterion("lastName", CriterionKind.TEXT)
+    address1: Text = _criterion("address1", CriterionKind.TEXT)
+    address2: Text = _criterion("address2", CriterionKind.TEXT)
+    city: Text = _criterion("city", CriterionKind.TEXT)
+    zip: Text = _criterion("zip", CriterionKind.TEXT)
+    email_address: Text = _criterion("emailAddress", CriterionKind.TEXT)
+    aux_data1: Text = _criterion("auxData1", CriterionKind.TEXT)
+    aux_data2: Text = _criterion("auxData2", CriterionKind.TEXT)
+    aux_data3: Text = _criterion("auxData3", CriterionKind.TEXT)
+    aux_data4: Text = _criterion("auxData4", CriterionKind.TEXT)
+    aux_data5: Text = _criterion("auxData5", CriterionKind.TEXT)
+    pending_agent_id: Id = _criterion("pendingAgentId", CriterionKind.ID)
+    agent_id: Id = _criterion("agentId", CriterionKind.ID)
+    orphaned_leads_only: Flag = _criterion("orphanedLeadsOnly", CriterionKind.BOOLEAN)
+    suppressed: Text = _criterion("suppressed", CriterionKind.SUPPRESSED)
+    loaded_dts_start: Moment = _criterion("loadedDtsStart", CriterionKind.DATETIME)
+    loaded_dts_end: Moment = _criterion("loadedDtsEnd", CriterionKind.DATETIME)
+    next_dial_time_criteria: Comparison = _criterion(
+        "nextDialTimeCriteria", CriterionKind.DATETIME_COMPARISON
+    )
+    last_pass_time_criteria: Comparison = _criterion(
+        "lastPassTimeCriteria", CriterionKind.DATETIME_COMPARISON
+    )
+    lead_passes_criteria: Comparison = _criterion("leadPassesCriteria", CriterionKind.NUMBER_COMPARISON)
+
+    # The dict is the only place where values are, so that a key set as an item is also a field.
 
     def __setattr__(self, name: str, value: Any) -> None:
-        super().__setattr__(name, value)
-        if name in _BY_NAME and value is not UNSET:
+        if name not in _BY_NAME:
+            super().__setattr__(name, value)
+        elif value is not UNSET:
             self[_BY_NAME[name].metadata["key"]] = value
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in _BY_NAME:
+            return self.get(_BY_NAME[name].metadata["key"], UNSET)
+        return super().__getattribute__(name)
 
 
 _BY_NAME: Mapping[str, Field[Any]] = {f.name: f for f in fields(LeadSearchCriteria)}

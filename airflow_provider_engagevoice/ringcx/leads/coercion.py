@@ -49,6 +49,10 @@ def coerce(key: str, value: Any, *, lenient: bool) -> Any:
         return _coerce_list(key, value, lenient=lenient)
     if is_blank(value):
         raise EmptyValue
+    if key == "campaignId" and isinstance(value, (list, tuple, set, frozenset)):
+        raise InvalidCriteria(
+            f"{key} must be an id, not {type_name(value)}; did you mean campaignIds (campaign_ids)?"
+        )
     return _SCALAR[kind](key, value)
 
 
