@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import ast
+import tracemalloc
 from collections import deque
 from datetime import date, datetime, timedelta, timezone
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from airflow_provider_engagevoice.ringcx.criteria import ALL_KEYS
 from airflow_provider_engagevoice.ringcx.exceptions import InvalidCriteria
-from airflow_provider_engagevoice.ringcx.leads.coercion import to_datetime
+from airflow_provider_engagevoice.ringcx.leads.coercion import parse_text, to_datetime
 from airflow_provider_engagevoice.ringcx.leads.selection import build_selection
 from tests.unit.ringcx.leads.cases import LISTS, SINGLES, WRONG, body_of, short_id
 
@@ -122,3 +126,28 @@ def test_coerce_wrong_value_is_rejected_by_key(key, value, data):
 def test_to_datetime_rejects_zone_without_time() -> None:
     with pytest.raises(ValueError, match="time zone without a time"):
         to_datetime("2026-07-24+05:00")
+
+
+@given(
+    st.lists(st.text(), min_size=1).map(str)
+    | st.lists(st.sampled_from(["'", "', '", "['", "']", "a", " ", ",", "#", "\\", '"', "b'", "\n"])).map(
+        "".join
+    )
+)
+def test_parse_text_equals_python(text):
+    try:
+        value = parse_text(text, "externIds")
+    except InvalidCriteria:
+        return
+    assert value is None or value == ast.literal_eval(text.strip())
+
+
+def test_parse_text_of_many_ids_needs_little_memory():
+    text = str([f"CRM-{number:09d}" for number in range(20_000)])
+    tracemalloc.start()
+    try:
+        assert len(parse_text(text, "externIds")) == 20_000
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 5_000_000
