@@ -94,6 +94,26 @@ def test_retry_resumes_after_completed_chunks(ringcx_sandbox, logged):
     assert "a previous attempt completed 2 of 4 chunks" in logged()
 
 
+def failing_without_xcom(ids):
+    for push in (True, False):
+        LeadActionOperator(
+            task_id=f"push_{push}",
+            lead_action="CANCEL_LEADS",
+            search_criteria={"leadIds": ids},
+            chunk_size=1,
+            do_xcom_push=push,
+        )
+
+
+def test_failing_task_with_do_xcom_push_false_pushes_nothing(ringcx_sandbox):
+    ringcx_sandbox.fault("status", operation="lead_action", at=[2, 3, 4], status=400)
+    leads = first_ready_leads(ringcx_sandbox, 2)
+    run = run_tasks(failing_without_xcom, ids=[lead["leadId"] for lead in leads])
+    assert run.states() == {"push_True": "failed", "push_False": "failed"}
+    assert run.xcom("push_True")["lead_action"] == "CANCEL_LEADS"
+    assert run.xcom("push_False") is None
+
+
 def test_terminated_task_stops_between_chunks(ringcx_sandbox, logged):
     leads = first_ready_leads(ringcx_sandbox, 8)
     previous_handler = signal.getsignal(signal.SIGTERM)
