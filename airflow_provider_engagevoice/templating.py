@@ -219,7 +219,7 @@ def _is_valid(key: str, value: Any) -> bool:
         coerce(key, value, lenient=True)
     except EmptyValue:
         pass
-    except InvalidCriteria:  # it may contain a lead's data by mistake
+    except Exception:  # it may contain a lead's data by mistake; the selection raises the error
         return False
     return True
 

@@ -54,6 +54,10 @@ An empty value is an empty list, `None`, an empty string, or a template that ren
 - **A literal** in the DAG file behaves as in the last column of the table. *Any* means that the key does
   not filter, as in RingCentral's guide; only an empty list means that, while a literal `None` or `""` is
   rejected. In a call of the hook every value counts as data; omit a key to mean "any".
+- **Everything that is not certainly a literal counts as data**: criteria that are changed or replaced after
+  the operator was created (in `execute` or `__init__` of a subclass, in a `pre_execute` callable, in a
+  callback), that a subclass with an `__init__` passes on when it is mapped, or that are passed to an
+  operator created inside a running task; and an empty iterator.
 - Criteria without a campaign, list, lead id, external id or phone number match the whole sub-account. They
   are rejected unless you set `account_wide=True`.
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
+import pickle
 from collections.abc import Callable
 from contextlib import contextmanager
 from datetime import datetime
@@ -244,6 +246,16 @@ def test_empty_literals_mean_any(cls, keys, native):
     criteria = {**CAMPAIGN, **{key: [] for key in keys}, "firstName": "{{ value }}"}
     operator = renderer(native)(create(cls, criteria), "Ada")
     assert operator._selection().body == {"campaignId": 101, "campaignIds": [101], "firstName": "Ada"}
+
+
+@pytest.mark.parametrize(
+    "duplicate", [copy.copy, copy.deepcopy, lambda value: pickle.loads(pickle.dumps(value))]
+)
+def test_empty_literals_of_a_copied_operator_mean_any(duplicate):
+    # As Airflow copies an operator for a run, or for a part of a DAG.
+    operator = duplicate(create(LeadActionOperator, {**CAMPAIGN, "leadStates": []}))
+    assert renderer(False)(operator)._selection().body == {"campaignId": 101, "campaignIds": [101]}
+    assert [require_rendered(operator, name) for name in ("source", "account_id")] == [None, None]
 
 
 @pytest.mark.parametrize(
