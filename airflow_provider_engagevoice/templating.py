@@ -204,7 +204,7 @@ def _redact(key: str, value: Any) -> Any:
 
 def _parse(text: str) -> Any:
     """Return the value of text as a selection reads it; the text itself if it cannot be read."""
-    from airflow_provider_engagevoice.ringcx.leads.coercion import parse_text
+    from airflow_provider_engagevoice.ringcx.leads.literals import parse_text
 
     try:
         return parse_text(text, "")
@@ -245,7 +245,7 @@ def require_rendered(operator: Any, name: str) -> Any:
     :return: its value; None if the author left it out.
     :raises InvalidParameter: if the author set it and it rendered empty.
     """
-    from airflow_provider_engagevoice.ringcx.leads.coercion import is_blank
+    from airflow_provider_engagevoice.ringcx.leads.literals import is_blank
 
     value = unwrap(getattr(operator, name))
     if value is None and not is_data(operator, name):

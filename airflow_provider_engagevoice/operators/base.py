@@ -203,8 +203,8 @@ class BaseLeadOperator(TypePreservingTemplatesMixin, BaseOperator):
 
         criteria, source = unwrap(self.search_criteria), None
         if self._has("source"):
-            from airflow_provider_engagevoice.ringcx.leads.coercion import is_blank
             from airflow_provider_engagevoice.ringcx.leads.id_file import open_id_file
+            from airflow_provider_engagevoice.ringcx.leads.literals import is_blank
 
             path = unwrap(self.source)
             if is_blank(path):

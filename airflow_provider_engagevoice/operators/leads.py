@@ -295,7 +295,7 @@ class MoveLeadsOperator(BaseLeadOperator):
         return super()._allows_account_wide() or self._has("source_campaign")
 
     def _selection(self) -> Selection:
-        from airflow_provider_engagevoice.ringcx.leads.coercion import is_blank
+        from airflow_provider_engagevoice.ringcx.leads.literals import is_blank
         from airflow_provider_engagevoice.ringcx.leads.selection import Selection
 
         if self._has("source_campaign") and is_blank(self.source_campaign):

@@ -12,15 +12,14 @@ from airflow_provider_engagevoice.ringcx.criteria import is_runtime_value
 from airflow_provider_engagevoice.ringcx.exceptions import InvalidCriteria, InvalidParameter, did_you_mean
 from airflow_provider_engagevoice.ringcx.leads.coercion import (
     DATETIME_HINT,
-    is_blank,
     make_coercer,
-    parse_text,
     stable_order,
     to_bool,
     to_int,
     to_ringcx_datetime,
     type_name,
 )
+from airflow_provider_engagevoice.ringcx.leads.literals import is_blank, parse_text
 from airflow_provider_engagevoice.ringcx.spec.enums import format_datetime
 from airflow_provider_engagevoice.ringcx.spec.lead_actions import (
     ACTIONS,

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import ast
-import json
 import numbers
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import date, datetime, timezone
+from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
-from airflow_provider_engagevoice.ringcx.criteria import KINDS, CriterionKind
+from airflow_provider_engagevoice.ringcx.criteria import KINDS, ROLES, CriterionKind, Role
 from airflow_provider_engagevoice.ringcx.exceptions import EngageVoiceError, InvalidCriteria, did_you_mean
 from airflow_provider_engagevoice.ringcx.leads.id_spool import deduplicate
+from airflow_provider_engagevoice.ringcx.leads.literals import is_blank, parse_text
 from airflow_provider_engagevoice.ringcx.spec.enums import (
     COMPARISONS,
     LEAD_STATES,
@@ -21,32 +20,31 @@ from airflow_provider_engagevoice.ringcx.spec.enums import (
     format_datetime,
 )
 
-_BLANK_TEXTS = frozenset({"", "None", "null", "[]", "{}", "()", "set()", '""', "''"})
-_MIN_PHONE_DIGITS = 7
 _LARGEST_NUMBER = 2**63 - 1
-_QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*["]""", re.DOTALL)
-_ALTERED_BY_PYTHON = re.compile(r"[+]|[0-9]_|0[box]|''\s*[a-z]*''", re.IGNORECASE)
-"""Literals whose value in Python differs from their text: +1, 1_000, 0x1F, and 'A' 'B' without a comma."""
 
 
 class EmptyValue(Exception):
     """The value is empty."""
 
 
-def coerce(key: str, value: Any, *, lenient: bool) -> Any:
+def coerce(
+    key: str, value: Any, *, lenient: bool, invalid: list[Any] | None = None, log_changes: bool = False
+) -> Any:
     """Coerce the value of one criterion to the type that RingCX expects.
 
     :param key: RingCX's name of the criterion.
     :param value: the rendered value. An iterable may have a method ``location(index)`` that describes the
         position of the entry it yielded last; error messages show it instead of the index.
     :param lenient: skip blank entries of a list, which runtime values may contain, instead of raising.
+    :param invalid: list to which invalid identifiers are added, which are then left out; None to raise.
+    :param log_changes: log how many identifiers were normalized.
     :return: the value to send.
     :raises EmptyValue: if the value is blank or has no entry that is not blank.
     :raises InvalidCriteria: if it has a wrong type or is not one of RingCX's values.
     """
     kind = KINDS[key]
     if kind in _ITEM:
-        return _coerce_list(key, value, lenient=lenient)
+        return _coerce_list(key, value, lenient=lenient, invalid=invalid, log_changes=log_changes)
     if is_blank(value):
         raise EmptyValue
     if key == "campaignId" and isinstance(value, (list, tuple, set, frozenset)):
@@ -65,58 +63,6 @@ def is_list(key: str) -> bool:
     return KINDS[key] in _ITEM
 
 
-def is_blank(value: Any) -> bool:
-    """Return whether a rendered value is blank.
-
-    :param value: the value, or its text as rendered by Jinja: ``"None"`` and ``"[]"`` are blank too.
-    :return: True if it is blank.
-    """
-    if isinstance(value, str):
-        return value.strip() in _BLANK_TEXTS
-    return value is None or (isinstance(value, (list, tuple, set, frozenset, Mapping)) and not value)
-
-
-def parse_text(text: str, name: str) -> Any:
-    """Parse text that Jinja rendered: JSON, or a Python literal.
-
-    :param text: the text.
-    :param name: name of the argument, for the error.
-    :return: the value; None if the text is blank.
-    :raises InvalidCriteria: if it is neither.
-    """
-    if is_blank(text):
-        return None
-    text = text.strip()
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        pass
-    if (texts := _split_simple_list(text)) is not None:
-        return texts
-    try:
-        if _ALTERED_BY_PYTHON.search(_QUOTED.sub("''", text)):
-            raise ValueError("Python would change an id")
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-        raise InvalidCriteria(
-            f"{name} is text that is neither JSON nor a Python literal; pass a list, or the output of "
-            "another task (task.output) without a template"
-        ) from None
-
-
-def _split_simple_list(text: str) -> list[str] | None:
-    """Return the items of a list as Python writes it, if all are texts without quotes and escapes.
-
-    Python's own parser needs about 1 KB of memory for each item.
-    """
-    is_simple = text.isprintable() and "\\" not in text and '"' not in text
-    if not (is_simple and text.startswith("['") and text.endswith("']")):
-        return None
-    items = text[2:-2].split("', '")
-    # Each quote belongs to a separator, or to an end of the list.
-    return items if text.count("'") == 2 * len(items) else None
-
-
 def to_datetime(value: Any) -> datetime:
     """Coerce a datetime, a date, or text in ISO or RingCX's format to a datetime.
 
@@ -130,12 +76,44 @@ def to_datetime(value: Any) -> datetime:
         return datetime(value.year, value.month, value.day, tzinfo=timezone.utc)
     if not isinstance(value, str):
         raise ValueError("not a date")
-    text = value.strip().replace("Z", "+00:00")
-    if text[10:11] in ("+", "-"):
+    return _parse_datetime(value.strip())
+
+
+#: Compiled on use, since few DAGs have dates as literals.
+_DATETIME = (
+    r"(?a)(\d{4})-?(\d\d)-?(\d\d)(?:[Tt ](\d\d):?(\d\d)(?::?(\d\d)(?:[.,](\d{1,9}))?)?)?"
+    r" ?(Z|z|[+-]\d\d(?::?\d\d)?)?"
+)
+
+
+def _parse_datetime(text: str) -> datetime:
+    """Parse ISO 8601; ``datetime.fromisoformat`` of Python 3.10 accepts 3 or 6 digits of a second only."""
+    match = re.fullmatch(_DATETIME, text)
+    if match is None:
+        raise ValueError("not a date")
+    year, month, day, hour, minute, second, fraction, zone = match.groups()
+    if zone and hour is None:
         raise ValueError("a time zone without a time")
-    if "T" in text and text[-5:-4] in ("+", "-") and text[-4:].isdecimal():
-        text = f"{text[:-2]}:{text[-2:]}"
-    return datetime.fromisoformat(text)
+    result = datetime(
+        int(year),
+        int(month),
+        int(day),
+        int(hour or 0),
+        int(minute or 0),
+        int(second or 0),
+        int((fraction or "0").ljust(6, "0")[:6]),
+    )
+    return result.replace(tzinfo=_parse_zone(zone)) if zone else result
+
+
+def _parse_zone(text: str) -> timezone:
+    if text in ("Z", "z"):
+        return timezone.utc
+    digits = text[1:].replace(":", "").ljust(4, "0")
+    if int(digits[2:]) > 59:
+        raise ValueError("not a time zone")
+    offset = timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
+    return timezone(-offset if text[0] == "-" else offset)
 
 
 def to_int(value: Any, minimum: int = 0) -> int:
@@ -226,18 +204,25 @@ def type_name(value: object) -> str:
     return "text" if isinstance(value, str) else f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
 
 
-def _coerce_list(key: str, value: Any, *, lenient: bool) -> Sequence[Any]:
+def _coerce_list(
+    key: str, value: Any, *, lenient: bool, invalid: list[Any] | None, log_changes: bool
+) -> Sequence[Any]:
     if isinstance(value, str):
         value = parse_text(value, key)
     if is_blank(value):
         raise EmptyValue
     kind = KINDS[key]
-    if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
+    if hasattr(value, "columns"):
+        raise InvalidCriteria(f"{key} must be {kind.value}, not {type_name(value)}; pass one column of it")
+    if isinstance(value, (str, bytes, bytearray, memoryview, Mapping)) or not isinstance(value, Iterable):
         raise InvalidCriteria(f"{key} must be {kind.value}, not {type_name(value)}")
     if isinstance(value, (set, frozenset)):
         value = stable_order(value)
-    entries = _coerce_entries(key, value, lenient=lenient)
-    items = list(entries) if kind is CriterionKind.TIMEZONES else deduplicate(entries)
+    if ROLES[key] is Role.IDENTITY:
+        items = _coerce_identifiers(key, value, lenient=lenient, invalid=invalid, log_changes=log_changes)
+    else:
+        entries = _coerce_entries(key, value, lenient=lenient)
+        items = list(entries) if kind is CriterionKind.TIMEZONES else deduplicate(entries)
     if not items:
         raise EmptyValue
     return items
@@ -245,12 +230,57 @@ def _coerce_list(key: str, value: Any, *, lenient: bool) -> Sequence[Any]:
 
 def _coerce_entries(key: str, value: Iterable[Any], *, lenient: bool) -> Iterator[Any]:
     coerce_entry = _ITEM[KINDS[key]]
+    for location, entry in _filled_entries(key, value, is_blank, lenient=lenient):
+        yield coerce_entry(location, entry)
+
+
+def _filled_entries(
+    key: str, value: Iterable[Any], is_empty: Callable[[Any], bool], *, lenient: bool
+) -> Iterator[tuple[str, Any]]:
+    """Yield the entries that are not empty, each with its location."""
     location = getattr(value, "location", f"{key}[{{}}]".format)
     for index, entry in enumerate(value):
-        if not is_blank(entry):
-            yield coerce_entry(location(index), entry)
+        if not is_empty(entry):
+            yield location(index), entry
         elif not lenient:
             raise InvalidCriteria(f"{location(index)} is empty")
+
+
+def _coerce_identifiers(
+    key: str, value: Iterable[Any], *, lenient: bool, invalid: list[Any] | None, log_changes: bool
+) -> Sequence[Any]:
+    # Not loaded when a DAG without identifiers is parsed.
+    from airflow_provider_engagevoice.ringcx.leads.identifiers import (
+        IdNormalizer,
+        InvalidIdentifier,
+        is_missing,
+    )
+
+    normalizer = IdNormalizer(key)
+
+    def is_empty(entry: Any) -> bool:
+        return is_blank(entry) or is_missing(entry)
+
+    def normalized() -> Iterator[Any]:
+        for location, entry in _filled_entries(key, value, is_empty, lenient=lenient):
+            try:
+                if isinstance(entry, str) and _is_collection_literal(entry):
+                    raise InvalidIdentifier("was rendered as a list; remove the brackets around its template")
+                yield from normalizer.normalize(entry)
+            except InvalidIdentifier as error:
+                if invalid is None:
+                    raise _invalid_entry(location, entry, error) from None
+                invalid.append(entry)
+
+    identifiers = deduplicate(normalized())
+    if log_changes:
+        normalizer.log_changes(len(identifiers))
+    return identifiers
+
+
+def _invalid_entry(location: str, entry: Any, error: ValueError) -> InvalidCriteria:
+    described = "" if isinstance(entry, str) else f", not {type_name(entry)}"
+    return InvalidCriteria(f"{location} {error}{described if 'must be' in str(error) else ''}")
 
 
 def _text(name: str, value: Any) -> str:
@@ -274,17 +304,10 @@ def _is_collection_literal(text: str) -> bool:
         return False
 
 
-def _phone(name: str, value: Any) -> str:
-    text = _text(name, value)
-    if _count_digits(text) < _MIN_PHONE_DIGITS:
-        raise InvalidCriteria(
-            f"{name} must be a phone number of {_MIN_PHONE_DIGITS} or more digits; fewer could match any lead"
-        )
-    return text
-
-
 def _phone_fragment(name: str, value: Any) -> str:
-    text = _text(name, value)
+    from airflow_provider_engagevoice.ringcx.leads.identifiers import remove_invisible
+
+    text, _ = remove_invisible(_text(name, value))
     if not _count_digits(text):
         raise InvalidCriteria(f"{name} must contain a digit; otherwise it could match any phone number")
     return text
@@ -339,13 +362,24 @@ def _comparison(coerce_value: Callable[[str, Any], Any]) -> Callable[[str, Any],
     return coerce_comparison
 
 
-_id = make_coercer(lambda value: to_int(value, minimum=1), "an id (a positive whole number)")
+def _id(name: str, value: Any) -> int:
+    if type(value) is int and 1 <= value <= _LARGEST_NUMBER:
+        return value
+    from airflow_provider_engagevoice.ringcx.leads.identifiers import IdNormalizer, InvalidIdentifier
+
+    try:
+        number: int = IdNormalizer("").normalize(value)[0]
+    except InvalidIdentifier as error:
+        raise _invalid_entry(name, value, error) from None
+    return number
+
+
 _datetime = make_coercer(to_ringcx_datetime, DATETIME_HINT)
 
 _ITEM: Mapping[CriterionKind, Callable[[str, Any], Any]] = {
     CriterionKind.IDS: _id,
     CriterionKind.TEXTS: _text,
-    CriterionKind.PHONES: _phone,
+    CriterionKind.PHONES: _text,
     CriterionKind.STATES: _choice(LEAD_STATES),
     CriterionKind.DISPOSITIONS: _choice(SYSTEM_DISPOSITIONS),
     CriterionKind.TIMEZONES: _timezone,

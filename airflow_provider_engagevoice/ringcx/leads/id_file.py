@@ -16,8 +16,10 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from airflow_provider_engagevoice.ringcx.criteria import ROLES, Role
-from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter, did_you_mean
+from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter, TransientError, did_you_mean
 from airflow_provider_engagevoice.ringcx.leads.coercion import type_name
+from airflow_provider_engagevoice.ringcx.leads.identifiers import remove_invisible
+from airflow_provider_engagevoice.ringcx.leads.literals import distinct_keys
 
 _TEXT_FORMATS = {"": "lines", ".txt": "lines", ".csv": "csv", ".jsonl": "json", ".ndjson": "json"}
 _PARQUET = ".parquet"
@@ -63,18 +65,34 @@ class IdFile:
     def __iter__(self) -> Iterator[Any]:
         """Yield the ids as they are in the file, including blank ones.
 
+        :raises TransientError: if the file changed while it was read.
         :raises InvalidParameter: if the file does not exist, does not have the format of its suffix, or has
             no such column; the message shows the line number, never the line's content.
         """
         with ExitStack() as stack:
+            before = self._version()
             file = self._open(stack)
             for number, value in _PARSERS[self._format](file, self.column):
                 self._position = number
                 yield value
+            if self._version() != before:
+                raise TransientError(
+                    "source changed while it was read, so its last id may be incomplete; write it under "
+                    "another name and rename it when it is complete"
+                )
 
     def location(self, index: int) -> str:
         """Return the position of the id that was yielded last, for an error message."""
         return f"{'row' if self._format == 'parquet' else 'line'} {self._position} of the source"
+
+    def _version(self) -> tuple[object, ...] | None:
+        """Return the size and the time of the last change; None if the storage does not have them."""
+        try:
+            status = self.path.stat()
+            return status.st_size, status.st_mtime
+        except Exception:
+            # Each kind of storage raises its own errors; opening the file shows those that matter.
+            return None
 
     def _open(self, stack: ExitStack) -> Any:
         try:
@@ -180,7 +198,8 @@ def _parse_lines(file: IO[str], column: str | None) -> NumberedValues:
 def _parse_csv(file: IO[str], column: str | None) -> NumberedValues:
     rows = csv.reader((line for _, line in _numbered_lines(file)), strict=True)
     try:
-        header = next(([name.strip() for name in row] for row in rows if not _is_blank(row)), [])
+        names = next((row for row in rows if not _is_header_space(row)), [])
+        header = [remove_invisible(name)[0] for name in names]
         if not header:
             return
         _check_header(header, column)
@@ -198,7 +217,12 @@ def _parse_csv(file: IO[str], column: str | None) -> NumberedValues:
 
 
 def _is_blank(row: list[str]) -> bool:
-    return not any(cell.strip() for cell in row)
+    return not any(remove_invisible(cell)[0] for cell in row)
+
+
+def _is_header_space(row: list[str]) -> bool:
+    """Return whether a row may be above the header: a blank one, or Excel's ``sep=,``."""
+    return _is_blank(row) or row == ["sep=", ""]
 
 
 def _check_header(header: list[str], column: str | None) -> None:
@@ -243,11 +267,11 @@ def _parse_json_lines(file: IO[str], column: str | None) -> NumberedValues:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = json.loads(line, object_pairs_hook=distinct_keys)
         except (ValueError, RecursionError):
             row = None
         if not isinstance(row, dict):
-            raise InvalidParameter(f"line {number} of the source is not a JSON object")
+            raise InvalidParameter(f"line {number} of the source is not a JSON object with distinct keys")
         if column is None:
             if len(row) != 1:
                 raise InvalidParameter(
@@ -285,7 +309,7 @@ def _parse_parquet(file: IO[bytes], column: str | None) -> NumberedValues:
     reader = _ErrorRecordingFile(file)
     number = 0
     try:
-        table = pyarrow.parquet.ParquetFile(reader)
+        table = pyarrow.parquet.ParquetFile(reader, page_checksum_verification=True)
         name = table.schema_arrow.names[_column_index(table.schema_arrow.names, column)]
         for batch in table.iter_batches(batch_size=_BATCH_SIZE, columns=[name]):
             for value in batch.column(0).to_pylist():

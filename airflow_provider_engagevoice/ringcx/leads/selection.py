@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, overload
 
@@ -17,17 +18,14 @@ from airflow_provider_engagevoice.ringcx.criteria import (
     keys_with,
 )
 from airflow_provider_engagevoice.ringcx.exceptions import InvalidCriteria, did_you_mean
-from airflow_provider_engagevoice.ringcx.leads.coercion import (
-    EmptyValue,
-    coerce,
-    is_list,
-    parse_text,
-    type_name,
-)
+from airflow_provider_engagevoice.ringcx.leads.coercion import EmptyValue, coerce, is_list, type_name
 from airflow_provider_engagevoice.ringcx.leads.id_spool import canonical_order, chunk_starts
+from airflow_provider_engagevoice.ringcx.leads.literals import parse_text
 
 if TYPE_CHECKING:
     from airflow_provider_engagevoice.ringcx.leads.id_file import IdFile
+
+log = logging.getLogger(__name__)
 
 IDENTITIES = keys_with([Role.IDENTITY])
 NARROWING = keys_with([Role.IDENTITY, Role.CAMPAIGN, Role.LIST])
@@ -43,10 +41,13 @@ class Selection:
 
     :param body: RingCX's ``campaignLeadSearchCriteria``.
     :param empty_reason: why nothing is selected; None if something may be.
+    :param invalid_ids: identifiers that were left out, as they were given; None if an invalid one is an
+        error.
     """
 
     body: Mapping[str, Any]
     empty_reason: str | None = None
+    invalid_ids: Sequence[Any] | None = None
 
     def describe(self) -> str:
         """Describe the selection for a log or a screen: counts and names of filters, no lead's data.
@@ -80,7 +81,7 @@ class Selection:
             raise InvalidCriteria(
                 f"Campaign {campaign_id} is not among the campaigns of the criteria: {named}"
             )
-        return Selection({**self.body, "campaignId": campaign_id, "campaignIds": [campaign_id]})
+        return replace(self, body={**self.body, "campaignId": campaign_id, "campaignIds": [campaign_id]})
 
     def chunks(self, size: int | None, *, disjoint: bool = False) -> Chunks:
         """Split the longest list of ids into selections that together select the same leads.
@@ -155,6 +156,8 @@ def build_selection(
     runtime_keys: Collection[str] = ALL_KEYS,
     account_wide: bool = False,
     source: IdFile | None = None,
+    on_invalid: str = "fail",
+    log_changes: bool = True,
 ) -> Selection:
     """Build a selection from rendered criteria.
 
@@ -164,6 +167,9 @@ def build_selection(
         guide. Default all, since a caller cannot distinguish ``[]`` from a list that happens to be empty.
     :param account_wide: allow criteria that name no campaign, list, lead, external id or phone.
     :param source: the ids of a file, as one more criterion; ``criteria`` may be ``UNSET`` then.
+    :param on_invalid: what to do about an id or phone number that is not valid: ``"fail"`` raises,
+        ``"skip"`` leaves it out and logs a warning.
+    :param log_changes: log how many ids and phone numbers were normalized.
     :return: the selection; if nothing is selected, its ``empty_reason`` is the reason.
     :raises InvalidCriteria: on unknown keys, wrong types, unknown states, and on criteria that select
         from the whole sub-account unless ``account_wide``.
@@ -179,24 +185,33 @@ def build_selection(
     if source is not None:
         reject_duplicate_source(parsed, source.key)
         parsed, runtime_keys = {**parsed, source.key: source}, {*runtime_keys, source.key}
-    body, empty_reason = _coerce_all(parsed, runtime_keys, source)
+    invalid: list[Any] | None = [] if on_invalid == "skip" else None
+    body, empty_reason = _coerce_all(parsed, runtime_keys, source, invalid, log_changes)
+    if invalid:
+        log.warning("Left out %d invalid ids (on_invalid='skip'); the report lists them", len(invalid))
     if empty_reason:
-        return Selection({}, empty_reason)
+        return Selection({}, empty_reason, invalid)
     _merge_campaigns(body)
     if not account_wide:
         _require_narrowing(parsed, body)
-    return Selection(body)
+    return Selection(body, invalid_ids=invalid)
 
 
 def _coerce_all(
-    criteria: Mapping[str, Any], runtime_keys: Collection[str], source: IdFile | None
+    criteria: Mapping[str, Any],
+    runtime_keys: Collection[str],
+    source: IdFile | None,
+    invalid: list[Any] | None,
+    log_changes: bool,
 ) -> tuple[dict[str, Any], str | None]:
     """Return the coerced criteria, and why they select nothing, if so."""
     body: dict[str, Any] = {}
     empty_reason = None
     for key, value in criteria.items():
         try:
-            body[key] = coerce(key, value, lenient=key in runtime_keys)
+            body[key] = coerce(
+                key, value, lenient=key in runtime_keys, invalid=invalid, log_changes=log_changes
+            )
         except EmptyValue:
             if key in IDENTITIES or key in runtime_keys:
                 from_file = source is not None and value is source
@@ -245,7 +260,12 @@ def validate_authored(criteria: object, *, account_wide: bool = False) -> None:
     _check_keys(criteria, authored=True)
     literals = {key: value for key, value in criteria.items() if not is_runtime_value(value)}
     templated = criteria.keys() - literals.keys()
-    build_selection(literals, runtime_keys=(), account_wide=account_wide or bool(NARROWING & templated))
+    build_selection(
+        literals,
+        runtime_keys=(),
+        account_wide=account_wide or bool(NARROWING & templated),
+        log_changes=False,
+    )
 
 
 def _check_keys(criteria: Mapping[Any, Any], *, authored: bool) -> None:

@@ -82,7 +82,7 @@ WRONG = [
     ("externIds", ["['A-1']"]),
     ("externIds", ["*"]),
     ("externIds", ["%"]),
-    ("externIds", ["\x00"]),
+    ("externIds", ["A\x001"]),
     ("externIds", [10**6000]),
     ("externIds", [object()]),
     ("externIds", object()),
