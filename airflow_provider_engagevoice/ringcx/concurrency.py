@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from airflow_provider_engagevoice.ringcx import clock
 from airflow_provider_engagevoice.ringcx.exceptions import Cancelled
 
 POLL_INTERVAL = 0.25
@@ -61,8 +62,8 @@ def wait_until(timeout: float, condition: Callable[[], bool]) -> None:
     :param timeout: seconds to sleep at most.
     :param condition: polled every ``POLL_INTERVAL``.
     """
-    deadline = time.monotonic() + timeout
-    while not condition() and (left := deadline - time.monotonic()) > 0:
+    deadline = clock.monotonic() + timeout
+    while not condition() and (left := deadline - clock.monotonic()) > 0:
         time.sleep(min(left, POLL_INTERVAL))
 
 

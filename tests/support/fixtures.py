@@ -97,7 +97,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
     """The clock of the client, which advances without waiting."""
     clock = FakeClock()
     for module in _TIMED_MODULES:
-        monkeypatch.setattr(f"airflow_provider_engagevoice.ringcx.{module}.time", clock)
+        monkeypatch.setattr(f"airflow_provider_engagevoice.ringcx.{module}.clock", clock)
     monkeypatch.setattr(
         "airflow_provider_engagevoice.ringcx.concurrency.wait_until",
         lambda seconds, over: clock.sleep(seconds),

@@ -142,8 +142,9 @@ def _shift_clocks(seconds: float) -> None:
         time = staticmethod(lambda: _real_time() + seconds)
 
     for name, module in sys.modules.items():
-        if name.startswith(f"{RINGCX}.") and hasattr(module, "time"):
-            module.time = ShiftedTime  # type: ignore[attr-defined]
+        for attribute in ("time", "clock"):
+            if name.startswith(f"{RINGCX}.") and hasattr(module, attribute):
+                setattr(module, attribute, ShiftedTime)
 
 
 def _prepare(spec: dict[str, Any], number: int) -> None:

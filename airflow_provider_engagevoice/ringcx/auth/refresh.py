@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import time
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from airflow_provider_engagevoice.ringcx import clock
 from airflow_provider_engagevoice.ringcx.auth.base import Authenticator
 from airflow_provider_engagevoice.ringcx.auth.encryption import ScryptCipher, TokenCipher
 from airflow_provider_engagevoice.ringcx.auth.token_cache import AccessToken, TokenCache
@@ -162,8 +162,8 @@ class RefreshingAuthenticator(Authenticator):
         """
         pause = _INITIAL_POLL_INTERVAL
         for turn in range(_MAX_TURNS):
-            started_at, logged = time.monotonic(), False
-            while (waited := time.monotonic() - started_at) < _STUCK_AFTER:
+            started_at, logged = clock.monotonic(), False
+            while (waited := clock.monotonic() - started_at) < _STUCK_AFTER:
                 if waited > LOG_WAIT_AFTER and not logged:
                     logged = True
                     log.info(

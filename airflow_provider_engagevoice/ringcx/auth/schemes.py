@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote_plus
 
+from airflow_provider_engagevoice.ringcx import clock
 from airflow_provider_engagevoice.ringcx.auth.base import Authenticator
 from airflow_provider_engagevoice.ringcx.auth.encryption import HkdfCipher
 from airflow_provider_engagevoice.ringcx.auth.refresh import REJECTION_ERRORS, RefreshingAuthenticator
@@ -68,7 +68,7 @@ class _BearerAuthenticator(RefreshingAuthenticator):
         """Return RingCX's token from a response. Source: contract, ``AccessTokenUserDetails``."""
         value = self._read_secret(body, "accessToken")
         refresh_token = self._read_secret(body, "refreshToken") if body.get("refreshToken") else None
-        return AccessToken(value, time.monotonic() + _TOKEN_LIFETIME, _REFRESH_AHEAD, refresh_token)
+        return AccessToken(value, clock.monotonic() + _TOKEN_LIFETIME, _REFRESH_AHEAD, refresh_token)
 
     def _as_headers(self, token: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {token}"}
@@ -215,7 +215,7 @@ class LegacyPortalAuth(RefreshingAuthenticator):
             raise _credentials_rejected(
                 "The legacy portal rejected the sign-in; check the connection's login and password", error
             ) from None
-        return AccessToken(token, time.monotonic() + _LEGACY_TOKEN_LIFETIME, _REFRESH_AHEAD)
+        return AccessToken(token, clock.monotonic() + _LEGACY_TOKEN_LIFETIME, _REFRESH_AHEAD)
 
     def _as_headers(self, token: str) -> dict[str, str]:
         return {"X-Auth-Token": token}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from airflow_provider_engagevoice.ringcx import clock
 from airflow_provider_engagevoice.ringcx.auth.encryption import DecryptionError, TokenCipher
 from airflow_provider_engagevoice.ringcx.exceptions import AuthenticationError
 from airflow_provider_engagevoice.ringcx.storage.base import StateStore
@@ -41,7 +41,7 @@ class AccessToken:
     @property
     def seconds_left(self) -> float:
         """Seconds until it expires."""
-        return self.expires_at - time.monotonic()
+        return self.expires_at - clock.monotonic()
 
     @property
     def needs_refresh(self) -> bool:
@@ -80,7 +80,7 @@ class TokenCache:
             # Limited to the initial lifetime, in case the store's clock has changed.
             left = min(left - fields["after"], fields["life"])
             return AccessToken(
-                fields["access"], time.monotonic() + left, fields["renew_ahead"], fields["refresh"]
+                fields["access"], clock.monotonic() + left, fields["renew_ahead"], fields["refresh"]
             )
         except (KeyError, TypeError):  # written by another version of this package
             return None

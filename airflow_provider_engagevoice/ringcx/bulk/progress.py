@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Collection, Iterator
 
+from airflow_provider_engagevoice.ringcx import clock
 from airflow_provider_engagevoice.ringcx.leads.selection import Chunks
 
 log = logging.getLogger(__name__)
@@ -27,14 +27,14 @@ class ProgressLogger:
         self._work = work
         self._total = total
         self._done = self._done_before = done
-        self._started = self._last_logged = time.monotonic()
+        self._started = self._last_logged = clock.monotonic()
         if chunk_count > 1:
             log.info("%s: %s ids in %s chunks", work, f"{total:,}", f"{chunk_count:,}")
 
     def add(self, ids: int) -> None:
         """Count ids as processed, and log the progress if the last line is old enough."""
         self._done += ids
-        now = time.monotonic()
+        now = clock.monotonic()
         if now - self._last_logged >= _INTERVAL and self._done < self._total:
             self._last_logged = now
             log.info("%s: %s", self._work, self._line(now))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections import Counter
 from dataclasses import dataclass, field
 
+from airflow_provider_engagevoice.ringcx import clock
 from airflow_provider_engagevoice.ringcx.concurrency import LOG_WAIT_AFTER, CancelToken
 from airflow_provider_engagevoice.ringcx.exceptions import RateLimited
 from airflow_provider_engagevoice.ringcx.observers import AttemptObserver
@@ -74,11 +74,11 @@ class RateLimiter:
             return seconds
         left, lead = seconds, _OBSERVER_LEAD
         while True:
-            slot = time.monotonic() + left
+            slot = clock.monotonic() + left
             self._sleep(left - lead, limit, cancel_token)
-            notified_at = time.monotonic()
+            notified_at = clock.monotonic()
             observer.on_attempt()
-            left = slot - time.monotonic()
+            left = slot - clock.monotonic()
             if -left > max(self.margin / 2, _MIN_TOLERANCE):
                 # Later reservations rely on this request being sent in its slot.
                 left = self._reserve(limit)
@@ -87,7 +87,7 @@ class RateLimiter:
                 self._sleep(left, limit, cancel_token)
                 return seconds
             observer.on_not_applied()
-            lead = max(lead, time.monotonic() - notified_at)
+            lead = max(lead, clock.monotonic() - notified_at)
 
     def record_rejection(self, limit: RateLimit) -> None:
         """Count a request that RingCX rejected with 429 although it was sent in its slot.
@@ -97,7 +97,7 @@ class RateLimiter:
         :param limit: what the request counts towards.
         """
         self.rejections[limit.operation] += 1
-        now = time.monotonic()
+        now = clock.monotonic()
         if now < self._next_log.get(limit.key, now):
             return
         self._next_log[limit.key] = now + _LOG_INTERVAL

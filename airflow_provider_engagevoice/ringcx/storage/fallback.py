@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from airflow_provider_engagevoice.ringcx import clock
 from airflow_provider_engagevoice.ringcx.spec.rate_limits import RateWindow
 from airflow_provider_engagevoice.ringcx.storage.base import StateStore, StoreUnavailable
 
@@ -64,12 +64,12 @@ class FallbackStore(StateStore):
     ) -> _Result:
         """Return the result of the first store that does not fail."""
         for index, store in enumerate(self._stores[:-1]):
-            if time.monotonic() < self._skipped_until.get((index, reserving), 0.0):
+            if clock.monotonic() < self._skipped_until.get((index, reserving), 0.0):
                 continue
             try:
                 return operation(store)
             except StoreUnavailable as error:
-                self._skipped_until[index, reserving] = time.monotonic() + self._cooldown
+                self._skipped_until[index, reserving] = clock.monotonic() + self._cooldown
                 self._log_failure(index, error)
         return operation(self._stores[-1])
 

@@ -16,6 +16,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from airflow_provider_engagevoice.ringcx import clock
 from airflow_provider_engagevoice.ringcx.spec.rate_limits import RateWindow
 from airflow_provider_engagevoice.ringcx.storage.base import (
     LimitExceeded,
@@ -66,7 +67,7 @@ class FileStore(StateStore):
 
     def reserve_slot(self, key: str, windows: Sequence[RateWindow], margin: float, max_wait: float) -> float:
         with self._open_file("slots", key) as descriptor, _locked(descriptor):
-            now = time.monotonic()
+            now = clock.monotonic()
             slots = _read_slots(descriptor, history_length(windows), now)
             slot = next_slot(slots, windows, margin, now)
             if slot - now > max_wait:
@@ -84,7 +85,7 @@ class FileStore(StateStore):
                 content = file.read(_TIMESTAMP.size + _MAX_VALUE)
         if len(content) <= _TIMESTAMP.size:
             return None
-        left = _TIMESTAMP.unpack_from(content)[0] - time.monotonic()
+        left = _TIMESTAMP.unpack_from(content)[0] - clock.monotonic()
         return (content[_TIMESTAMP.size :], left) if 0 < left < _MAX_LIFETIME else None
 
     def set(self, key: str, value: bytes, lifetime: float) -> None:
@@ -92,21 +93,22 @@ class FileStore(StateStore):
             raise StoreUnavailable(f"a value has at most {_MAX_VALUE >> 20} MiB")
         with _as_store_errors():
             path = self._path("value", key)
-            if not self._cleaned_up:
-                self._cleaned_up = True
-                _remove_expired(path.parent)
             # Written to a separate file and renamed, so that readers never see a partial value.
             descriptor, unfinished = tempfile.mkstemp(prefix=_UNFINISHED, dir=path.parent)
             try:
                 with os.fdopen(descriptor, "wb") as file:
-                    file.write(_TIMESTAMP.pack(time.monotonic() + lifetime) + value)
-                now = time.time()
+                    file.write(_TIMESTAMP.pack(clock.monotonic() + lifetime) + value)
+                # The file system's clock, which tests that freeze the time do not affect.
+                now = os.stat(unfinished).st_mtime
                 os.utime(unfinished, (now, now + lifetime))
                 Path(unfinished).replace(path)
             except BaseException:
                 with contextlib.suppress(OSError):
                     Path(unfinished).unlink()
                 raise
+            if not self._cleaned_up:
+                self._cleaned_up = True
+                _remove_expired(path.parent, now)
 
     def compare_and_set(self, key: str, expected: bytes | None, value: bytes, lifetime: float) -> bool:
         # A fixed number of lock files: one per key could never be removed safely.
@@ -194,13 +196,13 @@ def _boot_id() -> str:
 @contextlib.contextmanager
 def _locked(descriptor: int) -> Iterator[None]:
     """Hold a file's lock."""
-    deadline = time.monotonic() + _LOCK_TIMEOUT
+    deadline = clock.monotonic() + _LOCK_TIMEOUT
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             break
         except BlockingIOError:
-            if time.monotonic() > deadline:
+            if clock.monotonic() > deadline:
                 raise StoreUnavailable(f"file lock not acquired within {_LOCK_TIMEOUT:g} s") from None
         time.sleep(_LOCK_POLL_INTERVAL)
     try:
@@ -216,7 +218,7 @@ def _unlock(descriptor: int) -> None:
     os.close(descriptor)
 
 
-def _remove_expired(folder: Path) -> None:
+def _remove_expired(folder: Path, now: float) -> None:
     """Remove values that have expired and files that were never finished.
 
     The modification time of a value is its expiry by the system time. The expiry in the file counts on the
@@ -225,7 +227,7 @@ def _remove_expired(folder: Path) -> None:
     for path in folder.iterdir():
         with contextlib.suppress(OSError):
             temporary = path.name.startswith(("value-", _UNFINISHED))
-            if temporary and path.stat().st_mtime < time.time() - _REMOVE_AFTER:
+            if temporary and path.stat().st_mtime < now - _REMOVE_AFTER:
                 path.unlink()
 
 

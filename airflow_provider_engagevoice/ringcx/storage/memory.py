@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from airflow_provider_engagevoice.ringcx import clock
 from airflow_provider_engagevoice.ringcx.concurrency import ForkSafeLock
 from airflow_provider_engagevoice.ringcx.spec.rate_limits import RateWindow
 from airflow_provider_engagevoice.ringcx.storage.base import (
@@ -37,7 +37,7 @@ class MemoryStore(StateStore):
 
     def reserve_slot(self, key: str, windows: Sequence[RateWindow], margin: float, max_wait: float) -> float:
         with self._lock.held():
-            now = time.monotonic()
+            now = clock.monotonic()
             slots = self._slots.setdefault(key, [])
             slot = next_slot(slots, windows, margin, now)
             if slot - now > max_wait:
@@ -52,14 +52,14 @@ class MemoryStore(StateStore):
 
     def set(self, key: str, value: bytes, lifetime: float) -> None:
         with self._lock.held():
-            self._entries[key] = _Entry(value, time.monotonic() + lifetime)
+            self._entries[key] = _Entry(value, clock.monotonic() + lifetime)
 
     def compare_and_set(self, key: str, expected: bytes | None, value: bytes, lifetime: float) -> bool:
         with self._lock.held():
             found = self._get(key)
             if (found[0] if found else None) != expected:
                 return False
-            self._entries[key] = _Entry(value, time.monotonic() + lifetime)
+            self._entries[key] = _Entry(value, clock.monotonic() + lifetime)
         return True
 
     def delete(self, key: str) -> None:
@@ -75,5 +75,5 @@ class MemoryStore(StateStore):
 
     def _get(self, key: str) -> tuple[bytes, float] | None:
         entry = self._entries.get(key)
-        left = entry.expires_at - time.monotonic() if entry else 0.0
+        left = entry.expires_at - clock.monotonic() if entry else 0.0
         return (entry.value, left) if entry and left > 0 else None

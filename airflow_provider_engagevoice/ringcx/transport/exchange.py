@@ -11,12 +11,12 @@ import io
 import logging
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_engagevoice.ringcx import clock
 from airflow_provider_engagevoice.ringcx.concurrency import POLL_INTERVAL, CancelToken
 from airflow_provider_engagevoice.ringcx.exceptions import Cancelled
 
@@ -129,7 +129,7 @@ class _BoundedReader(io.RawIOBase):
         self._sock = sock
         self._kept = kept
         self._exchange = exchange
-        self._deadline = time.monotonic() + exchange.timeout
+        self._deadline = clock.monotonic() + exchange.timeout
 
     def readable(self) -> bool:
         return True
@@ -139,7 +139,7 @@ class _BoundedReader(io.RawIOBase):
         while True:
             if cancel_token is not None and cancel_token.is_cancelled():
                 raise Cancelled("Cancelled before the response was complete")
-            left = self._deadline - time.monotonic()
+            left = self._deadline - clock.monotonic()
             if left <= 0:
                 raise TimeoutError(f"no complete response within {self._exchange.timeout:g} s")
             self._sock.settimeout(left if cancel_token is None else min(left, POLL_INTERVAL))

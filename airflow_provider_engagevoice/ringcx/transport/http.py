@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import random
-import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from airflow_provider_engagevoice.ringcx import clock
 from airflow_provider_engagevoice.ringcx.concurrency import CancelToken, ForkSafeLock
 from airflow_provider_engagevoice.ringcx.exceptions import (
     EngageVoiceError,
@@ -158,7 +158,7 @@ class HttpTransport:
             if self.limiter
             else None
         )
-        deadline = time.monotonic() + self.retry_timeout
+        deadline = clock.monotonic() + self.retry_timeout
         attempts = failures = 0
         while True:
             attempts += 1
@@ -179,7 +179,7 @@ class HttpTransport:
                 self._raise_unless_retryable(request, limit, failed)
                 delay = _retry_delay(failed, attempts)
                 failures += failed.kind is not FailureKind.RATE_LIMITED
-                if time.monotonic() + delay > deadline or failures >= _MAX_ATTEMPTS:
+                if clock.monotonic() + delay > deadline or failures >= _MAX_ATTEMPTS:
                     raise failed.error from None
                 # The limiter logs a warning for rejections; without it, each one is a warning.
                 is_logged = failed.kind is FailureKind.RATE_LIMITED and limit is not None
@@ -268,7 +268,7 @@ class HttpTransport:
             unknown = _outcome_unknown(request, _no_response(request, interrupt))
             unknown.interrupted = True
             raise unknown from None
-        self._last_used = time.monotonic()
+        self._last_used = clock.monotonic()
         return _parse(request, body)
 
     def _open_session(self, request: ApiRequest) -> Session:
@@ -279,7 +279,7 @@ class HttpTransport:
                 self._process_id = os.getpid()
             elif (
                 request.single_use or not request.retry_safe
-            ) and time.monotonic() - self._last_used > _MAX_IDLE:
+            ) and clock.monotonic() - self._last_used > _MAX_IDLE:
                 # If the server closed the idle connection during the request, the outcome would be unknown.
                 self._session.close()
             return self._session

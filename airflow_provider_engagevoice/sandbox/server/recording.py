@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import parse_qsl
 
+from airflow_provider_engagevoice.sandbox.state.clock import monotonic
 from airflow_provider_engagevoice.sandbox.state.request_log import RecordedRequest
 from airflow_provider_engagevoice.sandbox.state.sandbox import SandboxState
 
@@ -65,7 +65,7 @@ class Recorder:
             await self._app(scope, receive, send)
             return
         scope["log_fields"] = {}
-        started = time.monotonic()
+        started = monotonic()
         recorded = False
 
         def record(status: int | None = None) -> None:
@@ -100,7 +100,7 @@ class Recorder:
                 query={name: "***" if _is_secret(name) else value for name, value in query.items()},
                 status=status,
                 operation=log_fields.get("operation", ""),
-                milliseconds=round((time.monotonic() - started) * 1000, 1),
+                milliseconds=round((monotonic() - started) * 1000, 1),
                 limit=log_fields.get("limit", ""),
                 fault=log_fields.get("fault", ""),
                 client_port=client[1] if client else None,

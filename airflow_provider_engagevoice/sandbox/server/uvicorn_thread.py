@@ -6,13 +6,13 @@ import asyncio
 import contextlib
 import socket
 import threading
-import time
 from typing import Any, cast
 
 import anyio.to_thread
 import uvicorn
 
 from airflow_provider_engagevoice.sandbox.server.recording import App
+from airflow_provider_engagevoice.sandbox.state.clock import monotonic
 
 _START_TIMEOUT = 30.0
 _SHUTDOWN_TIMEOUT = 1.0
@@ -47,9 +47,9 @@ class ServerThread:
         :raises RuntimeError: if uvicorn does not start.
         """
         self._thread.start()
-        deadline = time.monotonic() + _START_TIMEOUT
+        deadline = monotonic() + _START_TIMEOUT
         while not self._uvicorn.ready.wait(0.05):
-            if not self._thread.is_alive() or time.monotonic() > deadline:
+            if not self._thread.is_alive() or monotonic() > deadline:
                 self._uvicorn.should_exit = True
                 self._socket.close()
                 raise RuntimeError("The sandbox did not start; see uvicorn's log for the cause.")
@@ -79,6 +79,8 @@ class _FastShutdownServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and set the event ``ready``."""
         self._loop = asyncio.get_running_loop()
+        # A test that freezes the time must not stop the timers of the server.
+        self._loop.time = monotonic  # type: ignore[method-assign]
         self._stop_requested = asyncio.Event()
         # Delayed and hanging requests occupy threads; anyio's default of 40 could be exhausted by them.
         anyio.to_thread.current_default_thread_limiter().total_tokens = _MAX_THREADS

@@ -1,12 +1,39 @@
-"""Adjustable clock of the sandbox."""
+"""Adjustable clock of the sandbox.
+
+The functions :func:`monotonic` and :func:`wall_time` read the operating system's clocks. A test may freeze
+the time with freezegun, which replaces ``time.monotonic`` and ``time.time`` for some threads only: fault
+rules, tokens and limits would be compared by two different clocks.
+"""
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 
 #: Allowed range in seconds since 1970 (years 1971 to 9000); leaves room for dates computed from the time.
 _MIN_TIME, _MAX_TIME = 31_536_000.0, 221_845_392_000.0
+
+
+if sys.platform == "win32":  # has no clock_gettime
+
+    def monotonic() -> float:
+        """Return the value of a clock that cannot go backward, in seconds."""
+        return time.monotonic()
+
+    def wall_time() -> float:
+        """Return the time in seconds since 1970."""
+        return time.time()
+
+else:
+
+    def monotonic() -> float:
+        """Return the value of a clock that cannot go backward, in seconds."""
+        return time.clock_gettime(time.CLOCK_MONOTONIC)
+
+    def wall_time() -> float:
+        """Return the time in seconds since 1970."""
+        return time.clock_gettime(time.CLOCK_REALTIME)
 
 
 class Clock:
@@ -16,11 +43,11 @@ class Clock:
         self._lock = threading.Lock()
         self._offset = 0.0
         # Monotonic, so that token lifetimes stay correct if the system time is changed.
-        self._start = time.time() - time.monotonic()
+        self._start = wall_time() - monotonic()
 
     def now(self) -> float:
         """Return the time in seconds since 1970."""
-        return self._start + time.monotonic() + self._offset
+        return self._start + monotonic() + self._offset
 
     def milliseconds(self) -> int:
         """Return the time in milliseconds since 1970, the unit of timestamps in the database."""

@@ -186,7 +186,7 @@ def test_expired_expires_all_tokens_until_login(sandbox: SandboxServer, fault: S
 def test_expired_mid_batch_client_refreshes_token(
     sandbox: SandboxServer, fault: SetFault, leads: list[Row], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http, "time", FakeClock())
+    monkeypatch.setattr(http, "clock", FakeClock())
     monkeypatch.setattr("airflow_provider_engagevoice.ringcx.auth.refresh._TOKEN_SLOTS", {})
     ids = [lead["leadId"] for lead in leads][:10]
     fault("expired", operation="lead_action", at=[3])

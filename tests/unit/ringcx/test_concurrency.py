@@ -47,6 +47,7 @@ def in_forked_child(work: Callable[[], object]) -> bool:
 def test_sleep_ends_at_first_poll_after_cancel(monkeypatch: pytest.MonkeyPatch) -> None:
     token, clock = CancelToken(), FakeClock()
     monkeypatch.setattr(concurrency, "time", clock)
+    monkeypatch.setattr(concurrency, "clock", clock)
 
     def cancel_at_third_poll() -> None:
         if len(clock.pauses) == 3:
@@ -61,6 +62,7 @@ def test_sleep_ends_at_first_poll_after_cancel(monkeypatch: pytest.MonkeyPatch) 
 def test_sleep_not_cancelled_takes_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
     token, clock = CancelToken(), FakeClock()
     monkeypatch.setattr(concurrency, "time", clock)
+    monkeypatch.setattr(concurrency, "clock", clock)
     token.sleep(1.1)
     assert sum(clock.pauses) == pytest.approx(1.1, abs=0.2)
     assert max(clock.pauses) <= POLL_INTERVAL
@@ -69,6 +71,7 @@ def test_sleep_not_cancelled_takes_its_time(monkeypatch: pytest.MonkeyPatch) -> 
 def test_sleep_already_cancelled_raises_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     token, clock = CancelToken(), FakeClock()
     monkeypatch.setattr(concurrency, "time", clock)
+    monkeypatch.setattr(concurrency, "clock", clock)
     token.cancel()
     assert token.is_cancelled()
     for seconds in (0.0, WAIT):

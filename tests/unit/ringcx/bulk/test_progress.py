@@ -18,7 +18,7 @@ from tests.support.clients import FakeClock, make_client, perform_action
 def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
     """The clock of the progress log."""
     clock = FakeClock()
-    monkeypatch.setattr(progress, "time", clock)
+    monkeypatch.setattr(progress, "clock", clock)
     return clock
 
 

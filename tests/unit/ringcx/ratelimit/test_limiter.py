@@ -47,8 +47,8 @@ class FrozenClock:
 def frozen_clock(monkeypatch: pytest.MonkeyPatch) -> FrozenClock:
     """Replace the clock of the limiter and of the memory store; waits take no time."""
     clock = FrozenClock()
-    monkeypatch.setattr("airflow_provider_engagevoice.ringcx.ratelimit.limiter.time", clock)
-    monkeypatch.setattr("airflow_provider_engagevoice.ringcx.storage.memory.time", clock)
+    monkeypatch.setattr("airflow_provider_engagevoice.ringcx.ratelimit.limiter.clock", clock)
+    monkeypatch.setattr("airflow_provider_engagevoice.ringcx.storage.memory.clock", clock)
     monkeypatch.setattr(
         "airflow_provider_engagevoice.ringcx.concurrency.wait_until",
         lambda timeout, condition: clock.sleep(timeout),

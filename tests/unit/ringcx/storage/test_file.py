@@ -84,20 +84,16 @@ def test_get_corrupt_file_returns_none(shared_folder: Path, content: bytes) -> N
     assert store.get("key")
 
 
-def test_set_removes_expired_values_and_unfinished_files(
-    shared_folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    FileStore().set("a task's checkpoint", b"value", 7 * 86_400.0)
-    FileStore().set("a token", b"value", 1.0)
+def test_set_removes_expired_values_and_unfinished_files(shared_folder: Path) -> None:
+    store = FileStore()
+    store.set("a task's checkpoint", b"value", 7 * 86_400.0)
+    store.set("a token", b"value", 1.0)
     (shared_folder / "unfinished-by-a-killed-process").touch()
-    os.utime(shared_folder / "unfinished-by-a-killed-process", (0, 0))
+    for path in shared_folder.iterdir():
+        # As if two days had passed.
+        modified = path.stat().st_mtime - 2 * 86_400.0
+        os.utime(path, (modified, modified))
     assert len(list(shared_folder.iterdir())) == 3
-
-    class TwoDaysLater:
-        monotonic = staticmethod(lambda: time.monotonic() + 2 * 86_400.0)
-        time = staticmethod(lambda: time.time() + 2 * 86_400.0)
-
-    monkeypatch.setattr("airflow_provider_engagevoice.ringcx.storage.file.time", TwoDaysLater)
     FileStore().set("another", b"value", 1.0)
     assert len(list(shared_folder.iterdir())) == 2
     assert FileStore().get("a task's checkpoint")
@@ -111,10 +107,9 @@ def test_set_keeps_values_of_hosts_with_another_uptime(
 
     class LongUptime:
         monotonic = staticmethod(lambda: time.monotonic() + 365 * 86_400.0)
-        time = staticmethod(time.time)
 
     with monkeypatch.context() as other_host:
-        other_host.setattr("airflow_provider_engagevoice.ringcx.storage.file.time", LongUptime)
+        other_host.setattr("airflow_provider_engagevoice.ringcx.storage.file.clock", LongUptime)
         FileStore().set("another", b"value", 1.0)
     assert FileStore().get("a task's checkpoint")
 
