@@ -41,7 +41,7 @@ def frozen_time() -> Iterator[None]:
 
 
 @pytest.fixture
-def find(ringcx_sandbox: SandboxServer) -> Callable[[], dict[str, Any]]:
+def find(ringcx_sandbox: SandboxServer) -> Callable[[], Any]:
     """Return a function that looks a campaign up."""
     return lambda: EngageVoiceHook().find_campaign("Spring Renewals")
 
