@@ -99,7 +99,7 @@ class FileStore(StateStore):
                 with os.fdopen(descriptor, "wb") as file:
                     file.write(_TIMESTAMP.pack(clock.monotonic() + lifetime) + value)
                 # The file system's clock, which tests that freeze the time do not affect.
-                now = os.stat(unfinished).st_mtime
+                now = Path(unfinished).stat().st_mtime
                 os.utime(unfinished, (now, now + lifetime))
                 Path(unfinished).replace(path)
             except BaseException:
