@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 try:
     from airflow.sdk import DAG
@@ -13,12 +12,6 @@ except ImportError:  # Airflow 2
 from airflow_provider_engagevoice.operators.leads import LeadActionOperator
 from airflow_provider_engagevoice.sensors.campaigns import CampaignLookupSensor
 
-
-def ready_leads_in(campaign: dict[str, Any]) -> dict[str, Any]:
-    """Return the search criteria for a campaign that the sensor has found."""
-    return {"campaignIds": [campaign["campaign_id"]], "leadStates": ["READY"]}
-
-
 with DAG(
     "ringcx_mapped_campaigns",
     schedule=None,
@@ -27,9 +20,14 @@ with DAG(
     doc_md=__doc__,
     tags=["ringcx"],
 ) as dag:
-    campaigns = CampaignLookupSensor.partial(task_id="find", timeout=600).expand(
-        campaign_name=["Spring Renewals", "Summer Win-Back"]
-    )
-    LeadActionOperator.partial(task_id="pause", lead_action="PAUSE_LEADS", max_leads=5_000).expand(
-        search_criteria=campaigns.output.map(ready_leads_in)
-    )
+    # The templates name the mapped tasks in Airflow's UI, which otherwise shows their numbers.
+    campaigns = CampaignLookupSensor.partial(
+        task_id="find", timeout=600, map_index_template="{{ task.campaign_name }}"
+    ).expand(campaign_name=["Spring Renewals", "Summer Win-Back"])
+    LeadActionOperator.partial(
+        task_id="pause",
+        lead_action="PAUSE_LEADS",
+        search_criteria={"leadStates": ["READY"]},
+        max_leads=5_000,
+        map_index_template="{{ task.campaign['campaign_name'] }}",
+    ).expand(campaign=campaigns.output)

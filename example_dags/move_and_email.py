@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 try:
-    from airflow.sdk import DAG
+    from airflow.sdk import DAG, Param
 except ImportError:  # Airflow 2
     from airflow.models.dag import DAG
+    from airflow.models.param import Param
 
 from airflow_provider_engagevoice.operators.leads import EmailLeadsOperator, MoveLeadsOperator
 from airflow_provider_engagevoice.sensors.campaigns import CampaignLookupSensor
@@ -18,10 +19,26 @@ with DAG(
     start_date=datetime(2026, 1, 1),
     catchup=False,
     params={
-        "source": "Spring Renewals",
-        "target": "Summer Win-Back",
-        "new_list": "From Spring Renewals",
-        "email_to": "dialling-team@example.com",
+        "source": Param(
+            "Spring Renewals",
+            type="string",
+            title="Source campaign",
+            description="Its READY leads are moved.",
+        ),
+        "target": Param("Summer Win-Back", type="string", title="Target campaign"),
+        "new_list": Param(
+            "From Spring Renewals",
+            type="string",
+            title="New list",
+            description="Made in the target campaign.",
+        ),
+        "email_to": Param(
+            "dialling-team@example.com",
+            type="string",
+            format="email",
+            title="E-mail address",
+            description="Receives a link to the new list.",
+        ),
     },
     doc_md=__doc__,
     tags=["ringcx"],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain
@@ -17,7 +19,11 @@ from airflow_provider_engagevoice.get_provider_info import (
     RELABELING,
 )
 from airflow_provider_engagevoice.ringcx.criteria import CHUNK_SIZE, UNSET
-from airflow_provider_engagevoice.ringcx.exceptions import EngageVoiceError, PermanentError
+from airflow_provider_engagevoice.ringcx.exceptions import (
+    EngageVoiceError,
+    InvalidParameter,
+    PermanentError,
+)
 from airflow_provider_engagevoice.version_compat import (
     AirflowFailException,
     BaseHook,
@@ -32,8 +38,25 @@ if TYPE_CHECKING:
     from airflow_provider_engagevoice.ringcx.client import RingCXClient
     from airflow_provider_engagevoice.ringcx.leads.id_file import IdFile
     from airflow_provider_engagevoice.ringcx.leads.selection import Selection
+    from airflow_provider_engagevoice.version_compat import Connection
 
 __all__ = ["EngageVoiceHook", "no_retry_on_permanent_errors"]
+
+log = logging.getLogger(__name__)
+
+#: Ends of sentences and lines of a message.
+_SENTENCES = re.compile(r"(?<=[.?!]) (?=[A-Z])|\n")
+
+#: Package of each scheme of object storage URLs. Source: Airflow's documentation, "Object Storage".
+_STORAGE_PACKAGES = {
+    "s3": "apache-airflow-providers-amazon[s3fs]",
+    "s3a": "apache-airflow-providers-amazon[s3fs]",
+    "gs": "apache-airflow-providers-google",
+    "gcs": "apache-airflow-providers-google",
+    "abfs": "apache-airflow-providers-microsoft-azure",
+    "abfss": "apache-airflow-providers-microsoft-azure",
+    "adl": "apache-airflow-providers-microsoft-azure",
+}
 
 
 class EngageVoiceHook(BaseHook):
@@ -107,10 +130,24 @@ class EngageVoiceHook(BaseHook):
         if self._client is None:
             from airflow_provider_engagevoice.hooks.client_factory import build_client
 
-            self._client = build_client(self.get_connection(self.engagevoice_conn_id))
+            self._client = build_client(self._connection())
+            self._client.connection_id = self.engagevoice_conn_id
             if self._cancelled:
                 self._client.cancel_token.cancel()
         return self._client
+
+    def _connection(self) -> Connection:
+        try:
+            return self.get_connection(self.engagevoice_conn_id)
+        except Exception as error:
+            # Not imported: Airflow has moved the class.
+            if type(error).__name__ != "AirflowNotFoundException":
+                raise
+        name = self.engagevoice_conn_id
+        raise InvalidParameter(
+            f"Create the connection {name!r}: Admin > Connections, type {HOOK_NAME}, or set "
+            f"AIRFLOW_CONN_{name.upper()}. No connection has this id"
+        )
 
     def cancel(self) -> None:
         """Cancel the running call: send no further requests and interrupt rate-limit waits.
@@ -131,6 +168,7 @@ class EngageVoiceHook(BaseHook):
         source: Any = None,
         source_column: str | None = None,
         source_as: str = "externIds",
+        campaign: Any = UNSET,
         account_id: str | None = None,
         dry_run: bool = False,
         max_leads: int | None = None,
@@ -155,7 +193,9 @@ class EngageVoiceHook(BaseHook):
             The first line of a ``.csv`` is its header; a file without a header must be a ``.txt``.
         :param source_column: column of the ids, as in the header of the ``.csv``; default the only one.
         :param source_as: ``"externIds"`` (default), ``"leadIds"`` or ``"leadPhoneNumbers"``.
-        :param account_id: sub-account; default the connection's, else the only one.
+        :param campaign: name or id of a campaign, or the campaign as :meth:`find_campaign` returns it, to
+            select from, in addition to the criteria; an empty value selects nothing.
+        :param account_id: sub-account; default the campaign's, else the connection's, else the only one.
         :param dry_run: only count the leads; default False.
         :param max_leads: fail if more leads match; default None, no limit.
         :param account_wide: allow criteria that name no campaign, list, lead, external id or phone number;
@@ -182,12 +222,13 @@ class EngageVoiceHook(BaseHook):
 
         require_bool(dry_run=dry_run, account_wide=account_wide, verify=verify)
         validate_options(max_leads, chunk_size, on_rejected)
-        id_file = None
-        if source is not None:
-            from airflow_provider_engagevoice.ringcx.leads.id_file import open_id_file
-
-            id_file = open_id_file(storage_path(source), source_column, source_as)
-        selection = self._selection(search_criteria, account_wide, id_file)
+        id_file = None if source is None else open_source(source, source_column, source_as)
+        found = None
+        if campaign is UNSET:
+            selection = self._selection(search_criteria, account_wide, id_file)
+        else:
+            selection, found = self._selection_in_campaign(search_criteria, id_file, campaign, account_id)
+            account_id = found["account_id"] if found is not None else account_id
         action = BulkAction.create(
             lead_action,
             selection,
@@ -198,6 +239,7 @@ class EngageVoiceHook(BaseHook):
             on_rejected=on_rejected,
             report=report,
             verify=verify,
+            source=found,
         )
         if selection.empty_reason:
             account = str(account_id or self.get_conn().account_id or "")
@@ -314,6 +356,27 @@ class EngageVoiceHook(BaseHook):
 
         return checkpoints_of(context, self.get_conn().authenticator.store).next_action()
 
+    def _selection_in_campaign(
+        self,
+        search_criteria: Mapping[str, Any] | str | Any,
+        source: IdFile | None,
+        campaign: Any,
+        account_id: str | None,
+    ) -> tuple[Selection, Campaign | None]:
+        """Return the selection narrowed to a campaign, and the campaign; None if nothing is selected."""
+        from airflow_provider_engagevoice.ringcx.leads.literals import is_blank
+        from airflow_provider_engagevoice.ringcx.leads.moves import campaign_reference
+        from airflow_provider_engagevoice.ringcx.leads.selection import Selection
+
+        selection = self._selection(search_criteria, True, source)
+        if selection.empty_reason:
+            return selection, None
+        if is_blank(campaign):
+            self.log.warning("Nothing selected: campaign is empty. Leave it out to mean any")
+            return Selection({}, "campaign is empty"), None
+        found = self.find_campaign(campaign_reference("campaign", campaign), account_id=account_id)
+        return selection.narrow_to_campaign(found["campaign_id"]), found
+
     def _selection(
         self,
         search_criteria: Mapping[str, Any] | str | Any,
@@ -332,7 +395,9 @@ class EngageVoiceHook(BaseHook):
 
 @contextmanager
 def no_retry_on_permanent_errors() -> Iterator[None]:
-    """Fail the task without a retry if a retry cannot help.
+    """Fail the task without a retry if a retry cannot help, and log each error of this package.
+
+    The log has one line for each sentence of the message, because Airflow does not wrap long lines.
 
     The operators and the sensor do this already. Use it around calls of the hook in a ``@task`` that has
     retries. Without it, Airflow retries the task as well, and the hook refuses to repeat the action.
@@ -341,5 +406,34 @@ def no_retry_on_permanent_errors() -> Iterator[None]:
     """
     try:
         yield
-    except PermanentError as error:
+    except EngageVoiceError as error:
+        for line in _SENTENCES.split(f"{type(error).__name__}: {error}"):
+            log.error("%s", line)
+        if not isinstance(error, PermanentError):
+            raise
         raise AirflowFailException(f"{type(error).__name__}: {error}") from None
+
+
+def open_source(source: Any, column: str | None, source_as: str) -> IdFile:
+    """Open a file of ids.
+
+    :param source: a path, an object storage URL or an ``ObjectStoragePath``.
+    :param column: column of the ids; None for the only one.
+    :param source_as: what the ids are, such as ``externIds``.
+    :return: the file.
+    :raises InvalidParameter: if it cannot be read; if its storage needs a package that is not installed.
+    """
+    from airflow_provider_engagevoice.ringcx.leads.id_file import open_id_file
+
+    path = storage_path(source)
+    scheme = source.partition("://")[0] if isinstance(source, str) and "://" in source else ""
+    try:
+        # Airflow looks for the package of the scheme only now.
+        getattr(path, "fs", None)
+    except (ImportError, ValueError):
+        package = _STORAGE_PACKAGES.get(scheme)
+        hint = f'Install the package for it: pip install "{package}"' if package else "Use another storage"
+        raise InvalidParameter(
+            f"{hint}. Airflow cannot open source {scheme or type(path).__name__}://"
+        ) from None
+    return open_id_file(path, column, source_as)

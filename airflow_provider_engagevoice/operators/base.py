@@ -6,7 +6,11 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_engagevoice.hooks.engagevoice import EngageVoiceHook, no_retry_on_permanent_errors
+from airflow_provider_engagevoice.hooks.engagevoice import (
+    EngageVoiceHook,
+    no_retry_on_permanent_errors,
+    open_source,
+)
 from airflow_provider_engagevoice.provenance import (
     find_emptied,
     find_literals,
@@ -22,7 +26,7 @@ from airflow_provider_engagevoice.ringcx.criteria import (
     is_runtime_value,
     runtime_keys,
 )
-from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter
+from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter, error_place
 from airflow_provider_engagevoice.templating import (
     RedactedCriteria,
     TypePreservingTemplatesMixin,
@@ -34,7 +38,6 @@ from airflow_provider_engagevoice.version_compat import (
     AirflowFailException,
     AirflowSkipException,
     BaseOperator,
-    storage_path,
 )
 
 if TYPE_CHECKING:
@@ -57,6 +60,8 @@ class BaseLeadOperator(TypePreservingTemplatesMixin, BaseOperator):
         "engagevoice_conn_id",
     )
     template_fields_renderers: ClassVar[dict[str, str]] = {"search_criteria": "json"}
+    #: Name of the argument that narrows the criteria to one campaign.
+    _campaign_argument: ClassVar[str] = "campaign"
     ui_color = "#ffd9b3"
 
     @records_arguments
@@ -97,12 +102,17 @@ class BaseLeadOperator(TypePreservingTemplatesMixin, BaseOperator):
         self.chunk_size = chunk_size
         self.engagevoice_conn_id = engagevoice_conn_id
         self._hook: EngageVoiceHook | None = None
+        self._authored: dict[str, Any] = {}
 
     def _validate(self) -> None:
-        """Raise for what is known to be wrong when the DAG is parsed."""
-        self._validate_options()
-        if not is_mapped_copy(self):
-            self._validate_authored()
+        """Raise for what is known to be wrong when the DAG is parsed.
+
+        Airflow shows an import error without the line of the DAG file, so the message names the task.
+        """
+        with error_place(f"{type(self).__name__}(task_id={self.task_id!r})"):
+            self._validate_options()
+            if not is_mapped_copy(self):
+                self._validate_authored()
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Perform the action.
@@ -123,7 +133,7 @@ class BaseLeadOperator(TypePreservingTemplatesMixin, BaseOperator):
             self._checkpoints = checkpoints_of(context, hook.get_conn().authenticator.store)
             selection = self._selection()
             if selection.empty_reason:
-                return self._nothing_selected(selection.empty_reason, hook)
+                return self._nothing_selected(self._explain(selection.empty_reason), hook)
             return self._run(hook, selection, context)
 
     def on_kill(self) -> None:
@@ -146,7 +156,8 @@ class BaseLeadOperator(TypePreservingTemplatesMixin, BaseOperator):
         """Raise for wrong values that are no templates."""
         from airflow_provider_engagevoice.ringcx.leads.selection import validate_authored
 
-        validate_authored(self.search_criteria, account_wide=self._allows_account_wide())
+        with error_place("search_criteria"):
+            validate_authored(self.search_criteria, account_wide=self._allows_account_wide())
         if self._has("source"):
             from airflow_provider_engagevoice.ringcx.leads.id_file import validate_source_options
             from airflow_provider_engagevoice.ringcx.leads.selection import reject_duplicate_source
@@ -165,7 +176,7 @@ class BaseLeadOperator(TypePreservingTemplatesMixin, BaseOperator):
 
     def _allows_account_wide(self) -> bool:
         """Return whether criteria without a campaign, list or id are allowed."""
-        return self.account_wide or self._has("source")
+        return self.account_wide or self._has("source") or self._has(self._campaign_argument)
 
     def _has(self, name: str) -> bool:
         """Return whether an argument was given, whatever its rendered value."""
@@ -199,17 +210,17 @@ class BaseLeadOperator(TypePreservingTemplatesMixin, BaseOperator):
         return self._runtime_keys | find_emptied(criteria) if isinstance(criteria, Mapping) else ALL_KEYS
 
     def _selection(self) -> Selection:
+        from airflow_provider_engagevoice.ringcx.leads.literals import is_blank
         from airflow_provider_engagevoice.ringcx.leads.selection import Selection, build_selection
 
+        if self._has(self._campaign_argument) and is_blank(getattr(self, self._campaign_argument)):
+            return Selection({}, f"{self._campaign_argument} is empty")
         criteria, source = unwrap(self.search_criteria), None
         if self._has("source"):
-            from airflow_provider_engagevoice.ringcx.leads.id_file import open_id_file
-            from airflow_provider_engagevoice.ringcx.leads.literals import is_blank
-
             path = unwrap(self.source)
             if is_blank(path):
                 return Selection({}, "source is empty")
-            source = open_id_file(storage_path(path), require_rendered(self, "source_column"), self.source_as)
+            source = open_source(path, require_rendered(self, "source_column"), self.source_as)
         return build_selection(
             criteria,
             runtime_keys=self._keys_from_data(),
@@ -217,16 +228,49 @@ class BaseLeadOperator(TypePreservingTemplatesMixin, BaseOperator):
             source=source,
         )
 
+    def _explain(self, reason: str) -> str:
+        """Add the template of the empty value to the reason why nothing is selected."""
+        name = reason.partition(" ")[0]
+        authored, rendered = self._authored.get("search_criteria"), unwrap(self.search_criteria)
+        if isinstance(authored, Mapping) and name in authored:
+            template = authored[name]
+            value = rendered.get(name) if isinstance(rendered, Mapping) else rendered
+        else:
+            name = name if name in self._authored else "search_criteria"
+            template, value = self._authored.get(name), unwrap(getattr(self, name, None))
+        if isinstance(template, (list, tuple)) and len(template) == 1:
+            template = template[0]
+            value = value[0] if isinstance(value, (list, tuple)) and value else value
+        source = _describe_template(template)
+        # Without native rendering, None is the text "None".
+        content = "None" if value in (None, "None") else "empty"
+        return f"{reason}; {source} is {content}" if source else reason
+
     def _nothing_selected(self, reason: str, hook: EngageVoiceHook) -> dict[str, Any]:
         from airflow_provider_engagevoice.ringcx.bulk.action import empty_result
 
         if self.on_empty == "skip":
+            # Airflow hides the message of the exception in a collapsed group of the log.
+            self.log.warning("Nothing selected: %s. Task skipped (on_empty='skip')", reason)
             raise AirflowSkipException(f"Nothing selected: {reason}")
         if self.on_empty == "fail":
             raise AirflowFailException(f"Nothing selected: {reason}")
-        self.log.info("Nothing selected: %s", reason)
+        self.log.warning("Nothing selected: %s", reason)
         account = require_rendered(self, "account_id") or hook.get_conn().account_id or ""
         return dict(empty_result(self._action(), account, dry_run=self.dry_run))
+
+    def _run_in_campaign(
+        self, hook: EngageVoiceHook, selection: Selection, params: Any, context: Context, campaign: Any
+    ) -> dict[str, Any]:
+        """Perform the action on the selected leads of a campaign; None if the criteria alone select them."""
+        account_id = require_rendered(self, "account_id")
+        if not self._has("campaign"):
+            return self._perform(hook, selection, params, account_id, context)
+        from airflow_provider_engagevoice.ringcx.leads.moves import campaign_reference
+
+        found = hook.find_campaign(campaign_reference("campaign", campaign), account_id=account_id)
+        narrowed = selection.narrow_to_campaign(found["campaign_id"])
+        return self._perform(hook, narrowed, params, found["account_id"], context, source=found)
 
     def _perform(
         self,
@@ -236,6 +280,7 @@ class BaseLeadOperator(TypePreservingTemplatesMixin, BaseOperator):
         account_id: str | None,
         context: Context,
         target: Campaign | None = None,
+        source: Campaign | None = None,
     ) -> dict[str, Any]:
         from airflow_provider_engagevoice.ringcx.bulk.action import BulkAction
 
@@ -247,6 +292,7 @@ class BaseLeadOperator(TypePreservingTemplatesMixin, BaseOperator):
             max_leads=self.max_leads,
             chunk_size=self.chunk_size,
             target=target,
+            source=source,
             on_rejected=self.on_rejected,
             report=require_rendered(self, "report"),
             verify=self.verify,
@@ -265,6 +311,7 @@ class BaseLeadOperator(TypePreservingTemplatesMixin, BaseOperator):
         if parent is not self:
             super()._do_render_template_fields(parent, template_fields, *args, **kwargs)
             return
+        self._authored = {name: getattr(self, name) for name in self.template_fields}
         assigned, literals = vars(self).get("_assigned"), find_literals(self)
         paths = {name: unwrap(getattr(self, name)) for name in ("source", "report")}
         super()._do_render_template_fields(parent, template_fields, *args, **kwargs)
@@ -282,3 +329,11 @@ class BaseLeadOperator(TypePreservingTemplatesMixin, BaseOperator):
                 setattr(self, name, redact_path(value))
         if assigned is not None:
             vars(self)["_assigned"] = assigned
+
+
+def _describe_template(value: Any) -> str:
+    """Return the template of an argument, or the task whose output it is; empty if it is neither."""
+    if isinstance(value, str):
+        return f"its template {value!r}" if is_runtime_value(value) else ""
+    task = getattr(value, "operator", None)
+    return f"the output of task {task.task_id!r}" if task is not None else ""

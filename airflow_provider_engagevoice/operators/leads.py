@@ -9,7 +9,7 @@ from airflow_provider_engagevoice.hooks.engagevoice import EngageVoiceHook
 from airflow_provider_engagevoice.operators.base import BaseLeadOperator
 from airflow_provider_engagevoice.provenance import records_arguments
 from airflow_provider_engagevoice.ringcx.criteria import CHUNK_SIZE, UNSET
-from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter
+from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter, error_place
 from airflow_provider_engagevoice.templating import require_rendered
 
 if TYPE_CHECKING:
@@ -35,6 +35,9 @@ class LeadActionOperator(BaseLeadOperator):
     :param search_criteria: which leads: a dict with RingCX's keys, a ``LeadSearchCriteria``, or the
         output of another task (templated). A value that a template rendered empty selects nothing.
     :param action_params: the action's ``paramMap`` (templated); default none.
+    :param campaign: name or id of a campaign, or the campaign as the sensor returns it, to select from, in
+        addition to the criteria (templated); default None. The action runs in the campaign's sub-account. If
+        it renders empty, nothing is selected.
     :param account_id: sub-account (templated); default the connection's, else the only one.
     :param dry_run: only count the leads; default False.
     :param max_leads: fail if more leads match; default None, no limit.
@@ -61,7 +64,12 @@ class LeadActionOperator(BaseLeadOperator):
     :param engagevoice_conn_id: connection (templated); default ``engagevoice_default``.
     """
 
-    template_fields: Sequence[str] = ("lead_action", "action_params", *BaseLeadOperator.template_fields)
+    template_fields: Sequence[str] = (
+        "lead_action",
+        "action_params",
+        "campaign",
+        *BaseLeadOperator.template_fields,
+    )
     template_fields_renderers: ClassVar[dict[str, str]] = {
         "action_params": "json",
         **BaseLeadOperator.template_fields_renderers,
@@ -73,6 +81,7 @@ class LeadActionOperator(BaseLeadOperator):
         *,
         lead_action: str,
         action_params: Mapping[str, Any] | str | Any | None = None,
+        campaign: str | int | Any | None = None,
         search_criteria: Mapping[str, Any] | str | Any = UNSET,
         source: str | Any | None = None,
         source_column: str | None = None,
@@ -106,6 +115,7 @@ class LeadActionOperator(BaseLeadOperator):
             engagevoice_conn_id=engagevoice_conn_id,
             **kwargs,
         )
+        self.campaign = campaign
         self.lead_action = lead_action
         self.action_params = action_params
         self._validate()
@@ -117,13 +127,12 @@ class LeadActionOperator(BaseLeadOperator):
         from airflow_provider_engagevoice.ringcx.leads.action_params import validate_authored_params
 
         super()._validate_authored()
-        validate_authored_params(self.lead_action, self.action_params)
+        with error_place("action_params"):
+            validate_authored_params(self.lead_action, self.action_params)
         self._check_verify(self.lead_action)
 
     def _run(self, hook: EngageVoiceHook, selection: Selection, context: Context) -> dict[str, Any]:
-        return self._perform(
-            hook, selection, self.action_params, require_rendered(self, "account_id"), context
-        )
+        return self._run_in_campaign(hook, selection, self.action_params, context, self.campaign)
 
 
 class EmailLeadsOperator(BaseLeadOperator):
@@ -132,16 +141,18 @@ class EmailLeadsOperator(BaseLeadOperator):
     Source: guide, "Email Leads". Other arguments as for :class:`LeadActionOperator`.
 
     :param search_criteria: which leads (templated).
+    :param campaign: as for :class:`LeadActionOperator`.
     :param email_to: an address, several separated by commas, or a list of addresses (templated).
     """
 
-    template_fields: Sequence[str] = ("email_to", *BaseLeadOperator.template_fields)
+    template_fields: Sequence[str] = ("email_to", "campaign", *BaseLeadOperator.template_fields)
 
     @records_arguments
     def __init__(
         self,
         *,
         email_to: str | Sequence[str] | Any,
+        campaign: str | int | Any | None = None,
         search_criteria: Mapping[str, Any] | str | Any = UNSET,
         source: str | Any | None = None,
         source_column: str | None = None,
@@ -175,6 +186,7 @@ class EmailLeadsOperator(BaseLeadOperator):
             engagevoice_conn_id=engagevoice_conn_id,
             **kwargs,
         )
+        self.campaign = campaign
         self.email_to = email_to
         self._validate()
 
@@ -185,13 +197,12 @@ class EmailLeadsOperator(BaseLeadOperator):
         from airflow_provider_engagevoice.ringcx.leads.action_params import validate_authored_params
 
         super()._validate_authored()
-        validate_authored_params(self._action(), {"EMAIL_TO": self.email_to})
+        with error_place("email_to"):
+            validate_authored_params(self._action(), {"EMAIL_TO": self.email_to})
         self._check_verify(self._action())
 
     def _run(self, hook: EngageVoiceHook, selection: Selection, context: Context) -> dict[str, Any]:
-        return self._perform(
-            hook, selection, {"EMAIL_TO": self.email_to}, require_rendered(self, "account_id"), context
-        )
+        return self._run_in_campaign(hook, selection, {"EMAIL_TO": self.email_to}, context, self.campaign)
 
 
 class MoveLeadsOperator(BaseLeadOperator):
@@ -221,6 +232,8 @@ class MoveLeadsOperator(BaseLeadOperator):
         "source_campaign",
         *BaseLeadOperator.template_fields,
     )
+
+    _campaign_argument: ClassVar[str] = "source_campaign"
 
     @records_arguments
     def __init__(
@@ -291,17 +304,6 @@ class MoveLeadsOperator(BaseLeadOperator):
                 'verify needs copy=False and on_duplicate="MOVE": otherwise leads stay in the source'
             )
 
-    def _allows_account_wide(self) -> bool:
-        return super()._allows_account_wide() or self._has("source_campaign")
-
-    def _selection(self) -> Selection:
-        from airflow_provider_engagevoice.ringcx.leads.literals import is_blank
-        from airflow_provider_engagevoice.ringcx.leads.selection import Selection
-
-        if self._has("source_campaign") and is_blank(self.source_campaign):
-            return Selection({}, "source_campaign is empty")
-        return super()._selection()
-
     def _nothing_selected(self, reason: str, hook: EngageVoiceHook) -> dict[str, Any]:
         return {
             **super()._nothing_selected(reason, hook),
@@ -324,14 +326,13 @@ class MoveLeadsOperator(BaseLeadOperator):
         if plan.source is not None:
             selection = selection.narrow_to_campaign(plan.source["campaign_id"])
         params = plan.params(self.copy, self.on_duplicate)
-        result = self._perform(hook, selection, params, plan.target["account_id"], context, plan.target)
-        self.log.info(
-            "Target: list %r (id %s) of campaign %r (id %s)",
-            plan.list_name,
-            result["list_id"],
-            plan.target["campaign_name"],
-            plan.target["campaign_id"],
+        result = self._perform(
+            hook, selection, params, plan.target["account_id"], context, plan.target, plan.source
         )
+        if result["list_id"] is not None:
+            self.log.info("Target: list %r (id %s)", plan.list_name, result["list_id"])
+        elif not self.dry_run:
+            self.log.info("No leads to move; no list was created")
         return {**result, "list_name": plan.list_name}
 
 

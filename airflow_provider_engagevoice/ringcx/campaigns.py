@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, TypedDict
@@ -18,6 +19,9 @@ from airflow_provider_engagevoice.ringcx.exceptions import (
 )
 
 log = logging.getLogger(__name__)
+
+#: Number of names that an error lists if none resembles the one that was not found.
+_NAMES_SHOWN = 5
 
 
 class Account(TypedDict):
@@ -56,47 +60,61 @@ class CampaignIndex:
     campaigns: Sequence[Campaign]
     unreadable: Sequence[str] = ()
 
-    def find(self, campaign: str | int, dial_group_name: str | None = None) -> Campaign:
+    def find(
+        self,
+        campaign: str | int,
+        dial_group_name: str | None = None,
+        *,
+        active_only: bool = False,
+        argument: str | None = "campaign",
+    ) -> Campaign:
         """Find one campaign.
 
         :param campaign: its exact name, or its id as an int or as text.
         :param dial_group_name: look in dial groups of this exact name only.
+        :param active_only: skip inactive campaigns.
+        :param argument: name of the caller's argument that takes an id, for the message if there are several;
+            None if the caller takes names only.
         :return: the campaign.
-        :raises CampaignNotFound: if there is none; the message lists the nearest names.
-        :raises CampaignAmbiguous: if there are several; the message lists them.
+        :raises CampaignNotFound: if there is none; the message suggests names.
+        :raises CampaignAmbiguous: if there are several; the message says how to choose one and lists them.
         """
         candidates = self._in_dial_group(dial_group_name)
         found = [c for c in candidates if matches_name_or_id(campaign, c["campaign_name"], c["campaign_id"])]
         if not found:
             raise CampaignNotFound(self._not_found_message(campaign, candidates))
+        if active_only:
+            inactive, found = found, [c for c in found if c["is_active"]]
+            if not found:
+                ids = ", ".join(str(c["campaign_id"]) for c in inactive)
+                raise CampaignNotFound(f"Campaign {campaign!r} exists, but is not active (id {ids})")
         if len(found) > 1:
-            places = "; ".join(
-                f"id {c['campaign_id']} in dial group {c['dial_group_name']!r} of account {c['account_id']}"
+            places = "".join(
+                f"\nid {c['campaign_id']} in dial group {c['dial_group_name']!r} of account {c['account_id']}"
                 for c in found
             )
             raise CampaignAmbiguous(
-                f"{len(found)} campaigns are named {campaign!r}: {places}. Narrow the lookup with "
-                "account_id or dial_group_name, or use the id"
+                f"{_how_to_choose(found, argument)}: {len(found)} campaigns are named {campaign!r}{places}"
             )
         return found[0]
 
     def _in_dial_group(self, name: str | None) -> Sequence[Campaign]:
         if name is None:
             return self.campaigns
-        campaigns = [campaign for campaign in self.campaigns if campaign["dial_group_name"] == name]
+        campaigns = [each for each in self.campaigns if _nfc(each["dial_group_name"]) == _nfc(name)]
         if not campaigns:
-            hint = _nearest_names(name, [campaign["dial_group_name"] for campaign in self.campaigns])
-            raise CampaignNotFound(f"No dial group with campaigns is named {name!r}{hint}")
+            known = list(dict.fromkeys(campaign["dial_group_name"] for campaign in self.campaigns))
+            hint = suggest_name(name, known, "Dial groups")
+            raise CampaignNotFound(f"Dial group {name!r} not found, or has no campaigns{hint}")
         return campaigns
 
     def _not_found_message(self, campaign: str | int, candidates: Sequence[Campaign]) -> str:
         names = [c["campaign_name"] for c in candidates]
-        hint = "" if isinstance(campaign, int) else _nearest_names(campaign, names)
+        hint = "" if isinstance(campaign, int) else suggest_name(campaign, names, "Campaigns")
         unreadable = (
-            f" (no permission to read accounts {', '.join(self.unreadable)})" if self.unreadable else ""
+            f". No permission to read accounts {', '.join(self.unreadable)}" if self.unreadable else ""
         )
-        condition = f"has id {campaign}" if str(campaign).isdecimal() else f"is named {campaign!r}"
-        return f"None of {len(candidates)} campaigns {condition}{hint}{unreadable}"
+        return f"Campaign {campaign!r} not found ({len(candidates)} checked){hint}{unreadable}"
 
 
 @dataclass(frozen=True)
@@ -133,8 +151,7 @@ class CampaignService:
         if len(accounts) != 1:
             known = ", ".join(f"{a['account_id']} ({a['account_name']})" for a in accounts) or "none"
             raise InvalidParameter(
-                "Set the sub-account: pass account_id, or set the connection's extra account_id; "
-                f"accessible accounts: {known}"
+                f"Set account_id, as an argument or in the connection's extra. Accessible accounts: {known}"
             )
         return accounts[0]["account_id"]
 
@@ -171,45 +188,28 @@ class CampaignService:
         return CampaignIndex(campaigns, unreadable)
 
     def find(
-        self, campaign: str | int, *, account_id: str | None = None, dial_group_name: str | None = None
+        self,
+        campaign: str | int,
+        *,
+        account_id: str | None = None,
+        dial_group_name: str | None = None,
+        active_only: bool = False,
+        argument: str | None = "campaign",
     ) -> Campaign:
         """Find one campaign by name or id.
 
         :param campaign: exact name, or id.
         :param account_id: look in this sub-account only; default the connection's, else all.
         :param dial_group_name: look in dial groups of this exact name only.
-        :return: the campaign.
-        :raises CampaignNotFound: if there is none; the message lists the nearest names.
-        :raises CampaignAmbiguous: if there are several; the message lists them.
-        """
-        return self.load_index(account_id).find(campaign, dial_group_name)
-
-    def find_if_exists(
-        self,
-        name: str,
-        *,
-        account_id: str | None = None,
-        dial_group_name: str | None = None,
-        active_only: bool = False,
-    ) -> Campaign | None:
-        """Find one campaign by name, or return None if it does not exist yet.
-
-        :param name: exact name.
-        :param account_id: look in this sub-account only; default the connection's, else all.
-        :param dial_group_name: look in dial groups of this exact name only.
         :param active_only: skip inactive campaigns.
-        :return: the campaign, or None.
-        :raises CampaignAmbiguous: if there are several; the message lists them.
+        :param argument: as for :meth:`CampaignIndex.find`.
+        :return: the campaign.
+        :raises CampaignNotFound: if there is none; the message suggests names.
+        :raises CampaignAmbiguous: if there are several; the message says how to choose one and lists them.
         """
-        index = self.load_index(account_id)
-        if active_only:
-            active = [campaign for campaign in index.campaigns if campaign["is_active"]]
-            index = CampaignIndex(active, index.unreadable)
-        try:
-            return index.find(name, dial_group_name)
-        except CampaignNotFound as error:
-            log.info("Campaign does not exist yet: %s", error)
-            return None
+        return self.load_index(account_id).find(
+            campaign, dial_group_name, active_only=active_only, argument=argument
+        )
 
     def lists(self, campaign: Campaign) -> list[LeadList]:
         """Return the loaded lists of a campaign.
@@ -248,7 +248,7 @@ def matches_name_or_id(reference: str | int, name: str, object_id: int) -> bool:
     """
     if isinstance(reference, int):
         return object_id == reference
-    return name == reference or reference.strip() == str(object_id)
+    return _nfc(name) == _nfc(reference) or reference.strip() == str(object_id)
 
 
 def _campaigns(account_id: str, groups: Sequence[dict[str, Any]]) -> Iterator[Campaign]:
@@ -265,9 +265,51 @@ def _campaigns(account_id: str, groups: Sequence[dict[str, Any]]) -> Iterator[Ca
             )
 
 
-def _nearest_names(name: str, known: Sequence[str]) -> str:
-    near = get_close_matches(name, list(dict.fromkeys(known)), n=3, cutoff=0.4)
-    return f"; the nearest names are {', '.join(map(repr, near))}" if near else ""
+def suggest_name(name: object, known: Sequence[str], objects: str) -> str:
+    """Return a suggestion for a name that was not found, to be appended to a message.
+
+    :param name: the name.
+    :param known: the existing names.
+    :param objects: what the names belong to, such as ``Campaigns``.
+    :return: for example ``. Did you mean 'Spring Renewals'?``; how the most similar name differs, if only in
+        blanks or case; else the first existing names.
+    """
+    text, names = str(name), list(dict.fromkeys(known))
+    for simplify, difference in _DIFFERENCES:
+        for each in names:
+            if simplify(each) == simplify(text):
+                return f". {each!r} differs in {difference} only"
+    near = get_close_matches(text, names, n=3, cutoff=0.7)
+    if near:
+        return f". Did you mean {' or '.join(map(repr, near))}?"
+    more = f", ... ({len(names) - _NAMES_SHOWN} more)" if len(names) > _NAMES_SHOWN else ""
+    return f". {objects}: {', '.join(map(repr, names[:_NAMES_SHOWN])) or 'none'}{more}"
+
+
+def _how_to_choose(found: Sequence[Campaign], argument: str | None) -> str:
+    """Return how the caller can choose one of several campaigns of the same name."""
+    if argument is not None and len({c["campaign_id"] for c in found}) > 1:
+        return f"Pass the id, {argument}={' or '.join(str(c['campaign_id']) for c in found)}"
+    if len({c["dial_group_name"] for c in found}) == len(found):
+        return f"Set dial_group_name={' or '.join(repr(c['dial_group_name']) for c in found)}"
+    if len({c["account_id"] for c in found}) > 1:
+        return f"Set account_id={' or '.join(dict.fromkeys(repr(c['account_id']) for c in found))}"
+    return "Rename all but one in RingCX"
+
+
+def _nfc(name: str) -> str:
+    """Return a name in the composed Unicode form, so that equal-looking names are equal."""
+    return unicodedata.normalize("NFC", name)
+
+
+def _without_blanks(name: str) -> str:
+    return "".join(c for c in _nfc(name) if not c.isspace() and unicodedata.category(c) != "Cf")
+
+
+_DIFFERENCES: Sequence[tuple[Callable[[str], str], str]] = (
+    (_without_blanks, "blanks or invisible characters"),
+    (lambda name: _without_blanks(name).casefold(), "case or blanks"),
+)
 
 
 def _rows(response: Any, objects: str) -> list[dict[str, Any]]:

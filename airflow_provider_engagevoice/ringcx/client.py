@@ -40,6 +40,7 @@ class RingCXClient:
     :param transport: the HTTP transport.
     :param account_id: the default sub-account; None for the only one that the user can access.
     :param legacy: whether the host is a legacy portal; always True for RingCentral's legacy portals.
+    :param connection_id: id of the Airflow connection, for the log; empty if there is none.
     """
 
     host: str
@@ -47,6 +48,7 @@ class RingCXClient:
     transport: HttpTransport
     account_id: str | None = None
     legacy: bool = False
+    connection_id: str = ""
     campaigns: CampaignService = field(init=False)
 
     def __post_init__(self) -> None:
@@ -81,7 +83,13 @@ class RingCXClient:
         leads = self.leads(account_id)
         make_prefetcher = partial(self._count_prefetcher, leads.account_id)
         return LeadActionExecutor(
-            self.request, leads, self.campaigns, self.cancel_token, make_prefetcher, self.host
+            self.request,
+            leads,
+            self.campaigns,
+            self.cancel_token,
+            make_prefetcher,
+            self.host,
+            self.connection_id,
         )
 
     def request(

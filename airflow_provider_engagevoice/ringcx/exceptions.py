@@ -30,7 +30,8 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 __all__ = [
@@ -72,6 +73,12 @@ class EngageVoiceError(Exception):
         #: Result of the bulk action so far, with the keys of ``ActionResult``; None if no bulk action had
         #: started.
         self.result: Mapping[str, Any] | None = None
+        #: Operator and argument whose value is wrong: ``LeadActionOperator(task_id='cancel').source``.
+        self.place = ""
+
+    def __str__(self) -> str:
+        message = super().__str__()
+        return f"{self.place}: {message}" if self.place else message
 
 
 class TransientError(EngageVoiceError):
@@ -165,6 +172,35 @@ class InvalidParameter(PermanentError, ValueError):
 
 class TooManyLeads(PermanentError):
     """More leads match than ``max_leads`` allows. Nothing was changed."""
+
+
+@contextmanager
+def error_place(place: str) -> Iterator[None]:
+    """Name the place of wrong values in the errors of this package that a ``with`` block raises.
+
+    :param place: the operator, or an argument; nested places are joined by a dot.
+    """
+    try:
+        yield
+    except EngageVoiceError as error:
+        error.place = f"{place}.{error.place}" if error.place else place
+        raise
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun.
+
+    :param number: the number.
+    :param noun: the noun in the singular, with a regular plural.
+    :return: for example ``1 lead`` or ``1,038 leads``.
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def as_sentence(message: object) -> str:
+    """Return a message with a full stop, unless it ends as a sentence already."""
+    text = str(message)
+    return text if text.endswith((".", "?", "!")) else f"{text}."
 
 
 def did_you_mean(word: object, known: Iterable[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -9,11 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_engagevoice.hooks.engagevoice import EngageVoiceHook, no_retry_on_permanent_errors
 from airflow_provider_engagevoice.provenance import records_arguments
+from airflow_provider_engagevoice.ringcx.criteria import is_runtime_value
 from airflow_provider_engagevoice.ringcx.exceptions import (
+    CampaignNotFound,
     EngageVoiceError,
     InvalidParameter,
     PermanentError,
     ServiceUnavailable,
+    as_sentence,
+    error_place,
 )
 from airflow_provider_engagevoice.templating import TypePreservingTemplatesMixin, require_rendered
 from airflow_provider_engagevoice.version_compat import (
@@ -79,7 +84,10 @@ class CampaignLookupSensor(TypePreservingTemplatesMixin, BaseSensorOperator):
         self.deferrable = deferrable
         self.engagevoice_conn_id = engagevoice_conn_id
         self._failures = 0
+        self._last_reason = ""
         self._hook: EngageVoiceHook | None = None
+        with error_place(f"{type(self).__name__}(task_id={self.task_id!r})"):
+            self._validate()
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Check once whether the campaign exists.
@@ -91,28 +99,46 @@ class CampaignLookupSensor(TypePreservingTemplatesMixin, BaseSensorOperator):
         if self._hook is None:
             self._hook = EngageVoiceHook(require_rendered(self, "engagevoice_conn_id"))
         try:
-            campaign = self._hook.get_conn().campaigns.find_if_exists(**self._query())
+            campaign = self._hook.get_conn().campaigns.find(**self._query(), argument=None)
+        except CampaignNotFound as error:
+            self._failures = 0
+            level = logging.INFO if self._last_reason else logging.WARNING
+            self._last_reason = str(error)
+            self.log.log(level, "%s", as_sentence(error) + self._next_check())
+            return PokeReturnValue(is_done=False)
         except EngageVoiceError as error:
             self._failures += 1
             if isinstance(error, PermanentError) or self._failures > _TOLERATED_FAILURES:
                 raise
+            self._last_reason = str(error)
             self.log.warning("Check failed (%d in a row): %s", self._failures, error)
             return PokeReturnValue(is_done=False)
         self._failures = 0
-        if campaign is not None:
-            self._log_found(campaign)
-        return PokeReturnValue(is_done=campaign is not None, xcom_value=campaign)
+        self._log_found(campaign)
+        return PokeReturnValue(is_done=True, xcom_value=campaign)
 
     def execute(self, context: Context) -> Any:
         """Wait for the campaign; if deferrable, check once and defer to the triggerer.
 
         :param context: the task's context.
         :return: the campaign.
+        :raises AirflowSensorTimeout: if the campaign did not appear before the timeout.
+        :raises AirflowSkipException: the same, with ``soft_fail``.
         :raises AirflowFailException: if the error is permanent.
         """
         with no_retry_on_permanent_errors():
             if not self.deferrable:
-                return super().execute(context)
+                try:
+                    return super().execute(context)
+                except AirflowSensorTimeout:
+                    # Airflow's message names neither the campaign nor the cause.
+                    raise AirflowSensorTimeout(self._timeout_message(self._last_reason)) from None
+                except AirflowSkipException as skip:
+                    if skip.__cause__ is not None:
+                        raise
+                    message = self._timeout_message(self._last_reason)
+                    self.log.warning("%s. Task skipped (soft_fail=True)", message)
+                    raise AirflowSkipException(message) from None
             found = self.poke(context)
             if not found.is_done:
                 self._defer()
@@ -133,9 +159,7 @@ class CampaignLookupSensor(TypePreservingTemplatesMixin, BaseSensorOperator):
             self._log_found(event["campaign"])
             return event["campaign"]
         if status == "timeout":
-            raise AirflowSensorTimeout(
-                f"Campaign {self.campaign_name!r} did not appear within {self.timeout:g} s"
-            )
+            raise AirflowSensorTimeout(self._timeout_message(event.get("reason") or ""))
         message = event.get("message") or f"The trigger ended with {status!r}"
         # "hopeless" is the name that development versions used.
         if status in ("permanent_error", "hopeless"):
@@ -155,6 +179,8 @@ class CampaignLookupSensor(TypePreservingTemplatesMixin, BaseSensorOperator):
         except AirflowSkipException as skip:
             if isinstance(skip.__cause__, AirflowFailException):
                 raise skip.__cause__ from None
+            if skip.__cause__ is not None:
+                self.log.warning("%s. Task skipped (soft_fail=True)", skip.__cause__)
             raise
 
     def _get_next_poke_interval(self, *args: Any, **kwargs: Any) -> float:
@@ -164,6 +190,25 @@ class CampaignLookupSensor(TypePreservingTemplatesMixin, BaseSensorOperator):
         from airflow_provider_engagevoice.triggers.campaigns import MAX_PAUSE
 
         return min(interval * 2**self._failures, max(MAX_PAUSE, interval))
+
+    def _timeout_message(self, reason: str) -> str:
+        """Return the message of a timeout: first why the last check failed, which names the fix."""
+        reason = reason or f"Campaign {self.campaign_name!r} did not appear"
+        return f"{reason.rstrip('.')} (waited {self.timeout:g} s)"
+
+    def _next_check(self) -> str:
+        """Return when the next check is, if this is known."""
+        if self.deferrable or self.exponential_backoff:
+            return ""
+        return f" Next check in {self.poke_interval:g} s"
+
+    def _validate(self) -> None:
+        """Raise for what is known to be wrong when the DAG is parsed."""
+        name = self.campaign_name
+        if not is_runtime_value(name) and not (isinstance(name, str) and name.strip()):
+            raise InvalidParameter("campaign_name must be a name that is not empty")
+        if not isinstance(self.active_only, bool):
+            raise InvalidParameter("active_only must be True or False; templates are not supported")
 
     def _log_found(self, campaign: Mapping[str, Any]) -> None:
         self.log.info(
@@ -179,7 +224,7 @@ class CampaignLookupSensor(TypePreservingTemplatesMixin, BaseSensorOperator):
         if not isinstance(name, str):
             raise InvalidParameter(f"campaign_name must be text, not {type(name).__name__}")
         return {
-            "name": name,
+            "campaign": name,
             "account_id": require_rendered(self, "account_id"),
             "dial_group_name": require_rendered(self, "dial_group_name"),
             "active_only": self.active_only,
@@ -192,12 +237,14 @@ class CampaignLookupSensor(TypePreservingTemplatesMixin, BaseSensorOperator):
         self.log.info("Deferring: checking every %g s, timeout %g s", self.poke_interval, self.timeout)
         self.defer(
             trigger=CampaignLookupTrigger(
-                campaign_name=query.pop("name"),
+                campaign_name=query.pop("campaign"),
                 **query,
                 engagevoice_conn_id=self.engagevoice_conn_id,
                 poke_interval=self.poke_interval,
                 end_time=time.time() + self.timeout,
                 tolerated_failures=_TOLERATED_FAILURES,
+                exponential_backoff=bool(self.exponential_backoff),
+                max_wait=self.max_wait.total_seconds() if self.max_wait else None,
             ),
             method_name="execute_complete",
             timeout=timedelta(seconds=self.timeout) + _GRACE,

@@ -11,7 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_engagevoice.ringcx.exceptions import EngageVoiceError, PermanentError
+from airflow_provider_engagevoice.ringcx.exceptions import (
+    CampaignNotFound,
+    EngageVoiceError,
+    PermanentError,
+)
 
 if TYPE_CHECKING:
     from airflow_provider_engagevoice.hooks.engagevoice import EngageVoiceHook
@@ -39,6 +43,8 @@ class CampaignLookupTrigger(BaseTrigger):
     :param poke_interval: seconds between two checks.
     :param end_time: end of the wait, in seconds since 1970.
     :param tolerated_failures: number of consecutive transient failures that are tolerated.
+    :param exponential_backoff: double the interval after each check, as the sensor does in poke mode.
+    :param max_wait: maximum seconds between two checks without failures; None for no maximum.
     """
 
     def __init__(
@@ -51,6 +57,8 @@ class CampaignLookupTrigger(BaseTrigger):
         poke_interval: float = 60.0,
         end_time: float = float("inf"),
         tolerated_failures: int = 5,
+        exponential_backoff: bool = False,
+        max_wait: float | None = None,
     ) -> None:
         super().__init__()
         self.campaign_name = campaign_name
@@ -61,6 +69,8 @@ class CampaignLookupTrigger(BaseTrigger):
         self.poke_interval = poke_interval
         self.end_time = end_time
         self.tolerated_failures = tolerated_failures
+        self.exponential_backoff = exponential_backoff
+        self.max_wait = max_wait
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what Airflow needs to recreate the trigger.
@@ -78,14 +88,16 @@ class CampaignLookupTrigger(BaseTrigger):
                 "poke_interval": self.poke_interval,
                 "end_time": self.end_time,
                 "tolerated_failures": self.tolerated_failures,
+                "exponential_backoff": self.exponential_backoff,
+                "max_wait": self.max_wait,
             },
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait for the campaign.
 
-        :return: one event with ``status``: ``found`` (with ``campaign``), ``timeout``, ``permanent_error`` or
-            ``failed`` (both with ``message``).
+        :return: one event with ``status``: ``found`` (with ``campaign``), ``timeout`` (with ``reason``, why
+            the last check failed), ``permanent_error`` or ``failed`` (both with ``message``).
         """
         from airflow_provider_engagevoice.hooks.engagevoice import EngageVoiceHook
 
@@ -98,13 +110,18 @@ class CampaignLookupTrigger(BaseTrigger):
             hook.cancel()
 
     async def _events(self, hook: EngageVoiceHook) -> AsyncIterator[TriggerEvent]:
-        failures = 0
+        failures = checks = 0
         while True:
             # Check once more at the end: the campaign may have appeared during the last interval.
-            await asyncio.sleep(min(self._pause(failures), max(self.end_time - time.time(), 0.0)))
+            await asyncio.sleep(min(self._pause(failures, checks), max(self.end_time - time.time(), 0.0)))
+            checks += 1
+            campaign, reason = None, ""
             try:
                 campaign = await self._check(hook)
-                failures = 0
+            except CampaignNotFound as error:
+                failures, reason = 0, str(error)
+                # The sensor has warned at its first look.
+                self.log.info("%s", error)
             except EngageVoiceError as error:
                 failures += 1
                 if isinstance(error, PermanentError) or failures > self.tolerated_failures:
@@ -112,30 +129,34 @@ class CampaignLookupTrigger(BaseTrigger):
                     yield TriggerEvent({"status": status, "message": f"{type(error).__name__}: {error}"})
                     return
                 self.log.warning("Check failed (%d in a row): %s", failures, error)
-                campaign = None
+                reason = str(error)
             if campaign is not None:
                 yield TriggerEvent({"status": "found", "campaign": dict(campaign)})
                 return
             if time.time() >= self.end_time:
-                yield TriggerEvent({"status": "timeout"})
+                yield TriggerEvent({"status": "timeout", "reason": reason})
                 return
 
-    async def _check(self, hook: EngageVoiceHook) -> Campaign | None:
+    async def _check(self, hook: EngageVoiceHook) -> Campaign:
         # asgiref's threads can read an Airflow connection while the event loop runs; asyncio's cannot.
         from asgiref.sync import sync_to_async
 
         return await sync_to_async(self._find, thread_sensitive=False, executor=_THREADS)(hook)
 
-    def _find(self, hook: EngageVoiceHook) -> Campaign | None:
-        return hook.get_conn().campaigns.find_if_exists(
+    def _find(self, hook: EngageVoiceHook) -> Campaign:
+        return hook.get_conn().campaigns.find(
             self.campaign_name,
             account_id=self.account_id,
             dial_group_name=self.dial_group_name,
             active_only=self.active_only,
+            argument=None,
         )
 
-    def _pause(self, failures: int) -> float:
+    def _pause(self, failures: int, checks: int) -> float:
         if not failures:
-            return self.poke_interval
+            interval = (
+                self.poke_interval * 2 ** min(checks, 30) if self.exponential_backoff else self.poke_interval
+            )
+            return interval if self.max_wait is None else min(interval, self.max_wait)
         maximum = max(MAX_PAUSE, self.poke_interval)
         return min(self.poke_interval * 2**failures, maximum) * random.uniform(0.75, 1.25)

@@ -120,7 +120,7 @@ def test_logs_contain_no_secrets_or_lead_data(ringcx_sandbox, issued_tokens, tmp
     text += "".join(
         path.read_text(errors="replace") for path in (tmp_path / "logs").rglob("*") if path.is_file()
     )
-    assert "leads match" in text
+    assert "matched (1 request)" in text
     assert len(issued_tokens) >= 3
     for secret in ("sandbox-secret", "sandbox-jwt", *issued_tokens):
         assert secret not in text

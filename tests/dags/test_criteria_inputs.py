@@ -300,7 +300,11 @@ def tasks_that_are_retried(campaign, leads):
         return leads
 
     made = data()
-    # The first attempt fails after rendering, because its connection does not exist.
+
+    def fail_first_attempt(context):
+        if context["ti"].try_number == 1:
+            raise RuntimeError("first attempt, after rendering")
+
     for name, criteria in {
         "literal": {"externIds": leads["literal"], "leadStates": []},
         "changing": {"externIds": ["{{ ti.xcom_pull('data')['changing'][ti.try_number - 1] }}"]},
@@ -310,7 +314,7 @@ def tasks_that_are_retried(campaign, leads):
             task_id=name,
             lead_action="CANCEL_LEADS",
             search_criteria={"campaignIds": [campaign], **criteria},
-            engagevoice_conn_id="{{ 'nowhere' if ti.try_number == 1 else 'engagevoice_default' }}",
+            pre_execute=fail_first_attempt,
             retries=1,
             retry_delay=timedelta(0),
         )

@@ -157,7 +157,7 @@ def test_move_accepts_names_of_digits_and_sensor_results(ringcx_sandbox, logged)
 def test_move_logs_criteria_result_and_target(ringcx_sandbox, logged):
     run_tasks(moves_with_unusual_arguments)
     text = logged()
-    assert "leadStates READY" in text
-    assert "leads updated, 0 deleted, in 1 requests" in text
+    assert "READY leads from 'Spring Renewals'" in text
+    assert "matched (1 request)" in text
     assert "Target: list '2026'" in text
     assert "Found campaign 'Spring Renewals': id " in text

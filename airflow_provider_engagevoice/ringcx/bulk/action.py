@@ -63,6 +63,8 @@ class BulkAction:
     :param report: path of the report of unprocessed ids; None for no report.
     :param verify: count afterwards which leads are not in the expected state, and retry for those.
     :param authored_params: the parameters without the defaults that were filled in; None if there are none.
+    :param source: campaign that the selection was narrowed to by name or id, for the log; None if there is
+        none.
     """
 
     spec: Action
@@ -76,6 +78,7 @@ class BulkAction:
     report: str | os.PathLike[str] | None = None
     verify: bool = False
     authored_params: Mapping[str, Any] | None = None
+    source: Campaign | None = None
 
     @classmethod
     def create(cls, lead_action: object, selection: Selection, params: object, **options: Any) -> BulkAction:

@@ -7,9 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 from airflow_provider_engagevoice.ringcx.bulk.action import ActionResult, BulkAction, empty_result
 from airflow_provider_engagevoice.ringcx.bulk.checkpoint import CheckpointStore, NullCheckpointStore
+from airflow_provider_engagevoice.ringcx.bulk.descriptions import describe_start, matching
 from airflow_provider_engagevoice.ringcx.bulk.options import is_count
 from airflow_provider_engagevoice.ringcx.bulk.prefetch import CountPrefetcher, LeadCounter
 from airflow_provider_engagevoice.ringcx.bulk.progress import with_progress
@@ -23,6 +25,7 @@ from airflow_provider_engagevoice.ringcx.exceptions import (
     OutcomeUnknown,
     TooManyLeads,
     UnexpectedResponse,
+    counted,
 )
 from airflow_provider_engagevoice.ringcx.leads.moves import NewListTracker, is_new_list
 from airflow_provider_engagevoice.ringcx.leads.search import LeadSearch
@@ -46,6 +49,7 @@ class LeadActionExecutor:
     :param make_prefetcher: returns what counts the leads of the next chunk while a request is in flight; None
         to count them afterwards.
     :param host: base URL of RingCX; a checkpoint of another host is not resumed from.
+    :param connection_id: id of the Airflow connection, for the log.
     """
 
     request: RequestFn
@@ -54,6 +58,7 @@ class LeadActionExecutor:
     cancel_token: CancelToken = field(default_factory=CancelToken)
     make_prefetcher: Callable[[], CountPrefetcher] | None = None
     host: str = ""
+    connection_id: str = ""
     #: Result of the action that runs or ran last, also if an exception ended it; None before the first one.
     result: ActionResult | None = field(default=None, init=False)
 
@@ -77,11 +82,11 @@ class LeadActionExecutor:
         if action.selection.empty_reason:
             return result
         chunks = action.chunks()
-        log.info("%s on %s", action.name, action.selection.describe())
+        log.info("%s, %s", describe_start(action), self._where())
         if action.dry_run or action.max_leads is not None:
             matched = self._count_all(action, chunks)
             if action.dry_run:
-                log.info("%s: %d leads match; dry run, nothing was changed", action.name, matched)
+                log.info("Dry run: %s, nothing was changed", matching(matched))
                 result["leads_matched"] = matched
                 return _with_target(result, action.params)
         runner = BulkRunner(
@@ -97,14 +102,19 @@ class LeadActionExecutor:
         self.result = result
         return _with_target(result, runner.run())
 
+    def _where(self) -> str:
+        """Describe the sub-account and the host for the log."""
+        place = f"account {self.leads.account_id} at {urlsplit(self.host).netloc or self.host}"
+        return f"{place} via {self.connection_id}" if self.connection_id else place
+
     def _count_all(self, action: BulkAction, chunks: Chunks) -> int:
         """Return the number of leads that match; raise if it exceeds ``max_leads``."""
         numbers = with_progress(f"Counting for {action.name}", chunks, range(len(chunks)))
         matched = sum(self.leads.count(chunks[number]) for number in numbers)
         if action.max_leads is not None and matched > action.max_leads:
             raise TooManyLeads(
-                f"{action.name} would act on {matched} leads, more than max_leads={action.max_leads}; "
-                "nothing was changed"
+                f"{action.name} would act on {counted(matched, 'lead')}, more than "
+                f"max_leads={action.max_leads}; nothing was changed"
             )
         return matched
 

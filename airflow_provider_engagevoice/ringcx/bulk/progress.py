@@ -6,6 +6,7 @@ import logging
 from collections.abc import Collection, Iterator
 
 from airflow_provider_engagevoice.ringcx import clock
+from airflow_provider_engagevoice.ringcx.exceptions import counted
 from airflow_provider_engagevoice.ringcx.leads.selection import Chunks
 
 log = logging.getLogger(__name__)
@@ -29,7 +30,7 @@ class ProgressLogger:
         self._done = self._done_before = done
         self._started = self._last_logged = clock.monotonic()
         if chunk_count > 1:
-            log.info("%s: %s ids in %s chunks", work, f"{total:,}", f"{chunk_count:,}")
+            log.info("%s: %s in %s", work, counted(total, "id"), counted(chunk_count, "chunk"))
 
     def add(self, ids: int) -> None:
         """Count ids as processed, and log the progress if the last line is old enough."""

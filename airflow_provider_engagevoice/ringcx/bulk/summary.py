@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from airflow_provider_engagevoice.ringcx.bulk.action import ActionResult, BulkAction
 from airflow_provider_engagevoice.ringcx.bulk.checkpoint import Checkpoint
+from airflow_provider_engagevoice.ringcx.bulk.descriptions import describe_changes, describe_result
 from airflow_provider_engagevoice.ringcx.exceptions import (
     ActionRejected,
     Cancelled,
@@ -14,6 +15,7 @@ from airflow_provider_engagevoice.ringcx.exceptions import (
     OutcomeUnknown,
     PermanentError,
     VerificationFailed,
+    counted,
 )
 from airflow_provider_engagevoice.ringcx.leads.selection import Chunks
 
@@ -46,32 +48,36 @@ class RunSummary:
         """Log the result of a complete run in one line."""
         log.log(
             logging.WARNING if self.checkpoint.skipped else logging.INFO,
-            "%s: %d leads matched, %d leads updated, %d deleted, in %d requests%s",
-            self.action.name,
-            self.result["leads_matched"],
-            self.result["leads_updated"],
-            self.result["leads_deleted"],
-            self.result["requests"],
+            "%s%s",
+            describe_result(self.action, self.result),
             self._unprocessed(),
         )
 
     def describe(self) -> str:
         """Return a description of an interrupted run."""
-        return (
-            f"{self.action.name} stopped after {self.checkpoint.completed} of {len(self.chunks)} chunks: "
-            f"{self.result['leads_updated']} leads updated, {self.result['leads_deleted']} deleted"
-            f"{self._unprocessed()}"
+        completed, chunks = self.checkpoint.completed, len(self.chunks)
+        progress = (
+            f"sent all of {counted(chunks, 'chunk')}"
+            if completed == chunks
+            else f"stopped after {completed:,} of {counted(chunks, 'chunk')}"
         )
+        changes = describe_changes(self.action, self.result)
+        return f"{self.action.name} {progress}: {changes}{self._unprocessed()}"
 
     def _unprocessed(self) -> str:
         """Return the counts of rejected, unmatched and skipped ids, or an empty text if there are none."""
         rejected = len(self.checkpoint.rejected)
-        text = f"; {rejected} chunks with {self.ids_rejected} ids rejected" if rejected else ""
+        text = (
+            f"; rejected {counted(rejected, 'chunk')} with {counted(self.ids_rejected, 'id')}"
+            if rejected
+            else ""
+        )
         if "ids_not_found" in self.result:
-            text += f"; {self.result['ids_not_found']} ids not found"
+            text += f"; {counted(self.result['ids_not_found'], 'id')} not found"
         if self.checkpoint.skipped:
             numbers = ", ".join(str(number + 1) for number in self.checkpoint.skipped)
-            text += f"; outcome unknown for {self.result['leads_unknown']} leads, skipped in chunk {numbers}"
+            unknown = counted(self.result["leads_unknown"], "lead")
+            text += f"; outcome unknown for {unknown}, skipped in chunk {numbers}"
         return text
 
     def raise_for_rejected(self) -> None:
@@ -81,9 +87,9 @@ class RunSummary:
         """
         if self.checkpoint.rejected and self.action.on_rejected == "continue":
             raise ActionRejected(
-                f"RingCX rejected {len(self.checkpoint.rejected)} of {len(self.chunks)} chunks of "
-                f"{self.action.name}, with {self.ids_rejected} ids, for the reasons in the log; the other "
-                "chunks are complete"
+                f"RingCX rejected {len(self.checkpoint.rejected):,} of {counted(len(self.chunks), 'chunk')} "
+                f"of {self.action.name}, with {counted(self.ids_rejected, 'id')}, as the log explains; "
+                "the other chunks are complete"
                 + (". A retry sends the rejected chunks only" if self.can_resume else ""),
                 status=200,
             )
@@ -115,7 +121,8 @@ class RunSummary:
         else:
             advice = f", and {self.action.name} is not safe to retry; check the leads before running it again"
             permanent = OutcomeUnknown(
-                f"{error}. {self.checkpoint.completed} of {len(self.chunks)} chunks are complete"
+                f"{error}. {self.checkpoint.completed:,} of {counted(len(self.chunks), 'chunk')} "
+                f"{'is' if self.checkpoint.completed == 1 else 'are'} complete"
                 + ("" if isinstance(error, OutcomeUnknown) else advice),
                 status=error.status,
                 request=error.request,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_engagevoice.ringcx.bulk.progress import with_progress
-from airflow_provider_engagevoice.ringcx.exceptions import VerificationFailed
+from airflow_provider_engagevoice.ringcx.exceptions import VerificationFailed, counted
 from airflow_provider_engagevoice.ringcx.leads.search import LeadSearch
 from airflow_provider_engagevoice.ringcx.leads.selection import Chunks, Selection
 from airflow_provider_engagevoice.ringcx.spec.enums import LEAD_STATES
@@ -87,9 +87,9 @@ class Verifier:
                 log.info("%s: verified, all leads are in the expected state", self.spec.name)
                 return
             log.warning(
-                "%s: %d leads are not in the expected state (check %d of %d)%s",
+                "%s: %s not in the expected state yet (check %d of %d)%s",
                 self.spec.name,
-                sum(remaining.values()),
+                counted(sum(remaining.values()), "lead"),
                 number,
                 ROUNDS,
                 "" if number == ROUNDS else "; retrying them" if retry_safe else "; waiting",
@@ -99,8 +99,8 @@ class Verifier:
                     self._retry(criterion, chunks, remaining)
                 self.sleep(_FIRST_PAUSE * 2 ** (number - 1))
         raise VerificationFailed(
-            f"{self.spec.name}: {sum(remaining.values())} leads are still not in the expected state after "
-            f"{ROUNDS} checks; the dialer may hold them"
+            f"Retry the task later: {counted(sum(remaining.values()), 'lead')} still not in the expected "
+            f"state after {ROUNDS} checks of {self.spec.name}; the dialer may hold them, as during a call"
         )
 
     def _count_remaining(

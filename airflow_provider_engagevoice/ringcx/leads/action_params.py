@@ -86,14 +86,13 @@ def parse_params(action: Action, params: object) -> dict[str, Any]:
         for parameter in action.parameters
         if not is_blank(rendered.get(parameter.name))
     }
+    _require(action, [each for each in action.parameters if _applies(each, parsed)], parsed)
     for parameter in action.parameters:
         if not _applies(parameter, parsed):
             _reject_if_set(action, parameter, parsed)
             continue
         if parameter.name in parsed:
             continue
-        if parameter.required:
-            raise _missing(action, parameter)
         if parameter.name in rendered:
             # A date whose template rendered empty must not become "now".
             raise InvalidParameter(f"{action.name}: {parameter.name} rendered empty; set it or leave it out")
@@ -118,9 +117,8 @@ def validate_authored_params(action: object, params: object) -> None:
         return
     authored = _to_mapping(params)
     _check_names(row, authored)
+    _require(row, [each for each in row.parameters if each.only_with is None], authored)
     for parameter in row.parameters:
-        if parameter.required and parameter.only_with is None and parameter.name not in authored:
-            raise _missing(row, parameter)
         value = authored.get(parameter.name)
         if not is_runtime_value(value) and not is_blank(value):
             _parse_value(row, parameter, value)
@@ -177,8 +175,13 @@ def _check_names(action: Action, params: Mapping[str, Any]) -> None:
             raise InvalidParameter(f"{action.name} has no parameter {name!r}{hint}")
 
 
-def _missing(action: Action, parameter: Parameter) -> InvalidParameter:
-    return InvalidParameter(f"{action.name} needs {parameter.name}: {parameter.description}")
+def _require(action: Action, parameters: Iterable[Parameter], given: Mapping[str, Any]) -> None:
+    """Raise if required parameters are missing; the message names all of them."""
+    missing = [each for each in parameters if each.required and each.name not in given]
+    if len(missing) == 1:
+        raise InvalidParameter(f"{action.name} needs {missing[0].name}: {missing[0].description}")
+    if missing:
+        raise InvalidParameter(f"{action.name} needs {', '.join(each.name for each in missing)}")
 
 
 def _reject_if_set(action: Action, parameter: Parameter, params: Mapping[str, Any]) -> None:

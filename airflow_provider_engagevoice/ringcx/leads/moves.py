@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_engagevoice.ringcx.campaigns import Campaign, CampaignService, matches_name_or_id
-from airflow_provider_engagevoice.ringcx.exceptions import (
-    InvalidCriteria,
-    InvalidParameter,
-    NotFound,
-    did_you_mean,
+from airflow_provider_engagevoice.ringcx.campaigns import (
+    Campaign,
+    CampaignService,
+    matches_name_or_id,
+    suggest_name,
 )
+from airflow_provider_engagevoice.ringcx.exceptions import InvalidCriteria, InvalidParameter, NotFound
 from airflow_provider_engagevoice.ringcx.leads.coercion import type_name
 from airflow_provider_engagevoice.ringcx.spec.lead_actions import COPY_SETTINGS, NEW_LIST
 
@@ -125,10 +125,12 @@ def plan_move(
     :raises InvalidParameter: if an argument is neither a name nor an id, or several lists have the name.
     """
     index = campaigns.load_index(account_id)
-    target = index.find(_campaign_reference("target_campaign", target_campaign))
+    target = index.find(campaign_reference("target_campaign", target_campaign), argument="target_campaign")
     source = None
     if source_campaign is not None:
-        source = index.find(_campaign_reference("source_campaign", source_campaign))
+        source = index.find(
+            campaign_reference("source_campaign", source_campaign), argument="source_campaign"
+        )
     if source is not None and source["account_id"] != target["account_id"]:
         raise InvalidCriteria(
             f"Leads cannot be moved between sub-accounts: the source is in {source['account_id']}, the "
@@ -140,7 +142,14 @@ def plan_move(
     return MovePlan(target, source, list_id, list_name)
 
 
-def _campaign_reference(argument: str, value: object) -> str | int:
+def campaign_reference(argument: str, value: object) -> str | int:
+    """Return the name or id of a campaign that an argument holds.
+
+    :param argument: name of the argument.
+    :param value: a name, an id, or a campaign as the sensor returns it.
+    :return: the name or id.
+    :raises InvalidParameter: if it is none of these.
+    """
     if isinstance(value, Mapping) and "campaign_id" in value:
         value = value["campaign_id"]
     return _reference(argument, value)
@@ -156,11 +165,12 @@ def _find_list(campaigns: CampaignService, target: Campaign, reference: str | in
     lists = campaigns.lists(target)
     found = [entry for entry in lists if matches_name_or_id(reference, entry["list_name"], entry["list_id"])]
     if not found:
-        hint = did_you_mean(reference, [entry["list_name"] for entry in lists])
+        hint = suggest_name(reference, [entry["list_name"] for entry in lists], "Lists")
         raise NotFound(f"Campaign {target['campaign_name']!r} has no list {reference!r}{hint}")
     if len(found) > 1:
-        ids = ", ".join(str(entry["list_id"]) for entry in found)
+        ids = " or ".join(str(entry["list_id"]) for entry in found)
         raise InvalidParameter(
-            f"Campaign {target['campaign_name']!r} has {len(found)} lists {reference!r}; use an id: {ids}"
+            f"Pass the id, target_list={ids}: campaign {target['campaign_name']!r} has {len(found)} lists "
+            f"named {reference!r}"
         )
     return found[0]["list_id"], found[0]["list_name"]

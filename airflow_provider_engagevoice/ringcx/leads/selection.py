@@ -17,7 +17,7 @@ from airflow_provider_engagevoice.ringcx.criteria import (
     is_runtime_value,
     keys_with,
 )
-from airflow_provider_engagevoice.ringcx.exceptions import InvalidCriteria, did_you_mean
+from airflow_provider_engagevoice.ringcx.exceptions import InvalidCriteria, counted, did_you_mean
 from airflow_provider_engagevoice.ringcx.leads.coercion import EmptyValue, coerce, is_list, type_name
 from airflow_provider_engagevoice.ringcx.leads.id_spool import canonical_order, chunk_starts
 from airflow_provider_engagevoice.ringcx.leads.literals import parse_text
@@ -59,7 +59,11 @@ class Selection:
         parts = []
         if "campaignIds" in self.body:
             parts.append(f"campaigns {self.body['campaignIds']}")
-        parts += [f"{len(self.body[key]):,} {key}" for key in sorted(IDENTITIES) if key in self.body]
+        parts += [
+            counted(len(self.body[key]), key.removesuffix("s"))
+            for key in sorted(IDENTITIES)
+            if key in self.body
+        ]
         for key, value in self.body.items():
             if ROLES[key] in (Role.FILTER, Role.LIST):
                 parts.append(f"{key} {', '.join(map(str, value))}" if key in _SAFE_TO_SHOW else key)
@@ -277,9 +281,7 @@ def _check_keys(criteria: Mapping[Any, Any], *, authored: bool) -> None:
         if key not in KINDS:
             hint = did_you_mean(key, KINDS)
             # At run time a key that resembles no criterion may be a lead's data, so it is not shown.
-            raise InvalidCriteria(
-                f"{key!r} is not a criterion of RingCX{hint}" if hint or authored else _UNKNOWN_KEY
-            )
+            raise InvalidCriteria(f"unknown key {key!r}{hint}" if hint or authored else _UNKNOWN_KEY)
 
 
 def _merge_campaigns(body: dict[str, Any]) -> None:

@@ -68,6 +68,8 @@ _OWN_WORDS = frozenset(
 )
 # fmt: on
 
+_WORDS = re.compile(r"\w+")
+
 _PHONE_IN_PATH = re.compile(r"(?:\+|%2B)?\d(?:(?:[\s().-]|%2[0BD89]){0,3}\d){9,}", re.IGNORECASE)
 _EMAIL_IN_PATH = re.compile(r"[^/?]+(?:@|%40)[^/?]+", re.IGNORECASE)
 _TOKEN_IN_PATH = re.compile(r"(?<=/admin/token/)[^/?]+")
@@ -134,7 +136,21 @@ def error_message(response: Response) -> str:
     for entry in invalid if isinstance(invalid, list) else ():
         if isinstance(entry, dict):
             parts.append(f"{entry.get('attributeName')}: {entry.get('message')}")
-    return sanitize("; ".join(parts))
+    return sanitize("; ".join(_without_repeats(parts)))
+
+
+def _without_repeats(parts: list[str]) -> list[str]:
+    """Return the parts of a message whose words no other part contains, apart from punctuation."""
+    words = [" ".join(_WORDS.findall(part.lower())) for part in parts]
+    return [
+        part
+        for number, part in enumerate(parts)
+        if not any(
+            f" {words[number]} " in f" {other} " and (other != words[number] or index < number)
+            for index, other in enumerate(words)
+            if index != number
+        )
+    ]
 
 
 def _text(response: Response) -> str:

@@ -157,7 +157,7 @@ def test_shared_record_without_backends_makes_unsafe_action_fail(
     assert caplog.messages == ["No writable checkpoint store; a retry of this task cannot resume"]
     assert not checkpoints.is_durable
     ringcx.fault("rate_limited", operation="lead_action", at=[2], retry_after=60.0)
-    with pytest.raises(OutcomeUnknown, match="1 of 3 chunks are complete, and MANUAL_LEADS is not safe to"):
+    with pytest.raises(OutcomeUnknown, match="1 of 3 chunks is complete, and MANUAL_LEADS is not safe to"):
         execute_in_chunks(ringcx, six_ids, checkpoints)
     assert added_passes(ringcx, ready_leads, six_ids) == [1, 1, 0, 0, 0, 0]
 

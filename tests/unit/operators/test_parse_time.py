@@ -10,8 +10,9 @@ from airflow_provider_engagevoice.operators.leads import (
     MoveLeadsOperator,
 )
 from airflow_provider_engagevoice.ringcx.criteria import LeadSearchCriteria, runtime_keys
-from airflow_provider_engagevoice.ringcx.exceptions import InvalidCriteria
+from airflow_provider_engagevoice.ringcx.exceptions import InvalidCriteria, InvalidParameter
 from airflow_provider_engagevoice.ringcx.leads.selection import validate_authored
+from airflow_provider_engagevoice.sensors.campaigns import CampaignLookupSensor
 from tests.support.dag_runs import run_tasks
 from tests.unit.ringcx.leads.cases import WRONG, short_id
 
@@ -30,7 +31,9 @@ WRONG_LITERALS = [(key, value) for key, value in WRONG if not runtime_keys({key:
 
 @pytest.mark.parametrize(("key", "value"), WRONG_LITERALS, ids=short_id)
 def test_operator_wrong_literal_is_rejected(key, value):
-    with pytest.raises(InvalidCriteria, match=f"^{key}"):
+    with pytest.raises(
+        InvalidCriteria, match=rf"^LeadActionOperator\(task_id='act'\)\.search_criteria: {key}"
+    ):
         cancel({**CAMPAIGN, key: value})
 
 
@@ -127,3 +130,38 @@ def test_mapped_tasks_with_wrong_criteria_fail_at_run_time(airflow_db, ringcx_sa
     run = run_tasks(mapped_tasks_with_wrong_criteria, campaign=campaign)
     assert run.states() == dict.fromkeys(["state[0]", "key[0]", "wide[0]", "action[0]"], "failed")
     assert ringcx_sandbox.requests == []
+
+
+def test_import_error_names_task_and_argument():
+    cases = {
+        "LeadActionOperator(task_id='act').search_criteria: unknown key 'campaginIds'; did you mean": (
+            lambda: cancel({"campaginIds": [1]})
+        ),
+        "LeadActionOperator(task_id='act'): max_leads must be": lambda: cancel(CAMPAIGN, max_leads="5"),
+        "LeadActionOperator(task_id='act'): verify must be": lambda: cancel(CAMPAIGN, verify="no"),
+        "LeadActionOperator(task_id='act').action_params: MANUAL_LEADS needs PASS_DISPOSITION, REQUEUE,": (
+            lambda: LeadActionOperator(
+                task_id="act", lead_action="MANUAL_LEADS", search_criteria=CAMPAIGN, action_params={}
+            )
+        ),
+        "EmailLeadsOperator(task_id='email').email_to: EMAIL_TO: address 1 of 1 is not": (
+            lambda: EmailLeadsOperator(task_id="email", search_criteria=CAMPAIGN, email_to="nobody")
+        ),
+        "MoveLeadsOperator(task_id='move'): copy must be": (
+            lambda: MoveLeadsOperator(task_id="move", search_criteria=CAMPAIGN, target_campaign=6, copy="yes")
+        ),
+        "CampaignLookupSensor(task_id='wait'): active_only must be": (
+            lambda: CampaignLookupSensor(
+                task_id="wait",
+                campaign_name="Spring",
+                active_only="yes",  # type: ignore[arg-type]
+            )
+        ),
+        "CampaignLookupSensor(task_id='wait'): campaign_name must be": (
+            lambda: CampaignLookupSensor(task_id="wait", campaign_name=" ")
+        ),
+    }
+    for message, build in cases.items():
+        with pytest.raises((InvalidCriteria, InvalidParameter)) as caught:
+            build()
+        assert str(caught.value).startswith(message)

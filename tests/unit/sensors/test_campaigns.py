@@ -196,7 +196,16 @@ def make_sensor() -> CampaignLookupSensor:
 @pytest.mark.parametrize(
     ("event", "error", "message"),
     [
-        ({"status": "timeout"}, AirflowSensorTimeout, "'Spring Renewals' did not appear within 60 s"),
+        (
+            {"status": "timeout"},
+            AirflowSensorTimeout,
+            r"^Campaign 'Spring Renewals' did not appear \(waited 60 s\)$",
+        ),
+        (
+            {"status": "timeout", "reason": "Campaign 'Sprin' not found. Did you mean 'Spring'?"},
+            AirflowSensorTimeout,
+            r"^Campaign 'Sprin' not found\. Did you mean 'Spring'\? \(waited 60 s\)$",
+        ),
         ({"status": "permanent_error", "message": "no rights"}, AirflowFailException, "no rights"),
         # Sent by a trigger that a development version stored.
         ({"status": "hopeless", "message": "no rights"}, AirflowFailException, "no rights"),

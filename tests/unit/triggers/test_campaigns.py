@@ -106,7 +106,10 @@ def test_trigger_after_end_time_checks_once_more(ringcx_sandbox: SandboxServer) 
 
 def test_trigger_after_end_time_without_campaign_times_out(ringcx_sandbox: SandboxServer) -> None:
     ringcx_sandbox.fault("answer", body=[], operation=LOOKUP, chance=1)
-    assert run_trigger(make_trigger(end_time=time.time() - 10)) == {"status": "timeout"}
+    assert run_trigger(make_trigger(end_time=time.time() - 10)) == {
+        "status": "timeout",
+        "reason": "Campaign 'Spring Renewals' not found (0 checked). Campaigns: none",
+    }
 
 
 def test_trigger_serialization_round_trip() -> None:
@@ -205,3 +208,20 @@ def test_trigger_finds_campaign_within_shared_limits(
 
     with pytest.raises(LimitExceeded, match="the next free slot"):
         use_up_limit()
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, [10, 10, 10]),
+        ({"exponential_backoff": True}, [10, 20, 40]),
+        ({"exponential_backoff": True, "max_wait": 25.0}, [10, 20, 25]),
+    ],
+)
+def test_trigger_exponential_backoff_doubles_the_pause(
+    options: dict[str, Any], expected: list[float]
+) -> None:
+    trigger = CampaignLookupTrigger(campaign_name="Spring", poke_interval=10, **options)
+    _, stored = trigger.serialize()
+    restored = CampaignLookupTrigger(**stored)
+    assert [restored._pause(0, checks) for checks in range(3)] == expected

@@ -66,8 +66,8 @@ def test_progress_of_one_chunk_logs_two_lines(
         record.message for record in caplog.records if record.name.startswith("airflow_provider_engagevoice")
     ]
     assert messages[-2:] == [
-        "CANCEL_LEADS on 3 leadIds",
-        "CANCEL_LEADS: 3 leads matched, 3 leads updated, 0 deleted, in 1 requests",
+        f"Cancelling leads with 3 leadIds, account 50810001 at {ringcx.url.removeprefix('http://')}",
+        "Cancelled 3 leads of 3 matched (1 request)",
     ]
 
 

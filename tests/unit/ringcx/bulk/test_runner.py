@@ -230,7 +230,7 @@ def test_runner_killed_between_requests_logs_its_progress(
     with pytest.raises(Killed):
         execute_unlimited(ringcx, six_ids, FakeTaskStateStore(), is_retry=False, kill_at=3)
     (message,) = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
-    assert message == "MANUAL_LEADS stopped after 2 of 3 chunks: 4 leads updated, 0 deleted"
+    assert message == "MANUAL_LEADS stopped after 2 of 3 chunks: added a manual pass to 4 leads of 4 matched"
 
 
 @pytest.mark.parametrize("on_rejected", ["continue", "fail", "ignore"])

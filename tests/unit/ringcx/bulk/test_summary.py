@@ -49,7 +49,7 @@ def test_interrupted_unsafe_action_names_complete_chunks(
     """Without a checkpoint a retry would repeat them, so the error is permanent."""
     before = lead_passes(ringcx_sandbox)
     ringcx_sandbox.fault(**FAILURES[failure][0], operation="lead_action", skip=completed, chance=1)
-    with pytest.raises(OutcomeUnknown, match=f"{completed} of 4 chunks are complete") as caught:
+    with pytest.raises(OutcomeUnknown, match=f"{completed} of 4 chunks (is|are) complete") as caught:
         perform_action(make_client(ringcx_sandbox.url), "MANUAL_LEADS", {"leadIds": ids[:7]}, chunk_size=2)
     assert "check the leads before running" in str(caught.value).lower()
     assert isinstance(caught.value, PermanentError)
@@ -63,7 +63,7 @@ def test_dropped_connection_error_names_complete_chunks(
     ringcx_sandbox: SandboxServer, ids: list[int], when: str
 ) -> None:
     ringcx_sandbox.fault("drop", when=when, operation="lead_action", at=[2])
-    with pytest.raises(OutcomeUnknown, match="1 of 4 chunks are complete"):
+    with pytest.raises(OutcomeUnknown, match="1 of 4 chunks is complete"):
         perform_action(make_client(ringcx_sandbox.url), "MANUAL_LEADS", {"leadIds": ids[:7]}, chunk_size=2)
     assert count_action_requests(ringcx_sandbox) == 2
 
@@ -86,8 +86,8 @@ def test_cancelled_action_error_describes_its_progress(ringcx_sandbox: SandboxSe
     with pytest.raises(Cancelled) as caught:
         perform_action(client, "CANCEL_LEADS", {"leadIds": ids[:7]}, chunk_size=2)
     assert str(caught.value) == (
-        "Cancelled before the next request was sent. CANCEL_LEADS stopped after 2 of 4 chunks: 4 leads "
-        "updated, 0 deleted"
+        "Cancelled before the next request was sent. CANCEL_LEADS stopped after 2 of 4 chunks: cancelled 4 "
+        "leads of 4 matched"
     )
     assert caught.value.result is not None
     assert caught.value.result["leads_updated"] == 4
@@ -101,7 +101,9 @@ def test_failed_verification_of_unsafe_action_is_permanent(
     client = make_client(ringcx_sandbox.url)
     perform_action(client, "CANCEL_LEADS", {"leadIds": ids[:2]})
     ringcx_sandbox.fault("answer", operation="lead_action", body={"success": True, "leadUpdateCount": 2})
-    with pytest.raises(PermanentError, match=r"may hold them\. READY_LEADS is not safe") as caught:
+    with pytest.raises(
+        PermanentError, match=r"may hold them, as during a call\. READY_LEADS is not safe"
+    ) as caught:
         perform_action(client, "READY_LEADS", {"leadIds": ids[:2]}, verify=True)
     assert not isinstance(caught.value, (OutcomeUnknown, VerificationFailed))
     assert caught.value.result is not None
@@ -122,8 +124,8 @@ def test_rejected_chunks_of_unsafe_action_raise_rejection(
             on_rejected="continue",
         )
     assert str(caught.value) == (
-        "RingCX rejected 1 of 3 chunks of MANUAL_LEADS, with 2 ids, for the reasons in the log; the other "
-        "chunks are complete"
+        "RingCX rejected 1 of 3 chunks of MANUAL_LEADS, with 2 ids, as the log explains; the other chunks "
+        "are complete"
     )
 
 
@@ -131,8 +133,8 @@ def test_rejected_chunks_of_unsafe_action_raise_rejection(
     ("options", "suffix"),
     [
         ({}, ""),
-        ({"on_rejected": "ignore"}, "; 1 chunks with 2 ids rejected"),
-        ({"on_rejected": "ignore", "report": True}, "; 1 chunks with 2 ids rejected; 1 ids not found"),
+        ({"on_rejected": "ignore"}, "; rejected 1 chunk with 2 ids"),
+        ({"on_rejected": "ignore", "report": True}, "; rejected 1 chunk with 2 ids; 1 id not found"),
     ],
     ids=["all-complete", "rejected", "rejected-and-not-found"],
 )
@@ -153,5 +155,4 @@ def test_last_log_line_has_the_counts(
     perform_action(make_client(ringcx_sandbox.url), "CANCEL_LEADS", criteria, chunk_size=2, **options)
     leads, requests = (3, 3) if options else (5, 3)
     messages = [record.message for record in caplog.records if record.name.endswith("bulk.summary")]
-    counts = f"{leads} leads matched, {leads} leads updated, 0 deleted, in {requests} requests"
-    assert messages == [f"CANCEL_LEADS: {counts}{suffix}"]
+    assert messages == [f"Cancelled {leads} leads of {leads} matched ({requests} requests){suffix}"]

@@ -65,7 +65,7 @@ def test_move_unreadable_lists_between_chunks_fail_permanently(
     ringcx_sandbox: SandboxServer, ids: list[int], move: Move, copy: str
 ) -> None:
     ringcx_sandbox.fault("status", status=503, operation="lists", skip=1, chance=1)
-    with pytest.raises(OutcomeUnknown, match="1 of 3 chunks are complete"):
+    with pytest.raises(OutcomeUnknown, match="1 of 3 chunks is complete"):
         move({"leadIds": ids[:6]}, copy=copy, chunk_size=2)
     assert sum(new_lists(ringcx_sandbox).values()) == 2
 
@@ -138,7 +138,10 @@ def test_plan_move_ambiguous_or_unknown_list_is_rejected(
     named = plan(ringcx_sandbox, target_campaign=summer["campaignId"], target_list="Moved by a test")
     assert named.list_id in new_lists(ringcx_sandbox)
     move({"leadIds": ids[1:2]})
-    with pytest.raises(InvalidParameter, match="has 2 lists 'Moved by a test'; use an id: "):
+    with pytest.raises(
+        InvalidParameter,
+        match=r"^Pass the id, target_list=\d+ or \d+: .* has 2 lists named 'Moved by a test'",
+    ):
         plan(ringcx_sandbox, target_campaign=summer["campaignId"], target_list="Moved by a test")
 
 

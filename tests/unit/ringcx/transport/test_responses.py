@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +18,8 @@ from airflow_provider_engagevoice.ringcx.exceptions import (
     PermanentError,
     UnexpectedResponse,
 )
-from airflow_provider_engagevoice.ringcx.transport.responses import sanitize
+from airflow_provider_engagevoice.ringcx.transport.exchange import Response
+from airflow_provider_engagevoice.ringcx.transport.responses import error_message, sanitize
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from tests.support.clients import (
     DIAL_GROUPS,
@@ -216,3 +218,15 @@ def test_parse_body_decodes_utf_8_without_charset(ringcx_sandbox: SandboxServer)
 )
 def test_sanitize_hides_values_of_leads_only(message: str, shown: str) -> None:
     assert sanitize(message) == shown
+
+
+def test_error_message_says_nothing_twice() -> None:
+    body = {
+        "generalMessage": "The supplied data is not valid",
+        "details": "Bad request; isActive must be a whole number",
+        "validationErrors": [{"attributeName": "isActive", "message": "must be a whole number"}],
+        "message": "bad request",
+    }
+    response = Response(400, {"Content-Type": "application/json"}, json.dumps(body).encode())
+    expected = "The supplied data is not valid; Bad request; isActive must be a whole number"
+    assert error_message(response) == expected
