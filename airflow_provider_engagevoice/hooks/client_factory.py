@@ -5,11 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
 from airflow_provider_engagevoice import __version__
-from airflow_provider_engagevoice.get_provider_info import AUTH_METHODS
+from airflow_provider_engagevoice.get_provider_info import (
+    AUTH_METHODS,
+    CONNECTION_TYPE,
+    EXTRA_FIELDS,
+    HOOK_NAME,
+    RELABELING,
+)
 from airflow_provider_engagevoice.ringcx.auth.base import Authenticator
 from airflow_provider_engagevoice.ringcx.auth.schemes import (
     ApiTokenAuth,
@@ -17,7 +23,8 @@ from airflow_provider_engagevoice.ringcx.auth.schemes import (
     LegacyPortalAuth,
     RingCentralJwtAuth,
 )
-from airflow_provider_engagevoice.ringcx.client import RingCXClient, base_url
+from airflow_provider_engagevoice.ringcx.client import RingCXClient, base_url, is_loopback
+from airflow_provider_engagevoice.ringcx.endpoints import check_account_id
 from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter, did_you_mean
 from airflow_provider_engagevoice.ringcx.ratelimit.limiter import RateLimiter
 from airflow_provider_engagevoice.ringcx.storage.base import StateStore
@@ -34,59 +41,101 @@ def build_client(connection: Connection) -> RingCXClient:
 
     :param connection: the connection.
     :return: the client.
-    :raises InvalidParameter: if the connection lacks a field or has an invalid one.
+    :raises InvalidParameter: if the connection lacks a field or has an invalid or unknown one.
     """
-    extra = connection.extra_dejson
+    fields = _read_fields(connection)
     schema = connection.schema if connection.schema in ("http", "https") else None
     host = base_url(connection.host, port=connection.port, scheme=schema)
     transport = HttpTransport(
         f"airflow-provider-engagevoice/{__version__} (apache-airflow/{_airflow_version()})"
     )
-    timeout = _seconds("timeout", extra.get("timeout"), most=3600.0, least=0.001)
+    timeout = _seconds("timeout", fields["timeout"], most=3600.0, least=0.001)
     if timeout is not None:
         transport.timeout = (min(transport.timeout[0], timeout), timeout)
-    method = str(extra.get("auth_method") or AUTH_METHODS[0])
-    account_id = str(extra.get("account_id") or "").strip()
-    authenticator = _authenticator(method, host, connection, extra)
+    method = fields["auth_method"] or AUTH_METHODS[0]
+    account_id = fields["account_id"]
+    if account_id:
+        check_account_id(account_id)
+    authenticator = _authenticator(method, host, fields)
     authenticator.mask = mask_secret
-    authenticator.store = _open_store(extra)
-    transport.limiter = RateLimiter(authenticator.store, **_limits(extra))
+    authenticator.store = _open_store(fields)
+    transport.limiter = RateLimiter(authenticator.store, **_limits(fields))
     return RingCXClient(host, authenticator, transport, account_id or None, legacy=method == "legacy")
 
 
-def _authenticator(method: str, host: str, connection: Connection, extra: Mapping[str, Any]) -> Authenticator:
-    def require(**fields: str | None) -> list[str]:
-        missing = [name for name, value in fields.items() if not value]
+def _read_fields(connection: Connection) -> dict[str, str]:
+    """Return user, secret and extras as text without blanks at the ends; empty if they are not set.
+
+    :raises InvalidParameter: if the connection has another type, an extra that is unknown, or Airflow's mask
+        in place of a value.
+    """
+    conn_type = connection.conn_type or CONNECTION_TYPE
+    if conn_type.replace("-", "_") != CONNECTION_TYPE:
+        raise InvalidParameter(
+            f"Choose a connection of type {HOOK_NAME} ({CONNECTION_TYPE}); this one is of type {conn_type!r}"
+        )
+    extra = connection.extra_dejson
+    for name in extra.keys() - EXTRA_FIELDS.keys():
+        raise InvalidParameter(
+            f"Remove or correct the extra {name!r}, which is unknown{did_you_mean(name, EXTRA_FIELDS)}"
+        )
+    values = {
+        "login": connection.login,
+        "password": connection.password,
+        **dict.fromkeys(EXTRA_FIELDS),
+        **extra,
+    }
+    fields = {name: "" if value is None else str(value).strip() for name, value in values.items()}
+    for name, value in fields.items():
+        if value and not value.strip("*"):
+            raise InvalidParameter(
+                f"Enter {_label(name)} again, or use `airflow connections test`: Airflow sent its mask "
+                f"{value} in place of the saved value, as the Test button of Airflow 3.0 and 3.1 does"
+            )
+    return fields
+
+
+def _label(name: str) -> str:
+    """Return the form's label of a field, with its name."""
+    label = RELABELING[name] if name in RELABELING else EXTRA_FIELDS[name]["label"]
+    return f"{label} ({name})"
+
+
+def _authenticator(method: str, host: str, fields: Mapping[str, str]) -> Authenticator:
+    def require(*names: str) -> list[str]:
+        missing = " and ".join(_label(name) for name in names if not fields[name])
         if missing:
             raise InvalidParameter(
-                f"Connection {connection.conn_id!r} with auth_method {method!r} lacks {', '.join(missing)}"
+                f"Enter {missing}: auth_method {method!r} needs {'it' if ' and ' not in missing else 'them'}"
             )
-        return [str(value) for value in fields.values()]
+        return [fields[name] for name in names]
 
-    login, password = connection.login, connection.password
     if method == "ringcentral":
-        client_id, secret, jwt = require(login=login, password=password, jwt_token=extra.get("jwt_token"))
-        rc_host = extra.get("rc_host")
+        client_id, secret, jwt = require("login", "password", "jwt_token")
+        rc_host = fields["rc_host"]
+        if not rc_host and is_loopback(host):
+            raise InvalidParameter(
+                f"Set the extra rc_host to {host}, too: RingCentral's platform must not get the credentials "
+                "of a sandbox"
+            )
         return RingCentralJwtAuth(
-            host, client_id, secret, jwt, **({"rc_host": base_url(str(rc_host))} if rc_host else {})
+            host, client_id, secret, jwt, **({"rc_host": base_url(rc_host)} if rc_host else {})
         )
     if method == "api_token":
-        return ApiTokenAuth(*require(password=password))
+        return ApiTokenAuth(*require("password"))
     if method == "engage":
-        return EngageUserAuth(
-            host, *require(login=login, password=password, platform_id=extra.get("platform_id"))
-        )
+        return EngageUserAuth(host, *require("login", "password", "platform_id"))
     if method == "legacy":
-        return LegacyPortalAuth(host, *require(login=login, password=password))
+        return LegacyPortalAuth(host, *require("login", "password"))
     raise InvalidParameter(
-        f"Connection {connection.conn_id!r}: auth_method must be one of {', '.join(AUTH_METHODS)}, "
-        f"not {method!r}" + did_you_mean(method, AUTH_METHODS)
+        f"The extra auth_method must be one of {', '.join(AUTH_METHODS)}, not {method!r}"
+        + did_you_mean(method, AUTH_METHODS)
     )
 
 
-def _open_store(extra: Mapping[str, Any]) -> StateStore:
-    store = str(extra.get("rate_limit_store") or "").strip() or HOST
-    password = str(extra.get("rate_limit_password") or "")
+def _open_store(fields: Mapping[str, str]) -> StateStore:
+    store = fields["rate_limit_store"] or HOST
+    password = fields["rate_limit_password"]
     for secret in _secrets_in(store) | ({password} - {""}):
         mask_secret(secret)
     return open_store(_with_password(store, password) if password else store)
@@ -121,20 +170,20 @@ def _secrets_in(store: str) -> set[str]:
     return {secret for word in written for secret in (word, unquote(word)) if secret}
 
 
-def _limits(extra: Mapping[str, Any]) -> dict[str, float]:
+def _limits(fields: Mapping[str, str]) -> dict[str, float]:
     chosen = {
-        "margin": _seconds("limit_pad", extra.get("limit_pad"), most=60.0),
-        "timeout": _seconds("limit_timeout", extra.get("limit_timeout"), most=86_400.0),
+        "margin": _seconds("limit_pad", fields["limit_pad"], most=60.0),
+        "timeout": _seconds("limit_timeout", fields["limit_timeout"], most=86_400.0),
     }
     return {name: value for name, value in chosen.items() if value is not None}
 
 
-def _seconds(name: str, value: Any, *, most: float, least: float = 0.0) -> float | None:
-    if value is None or value == "":
+def _seconds(name: str, value: str, *, most: float, least: float = 0.0) -> float | None:
+    if not value:
         return None
     try:
         seconds = float(value)
-    except (TypeError, ValueError):
+    except ValueError:
         seconds = -1.0
     if not least <= seconds <= most:
         raise InvalidParameter(f"The connection's extra {name} must be a number of seconds, up to {most:g}")

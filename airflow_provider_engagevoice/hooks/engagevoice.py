@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from os import PathLike
@@ -23,6 +23,7 @@ from airflow_provider_engagevoice.ringcx.exceptions import (
     EngageVoiceError,
     InvalidParameter,
     PermanentError,
+    error_place,
 )
 from airflow_provider_engagevoice.version_compat import (
     AirflowFailException,
@@ -34,13 +35,16 @@ from airflow_provider_engagevoice.version_compat import (
 if TYPE_CHECKING:
     from airflow_provider_engagevoice.ringcx.bulk.action import ActionResult
     from airflow_provider_engagevoice.ringcx.bulk.checkpoint import CheckpointStore
-    from airflow_provider_engagevoice.ringcx.campaigns import Campaign
+    from airflow_provider_engagevoice.ringcx.campaigns import Account, Campaign
     from airflow_provider_engagevoice.ringcx.client import RingCXClient
     from airflow_provider_engagevoice.ringcx.leads.id_file import IdFile
     from airflow_provider_engagevoice.ringcx.leads.selection import Selection
     from airflow_provider_engagevoice.version_compat import Connection
 
 __all__ = ["EngageVoiceHook", "no_retry_on_permanent_errors"]
+
+#: Longest wait of a connection test for one response, in seconds.
+_TEST_TIMEOUT = 10.0
 
 log = logging.getLogger(__name__)
 
@@ -130,8 +134,10 @@ class EngageVoiceHook(BaseHook):
         if self._client is None:
             from airflow_provider_engagevoice.hooks.client_factory import build_client
 
-            self._client = build_client(self._connection())
+            with error_place(f"Connection {self.engagevoice_conn_id!r}"):
+                self._client = build_client(self._connection())
             self._client.connection_id = self.engagevoice_conn_id
+            self._client.reload_authenticator = lambda: build_client(self._connection()).authenticator
             if self._cancelled:
                 self._client.cancel_token.cancel()
         return self._client
@@ -327,25 +333,22 @@ class EngageVoiceHook(BaseHook):
         return self.get_conn().request(method, path, params, json)
 
     def test_connection(self) -> tuple[bool, str]:
-        """Sign in and list the accounts that the user can access; changes nothing.
+        """Sign in and list the accounts that the user can access; changes nothing. Nothing is retried.
 
-        :return: whether the connection works, and a message.
+        :return: whether the connection works, and a message, which is logged as well.
         """
         try:
             client = self.get_conn()
+            client.transport.retry_timeout = 0.0
+            client.transport.timeout = (_TEST_TIMEOUT, min(client.transport.timeout[1], _TEST_TIMEOUT))
             accounts = client.campaigns.accounts()
         except EngageVoiceError as error:
+            # The form tests an unsaved connection under an id of its own, which says nothing to the user.
+            error.place = ""
             return False, str(error)
-        names = (
-            ", ".join(f"{account['account_id']} ({account['account_name']})" for account in accounts)
-            or "none"
-        )
-        if client.account_id and client.account_id not in [account["account_id"] for account in accounts]:
-            return (
-                False,
-                f"Signed in to {client.host}, but account_id {client.account_id} is not among: {names}",
-            )
-        return True, f"Signed in to {client.host}; sub-accounts: {names}"
+        works, message = _describe_accounts(client, accounts)
+        log.log(logging.INFO if works else logging.ERROR, "%s", message)
+        return works, message
 
     def _checkpoint_store(self) -> CheckpointStore | None:
         """Return the store of the next action's checkpoint; None outside of a task."""
@@ -391,6 +394,19 @@ class EngageVoiceHook(BaseHook):
         if selection.empty_reason:
             self.log.warning("Nothing selected: %s. Leave a key out to mean any", selection.empty_reason)
         return selection
+
+
+def _describe_accounts(client: RingCXClient, accounts: Sequence[Account]) -> tuple[bool, str]:
+    """Return whether tasks can use a connection that has signed in, and a message."""
+    ids = [account["account_id"] for account in accounts]
+    names = ", ".join(f"{each['account_id']} ({each['account_name']})" for each in accounts) or "none"
+    signed_in = f"Signed in to {client.host}"
+    if client.account_id and client.account_id not in ids:
+        return False, f"{signed_in}, but account_id {client.account_id} is not among: {names}"
+    message = f"{signed_in}; sub-accounts: {names}"
+    if not client.account_id and len(ids) > 1:
+        message += ". Set account_id, unless each task sets its own: tasks without one will fail"
+    return True, message
 
 
 @contextmanager

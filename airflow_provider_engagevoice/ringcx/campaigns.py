@@ -248,6 +248,8 @@ def matches_name_or_id(reference: str | int, name: str, object_id: int) -> bool:
     """
     if isinstance(reference, int):
         return object_id == reference
+    if not isinstance(reference, str):
+        raise InvalidParameter(f"A campaign must be a name or an id, not {type(reference).__name__}")
     return _nfc(name) == _nfc(reference) or reference.strip() == str(object_id)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from airflow_provider_engagevoice.ringcx.auth.base import Authenticator
 from airflow_provider_engagevoice.ringcx.bulk.executor import LeadActionExecutor
+from airflow_provider_engagevoice.ringcx.bulk.options import require_bool
 from airflow_provider_engagevoice.ringcx.bulk.prefetch import (
     BorrowedToken,
     CountPrefetcher,
@@ -18,6 +19,7 @@ from airflow_provider_engagevoice.ringcx.bulk.prefetch import (
 )
 from airflow_provider_engagevoice.ringcx.campaigns import CampaignService
 from airflow_provider_engagevoice.ringcx.concurrency import CancelToken
+from airflow_provider_engagevoice.ringcx.endpoints import check_account_id
 from airflow_provider_engagevoice.ringcx.exceptions import AuthenticationError, InvalidParameter
 from airflow_provider_engagevoice.ringcx.leads.search import LeadSearch
 from airflow_provider_engagevoice.ringcx.observers import AttemptObserver
@@ -39,6 +41,8 @@ class RingCXClient:
     :param authenticator: the authentication scheme; see ``auth.schemes``.
     :param transport: the HTTP transport.
     :param account_id: the default sub-account; None for the only one that the user can access.
+    :param reload_authenticator: returns an authenticator with the credentials as they are now, which is used
+        if RingCX rejects the present ones; None if they do not change.
     :param legacy: whether the host is a legacy portal; always True for RingCentral's legacy portals.
     :param connection_id: id of the Airflow connection, for the log; empty if there is none.
     """
@@ -49,6 +53,7 @@ class RingCXClient:
     account_id: str | None = None
     legacy: bool = False
     connection_id: str = ""
+    reload_authenticator: Callable[[], Authenticator] | None = None
     campaigns: CampaignService = field(init=False)
 
     def __post_init__(self) -> None:
@@ -72,7 +77,7 @@ class RingCXClient:
         if not str(account_id).strip():
             raise InvalidParameter("account_id is empty; leave it out to use the connection's")
         # A template that is rendered natively yields a number.
-        return LeadSearch(self.request, str(account_id))
+        return LeadSearch(self.request, check_account_id(account_id))
 
     def lead_actions(self, account_id: str | None = None) -> LeadActionExecutor:
         """Return the executor of lead actions of a sub-account.
@@ -119,6 +124,8 @@ class RingCXClient:
         :raises InvalidParameter: if the path is not a plain path.
         :raises EngageVoiceError: as ``HttpTransport.send`` does.
         """
+        if retry_safe is not None:
+            require_bool(retry_safe=retry_safe)
         request = ApiRequest(
             method.upper(),
             self.host + self._full_path(path),
@@ -136,12 +143,24 @@ class RingCXClient:
             return auth_headers
 
         try:
+            try:
+                return self.transport.send(request, authorize)
+            except AuthenticationError:
+                if not auth_headers:
+                    raise
+                self.authenticator.refresh(self.transport, auth_headers)
             return self.transport.send(request, authorize)
         except AuthenticationError:
-            if not auth_headers:
+            if not self._reload():
                 raise
-            self.authenticator.refresh(self.transport, auth_headers)
         return self.transport.send(request, authorize)
+
+    def _reload(self) -> bool:
+        """Read the credentials again; return whether they have changed since they were read."""
+        if self.reload_authenticator is None:
+            return False
+        current, self.authenticator = self.authenticator, self.reload_authenticator()
+        return self.authenticator != current
 
     def _count_prefetcher(self, account_id: str) -> CountPrefetcher:
         """Return a prefetcher with a separate transport, which uses this client's token."""
@@ -171,7 +190,7 @@ class RingCXClient:
                 'path must begin with / and have no host, query, fragment or ".."; pass the query as params'
             )
         if "{accountId}" in path:
-            path = path.replace("{accountId}", self.campaigns.default_account())
+            path = path.replace("{accountId}", check_account_id(self.campaigns.default_account()))
         if path.startswith("/voice/"):
             path = path.removeprefix("/voice")
         if self.legacy or path.startswith("/api/auth/"):
@@ -179,19 +198,34 @@ class RingCXClient:
         return f"/voice{path}"
 
 
+def is_loopback(url: str) -> bool:
+    """Return whether a URL leads to this machine.
+
+    :param url: the URL.
+    :return: True for a loopback address; False also if the URL is invalid.
+    """
+    try:
+        return urlsplit(url).hostname in LOOPBACK
+    except ValueError:
+        return False
+
+
 def base_url(host: str | None, *, port: int | None = None, scheme: str | None = None) -> str:
     """Return the normalized base URL of a host.
 
     :param host: name, or address with scheme and port; default ``ringcx.ringcentral.com``.
     :param port: port, if the host has none.
-    :param scheme: ``https`` (default) or ``http``, if the host has none.
+    :param scheme: ``https`` or ``http``, if the host has none; default ``http`` for this machine, else
+        ``https``.
     :return: scheme, host and port, without a path. All spellings of an address return the same text, since
         it is the key under which rate limits and tokens are shared.
     :raises InvalidParameter: on plain http to another machine, and if the host or port is invalid.
     """
     text = (host or "ringcx.ringcentral.com").strip()
     if "://" not in text:
-        text = f"{scheme or 'https'}://{text}"
+        # A sandbox on this machine does not speak TLS.
+        scheme = scheme or ("http" if is_loopback(f"https://{text}") else "https")
+        text = f"{scheme}://{text}"
     try:
         parts = urlsplit(text)
         number, name = parts.port or port, (parts.hostname or "").removesuffix(".")

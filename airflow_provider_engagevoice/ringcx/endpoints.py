@@ -18,9 +18,19 @@ def account_path(account_id: str | int) -> str:
     :return: the path.
     :raises InvalidParameter: if it is not a valid sub-account id.
     """
+    return f"/api/v1/admin/accounts/{check_account_id(account_id)}"
+
+
+def check_account_id(account_id: str | int) -> str:
+    """Return a sub-account id that can be part of a path.
+
+    :param account_id: the sub-account.
+    :return: the id as text.
+    :raises InvalidParameter: if it is not a valid sub-account id.
+    """
     text = str(account_id)
     if not text.isascii() or not text.isalnum():
         raise InvalidParameter(
             f"account_id {text!r} is not a RingCX sub-account id, which consists of letters and digits"
         )
-    return f"/api/v1/admin/accounts/{text}"
+    return text

@@ -7,7 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
-from airflow_provider_engagevoice.ringcx.bulk.options import check_move_verifiable, check_verifiable
+from airflow_provider_engagevoice.ringcx.bulk.options import (
+    check_move_verifiable,
+    check_verifiable,
+    require_bool,
+    validate_options,
+)
 from airflow_provider_engagevoice.ringcx.campaigns import Campaign
 from airflow_provider_engagevoice.ringcx.criteria import CHUNK_SIZE
 from airflow_provider_engagevoice.ringcx.leads.action_params import find_action, parse_params, with_defaults
@@ -95,6 +100,8 @@ class BulkAction:
         spec = find_action(lead_action)
         authored = parse_params(spec, params)
         action = cls(spec, selection, with_defaults(spec, authored), authored_params=authored, **options)
+        require_bool(dry_run=action.dry_run, verify=action.verify)
+        validate_options(action.max_leads, action.chunk_size, action.on_rejected)
         if action.verify:
             check_verifiable(spec, authored)
             if not selection.empty_reason:

@@ -7,6 +7,7 @@ import fcntl
 import functools
 import hashlib
 import itertools
+import logging
 import os
 import stat
 import struct
@@ -25,6 +26,8 @@ from airflow_provider_engagevoice.ringcx.storage.base import (
     history_length,
     next_slot,
 )
+
+log = logging.getLogger(__name__)
 
 #: Seconds to wait for the lock of a slot file, which is held for less than a millisecond.
 _LOCK_TIMEOUT = 5.0
@@ -63,6 +66,7 @@ class FileStore(StateStore):
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder
         self._cleaned_up = False
+        self._known_folder: Path | None = None
         self.name = f"files in {folder}" if folder else "files on this host"
 
     def reserve_slot(self, key: str, windows: Sequence[RateWindow], margin: float, max_wait: float) -> float:
@@ -149,7 +153,20 @@ class FileStore(StateStore):
 
     def _path(self, kind: str, key: str) -> Path:
         name = hashlib.sha256(f"{_boot_id()}\0{key}".encode()).hexdigest()[:32]
-        return _private_folder(self._folder or _default_folder()) / f"{kind}-{name}"
+        return self._open_folder(self._folder or _default_folder()) / f"{kind}-{name}"
+
+    def _open_folder(self, folder: Path) -> Path:
+        """Create the folder if it is missing; log if it existed before."""
+        if folder == self._known_folder and not folder.exists():
+            log.warning(
+                "Set %s to a folder that is kept: %s was deleted while tasks were running, and with it the "
+                "rate limits, tokens and checkpoints of this host. A new one is used",
+                FOLDER_VARIABLE,
+                folder,
+            )
+        created = _private_folder(folder)
+        self._known_folder = folder
+        return created
 
 
 @contextlib.contextmanager

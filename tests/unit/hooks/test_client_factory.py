@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 from urllib.parse import quote
 
@@ -18,6 +19,7 @@ pytestmark = pytest.mark.usefixtures("clock", "isolated_store")
 
 AUTH_METHODS = ["ringcentral", "api_token", "engage", "legacy"]
 NO_CREDENTIALS = {"login": None, "password": None}
+USER, SECRET = "Client id or user (login)", "Secret or token (password)"
 
 
 @pytest.mark.parametrize("method", AUTH_METHODS)
@@ -31,13 +33,18 @@ def test_build_client_each_auth_method_signs_in(
 @pytest.mark.parametrize(
     ("method", "fields", "extra", "missing"),
     [
-        ("ringcentral", NO_CREDENTIALS, {"jwt_token": None}, "login, password, jwt_token"),
-        ("ringcentral", {}, {"jwt_token": ""}, "jwt_token"),
-        ("ringcentral", {"password": ""}, {}, "password"),
-        ("api_token", NO_CREDENTIALS, {}, "password"),
-        ("engage", NO_CREDENTIALS, {"platform_id": None}, "login, password, platform_id"),
-        ("engage", {"login": ""}, {}, "login"),
-        ("legacy", NO_CREDENTIALS, {}, "login, password"),
+        ("ringcentral", NO_CREDENTIALS, {"jwt_token": None}, f"{USER} and {SECRET} and JWT (jwt_token)"),
+        ("ringcentral", {}, {"jwt_token": " "}, "JWT (jwt_token)"),
+        ("ringcentral", {"password": ""}, {}, SECRET),
+        ("api_token", NO_CREDENTIALS, {}, SECRET),
+        (
+            "engage",
+            NO_CREDENTIALS,
+            {"platform_id": None},
+            f"{USER} and {SECRET} and Platform id (platform_id)",
+        ),
+        ("engage", {"login": "\n"}, {}, USER),
+        ("legacy", NO_CREDENTIALS, {}, f"{USER} and {SECRET}"),
     ],
 )
 def test_build_client_missing_fields_are_named(
@@ -51,8 +58,10 @@ def test_build_client_missing_fields_are_named(
     hook = connect(method, extra, **fields)
     with pytest.raises(InvalidParameter) as caught:
         hook.get_conn()
-    assert str(caught.value) == f"Connection 'ringcx_test' with auth_method {method!r} lacks {missing}"
-    assert hook.test_connection() == (False, str(caught.value))
+    expected = f"Enter {missing}: auth_method {method!r} needs {'them' if ' and ' in missing else 'it'}"
+    assert str(caught.value) == f"Connection 'ringcx_test': {expected}"
+    # The form tests a connection that is not saved yet under an id that Airflow makes up.
+    assert hook.test_connection() == (False, expected)
     assert ringcx_sandbox.requests == []
 
 
@@ -63,8 +72,8 @@ def test_build_client_unknown_auth_method_lists_valid_ones(connect: Connect, met
     with pytest.raises(InvalidParameter) as caught:
         connect(extra={"auth_method": method}).get_conn()
     assert str(caught.value) == (
-        "Connection 'ringcx_test': auth_method must be one of ringcentral, api_token, engage, legacy, not "
-        f"{str(method)!r}{hint}"
+        "Connection 'ringcx_test': The extra auth_method must be one of ringcentral, api_token, engage, "
+        f"legacy, not {str(method)!r}{hint}"
     )
 
 
@@ -181,3 +190,68 @@ def test_build_client_connection_may_be_uri_or_json(
     hook = EngageVoiceHook("ringcx_test")
     assert hook.get_conn().host == ringcx_sandbox.url
     assert hook.find_campaign("Spring Renewals")["account_id"] == "50810001"
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"), [("acount_id", "; did you mean account_id?"), ("verify_ssl", ""), ("extra__x", "")]
+)
+def test_build_client_unknown_extra_is_refused(connect: Connect, name: str, hint: str) -> None:
+    expected = f"Remove or correct the extra {name!r}, which is unknown{hint}$"
+    with pytest.raises(InvalidParameter, match=re.escape(expected[:-1]) + "$"):
+        connect(extra={name: "secret-value"}).get_conn()
+
+
+def test_build_client_other_connection_type_is_named(connect: Connect) -> None:
+    with pytest.raises(InvalidParameter, match=r"\(engagevoice\); this one is of type 'http'"):
+        connect(conn_type="http", login=None).get_conn()
+
+
+@pytest.mark.parametrize("method", AUTH_METHODS)
+def test_build_client_blanks_around_credentials_are_removed(
+    ringcx_sandbox: SandboxServer, connect: Connect, method: str
+) -> None:
+    connection = ringcx_sandbox.connection_for(method)
+    fields = {name: f" {connection.get(name) or ''}\n" for name in ("login", "password")}
+    padded = ("jwt_token", "platform_id", "rc_host")
+    extra = {name: f"{value} \n" for name, value in connection["extra"].items() if name in padded}
+    assert connect(method, extra, **fields).find_campaign("Spring Renewals")
+
+
+@pytest.mark.parametrize(("name", "label"), [("password", SECRET), ("jwt_token", "JWT (jwt_token)")])
+def test_build_client_mask_of_the_form_is_named(
+    ringcx_sandbox: SandboxServer, connect: Connect, name: str, label: str
+) -> None:
+    """The Test button of Airflow 3.0 and 3.1 sends the mask in place of a saved secret."""
+    hook = connect(extra={name: "***"}) if name.endswith("_token") else connect(**{name: "***"})
+    succeeded, message = hook.test_connection()
+    assert not succeeded
+    expected = f"Enter {label} again, or use `airflow connections test`: Airflow sent its mask"
+    assert message.startswith(expected)
+    assert ringcx_sandbox.requests == []
+
+
+def test_build_client_loopback_host_without_scheme_uses_http(
+    ringcx_sandbox: SandboxServer, connect: Connect
+) -> None:
+    """As typed into the form: 127.0.0.1 and the port."""
+    port = int(ringcx_sandbox.url.rpartition(":")[2])
+    assert connect(host="127.0.0.1", port=port).find_campaign("Spring Renewals")
+    assert connect(host=f"localhost:{port}").get_conn().host == f"http://localhost:{port}"
+
+
+def test_build_client_sandbox_without_rc_host_is_refused(
+    ringcx_sandbox: SandboxServer, connect: Connect
+) -> None:
+    with pytest.raises(InvalidParameter, match=f"Set the extra rc_host to {ringcx_sandbox.url}, too"):
+        connect(extra={"rc_host": None}).get_conn()
+
+
+@pytest.mark.parametrize("account_id", ["../1", "1?x=2", "1#", "1/2", "\u0661"])
+def test_account_id_that_is_no_part_of_a_path_is_refused(
+    ringcx_sandbox: SandboxServer, connect: Connect, account_id: str
+) -> None:
+    with pytest.raises(InvalidParameter, match="is not a RingCX sub-account id"):
+        connect(extra={"account_id": account_id}).get_conn()
+    with pytest.raises(InvalidParameter, match="is not a RingCX sub-account id"):
+        connect().count_leads({"leadIds": [1]}, account_id=account_id)
+    assert ringcx_sandbox.requests == []

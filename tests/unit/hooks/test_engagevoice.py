@@ -10,6 +10,7 @@ import pytest
 from airflow_provider_engagevoice import __version__
 from airflow_provider_engagevoice.hooks.engagevoice import EngageVoiceHook
 from airflow_provider_engagevoice.ringcx.exceptions import (
+    AuthenticationError,
     InvalidCriteria,
     InvalidParameter,
     OutcomeUnknown,
@@ -231,11 +232,11 @@ def test_hooks_of_one_connection_share_one_sign_in(ringcx_sandbox: SandboxServer
 def test_test_connection_lists_the_accounts(
     ringcx_sandbox: SandboxServer, connect: Connect, method: str
 ) -> None:
-    assert connect(method).test_connection() == (
-        True,
+    message = (
         f"Signed in to {ringcx_sandbox.url}; sub-accounts: 50810001 (Harbor Outreach Memberships), "
-        "50810002 (Harbor Outreach Home Services)",
+        "50810002 (Harbor Outreach Home Services)"
     )
+    assert connect(method).test_connection() == (True, message)
     assert len(ringcx_sandbox.requests) <= 3
     assert ringcx_sandbox.requests[-1].method == "GET"
 
@@ -276,3 +277,45 @@ def test_test_connection_web_page_means_wrong_host(ringcx_sandbox: SandboxServer
         "RingCX returned a web page instead of JSON; check the connection's host "
         "(request: GET /voice/api/v1/admin/accounts)"
     )
+
+
+def test_test_connection_several_accounts_says_what_a_missing_one_means(
+    connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    succeeded, message = connect(extra={"account_id": None}).test_connection()
+    assert succeeded
+    assert message.endswith(". Set account_id, unless each task sets its own: tasks without one will fail")
+    assert message in caplog.messages
+
+
+@pytest.mark.parametrize("fault", ["drop", "status"])
+def test_test_connection_retries_nothing(ringcx_sandbox: SandboxServer, connect: Connect, fault: str) -> None:
+    ringcx_sandbox.fault(fault, operation="accounts", **({"status": 503} if fault == "status" else {}))
+    succeeded, _ = connect("api_token").test_connection()
+    assert not succeeded
+    assert len(ringcx_sandbox.requests) == 1
+
+
+@pytest.mark.parametrize("method", AUTH_METHODS)
+def test_credentials_that_were_replaced_are_read_again(
+    ringcx_sandbox: SandboxServer, connect: Connect, method: str
+) -> None:
+    """A sensor keeps its hook for hours, in which a person may correct the connection."""
+    hook = connect(method, password="old-word")
+    hook.get_conn()
+    connect(method)
+    assert hook.find_campaign("Spring Renewals")
+
+
+def test_credentials_that_were_not_replaced_are_rejected_once(
+    ringcx_sandbox: SandboxServer, connect: Connect
+) -> None:
+    with pytest.raises(AuthenticationError):
+        connect("api_token", password="old-word").find_campaign("Spring Renewals")
+    assert len(ringcx_sandbox.requests) == 1
+
+
+def test_find_campaign_none_is_refused(connect: Connect) -> None:
+    with pytest.raises(InvalidParameter, match="A campaign must be a name or an id, not NoneType"):
+        connect("api_token").find_campaign(None)  # type: ignore[arg-type]

@@ -108,7 +108,8 @@ def test_invalid_redis_url_is_rejected_without_its_password(
     with pytest.raises(InvalidParameter) as caught:
         make(rate_limit_store=url)
     assert str(caught.value) == (
-        "The connection's rate_limit_store is not a valid Redis URL; use redis://host:6379/0"
+        "Connection 'ringcx_test': The connection's rate_limit_store is not a valid Redis URL; use "
+        "redis://host:6379/0"
     )
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__

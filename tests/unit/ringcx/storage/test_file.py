@@ -179,3 +179,18 @@ def test_partial_write_of_slots_is_unavailable(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(os, "pwrite", lambda descriptor, content, offset: len(content) - 1)
     with pytest.raises(StoreUnavailable, match="No space left on device"):
         FileStore().reserve_slot("key", ONE_IN_TEN_SECONDS, 0.0, 0.0)
+
+
+def test_folder_that_is_deleted_meanwhile_is_created_again(
+    shared_folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Some systems empty /dev/shm when the user logs out."""
+    store = FileStore()
+    store.set("key", b"value", 60.0)
+    shutil.rmtree(shared_folder)
+    for _ in range(2):
+        store.set("key", b"value", 60.0)
+    assert store.get("key")
+    assert [message.partition(":")[0] for message in caplog.messages] == [
+        "Set ENGAGEVOICE_FOLDER to a folder that is kept"
+    ]
