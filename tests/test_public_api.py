@@ -29,6 +29,7 @@ PUBLIC = {
         "InvalidCriteria",
         "InvalidParameter",
         "InvalidRequest",
+        "NoLeadsMatched",
         "NotFound",
         "OutcomeUnknown",
         "PermanentError",

@@ -22,11 +22,13 @@ from airflow_provider_engagevoice.ringcx.criteria import CHUNK_SIZE, UNSET
 from airflow_provider_engagevoice.ringcx.exceptions import (
     EngageVoiceError,
     InvalidParameter,
+    NoLeadsMatched,
     PermanentError,
     error_place,
 )
 from airflow_provider_engagevoice.version_compat import (
     AirflowFailException,
+    AirflowSkipException,
     BaseHook,
     current_context,
     storage_path,
@@ -180,6 +182,7 @@ class EngageVoiceHook(BaseHook):
         max_leads: int | None = None,
         account_wide: bool = False,
         chunk_size: int = CHUNK_SIZE,
+        on_no_match: str = "warn",
         on_rejected: str = "fail",
         report: str | PathLike[str] | None = None,
         verify: bool = False,
@@ -207,6 +210,8 @@ class EngageVoiceHook(BaseHook):
         :param account_wide: allow criteria that name no campaign, list, lead, external id or phone number;
             default False.
         :param chunk_size: maximum number of ids in one request; default 500.
+        :param on_no_match: what to do if no lead matches: ``"warn"`` (default) logs a warning with likely
+            causes if there are ids, ``"fail"`` raises, ``"skip"`` skips the task.
         :param on_rejected: what to do if RingCX rejects a request: ``"fail"`` (default) stops there,
             ``"continue"`` sends the remaining requests and fails at the end, ``"ignore"`` sends the remaining
             requests.
@@ -220,6 +225,8 @@ class EngageVoiceHook(BaseHook):
         :raises InvalidCriteria: if the criteria are wrong or could select more leads than intended.
         :raises InvalidParameter: if a parameter is missing or wrong.
         :raises TooManyLeads: if more leads match than ``max_leads``.
+        :raises NoLeadsMatched: if no lead matches and ``on_no_match`` is ``"fail"``.
+        :raises AirflowSkipException: if no lead matches and ``on_no_match`` is ``"skip"``.
         :raises OutcomeUnknown: if an action that is not retry-safe may have been applied.
         :raises EngageVoiceError: for any other failure.
         """
@@ -227,7 +234,7 @@ class EngageVoiceHook(BaseHook):
         from airflow_provider_engagevoice.ringcx.bulk.options import require_bool, validate_options
 
         require_bool(dry_run=dry_run, account_wide=account_wide, verify=verify)
-        validate_options(max_leads, chunk_size, on_rejected)
+        validate_options(max_leads, chunk_size, on_rejected, on_no_match)
         id_file = None if source is None else open_source(source, source_column, source_as)
         found = None
         if campaign is UNSET:
@@ -242,6 +249,7 @@ class EngageVoiceHook(BaseHook):
             dry_run=dry_run,
             max_leads=max_leads,
             chunk_size=chunk_size,
+            on_no_match=on_no_match,
             on_rejected=on_rejected,
             report=report,
             verify=verify,
@@ -250,7 +258,8 @@ class EngageVoiceHook(BaseHook):
         if selection.empty_reason:
             account = str(account_id or self.get_conn().account_id or "")
             return empty_result(action.name, account, dry_run=dry_run)
-        return self.get_conn().lead_actions(account_id).execute(action, self._checkpoint_store())
+        with skip_on_no_match(on_no_match):
+            return self.get_conn().lead_actions(account_id).execute(action, self._checkpoint_store())
 
     def search_leads(
         self,
@@ -343,7 +352,7 @@ class EngageVoiceHook(BaseHook):
             client.transport.timeout = (_TEST_TIMEOUT, min(client.transport.timeout[1], _TEST_TIMEOUT))
             accounts = client.campaigns.accounts()
         except EngageVoiceError as error:
-            # The form tests an unsaved connection under an id of its own, which says nothing to the user.
+            # The form tests an unsaved connection under an id that it makes up, which says nothing to the user.
             error.place = ""
             return False, str(error)
         works, message = _describe_accounts(client, accounts)
@@ -407,6 +416,23 @@ def _describe_accounts(client: RingCXClient, accounts: Sequence[Account]) -> tup
     if not client.account_id and len(ids) > 1:
         message += ". Set account_id, unless each task sets its own: tasks without one will fail"
     return True, message
+
+
+@contextmanager
+def skip_on_no_match(on_no_match: str) -> Iterator[None]:
+    """Skip the task if no lead matches and ``on_no_match`` is ``"skip"``.
+
+    :param on_no_match: the option of the action.
+    :raises AirflowSkipException: in place of ``NoLeadsMatched``.
+    """
+    try:
+        yield
+    except NoLeadsMatched as error:
+        if on_no_match != "skip":
+            raise
+        # Airflow hides the message of the exception in a collapsed group of the log.
+        log.warning("%s. Task skipped (on_no_match='skip')", error)
+        raise AirflowSkipException(str(error)) from None
 
 
 @contextmanager

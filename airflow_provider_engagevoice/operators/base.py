@@ -10,6 +10,7 @@ from airflow_provider_engagevoice.hooks.engagevoice import (
     EngageVoiceHook,
     no_retry_on_permanent_errors,
     open_source,
+    skip_on_no_match,
 )
 from airflow_provider_engagevoice.provenance import (
     find_emptied,
@@ -76,6 +77,7 @@ class BaseLeadOperator(TypePreservingTemplatesMixin, BaseOperator):
         dry_run: bool = False,
         max_leads: int | None = None,
         on_empty: str = "skip",
+        on_no_match: str = "warn",
         account_wide: bool = False,
         chunk_size: int = CHUNK_SIZE,
         on_rejected: str = "fail",
@@ -98,6 +100,7 @@ class BaseLeadOperator(TypePreservingTemplatesMixin, BaseOperator):
         self.dry_run = dry_run
         self.max_leads = max_leads
         self.on_empty = on_empty
+        self.on_no_match = on_no_match
         self.account_wide = account_wide
         self.chunk_size = chunk_size
         self.engagevoice_conn_id = engagevoice_conn_id
@@ -185,7 +188,7 @@ class BaseLeadOperator(TypePreservingTemplatesMixin, BaseOperator):
     def _validate_options(self) -> None:
         from airflow_provider_engagevoice.ringcx.bulk.options import validate_options
 
-        validate_options(self.max_leads, self.chunk_size, self.on_rejected)
+        validate_options(self.max_leads, self.chunk_size, self.on_rejected, self.on_no_match)
         if not self._criteria_given and not self._has("source"):
             raise InvalidParameter("Pass search_criteria, source or both")
         if self.on_empty not in _ON_EMPTY:
@@ -293,13 +296,15 @@ class BaseLeadOperator(TypePreservingTemplatesMixin, BaseOperator):
             chunk_size=self.chunk_size,
             target=target,
             source=source,
+            on_no_match=self.on_no_match,
             on_rejected=self.on_rejected,
             report=require_rendered(self, "report"),
             verify=self.verify,
         )
         executor = hook.get_conn().lead_actions(account_id)
         try:
-            return dict(executor.execute(action, self._checkpoints.next_action()))
+            with skip_on_no_match(self.on_no_match):
+                return dict(executor.execute(action, self._checkpoints.next_action()))
         except BaseException:
             if executor.result is not None and self.do_xcom_push:
                 context["ti"].xcom_push(key="return_value", value=dict(executor.result))

@@ -42,6 +42,8 @@ class LeadActionOperator(BaseLeadOperator):
     :param dry_run: only count the leads; default False.
     :param max_leads: fail if more leads match; default None, no limit.
     :param on_empty: what to do if nothing is selected: ``"skip"`` (default), ``"fail"`` or ``"succeed"``.
+    :param on_no_match: what to do if no lead matches the selection: ``"warn"`` (default) succeeds, with a
+        warning and likely causes if there are ids, ``"fail"`` or ``"skip"``.
     :param account_wide: allow criteria that name no campaign, list, lead, external id or phone number and so
         select from the whole sub-account; default False.
     :param chunk_size: maximum number of ids in one request; default 500.
@@ -90,6 +92,7 @@ class LeadActionOperator(BaseLeadOperator):
         dry_run: bool = False,
         max_leads: int | None = None,
         on_empty: str = "skip",
+        on_no_match: str = "warn",
         account_wide: bool = False,
         chunk_size: int = CHUNK_SIZE,
         on_rejected: str = "fail",
@@ -107,6 +110,7 @@ class LeadActionOperator(BaseLeadOperator):
             dry_run=dry_run,
             max_leads=max_leads,
             on_empty=on_empty,
+            on_no_match=on_no_match,
             account_wide=account_wide,
             chunk_size=chunk_size,
             on_rejected=on_rejected,
@@ -161,6 +165,7 @@ class EmailLeadsOperator(BaseLeadOperator):
         dry_run: bool = False,
         max_leads: int | None = None,
         on_empty: str = "skip",
+        on_no_match: str = "warn",
         account_wide: bool = False,
         chunk_size: int = CHUNK_SIZE,
         on_rejected: str = "fail",
@@ -178,6 +183,7 @@ class EmailLeadsOperator(BaseLeadOperator):
             dry_run=dry_run,
             max_leads=max_leads,
             on_empty=on_empty,
+            on_no_match=on_no_match,
             account_wide=account_wide,
             chunk_size=chunk_size,
             on_rejected=on_rejected,
@@ -253,6 +259,7 @@ class MoveLeadsOperator(BaseLeadOperator):
         dry_run: bool = False,
         max_leads: int | None = None,
         on_empty: str = "skip",
+        on_no_match: str = "warn",
         account_wide: bool = False,
         chunk_size: int = CHUNK_SIZE,
         on_rejected: str = "fail",
@@ -270,6 +277,7 @@ class MoveLeadsOperator(BaseLeadOperator):
             dry_run=dry_run,
             max_leads=max_leads,
             on_empty=on_empty,
+            on_no_match=on_no_match,
             account_wide=account_wide,
             chunk_size=chunk_size,
             on_rejected=on_rejected,

@@ -20,6 +20,7 @@
         ├── CampaignNotFound
         ├── CampaignAmbiguous
         ├── TooManyLeads            more than max_leads
+        ├── NoLeadsMatched          none, and on_no_match is not "warn"
         ├── InvalidCriteria         (also ValueError)
         └── InvalidParameter        (also ValueError)
 
@@ -46,6 +47,7 @@ __all__ = [
     "InvalidCriteria",
     "InvalidParameter",
     "InvalidRequest",
+    "NoLeadsMatched",
     "NotFound",
     "OutcomeUnknown",
     "PermanentError",
@@ -160,6 +162,10 @@ class CampaignNotFound(PermanentError):
 
 class CampaignAmbiguous(PermanentError):
     """Several campaigns have this name. The message lists them."""
+
+
+class NoLeadsMatched(PermanentError):
+    """No lead matches, and ``on_no_match`` is not ``"warn"``. Nothing was changed."""
 
 
 class InvalidCriteria(PermanentError, ValueError):

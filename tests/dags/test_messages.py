@@ -205,3 +205,33 @@ def test_hook_campaign_narrows_and_empty_selects_nothing(ringcx_sandbox, logged)
         ready
     )
     assert logged().count("Nothing selected: campaign is empty") >= 2
+
+
+def tasks_that_match_nothing(campaign):
+    for on_no_match in ("warn", "skip", "fail"):
+        LeadActionOperator(
+            task_id=on_no_match,
+            lead_action="CANCEL_LEADS",
+            search_criteria={"campaignIds": [campaign], "externIds": ["unknown-7"]},
+            on_no_match=on_no_match,
+            retries=1,
+        )
+
+    @task
+    def hook():
+        EngageVoiceHook().perform_lead_action(
+            "CANCEL_LEADS", {"externIds": ["unknown-7"]}, on_no_match="skip"
+        )
+
+    hook()
+
+
+def test_on_no_match_decides_the_state_of_the_task(ringcx_sandbox, logged):
+    campaign = ringcx_sandbox.campaign("Spring Renewals")["campaignId"]
+    run = run_tasks(tasks_that_match_nothing, campaign=campaign)
+    assert run.states() == {"warn": "success", "skip": "skipped", "fail": "failed", "hook": "skipped"}
+    assert run.attempts("fail") == 1
+    assert run.xcom("warn")["leads_matched"] == 0
+    assert "unknown-7" not in logged()
+    assert "No lead matches the 1 externIds" in logged()
+    assert "Task skipped (on_no_match='skip')" in logged()

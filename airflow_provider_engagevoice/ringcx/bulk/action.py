@@ -66,6 +66,8 @@ class BulkAction:
     :param on_rejected: what to do if RingCX rejects a request: ``"fail"`` stops there, ``"continue"`` sends
         the remaining requests and fails at the end, ``"ignore"`` sends the remaining requests.
     :param report: path of the report of unprocessed ids; None for no report.
+    :param on_no_match: what to do if no lead matches: ``"warn"`` logs a warning with likely causes if there
+        are ids, ``"fail"`` and ``"skip"`` raise ``NoLeadsMatched``.
     :param verify: count afterwards which leads are not in the expected state, and retry for those.
     :param authored_params: the parameters without the defaults that were filled in; None if there are none.
     :param source: campaign that the selection was narrowed to by name or id, for the log; None if there is
@@ -84,6 +86,7 @@ class BulkAction:
     verify: bool = False
     authored_params: Mapping[str, Any] | None = None
     source: Campaign | None = None
+    on_no_match: str = "warn"
 
     @classmethod
     def create(cls, lead_action: object, selection: Selection, params: object, **options: Any) -> BulkAction:
@@ -101,7 +104,7 @@ class BulkAction:
         authored = parse_params(spec, params)
         action = cls(spec, selection, with_defaults(spec, authored), authored_params=authored, **options)
         require_bool(dry_run=action.dry_run, verify=action.verify)
-        validate_options(action.max_leads, action.chunk_size, action.on_rejected)
+        validate_options(action.max_leads, action.chunk_size, action.on_rejected, action.on_no_match)
         if action.verify:
             check_verifiable(spec, authored)
             if not selection.empty_reason:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from airflow_provider_engagevoice.ringcx.bulk.action import ActionResult, BulkAction, empty_result
 from airflow_provider_engagevoice.ringcx.bulk.checkpoint import CheckpointStore, NullCheckpointStore
 from airflow_provider_engagevoice.ringcx.bulk.descriptions import describe_start, matching
+from airflow_provider_engagevoice.ringcx.bulk.no_match import NoMatchExplainer
 from airflow_provider_engagevoice.ringcx.bulk.options import is_count
 from airflow_provider_engagevoice.ringcx.bulk.prefetch import CountPrefetcher, LeadCounter
 from airflow_provider_engagevoice.ringcx.bulk.progress import with_progress
@@ -22,6 +23,7 @@ from airflow_provider_engagevoice.ringcx.endpoints import RequestFn, account_pat
 from airflow_provider_engagevoice.ringcx.exceptions import (
     ActionRejected,
     EngageVoiceError,
+    NoLeadsMatched,
     OutcomeUnknown,
     TooManyLeads,
     UnexpectedResponse,
@@ -72,6 +74,7 @@ class LeadActionExecutor:
         :param checkpoints: keeps the progress, so that a retry resumes; None to keep none.
         :return: the result.
         :raises TooManyLeads: if more leads match than ``max_leads``.
+        :raises NoLeadsMatched: if none matches and ``on_no_match`` is not ``"warn"``.
         :raises ActionRejected: if RingCX responds with ``success: false``, unless ``on_rejected`` is
             ``"ignore"``.
         :raises VerificationFailed: if ``verify`` finds leads that are not in the expected state.
@@ -88,6 +91,7 @@ class LeadActionExecutor:
             if action.dry_run:
                 log.info("Dry run: %s, nothing was changed", matching(matched))
                 result["leads_matched"] = matched
+                self._check_match(action, result, chunks)
                 return _with_target(result, action.params)
         runner = BulkRunner(
             action,
@@ -100,7 +104,26 @@ class LeadActionExecutor:
             self.host,
         )
         self.result = result
-        return _with_target(result, runner.run())
+        params = runner.run()
+        self._check_match(action, result, chunks)
+        return _with_target(result, params)
+
+    def _check_match(self, action: BulkAction, result: ActionResult, chunks: Chunks) -> None:
+        """Log and raise as ``on_no_match`` says if no lead matched.
+
+        :raises NoLeadsMatched: unless ``on_no_match`` is ``"warn"``.
+        """
+        if result["leads_matched"] or not action.spec.needs_leads:
+            return
+        if action.on_no_match == "warn" and chunks.key is None:
+            # Filters that match no lead now are usual; the summary says it.
+            return
+        what = f"the {len(chunks.ids):,} {chunks.key}" if chunks.key else "the criteria"
+        causes = NoMatchExplainer(self.leads, self.campaigns).explain(chunks)
+        message = f"No lead matches {what}" + (f". {causes}" if causes else "")
+        if action.on_no_match != "warn":
+            raise NoLeadsMatched(message)
+        log.warning("%s", message)
 
     def _where(self) -> str:
         """Describe the sub-account and the host for the log."""

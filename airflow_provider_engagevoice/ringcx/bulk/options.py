@@ -12,13 +12,19 @@ from airflow_provider_engagevoice.ringcx.spec.lead_actions import Action
 ON_REJECTED = ("fail", "continue", "ignore")
 """Valid values of ``on_rejected``."""
 
+ON_NO_MATCH = ("warn", "fail", "skip")
+"""Valid values of ``on_no_match``."""
 
-def validate_options(max_leads: int | None, chunk_size: int, on_rejected: str = "fail") -> None:
+
+def validate_options(
+    max_leads: int | None, chunk_size: int, on_rejected: str = "fail", on_no_match: str = "warn"
+) -> None:
     """Raise if an option of a bulk action is not valid.
 
     :param max_leads: maximum number of leads to act on; None for no limit.
     :param chunk_size: maximum number of ids in one request.
     :param on_rejected: what to do if RingCX rejects a request.
+    :param on_no_match: what to do if no lead matches.
     :raises InvalidParameter: if one of them is not valid.
     """
     if max_leads is not None and not is_count(max_leads):
@@ -27,6 +33,8 @@ def validate_options(max_leads: int | None, chunk_size: int, on_rejected: str = 
         raise InvalidParameter("chunk_size must be a whole number of ids, at least 1")
     if on_rejected not in ON_REJECTED:
         raise InvalidParameter(f"on_rejected must be one of {', '.join(ON_REJECTED)}, not {on_rejected!r}")
+    if on_no_match not in ON_NO_MATCH:
+        raise InvalidParameter(f"on_no_match must be one of {', '.join(ON_NO_MATCH)}, not {on_no_match!r}")
 
 
 def require_bool(**switches: object) -> None:

@@ -21,7 +21,7 @@ from airflow_provider_engagevoice.ringcx.bulk.progress import ProgressLogger
 from airflow_provider_engagevoice.ringcx.bulk.reconcile import MoveReconciler
 from airflow_provider_engagevoice.ringcx.bulk.report import UnprocessedIdsReport, find_unmatched_ids
 from airflow_provider_engagevoice.ringcx.bulk.summary import RunSummary
-from airflow_provider_engagevoice.ringcx.bulk.verification import Verifier
+from airflow_provider_engagevoice.ringcx.bulk.verification import SelectedLeads, Verifier
 from airflow_provider_engagevoice.ringcx.concurrency import CancelToken
 from airflow_provider_engagevoice.ringcx.exceptions import (
     ActionRejected,
@@ -97,6 +97,10 @@ class BulkRunner:
     host: str = ""
     _new_list: NewListTracker | None = field(default=None, init=False)
     _report: UnprocessedIdsReport | None = field(default=None, init=False)
+    _selected: SelectedLeads = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._selected = SelectedLeads(self.action.chunk_size)
 
     def run(self) -> Mapping[str, Any]:
         """Send all chunks that have no outcome yet.
@@ -181,6 +185,10 @@ class BulkRunner:
         done = sum(map(chunks.size_in, range(checkpoint.next)))
         done -= sum(map(chunks.size_in, checkpoint.rejected))
         progress = ProgressLogger(self.action.name, len(chunks.ids), len(chunks), done)
+        if self.action.verify:
+            # Before the first request: meanwhile, the dialer can take leads of the other chunks.
+            for number, _ in self._pending_chunks():
+                self._selected.record(number, self.leads.search(chunks[number]))
         for number, following in self._pending_chunks():
             self.cancel_token.raise_if_cancelled()
             self._process(number, following)
@@ -192,7 +200,7 @@ class BulkRunner:
             accepted = [number for number in range(len(chunks)) if number not in rejected]
             sleep = self.cancel_token.sleep
             verifier = Verifier(self.action.spec, self._params, self.leads, self._resend, sleep)
-            verifier.run(chunks, accepted)
+            verifier.run(self._selected, chunks, accepted)
         self._summary.raise_for_rejected()
         self._save_checkpoint(finished=True)
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping
+from array import array
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_engagevoice.ringcx.bulk.progress import with_progress
+from airflow_provider_engagevoice.ringcx.bulk.progress import ProgressLogger
 from airflow_provider_engagevoice.ringcx.exceptions import VerificationFailed, counted
 from airflow_provider_engagevoice.ringcx.leads.search import LeadSearch
-from airflow_provider_engagevoice.ringcx.leads.selection import Chunks, Selection
+from airflow_provider_engagevoice.ringcx.leads.selection import IDENTITIES, Chunks, Selection
 from airflow_provider_engagevoice.ringcx.spec.enums import LEAD_STATES
 from airflow_provider_engagevoice.ringcx.spec.lead_actions import HELD_STATES, Action, SuccessCriterion
 
@@ -52,6 +53,59 @@ def remaining_selection(
     return Selection({**body, "suppressed": remaining} if remaining else body)
 
 
+class SelectedLeads:
+    """The leads that the chunks of an action selected before it changed them.
+
+    A selection by filters selects other leads later: those that have become READY meanwhile were never meant.
+
+    :param size: most ids of leads in one request.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._ids: dict[int, array[int]] = {}
+
+    def record(self, number: int, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Record the leads of a chunk.
+
+        :param number: number of the chunk.
+        :param rows: its leads, as a search returns them.
+        """
+        self._ids[number] = array("q", (row["leadId"] for row in rows))
+
+    def parts(self, chunks: Chunks, numbers: Iterable[int]) -> Iterator[_Part]:
+        """Split the recorded leads of chunks into selections.
+
+        :param chunks: all chunks.
+        :param numbers: numbers of the chunks. One without recorded leads, from an earlier attempt of the
+            task, is yielded as a whole, to be counted only.
+        """
+        for number in numbers:
+            if number not in self._ids:
+                yield _Part(chunks[number], chunks.size_in(number), may_retry=False)
+                continue
+            body = chunks[number].body
+            others = {key: value for key, value in body.items() if key not in IDENTITIES}
+            ids = self._ids[number]
+            for start in range(0, len(ids), self._size):
+                selected = ids[start : start + self._size].tolist()
+                yield _Part(Selection({**others, "leadIds": selected}), len(selected), may_retry=True)
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """Leads to verify.
+
+    :param selection: the leads.
+    :param size: number of its ids.
+    :param may_retry: the selection contains only leads that the action was meant for.
+    """
+
+    selection: Selection
+    size: int
+    may_retry: bool
+
+
 @dataclass(frozen=True)
 class Verifier:
     """Verifies an action after its last chunk.
@@ -69,9 +123,10 @@ class Verifier:
     send: Callable[[Selection, Mapping[str, Any]], None]
     sleep: Callable[[float], object]
 
-    def run(self, chunks: Chunks, completed: Iterable[int]) -> None:
+    def run(self, selected: SelectedLeads, chunks: Chunks, completed: Iterable[int]) -> None:
         """Count the remaining leads, and retry the action for them if it is retry-safe.
 
+        :param selected: the leads of the chunks.
         :param chunks: all chunks.
         :param completed: numbers of the chunks that RingCX accepted.
         :raises VerificationFailed: if leads remain after the last round.
@@ -79,10 +134,10 @@ class Verifier:
         criterion = self.spec.success
         if criterion is None:
             return
-        remaining = dict.fromkeys(completed, 1)
+        remaining = dict.fromkeys(selected.parts(chunks, completed), 1)
         retry_safe = self.spec.is_retry_safe(self.params)
         for number in range(1, ROUNDS + 1):
-            remaining = self._count_remaining(criterion, chunks, remaining)
+            remaining = self._count_remaining(criterion, remaining)
             if not remaining:
                 log.info("%s: verified, all leads are in the expected state", self.spec.name)
                 return
@@ -96,26 +151,25 @@ class Verifier:
             )
             if number < ROUNDS:
                 if retry_safe:
-                    self._retry(criterion, chunks, remaining)
+                    self._retry(criterion, remaining)
                 self.sleep(_FIRST_PAUSE * 2 ** (number - 1))
         raise VerificationFailed(
             f"Retry the task later: {counted(sum(remaining.values()), 'lead')} still not in the expected "
             f"state after {ROUNDS} checks of {self.spec.name}; the dialer may hold them, as during a call"
         )
 
-    def _count_remaining(
-        self, criterion: SuccessCriterion, chunks: Chunks, numbers: Collection[int]
-    ) -> dict[int, int]:
-        """Return the number of remaining leads of each chunk that has any."""
-        counts = {
-            number: self.leads.count(remaining_selection(criterion, chunks[number], HELD_STATES))
-            for number in with_progress(f"Verifying {self.spec.name}", chunks, numbers)
-        }
-        return {number: count for number, count in counts.items() if count}
+    def _count_remaining(self, criterion: SuccessCriterion, parts: Collection[_Part]) -> dict[_Part, int]:
+        """Return the number of remaining leads of each part that has any."""
+        progress = ProgressLogger(f"Verifying {self.spec.name}", sum(part.size for part in parts), len(parts))
+        counts = {}
+        for part in parts:
+            counts[part] = self.leads.count(remaining_selection(criterion, part.selection, HELD_STATES))
+            progress.add(part.size)
+        return {part: count for part, count in counts.items() if count}
 
-    def _retry(self, criterion: SuccessCriterion, chunks: Chunks, numbers: Iterable[int]) -> None:
-        for number in numbers:
+    def _retry(self, criterion: SuccessCriterion, parts: Iterable[_Part]) -> None:
+        for part in parts:
             # Leads on a call are counted, but changed only if they were selected.
-            chunk = remaining_selection(criterion, chunks[number], HELD_STATES[:1])
-            if not chunk.empty_reason:
-                self.send(chunk, self.params)
+            selection = remaining_selection(criterion, part.selection, HELD_STATES[:1])
+            if part.may_retry and not selection.empty_reason:
+                self.send(selection, self.params)

@@ -110,3 +110,25 @@ def test_remaining_selection_of_unchanged_leads_is_empty(
     criterion = ACTIONS[name].success
     assert criterion is not None
     assert remaining_selection(criterion, Selection(body), ()).empty_reason == reason
+
+
+def test_verify_never_acts_on_leads_that_were_not_selected(
+    ringcx: SandboxServer, ready_leads: LeadRows, pauses: list[float]
+) -> None:
+    """Some leads become READY after the action, while its result is verified."""
+    spring = ready_leads[0]["campaignId"]
+    client, other = make_client(ringcx.url), make_client(ringcx.url)
+    paused = [lead["leadId"] for lead in ringcx.leads(spring) if lead["leadState"] == "PAUSED"][:5]
+    assert paused
+    criteria = {"campaignId": spring, "campaignIds": [spring], "leadStates": ["READY"]}
+    selected = client.leads().count(Selection(criteria))
+
+    def set_ready() -> None:
+        perform_action(other, "READY_LEADS", {"leadIds": paused})
+
+    # The fourth count is the first one after the action.
+    ringcx.fault("meanwhile", operation="lead_count", at=[4], work=set_ready)
+    result = perform_action(client, "CANCEL_LEADS", criteria, verify=True, max_leads=selected)
+    assert result["leads_updated"] == selected
+    states = {lead["leadState"] for lead in ringcx.leads(spring) if lead["leadId"] in paused}
+    assert states == {"READY"}
