@@ -183,6 +183,7 @@ class EngageVoiceHook(BaseHook):
         account_wide: bool = False,
         chunk_size: int = CHUNK_SIZE,
         on_no_match: str = "warn",
+        on_invalid_id: str = "fail",
         on_rejected: str = "fail",
         report: str | PathLike[str] | None = None,
         verify: bool = False,
@@ -212,6 +213,8 @@ class EngageVoiceHook(BaseHook):
         :param chunk_size: maximum number of ids in one request; default 500.
         :param on_no_match: what to do if no lead matches: ``"warn"`` (default) logs a warning with likely
             causes if there are ids, ``"fail"`` raises, ``"skip"`` skips the task.
+        :param on_invalid_id: what to do about an id or phone number that can match no lead: ``"fail"``
+            (default) raises, ``"skip"`` leaves it out, with a warning, and lists it in the report.
         :param on_rejected: what to do if RingCX rejects a request: ``"fail"`` (default) stops there,
             ``"continue"`` sends the remaining requests and fails at the end, ``"ignore"`` sends the remaining
             requests.
@@ -234,13 +237,15 @@ class EngageVoiceHook(BaseHook):
         from airflow_provider_engagevoice.ringcx.bulk.options import require_bool, validate_options
 
         require_bool(dry_run=dry_run, account_wide=account_wide, verify=verify)
-        validate_options(max_leads, chunk_size, on_rejected, on_no_match)
+        validate_options(max_leads, chunk_size, on_rejected, on_no_match, on_invalid_id)
         id_file = None if source is None else open_source(source, source_column, source_as)
         found = None
         if campaign is UNSET:
-            selection = self._selection(search_criteria, account_wide, id_file)
+            selection = self._selection(search_criteria, account_wide, id_file, on_invalid_id)
         else:
-            selection, found = self._selection_in_campaign(search_criteria, id_file, campaign, account_id)
+            selection, found = self._selection_in_campaign(
+                search_criteria, id_file, campaign, account_id, on_invalid_id
+            )
             account_id = found["account_id"] if found is not None else account_id
         action = BulkAction.create(
             lead_action,
@@ -268,7 +273,10 @@ class EngageVoiceHook(BaseHook):
         account_id: str | None = None,
         account_wide: bool = False,
     ) -> Iterator[dict[str, Any]]:
-        """Iterate over the leads that match, each exactly once, page by page.
+        """Iterate over the leads that match, each once.
+
+        Acting on leads while iterating is safe: the pages are read before the first lead is returned, up to
+        500 ids at a time. Leads that other programs change meanwhile may be missing or not.
 
         :param search_criteria: as for :meth:`perform_lead_action`.
         :param account_id: sub-account; default the connection's, else the only one.
@@ -352,7 +360,7 @@ class EngageVoiceHook(BaseHook):
             client.transport.timeout = (_TEST_TIMEOUT, min(client.transport.timeout[1], _TEST_TIMEOUT))
             accounts = client.campaigns.accounts()
         except EngageVoiceError as error:
-            # The form tests an unsaved connection under an id that it makes up, which says nothing to the user.
+            # The form tests an unsaved connection under an id that it makes up.
             error.place = ""
             return False, str(error)
         works, message = _describe_accounts(client, accounts)
@@ -374,13 +382,14 @@ class EngageVoiceHook(BaseHook):
         source: IdFile | None,
         campaign: Any,
         account_id: str | None,
+        on_invalid: str,
     ) -> tuple[Selection, Campaign | None]:
         """Return the selection narrowed to a campaign, and the campaign; None if nothing is selected."""
         from airflow_provider_engagevoice.ringcx.leads.literals import is_blank
         from airflow_provider_engagevoice.ringcx.leads.moves import campaign_reference
         from airflow_provider_engagevoice.ringcx.leads.selection import Selection
 
-        selection = self._selection(search_criteria, True, source)
+        selection = self._selection(search_criteria, True, source, on_invalid)
         if selection.empty_reason:
             return selection, None
         if is_blank(campaign):
@@ -394,12 +403,15 @@ class EngageVoiceHook(BaseHook):
         search_criteria: Mapping[str, Any] | str | Any,
         account_wide: bool,
         source: IdFile | None = None,
+        on_invalid: str = "fail",
     ) -> Selection:
         from airflow_provider_engagevoice.ringcx.bulk.options import require_bool
         from airflow_provider_engagevoice.ringcx.leads.selection import build_selection
 
         require_bool(account_wide=account_wide)
-        selection = build_selection(search_criteria, account_wide=account_wide, source=source)
+        selection = build_selection(
+            search_criteria, account_wide=account_wide, source=source, on_invalid=on_invalid
+        )
         if selection.empty_reason:
             self.log.warning("Nothing selected: %s. Leave a key out to mean any", selection.empty_reason)
         return selection

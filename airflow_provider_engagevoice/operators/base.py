@@ -78,6 +78,7 @@ class BaseLeadOperator(TypePreservingTemplatesMixin, BaseOperator):
         max_leads: int | None = None,
         on_empty: str = "skip",
         on_no_match: str = "warn",
+        on_invalid_id: str = "fail",
         account_wide: bool = False,
         chunk_size: int = CHUNK_SIZE,
         on_rejected: str = "fail",
@@ -101,6 +102,7 @@ class BaseLeadOperator(TypePreservingTemplatesMixin, BaseOperator):
         self.max_leads = max_leads
         self.on_empty = on_empty
         self.on_no_match = on_no_match
+        self.on_invalid_id = on_invalid_id
         self.account_wide = account_wide
         self.chunk_size = chunk_size
         self.engagevoice_conn_id = engagevoice_conn_id
@@ -188,7 +190,9 @@ class BaseLeadOperator(TypePreservingTemplatesMixin, BaseOperator):
     def _validate_options(self) -> None:
         from airflow_provider_engagevoice.ringcx.bulk.options import validate_options
 
-        validate_options(self.max_leads, self.chunk_size, self.on_rejected, self.on_no_match)
+        validate_options(
+            self.max_leads, self.chunk_size, self.on_rejected, self.on_no_match, self.on_invalid_id
+        )
         if not self._criteria_given and not self._has("source"):
             raise InvalidParameter("Pass search_criteria, source or both")
         if self.on_empty not in _ON_EMPTY:
@@ -229,6 +233,7 @@ class BaseLeadOperator(TypePreservingTemplatesMixin, BaseOperator):
             runtime_keys=self._keys_from_data(),
             account_wide=self._allows_account_wide(),
             source=source,
+            on_invalid=self.on_invalid_id,
         )
 
     def _explain(self, reason: str) -> str:

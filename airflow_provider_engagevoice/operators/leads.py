@@ -44,6 +44,8 @@ class LeadActionOperator(BaseLeadOperator):
     :param on_empty: what to do if nothing is selected: ``"skip"`` (default), ``"fail"`` or ``"succeed"``.
     :param on_no_match: what to do if no lead matches the selection: ``"warn"`` (default) succeeds, with a
         warning and likely causes if there are ids, ``"fail"`` or ``"skip"``.
+    :param on_invalid_id: what to do about an id or phone number that can match no lead (docs/identifiers.md):
+        ``"fail"`` (default), or ``"skip"`` to leave it out, with a warning, and list it in the report.
     :param account_wide: allow criteria that name no campaign, list, lead, external id or phone number and so
         select from the whole sub-account; default False.
     :param chunk_size: maximum number of ids in one request; default 500.
@@ -93,6 +95,7 @@ class LeadActionOperator(BaseLeadOperator):
         max_leads: int | None = None,
         on_empty: str = "skip",
         on_no_match: str = "warn",
+        on_invalid_id: str = "fail",
         account_wide: bool = False,
         chunk_size: int = CHUNK_SIZE,
         on_rejected: str = "fail",
@@ -111,6 +114,7 @@ class LeadActionOperator(BaseLeadOperator):
             max_leads=max_leads,
             on_empty=on_empty,
             on_no_match=on_no_match,
+            on_invalid_id=on_invalid_id,
             account_wide=account_wide,
             chunk_size=chunk_size,
             on_rejected=on_rejected,
@@ -166,6 +170,7 @@ class EmailLeadsOperator(BaseLeadOperator):
         max_leads: int | None = None,
         on_empty: str = "skip",
         on_no_match: str = "warn",
+        on_invalid_id: str = "fail",
         account_wide: bool = False,
         chunk_size: int = CHUNK_SIZE,
         on_rejected: str = "fail",
@@ -184,6 +189,7 @@ class EmailLeadsOperator(BaseLeadOperator):
             max_leads=max_leads,
             on_empty=on_empty,
             on_no_match=on_no_match,
+            on_invalid_id=on_invalid_id,
             account_wide=account_wide,
             chunk_size=chunk_size,
             on_rejected=on_rejected,
@@ -260,6 +266,7 @@ class MoveLeadsOperator(BaseLeadOperator):
         max_leads: int | None = None,
         on_empty: str = "skip",
         on_no_match: str = "warn",
+        on_invalid_id: str = "fail",
         account_wide: bool = False,
         chunk_size: int = CHUNK_SIZE,
         on_rejected: str = "fail",
@@ -278,6 +285,7 @@ class MoveLeadsOperator(BaseLeadOperator):
             max_leads=max_leads,
             on_empty=on_empty,
             on_no_match=on_no_match,
+            on_invalid_id=on_invalid_id,
             account_wide=account_wide,
             chunk_size=chunk_size,
             on_rejected=on_rejected,

@@ -39,7 +39,8 @@ class ActionResult(_Counts, total=False):
 
     ``leads_matched`` is counted before the action. ``requests`` counts the requests that changed leads or may
     have. A move adds ``campaign_id``, ``list_id`` (None if no list was made) and ``list_name`` of its target.
-    ``ids_rejected`` is present unless ``on_rejected`` is ``"fail"``, ``ids_not_found`` if there is a report.
+    ``ids_rejected`` is present unless ``on_rejected`` is ``"fail"``, ``ids_not_found`` if there is a report,
+    ``ids_invalid`` if ``on_invalid_id`` is ``"skip"``.
     ``leads_unknown`` is present if chunks were skipped because their outcome is unknown: the number of their
     leads, which ``leads_matched`` contains.
     """
@@ -47,6 +48,7 @@ class ActionResult(_Counts, total=False):
     ids_rejected: int
     leads_unknown: int
     ids_not_found: int
+    ids_invalid: int
     campaign_id: int | None
     list_id: int | None
     list_name: str | None

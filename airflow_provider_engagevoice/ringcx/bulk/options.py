@@ -15,9 +15,16 @@ ON_REJECTED = ("fail", "continue", "ignore")
 ON_NO_MATCH = ("warn", "fail", "skip")
 """Valid values of ``on_no_match``."""
 
+ON_INVALID_ID = ("fail", "skip")
+"""Valid values of ``on_invalid_id``."""
+
 
 def validate_options(
-    max_leads: int | None, chunk_size: int, on_rejected: str = "fail", on_no_match: str = "warn"
+    max_leads: int | None,
+    chunk_size: int,
+    on_rejected: str = "fail",
+    on_no_match: str = "warn",
+    on_invalid_id: str = "fail",
 ) -> None:
     """Raise if an option of a bulk action is not valid.
 
@@ -25,6 +32,7 @@ def validate_options(
     :param chunk_size: maximum number of ids in one request.
     :param on_rejected: what to do if RingCX rejects a request.
     :param on_no_match: what to do if no lead matches.
+    :param on_invalid_id: what to do about an id that is not valid.
     :raises InvalidParameter: if one of them is not valid.
     """
     if max_leads is not None and not is_count(max_leads):
@@ -35,6 +43,8 @@ def validate_options(
         raise InvalidParameter(f"on_rejected must be one of {', '.join(ON_REJECTED)}, not {on_rejected!r}")
     if on_no_match not in ON_NO_MATCH:
         raise InvalidParameter(f"on_no_match must be one of {', '.join(ON_NO_MATCH)}, not {on_no_match!r}")
+    if on_invalid_id not in ON_INVALID_ID:
+        raise InvalidParameter(f'on_invalid_id must be "fail" or "skip", not {on_invalid_id!r}')
 
 
 def require_bool(**switches: object) -> None:

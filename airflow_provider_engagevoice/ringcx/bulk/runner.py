@@ -160,6 +160,8 @@ class BulkRunner:
             if self.make_list is not None:
                 self._new_list = self.make_list(None)
                 self.checkpoint.previous_list_ids = sorted(self._new_list.previous_list_ids)
+        if self.action.selection.invalid_ids is not None:
+            self.result["ids_invalid"] = len(self.action.selection.invalid_ids)
         if self.action.report is not None and not self.checkpoint.finished:
             self._open_report(self.action.report)
         if self.checkpoint.in_flight is not None:
@@ -317,6 +319,7 @@ class BulkRunner:
         """Finish the report, with the ids of the chunks that are rejected or skipped by now."""
         if self._report is None:
             return
+        self._report.add(self.action.selection.invalid_ids or (), "invalid")
         for number in self.checkpoint.rejected:
             self._report.add(self._chunks.ids_in(number), "rejected")
         for number in self.checkpoint.skipped:

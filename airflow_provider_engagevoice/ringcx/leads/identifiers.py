@@ -18,9 +18,6 @@ from uuid import UUID
 
 log = logging.getLogger(__name__)
 
-ON_INVALID = ("fail", "skip")
-"""Valid values of ``on_invalid``."""
-
 MIN_PHONE_DIGITS = 7
 MAX_PHONE_DIGITS = 15
 """Source: ITU-T E.164."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from tempfile import SpooledTemporaryFile
+from typing import IO, Any
 
 from airflow_provider_engagevoice.ringcx.endpoints import RequestFn, account_path
 from airflow_provider_engagevoice.ringcx.exceptions import (
@@ -19,6 +21,9 @@ log = logging.getLogger(__name__)
 
 PAGE_SIZE = 1000
 """Rows requested per page."""
+
+#: Bytes of rows that are kept in memory; more go to a temporary file.
+_IN_MEMORY = 8 << 20
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,12 @@ class LeadSearch:
         return response
 
     def search(self, selection: Selection) -> Iterator[dict[str, Any]]:
-        """Yield every lead exactly once.
+        """Yield the leads, each once.
+
+        All pages are read into a private temporary file before the first lead is yielded, so that a caller
+        who acts on leads while iterating does not shift the pages that are not read yet. A lead that another
+        program moves into or out of the selection while the pages are read may be missing or not; a warning
+        is logged if the number of leads differs from RingCX's count.
 
         :param selection: the leads.
         :return: RingCX's rows, unchanged (contract, ``CampaignLeadSearchResultsView``).
@@ -60,10 +70,18 @@ class LeadSearch:
         """
         if selection.empty_reason:
             return
+        with SpooledTemporaryFile(_IN_MEMORY, "w+", encoding="utf-8") as spool:
+            self._read_pages(selection, spool)
+            spool.seek(0)
+            for line in spool:
+                yield json.loads(line)
+
+    def _read_pages(self, selection: Selection, spool: IO[str]) -> None:
+        """Write the rows of all pages to a file, one in a line."""
         found = 0
         for row in self._iter_rows(selection):
             found += 1
-            yield row
+            spool.write(json.dumps(row) + "\n")
         expected = self.count(selection)
         if expected != found:
             log.warning(

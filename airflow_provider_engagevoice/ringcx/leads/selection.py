@@ -192,7 +192,9 @@ def build_selection(
     invalid: list[Any] | None = [] if on_invalid == "skip" else None
     body, empty_reason = _coerce_all(parsed, runtime_keys, source, invalid, log_changes)
     if invalid:
-        log.warning("Left out %d invalid ids (on_invalid='skip'); the report lists them", len(invalid))
+        log.warning(
+            "Left out %s (on_invalid_id='skip'); a report lists them", counted(len(invalid), "invalid id")
+        )
     if empty_reason:
         return Selection({}, empty_reason, invalid)
     _merge_campaigns(body)

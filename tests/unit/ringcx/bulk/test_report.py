@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_engagevoice.ringcx.bulk.action import BulkAction
 from airflow_provider_engagevoice.ringcx.bulk.report import UnprocessedIdsReport
 from airflow_provider_engagevoice.ringcx.exceptions import ActionRejected, InvalidParameter, RateLimited
+from airflow_provider_engagevoice.ringcx.leads.selection import build_selection
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from tests.support.bulk import LeadRows, are_cancelled, execute_in_chunks
 from tests.support.clients import make_client, perform_action
@@ -160,3 +162,15 @@ def test_report_missing_at_a_retry_covers_this_attempt_only(
     execute_in_chunks(ringcx, ids, next_attempt(is_retry=True), report=report)
     assert read_rows(report) == [(str(UNKNOWN_IDS[1]), "not_found")]
     assert "the report covers this attempt only" in caplog.text
+
+
+def test_report_lists_ids_that_were_left_out_as_invalid(
+    ringcx: SandboxServer, ready_leads: LeadRows, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    ids = ["-", ready_leads[0]["externId"], "#N/A"]
+    selection = build_selection({"externIds": ids}, on_invalid="skip")
+    action = BulkAction.create("CANCEL_LEADS", selection, {}, report=tmp_path / "report.csv")
+    result = make_client(ringcx.url).lead_actions().execute(action)
+    assert (result["leads_updated"], result["ids_invalid"]) == (1, 2)
+    assert (tmp_path / "report.csv").read_text().splitlines() == ["id,outcome", "-,invalid", "#N/A,invalid"]
+    assert "Left out 2 invalid ids (on_invalid_id='skip')" in caplog.text

@@ -19,7 +19,7 @@ from airflow_provider_engagevoice.ringcx.leads.search import LeadSearch
 from airflow_provider_engagevoice.ringcx.leads.selection import Selection
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
-from tests.support.clients import make_client
+from tests.support.clients import make_client, perform_action
 
 pytestmark = pytest.mark.usefixtures("clock", "isolated_store")
 
@@ -161,12 +161,13 @@ def test_search_empty_selection_sends_no_request() -> None:
     assert server.requests == []
 
 
-def test_search_requests_pages_lazily() -> None:
+def test_search_reads_all_pages_before_the_first_row() -> None:
     server = Pages(2500)
-    found = LeadSearch(server, "50810001").search(ALL)
+    rows = LeadSearch(server, "50810001").search(ALL)
     assert server.requests == []
-    next(found)
-    assert len(server.requests) == 1
+    assert next(rows) == {"leadId": 0}
+    assert server.requests[-1] == {"count": "true"}
+    assert len(list(rows)) == 2499
 
 
 @pytest.mark.parametrize(
@@ -248,3 +249,21 @@ def test_search_error_500_on_page_zero_continues_with_page_one(
         ringcx_sandbox.fault("answer", body=body, operation="lead_search")
     ringcx_sandbox.fault("answer", body=1, operation="lead_count")
     assert [row["leadId"] for row in make_client(ringcx_sandbox.url).leads().search(criteria)] == [7]
+
+
+def test_search_while_acting_on_leads_misses_none(
+    ringcx_sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each lead is cancelled as soon as it is read, so it leaves the selection."""
+    monkeypatch.setattr("airflow_provider_engagevoice.ringcx.leads.search.PAGE_SIZE", 100)
+    client, other = make_client(ringcx_sandbox.url), make_client(ringcx_sandbox.url)
+    client.transport.limiter = other.transport.limiter = None
+    selection = Selection({"leadStates": ["READY"]})
+    total = client.leads().count(selection)
+    assert total > 300
+    found = []
+    for number, row in enumerate(client.leads().search(selection)):
+        found.append(row["leadId"])
+        if number % 50 == 0:
+            perform_action(other, "CANCEL_LEADS", {"leadIds": found[-50:]})
+    assert len(set(found)) == total
