@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 
 _PACKAGE = __name__.partition(".")[0]
@@ -37,7 +38,7 @@ class ProvenanceMixin:
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
         state = vars(self)
-        if "_assigned" in state:
+        if "_assigned" in state and (name == "search_criteria" or _may_receive_data(self)):
             state["_assigned"] |= {name}
 
 
@@ -66,10 +67,23 @@ def records_arguments(init: InitT) -> InitT:
                 kwargs = materialize_fields(self.template_fields, kwargs)
         init(self, **kwargs)
         if is_first:
-            # From here on, an assignment makes an argument data.
+            # From here on, assignments are recorded.
             state["_assigned"] = frozenset()
 
     return cast("InitT", wrapper)
+
+
+@contextmanager
+def not_recording(operator: Any) -> Iterator[None]:
+    """Do not record assignments in the ``with`` block, such as those of rendered arguments.
+
+    :param operator: the operator.
+    """
+    state = vars(operator)
+    assigned = state.get("_assigned")
+    yield
+    if assigned is not None:
+        state["_assigned"] = assigned
 
 
 def is_data(operator: Any, name: str) -> bool:
@@ -79,7 +93,8 @@ def is_data(operator: Any, name: str) -> bool:
 
     :param operator: the operator.
     :param name: the argument.
-    :return: True if it was assigned after ``__init__``; if it was mapped over another task's output; or if it
+    :return: True if it was assigned after ``__init__`` (search criteria also if a subclass's ``__init__``
+        assigned them); if it was mapped over another task's output; or if it
         was passed to an operator that was created while a task runs, or by a mapped subclass.
     """
     state = vars(operator)
@@ -243,6 +258,11 @@ def _is_computed(operator: Any) -> bool:
         ("__init__" in vars(cls) or "__new__" in vars(cls)) and cls.__module__.partition(".")[0] != _PACKAGE
         for cls in classes
     )
+
+
+def _may_receive_data(operator: Any) -> bool:
+    """Return whether an assignment may come from data: not if the ``__init__`` of a subclass makes it."""
+    return vars(operator)["_computed"] or getattr(operator, "_BaseOperator__instantiated", False)
 
 
 def _is_mapping(value: object) -> bool:

@@ -13,6 +13,7 @@ from airflow_provider_engagevoice.provenance import (
     is_data,
     is_expanded_from_xcom,
     materialize,
+    not_recording,
 )
 from airflow_provider_engagevoice.ringcx.criteria import KINDS, CriterionKind, Role, keys_with
 from airflow_provider_engagevoice.ringcx.exceptions import InvalidCriteria, InvalidParameter
@@ -65,16 +66,13 @@ class TypePreservingTemplatesMixin(ProvenanceMixin):
         if parent is not self:
             super()._do_render_template_fields(parent, template_fields, *args, **kwargs)  # type: ignore[misc]
             return
-        assigned = vars(self).get("_assigned")
         set_fields = [name for name in template_fields if getattr(self, name) is not None]
         rendered = [name for name in template_fields if not _is_runtime_data(self, name)]
-        super()._do_render_template_fields(parent, rendered, *args, **kwargs)  # type: ignore[misc]
-        for name in set_fields:
-            value = getattr(self, name)
-            setattr(self, name, "" if value is None and name in rendered else materialize(value))
-        if assigned is not None:
-            # Rendering is not an assignment by the user.
-            vars(self)["_assigned"] = assigned
+        with not_recording(self):
+            super()._do_render_template_fields(parent, rendered, *args, **kwargs)  # type: ignore[misc]
+            for name in set_fields:
+                value = getattr(self, name)
+                setattr(self, name, "" if value is None and name in rendered else materialize(value))
 
 
 def _is_template(content: str, env: jinja2.Environment) -> bool:

@@ -18,6 +18,7 @@ from airflow_provider_engagevoice.provenance import (
     is_data,
     is_mapped_copy,
     mark_literals,
+    not_recording,
     records_arguments,
 )
 from airflow_provider_engagevoice.ringcx.criteria import (
@@ -321,24 +322,27 @@ class BaseLeadOperator(TypePreservingTemplatesMixin, BaseOperator):
         if parent is not self:
             super()._do_render_template_fields(parent, template_fields, *args, **kwargs)
             return
-        self._authored = {name: getattr(self, name) for name in self.template_fields}
-        assigned, literals = vars(self).get("_assigned"), find_literals(self)
+        literals = find_literals(self)
+        authored = {name: getattr(self, name) for name in self.template_fields}
         paths = {name: unwrap(getattr(self, name)) for name in ("source", "report")}
-        super()._do_render_template_fields(parent, template_fields, *args, **kwargs)
-        if not isinstance(self.search_criteria, RedactedCriteria):
-            criteria = self.search_criteria
-            self.search_criteria = RedactedCriteria(
-                {**criteria, **mark_literals({key: criteria[key] for key in literals})}
-                if literals
-                else criteria
-            )
-        for name, written in paths.items():
-            value = getattr(self, name)
-            # A path that the author wrote without a template can be shown, whatever it is.
-            if not isinstance(value, str) or value != written or is_data(self, name):
-                setattr(self, name, redact_path(value))
-        if assigned is not None:
-            vars(self)["_assigned"] = assigned
+        with not_recording(self):
+            self._authored = authored
+            super()._do_render_template_fields(parent, template_fields, *args, **kwargs)
+            self._redact_criteria(literals)
+            for name, written in paths.items():
+                value = getattr(self, name)
+                # A path that the author wrote without a template can be shown, whatever it is.
+                if not isinstance(value, str) or value != written or is_data(self, name):
+                    setattr(self, name, redact_path(value))
+
+    def _redact_criteria(self, literals: frozenset[str]) -> None:
+        """Replace rendered criteria by a mapping that is redacted when it is shown."""
+        criteria = self.search_criteria
+        if isinstance(criteria, RedactedCriteria):
+            return
+        if literals:
+            criteria = {**criteria, **mark_literals({key: criteria[key] for key in literals})}
+        self.search_criteria = RedactedCriteria(criteria)
 
 
 def _describe_template(value: Any) -> str:

@@ -223,6 +223,9 @@ class CampaignLookupSensor(TypePreservingTemplatesMixin, BaseSensorOperator):
         name = require_rendered(self, "campaign_name")
         if not isinstance(name, str):
             raise InvalidParameter(f"campaign_name must be text, not {type(name).__name__}")
+        # None from data would be false, and the sensor would find an inactive campaign.
+        if not isinstance(self.active_only, bool):
+            raise InvalidParameter("active_only must be True or False; templates are not supported")
         return {
             "campaign": name,
             "account_id": require_rendered(self, "account_id"),

@@ -418,6 +418,35 @@ def test_sensor_none_from_data_is_not_treated_as_left_out(name):
         operator._query()
 
 
+def test_sensor_active_only_that_is_none_is_rejected():
+    with pytest.raises(InvalidParameter, match="active_only must be True or False"):
+        CampaignLookupSensor(task_id="wait", campaign_name="x", active_only=None)  # type: ignore[arg-type]
+
+
+def test_none_assigned_in_init_of_a_subclass_is_left_out():
+    class Assigning(MoveLeadsOperator):
+        def __init__(self, *, source=None, account_id=None, **kwargs):
+            super().__init__(source=source, account_id=account_id, **kwargs)
+            self.source, self.account_id = source, account_id
+
+    operator = Assigning(task_id="act", search_criteria=CAMPAIGN, target_campaign="x")
+    operator = renderer(False)(operator)
+    assert operator._selection().body == {"campaignId": 101, "campaignIds": [101]}
+    assert require_rendered(operator, "account_id") is None
+
+
+class AssigningLater(MoveLeadsOperator):
+    def __init__(self, *, path, **kwargs):
+        super().__init__(search_criteria=CAMPAIGN, target_campaign="x", **kwargs)
+        self.source = path
+
+
+def test_none_assigned_in_init_of_a_mapped_subclass_is_data():
+    with dag() as upstream:
+        mapped = AssigningLater.partial(task_id="act").expand(path=upstream.output)
+    assert renderer(False)(mapped.unmap({"path": None}))._selection().empty_reason == "source is empty"
+
+
 def test_arguments_left_out_keep_their_defaults():
     with dag() as upstream:
         mapped = Passing.partial(task_id="act", name="account_id").expand(value=upstream.output)
