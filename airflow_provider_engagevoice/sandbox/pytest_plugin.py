@@ -1,4 +1,4 @@
-"""pytest plugin with the fixture ``ringcx_sandbox``: a separate local RingCX for each test that uses it.
+"""pytest plugin: a separate local RingCX for each test that uses it, and an Airflow database for its DAGs.
 
 pytest loads this module in every project where the package is installed, so it imports nothing but pytest
 until a test uses the fixture.
@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -66,6 +67,46 @@ def ringcx_sandbox(
             monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(server.connection))
         _bypass_proxies(monkeypatch)
         yield server
+
+
+@pytest.fixture(scope="session")
+def ringcx_airflow(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Path]:
+    """An empty Airflow database for ``dag.test()``, in place of your own, until the test session ends.
+
+    The database is a SQLite file in a temporary folder; your ``AIRFLOW_HOME`` is not used. The DAGs folder is
+    ``dags`` in pytest's root folder, if there is one, else the root folder itself.
+
+    :return: the temporary folder.
+    """
+    home = tmp_path_factory.mktemp("airflow")
+    dags = pytestconfig.rootpath / "dags"
+    variables = {
+        "AIRFLOW_HOME": home,
+        "AIRFLOW__CORE__DAGS_FOLDER": dags if dags.is_dir() else pytestconfig.rootpath,
+        "AIRFLOW__CORE__LOAD_EXAMPLES": False,
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in variables.items():
+            patch.setenv(name, str(value))
+        try:
+            from airflow import settings
+            from airflow.utils.db import initdb
+        except ModuleNotFoundError as error:
+            pytest.fail(
+                f"The fixture ringcx_airflow requires apache-airflow ({error.name} is missing)", pytrace=False
+            )
+        # Airflow may have been imported before, by a test module, with the user's own database.
+        _connect_to_configured_database(settings)
+        initdb()
+        yield home
+    _connect_to_configured_database(settings)
+
+
+def _connect_to_configured_database(settings: Any) -> None:
+    settings.dispose_orm()
+    settings.configure_vars()
+    settings.configure_orm()
 
 
 def _server_class() -> type[SandboxServer]:
