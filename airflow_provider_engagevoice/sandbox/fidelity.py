@@ -166,5 +166,11 @@ ASSUMPTIONS = (
     Assumption(54, "Paths outside the API", "return 200 with a web page", _O, ("html_fallback",)),
     Assumption(55, "Faults", "are injected on request only", _O),
     Assumption(56, "Columns in `pageColumnMappings`", "are numbered from 0", _D, ("column_base",)),
+    Assumption(
+        57,
+        "`grant_type=password` of RingCentral's platform",
+        "signs in, with or without an extension; the error of a wrong password is `OAU-140` (assumed)",
+        _O,
+    ),
 )
 """All assumptions, by number."""

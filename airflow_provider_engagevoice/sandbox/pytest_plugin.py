@@ -71,7 +71,7 @@ def ringcx_sandbox(
 
 @pytest.fixture(scope="session")
 def ringcx_airflow(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Path]:
-    """An empty Airflow database for ``dag.test()``, in place of your own, until the test session ends.
+    """An empty Airflow database for ``dag.test()``, which replaces yours until the test session ends.
 
     The database is a SQLite file in a temporary folder; your ``AIRFLOW_HOME`` is not used. The DAGs folder is
     ``dags`` in pytest's root folder, if there is one, else the root folder itself.

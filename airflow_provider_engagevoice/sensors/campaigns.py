@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import time
 from collections.abc import Mapping, Sequence
@@ -129,7 +130,8 @@ class CampaignLookupSensor(TypePreservingTemplatesMixin, BaseSensorOperator):
         with no_retry_on_permanent_errors():
             if not self.deferrable:
                 try:
-                    return super().execute(context)
+                    # Airflow 2 warns if the decorated method is called by a subclass.
+                    return inspect.unwrap(BaseSensorOperator.execute)(self, context)
                 except AirflowSensorTimeout:
                     # Airflow's message names neither the campaign nor the cause.
                     raise AirflowSensorTimeout(self._timeout_message(self._last_reason)) from None

@@ -115,6 +115,7 @@ def exchange_status(sandbox: SandboxServer, token: str) -> int:
     return post(sandbox, "/api/auth/login/rc/accesstoken", data=form).status_code
 
 
+@pytest.mark.assumption(57)
 @pytest.mark.parametrize("extension", [{}, {"extension": ""}, {"extension": "101"}])
 def test_platform_token_by_password_is_exchanged(sandbox: SandboxServer, extension: dict[str, str]) -> None:
     response = request_platform_token(sandbox, grant_type="password", **USER, **extension)
