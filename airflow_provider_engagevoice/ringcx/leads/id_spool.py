@@ -10,6 +10,8 @@ from array import array
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import Any, overload
 
+from airflow_provider_engagevoice.ringcx.exceptions import PermanentError, TransientError
+
 IN_MEMORY = 20_000
 """Most ids kept in memory. Longer lists go to a temporary file."""
 
@@ -25,10 +27,20 @@ class SpooledIds(Sequence[Any]):
     process, even if the process is killed.
 
     :param ids: the ids; read once.
+    :raises TransientError: if the file cannot be written, for example because there is no room for it.
+    :raises PermanentError: if it cannot be created.
     """
 
     def __init__(self, ids: Iterable[Hashable]) -> None:
         import sqlite3  # only long lists need it, which keeps DAG parsing light
+
+        try:
+            self._fill(ids)
+        except sqlite3.Error as error:
+            raise temporary_file_error(str(error), created="unable to open" not in str(error)) from None
+
+    def _fill(self, ids: Iterable[Hashable]) -> None:
+        import sqlite3
 
         self._lock = threading.Lock()
         self._database = sqlite3.connect("", check_same_thread=False, isolation_level=None)
@@ -72,6 +84,17 @@ class SpooledIds(Sequence[Any]):
         statement = "SELECT id FROM ids WHERE position > ? AND position <= ? ORDER BY position"
         with self._lock:
             return [value for (value,) in self._database.execute(statement, (start, stop))]
+
+
+def temporary_file_error(reason: str, *, created: bool) -> TransientError | PermanentError:
+    """Return the error for a temporary file that cannot be written.
+
+    :param reason: the operating system's or SQLite's reason.
+    :param created: the file was created, so that a retry may find room for it.
+    :return: the error to raise.
+    """
+    error, folder = (TransientError, "has room") if created else (PermanentError, "can be written to")
+    return error(f"Set TMPDIR to a folder that {folder}: a temporary file cannot be written ({reason})")
 
 
 def comparison_key(value: Any) -> Any:

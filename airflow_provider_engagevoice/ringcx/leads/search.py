@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 from collections.abc import Iterator, Mapping
@@ -15,6 +16,7 @@ from airflow_provider_engagevoice.ringcx.exceptions import (
     ServiceUnavailable,
     UnexpectedResponse,
 )
+from airflow_provider_engagevoice.ringcx.leads.id_spool import temporary_file_error
 from airflow_provider_engagevoice.ringcx.leads.selection import Selection
 
 log = logging.getLogger(__name__)
@@ -67,6 +69,8 @@ class LeadSearch:
         :param selection: the leads.
         :return: RingCX's rows, unchanged (contract, ``CampaignLeadSearchResultsView``).
         :raises UnexpectedResponse: if a response is not a list of leads.
+        :raises TransientError: if there is no room for the temporary file.
+        :raises PermanentError: if the temporary file cannot be created.
         """
         if selection.empty_reason:
             return
@@ -81,7 +85,8 @@ class LeadSearch:
         found = 0
         for row in self._iter_rows(selection):
             found += 1
-            spool.write(json.dumps(row) + "\n")
+            _write(spool, json.dumps(row) + "\n")
+        _write(spool)
         expected = self.count(selection)
         if expected != found:
             log.warning(
@@ -136,6 +141,18 @@ class LeadSearch:
             json=selection.body,
             retry_safe=True,
         )
+
+
+def _write(spool: IO[str], text: str = "") -> None:
+    """Write text to the temporary file; without text, flush it."""
+    try:
+        if text:
+            spool.write(text)
+        else:
+            spool.flush()
+    except OSError as error:
+        created = error.errno not in (errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS)
+        raise temporary_file_error(error.strerror or type(error).__name__, created=created) from None
 
 
 def _lead_id(row: Mapping[str, Any]) -> int:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import tempfile
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_engagevoice.ringcx.exceptions import (
     InvalidRequest,
+    PermanentError,
     ServiceUnavailable,
     UnexpectedResponse,
 )
@@ -267,3 +270,12 @@ def test_search_while_acting_on_leads_misses_none(
         if number % 50 == 0:
             perform_action(other, "CANCEL_LEADS", {"leadIds": found[-50:]})
     assert len(set(found)) == total
+
+
+def test_search_without_temporary_folder_names_tmpdir(
+    ringcx: SandboxServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("airflow_provider_engagevoice.ringcx.leads.search._IN_MEMORY", 1)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    with pytest.raises(PermanentError, match=r"^Set TMPDIR to a folder that can be written to: "):
+        list(make_client(ringcx.url).leads().search(Selection({"leadStates": ["READY"]})))
