@@ -25,7 +25,9 @@ _NON_DIGIT = re.compile(r"[^0-9]")
 
 
 class UnprocessedIdsReport:
-    """CSV file with the columns ``id`` and ``outcome``: ``rejected``, ``not_found`` or ``unknown``.
+    """CSV file with the columns ``id`` and ``outcome``.
+
+    The outcomes are ``rejected``, ``not_found``, ``not_done``, ``invalid`` and ``unknown``.
 
     It is written to a temporary file in the same folder and renamed at the end of the attempt. Both files are
     readable by their owner only. If it cannot be written any more, for example because the disk is full, an
@@ -132,6 +134,20 @@ def find_unmatched_ids(
         return []
     found = {identifier for row in leads.search(chunk) for identifier in _identifiers(key, row)}
     return [value for value in ids if _normalize(key, value) not in found]
+
+
+def find_matched_ids(rows: Iterable[Mapping[str, Any]], key: str | None, ids: Sequence[Any]) -> list[Any]:
+    """Return the ids that leads were selected by.
+
+    :param rows: the leads, as a search returns them.
+    :param key: kind of the ids; None if the leads were selected by filters.
+    :param ids: the ids.
+    :return: the ids that a lead has; its lead id if there are no ids.
+    """
+    if key is None:
+        return [row["leadId"] for row in rows]
+    found = {identifier for row in rows for identifier in _identifiers(key, row)}
+    return [value for value in ids if _normalize(key, value) in found]
 
 
 def _identifiers(key: str, row: Mapping[str, Any]) -> Iterable[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from typing import Any, Protocol
@@ -19,7 +19,11 @@ from airflow_provider_engagevoice.ringcx.bulk.digests import action_fingerprint,
 from airflow_provider_engagevoice.ringcx.bulk.prefetch import LeadCounter
 from airflow_provider_engagevoice.ringcx.bulk.progress import ProgressLogger
 from airflow_provider_engagevoice.ringcx.bulk.reconcile import MoveReconciler
-from airflow_provider_engagevoice.ringcx.bulk.report import UnprocessedIdsReport, find_unmatched_ids
+from airflow_provider_engagevoice.ringcx.bulk.report import (
+    UnprocessedIdsReport,
+    find_matched_ids,
+    find_unmatched_ids,
+)
 from airflow_provider_engagevoice.ringcx.bulk.summary import RunSummary
 from airflow_provider_engagevoice.ringcx.bulk.verification import SelectedLeads, Verifier
 from airflow_provider_engagevoice.ringcx.concurrency import CancelToken
@@ -201,7 +205,8 @@ class BulkRunner:
             rejected = set(checkpoint.rejected)
             accepted = [number for number in range(len(chunks)) if number not in rejected]
             sleep = self.cancel_token.sleep
-            verifier = Verifier(self.action.spec, self._params, self.leads, self._resend, sleep)
+            report = self._report_not_done if self._report is not None else None
+            verifier = Verifier(self.action.spec, self._params, self.leads, self._resend, sleep, report)
             verifier.run(self._selected, chunks, accepted)
         self._summary.raise_for_rejected()
         self._save_checkpoint(finished=True)
@@ -275,6 +280,13 @@ class BulkRunner:
         if self._report is None or key is None:
             return []
         return find_unmatched_ids(self.leads, chunk, key, self._chunks.ids_in(number), matched)
+
+    def _report_not_done(self, number: int, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Report leads of a chunk that verification found; a retry verifies and reports them again."""
+        if self._report is not None:
+            self._report.add(
+                find_matched_ids(rows, self._chunks.key, self._chunks.ids_in(number)), "not_done"
+            )
 
     def _resend(self, chunk: Selection, params: Mapping[str, Any]) -> None:
         """Send the leads again that verification found; if RingCX rejects them, they are counted again."""

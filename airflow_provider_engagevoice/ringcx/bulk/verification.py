@@ -6,10 +6,11 @@ import logging
 from array import array
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from airflow_provider_engagevoice.ringcx.bulk.progress import ProgressLogger
-from airflow_provider_engagevoice.ringcx.exceptions import VerificationFailed, counted
+from airflow_provider_engagevoice.ringcx.exceptions import EngageVoiceError, VerificationFailed, counted
 from airflow_provider_engagevoice.ringcx.leads.search import LeadSearch
 from airflow_provider_engagevoice.ringcx.leads.selection import IDENTITIES, Chunks, Selection
 from airflow_provider_engagevoice.ringcx.spec.enums import LEAD_STATES
@@ -82,25 +83,27 @@ class SelectedLeads:
         """
         for number in numbers:
             if number not in self._ids:
-                yield _Part(chunks[number], chunks.size_in(number), may_retry=False)
+                yield _Part(number, chunks[number], chunks.size_in(number), may_retry=False)
                 continue
             body = chunks[number].body
             others = {key: value for key, value in body.items() if key not in IDENTITIES}
             ids = self._ids[number]
             for start in range(0, len(ids), self._size):
                 selected = ids[start : start + self._size].tolist()
-                yield _Part(Selection({**others, "leadIds": selected}), len(selected), may_retry=True)
+                yield _Part(number, Selection({**others, "leadIds": selected}), len(selected), may_retry=True)
 
 
 @dataclass(frozen=True, eq=False)
 class _Part:
     """Leads to verify.
 
+    :param number: number of the chunk.
     :param selection: the leads.
     :param size: number of its ids.
     :param may_retry: the selection contains only leads that the action was meant for.
     """
 
+    number: int
     selection: Selection
     size: int
     may_retry: bool
@@ -115,6 +118,8 @@ class Verifier:
     :param leads: counts leads.
     :param send: sends one request of the action.
     :param sleep: sleeps; raises if the task is cancelled.
+    :param report: reports leads of a chunk that are still not in the expected state after the last round;
+        None for no report.
     """
 
     spec: Action
@@ -122,6 +127,7 @@ class Verifier:
     leads: LeadSearch
     send: Callable[[Selection, Mapping[str, Any]], None]
     sleep: Callable[[float], object]
+    report: Callable[[int, Iterable[Mapping[str, Any]]], None] | None = None
 
     def run(self, selected: SelectedLeads, chunks: Chunks, completed: Iterable[int]) -> None:
         """Count the remaining leads, and retry the action for them if it is retry-safe.
@@ -153,6 +159,7 @@ class Verifier:
                 if retry_safe:
                     self._retry(criterion, remaining)
                 self.sleep(_FIRST_PAUSE * 2 ** (number - 1))
+        self._report(criterion, remaining)
         raise VerificationFailed(
             f"Retry the task later: {counted(sum(remaining.values()), 'lead')} still not in the expected "
             f"state after {ROUNDS} checks of {self.spec.name}; the dialer may hold them, as during a call"
@@ -166,6 +173,20 @@ class Verifier:
             counts[part] = self.leads.count(remaining_selection(criterion, part.selection, HELD_STATES))
             progress.add(part.size)
         return {part: count for part, count in counts.items() if count}
+
+    def _report(self, criterion: SuccessCriterion, parts: Iterable[_Part]) -> None:
+        if self.report is None:
+            return
+        by_chunk: dict[int, list[Selection]] = {}
+        for part in parts:
+            selection = remaining_selection(criterion, part.selection, HELD_STATES)
+            by_chunk.setdefault(part.number, []).append(selection)
+        try:
+            for number, selections in by_chunk.items():
+                self.report(number, chain.from_iterable(map(self.leads.search, selections)))
+        except EngageVoiceError as error:
+            # That leads remain is known, and matters more than which ones.
+            log.warning("The report does not list all leads that are not in the expected state: %s", error)
 
     def _retry(self, criterion: SuccessCriterion, parts: Iterable[_Part]) -> None:
         for part in parts:

@@ -13,7 +13,12 @@ import pytest
 
 from airflow_provider_engagevoice.ringcx.bulk.action import BulkAction
 from airflow_provider_engagevoice.ringcx.bulk.report import UnprocessedIdsReport
-from airflow_provider_engagevoice.ringcx.exceptions import ActionRejected, InvalidParameter, RateLimited
+from airflow_provider_engagevoice.ringcx.exceptions import (
+    ActionRejected,
+    InvalidParameter,
+    RateLimited,
+    VerificationFailed,
+)
 from airflow_provider_engagevoice.ringcx.leads.selection import build_selection
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from tests.support.bulk import LeadRows, are_cancelled, execute_in_chunks
@@ -174,3 +179,44 @@ def test_report_lists_ids_that_were_left_out_as_invalid(
     assert (result["leads_updated"], result["ids_invalid"]) == (1, 2)
     assert (tmp_path / "report.csv").read_text().splitlines() == ["id,outcome", "-,invalid", "#N/A,invalid"]
     assert "Left out 2 invalid ids (on_invalid_id='skip')" in caplog.text
+
+
+@pytest.mark.parametrize("key", ["externIds", "leadIds", "leadStates"])
+def test_report_lists_leads_that_verification_found(
+    ringcx: SandboxServer, ready_leads: LeadRows, pauses: list[float], tmp_path: Path, key: str
+) -> None:
+    """A lead on a call stays ACTIVE; one that is selected by filters is listed with its lead id."""
+    active = next(lead for lead in ringcx.leads("Spring Renewals") if lead["leadState"] == "ACTIVE")
+    criteria: dict[str, Any] = {
+        "externIds": {"externIds": [active["externId"], ready_leads[0]["externId"]]},
+        "leadIds": {"leadIds": [active["leadId"], ready_leads[0]["leadId"]]},
+        "leadStates": {"leadStates": ["ACTIVE"]},
+    }[key]
+    report = tmp_path / "r.csv"
+    criteria["campaignIds"] = [active["campaignId"]]
+    with pytest.raises(VerificationFailed):
+        perform_action(make_client(ringcx.url), "CANCEL_LEADS", criteria, verify=True, report=report)
+    listed = {row for row in read_rows(report) if row[1] == "not_done"}
+    identifier = active["externId"] if key == "externIds" else active["leadId"]
+    assert (str(identifier), "not_done") in listed
+    assert len(listed) == 1 or key == "leadStates"
+
+
+@pytest.mark.parametrize("name", ["file/r.csv", "loop.csv/r.csv", f"{'n' * 300}.csv", "a\0b.csv"])
+def test_report_path_that_cannot_exist_raises(
+    ringcx: SandboxServer, ready_leads: LeadRows, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "loop.csv").symlink_to("loop.csv")
+    criteria = {"leadIds": [ready_leads[0]["leadId"]]}
+    with pytest.raises(InvalidParameter, match=r"report: .* cannot be written \("):
+        perform_action(make_client(ringcx.url), "CANCEL_LEADS", criteria, report=str(tmp_path / name))
+    assert ringcx.requests == []
+
+
+@pytest.mark.parametrize("value", ["", 7, [], {"a": 1}, True, b"r.csv"])
+def test_report_that_is_not_a_path_raises(ringcx: SandboxServer, ready_leads: LeadRows, value: Any) -> None:
+    criteria = {"leadIds": [ready_leads[0]["leadId"]]}
+    with pytest.raises(InvalidParameter, match=r"report: .* cannot be written \("):
+        perform_action(make_client(ringcx.url), "CANCEL_LEADS", criteria, report=value)
+    assert ringcx.requests == []
