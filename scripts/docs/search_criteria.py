@@ -65,6 +65,7 @@ An empty value is an empty list, `None`, an empty string, or a template that ren
 
 - Ids can be numbers or text that consists of digits. External ids and phone numbers stay text: `"0012345"`
   and `"+15551234567"` are sent unchanged, also with `render_template_as_native_obj=True`.
+  [Identifiers](identifiers.md) has the rules.
 - Dates and times can be `datetime` objects or ISO 8601 text such as `2026-07-24T16:00:00Z`; without a time
   zone they are taken as UTC.
 - A comparison is `{"operator": "GREATER_THAN", "value": 3}`.
