@@ -115,11 +115,11 @@ class LeadActionExecutor:
         """
         if result["leads_matched"] or not action.spec.needs_leads:
             return
-        if action.on_no_match == "warn" and chunks.key is None:
-            # Filters that match no lead now are usual; the summary says it.
-            return
         what = f"the {len(chunks.ids):,} {chunks.key}" if chunks.key else "the criteria"
         causes = NoMatchExplainer(self.leads, self.campaigns).explain(chunks)
+        if action.on_no_match == "warn" and not (chunks.key or causes):
+            # Filters that match no lead now are usual; the summary says it.
+            return
         message = f"No lead matches {what}" + (f". {causes}" if causes else "")
         if action.on_no_match != "warn":
             raise NoLeadsMatched(message)

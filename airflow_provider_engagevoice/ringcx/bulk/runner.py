@@ -33,6 +33,8 @@ from airflow_provider_engagevoice.ringcx.exceptions import (
     InvalidRequest,
     OutcomeUnknown,
     ServiceUnavailable,
+    TooManyLeads,
+    counted,
 )
 from airflow_provider_engagevoice.ringcx.leads.moves import NewListTracker, is_new_list
 from airflow_provider_engagevoice.ringcx.leads.search import LeadSearch
@@ -192,9 +194,7 @@ class BulkRunner:
         done -= sum(map(chunks.size_in, checkpoint.rejected))
         progress = ProgressLogger(self.action.name, len(chunks.ids), len(chunks), done)
         if self.action.verify:
-            # Before the first request: meanwhile, the dialer can take leads of the other chunks.
-            for number, _ in self._pending_chunks():
-                self._selected.record(number, self.leads.search(chunks[number]))
+            self._record_selected()
         for number, following in self._pending_chunks():
             self.cancel_token.raise_if_cancelled()
             self._process(number, following)
@@ -210,6 +210,20 @@ class BulkRunner:
             verifier.run(self._selected, chunks, accepted)
         self._summary.raise_for_rejected()
         self._save_checkpoint(finished=True)
+
+    def _record_selected(self) -> None:
+        """Search for the leads of all chunks before the first request, since the dialer can take some meanwhile.
+
+        :raises TooManyLeads: if more leads match by now than ``max_leads``.
+        """
+        for number, _ in self._pending_chunks():
+            self._selected.record(number, self.leads.search(self._chunks[number]))
+        most = self.action.max_leads
+        if most is not None and self.result["leads_matched"] + len(self._selected) > most:
+            raise TooManyLeads(
+                f"{counted(len(self._selected), 'lead')} match by now, more than max_leads={most}; nothing was "
+                "changed in this attempt"
+            )
 
     def _pending_chunks(self) -> Iterator[tuple[int, int | None]]:
         """Iterate over the chunks without an outcome, rejected ones first, each with its successor."""

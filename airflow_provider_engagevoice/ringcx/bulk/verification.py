@@ -74,6 +74,9 @@ class SelectedLeads:
         """
         self._ids[number] = array("q", (row["leadId"] for row in rows))
 
+    def __len__(self) -> int:
+        return sum(map(len, self._ids.values()))
+
     def parts(self, chunks: Chunks, numbers: Iterable[int]) -> Iterator[_Part]:
         """Split the recorded leads of chunks into selections.
 

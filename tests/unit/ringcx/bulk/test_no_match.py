@@ -111,3 +111,12 @@ def test_on_no_match_unknown_value_is_refused(ringcx: SandboxServer) -> None:
 
     with pytest.raises(InvalidParameter, match="on_no_match must be one of warn, fail, skip, not 'ignore'"):
         validate_options(None, 500, on_no_match="ignore")
+
+
+def test_no_match_of_filters_names_an_unknown_campaign(
+    ringcx: SandboxServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    cancel(ringcx, {"campaignIds": [111], "campaignId": 111, "leadStates": ["READY"]})
+    assert messages(caplog) == [
+        "No lead matches the criteria. Check the campaign ids: account 50810001 has no campaign 111"
+    ]

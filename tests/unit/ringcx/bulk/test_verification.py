@@ -7,7 +7,12 @@ from typing import Any
 import pytest
 
 from airflow_provider_engagevoice.ringcx.bulk.verification import remaining_selection
-from airflow_provider_engagevoice.ringcx.exceptions import PermanentError, TransientError, VerificationFailed
+from airflow_provider_engagevoice.ringcx.exceptions import (
+    PermanentError,
+    TooManyLeads,
+    TransientError,
+    VerificationFailed,
+)
 from airflow_provider_engagevoice.ringcx.leads.selection import Selection
 from airflow_provider_engagevoice.ringcx.spec.lead_actions import ACTIONS
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
@@ -132,3 +137,21 @@ def test_verify_never_acts_on_leads_that_were_not_selected(
     assert result["leads_updated"] == selected
     states = {lead["leadState"] for lead in ringcx.leads(spring) if lead["leadId"] in paused}
     assert states == {"READY"}
+
+
+def test_verify_leads_that_match_after_the_count_keep_max_leads(
+    ringcx: SandboxServer, ready_leads: LeadRows
+) -> None:
+    spring = ready_leads[0]["campaignId"]
+    client, other = make_client(ringcx.url), make_client(ringcx.url)
+    paused = [lead["leadId"] for lead in ringcx.leads(spring) if lead["leadState"] == "PAUSED"][:2]
+    criteria = {"campaignId": spring, "campaignIds": [spring], "leadStates": ["READY"]}
+    selected = client.leads().count(Selection(criteria))
+
+    def set_ready() -> None:
+        perform_action(other, "READY_LEADS", {"leadIds": paused})
+
+    ringcx.fault("meanwhile", operation="lead_search", work=set_ready)
+    with pytest.raises(TooManyLeads, match="match by now, more than max_leads"):
+        perform_action(client, "CANCEL_LEADS", criteria, verify=True, max_leads=selected)
+    assert {lead["leadState"] for lead in ringcx.leads(spring) if lead["leadId"] in paused} == {"READY"}
