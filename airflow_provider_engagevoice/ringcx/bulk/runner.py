@@ -212,7 +212,7 @@ class BulkRunner:
         self._save_checkpoint(finished=True)
 
     def _record_selected(self) -> None:
-        """Search for the leads of all chunks before the first request, since the dialer can take some meanwhile.
+        """Search for the leads of all chunks before the first request; the dialer can take some meanwhile.
 
         :raises TooManyLeads: if more leads match by now than ``max_leads``.
         """
@@ -221,8 +221,8 @@ class BulkRunner:
         most = self.action.max_leads
         if most is not None and self.result["leads_matched"] + len(self._selected) > most:
             raise TooManyLeads(
-                f"{counted(len(self._selected), 'lead')} match by now, more than max_leads={most}; nothing was "
-                "changed in this attempt"
+                f"{counted(len(self._selected), 'lead')} match by now, more than max_leads={most}; nothing "
+                "was changed in this attempt"
             )
 
     def _pending_chunks(self) -> Iterator[tuple[int, int | None]]:
