@@ -35,7 +35,7 @@ _UNKNOWN_KEY = "search_criteria has a key that is not a criterion of RingCX; che
 _SAFE_TO_SHOW = frozenset({"listIds", "leadStates", "systemDispositions"})
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Selection:
     """Leads to act on, as the request body that selects them.
 
@@ -103,7 +103,7 @@ class Selection:
         return Chunks(self, longest, None if disjoint and longest == "leadPhoneNumbers" else size)
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Chunks(Sequence[Selection]):
     """A selection split into one selection per request; each chunk is built on access.
 

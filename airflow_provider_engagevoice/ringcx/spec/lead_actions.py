@@ -22,7 +22,7 @@ class ParameterKind(str, Enum):
     ADDRESSES = "addresses"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Parameter:
     """One key of an action's ``paramMap``.
 
@@ -43,7 +43,7 @@ class Parameter:
     only_with: tuple[str, str] | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SuccessCriterion:
     """Search for the leads to which an action has not been applied.
 
@@ -61,7 +61,7 @@ class SuccessCriterion:
     only_with: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Action:
     """One lead action.
 
