@@ -6,10 +6,11 @@ from datetime import datetime
 from typing import Any
 
 try:
-    from airflow.sdk import DAG, task
+    from airflow.sdk import DAG, Param, task
 except ImportError:  # Airflow 2
     from airflow.decorators import task
     from airflow.models.dag import DAG
+    from airflow.models.param import Param
 
 from airflow_provider_engagevoice.operators.leads import LeadActionOperator
 from airflow_provider_engagevoice.ringcx.criteria import LeadSearchCriteria
@@ -19,13 +20,36 @@ with DAG(
     schedule=None,
     start_date=datetime(2026, 1, 1),
     catchup=False,
+    # The defaults are leads of the sandbox, so that a run shows something; your CRM returns its own.
     params={
-        "campaign_id": None,
-        "agent_id": None,
-        "renewed": [],
-        "do_not_call": [],
-        "warm": [],
-        "stopped": None,
+        "campaign": Param("Spring Renewals", type="string", title="Campaign", description="Name or id."),
+        "agent_id": Param(
+            1384145, type="integer", title="Agent id", description="Warm leads are reserved for this agent."
+        ),
+        "renewed": Param(
+            ["CRM-0003519", "CRM-0003527"],
+            type="array",
+            title="Renewed",
+            description="External ids, one per line: their leads are cancelled.",
+        ),
+        "do_not_call": Param(
+            ["CRM-0003529"],
+            type="array",
+            title="Do not call",
+            description="External ids, one per line: their leads are suppressed.",
+        ),
+        "warm": Param(
+            ["CRM-0003531"],
+            type="array",
+            title="Warm",
+            description="External ids, one per line: their leads are reserved.",
+        ),
+        "stopped": Param(
+            None,
+            type=["null", "string"],
+            title="File of stopped customers",
+            description="Path of a file with one external id per line; their leads are paused.",
+        ),
     },
     # Native rendering keeps the types of ids from params and XCom.
     render_template_as_native_obj=True,
@@ -44,9 +68,8 @@ with DAG(
     cancel = LeadActionOperator(
         task_id="cancel_renewed",
         lead_action="CANCEL_LEADS",
-        search_criteria=LeadSearchCriteria(
-            campaign_ids=["{{ params.campaign_id }}"], extern_ids=synced["renewed"]
-        ),
+        campaign="{{ params.campaign }}",
+        search_criteria=LeadSearchCriteria(extern_ids=synced["renewed"]),
         max_leads=1_000,
     )
     suppress = LeadActionOperator(
@@ -58,9 +81,8 @@ with DAG(
     reserve = LeadActionOperator(
         task_id="reserve_warm",
         lead_action="AGENT_RESERVATION",
-        search_criteria=LeadSearchCriteria(
-            campaign_ids=["{{ params.campaign_id }}"], extern_ids=synced["warm"], lead_states=["READY"]
-        ),
+        campaign="{{ params.campaign }}",
+        search_criteria=LeadSearchCriteria(extern_ids=synced["warm"], lead_states=["READY"]),
         action_params={"RESERVATION_AGENT_ID": "{{ params.agent_id }}"},
         max_leads=200,
         trigger_rule="none_failed",
@@ -73,7 +95,7 @@ with DAG(
         task_id="pause_stopped",
         lead_action="PAUSE_LEADS",
         source="{{ params.stopped }}",
-        search_criteria=LeadSearchCriteria(campaign_ids=["{{ params.campaign_id }}"]),
+        campaign="{{ params.campaign }}",
         on_rejected="continue",
         verify=True,
     )

@@ -85,7 +85,6 @@ def test_guide_flow_second_run_skips_email(ringcx_sandbox):
 
 
 def test_crm_sync_performs_actions_on_selected_leads(ringcx_sandbox, tmp_path):
-    campaign = ringcx_sandbox.campaign("Spring Renewals")
     ready = [lead for lead in ringcx_sandbox.leads("Spring Renewals") if lead["leadState"] == "READY"]
     renewed, do_not_call, warm, stopped = ready[0:5], ready[5:8], ready[8:12], ready[12:15]
     stopped_file = tmp_path / "stopped.txt"
@@ -93,7 +92,7 @@ def test_crm_sync_performs_actions_on_selected_leads(ringcx_sandbox, tmp_path):
 
     run = run_example(
         "after_crm_sync",
-        campaign_id=campaign["campaignId"],
+        campaign="Spring Renewals",
         agent_id=agent_id(ringcx_sandbox),
         renewed=[lead["externId"] for lead in renewed],
         do_not_call=[lead["externId"] for lead in do_not_call],
@@ -114,12 +113,22 @@ def test_crm_sync_performs_actions_on_selected_leads(ringcx_sandbox, tmp_path):
 
 def test_crm_sync_with_empty_lists_changes_no_leads(ringcx_sandbox):
     before = ringcx_sandbox.leads()
-    run = run_example("after_crm_sync", campaign_id=ringcx_sandbox.campaign("Spring Renewals")["campaignId"])
+    run = run_example("after_crm_sync", renewed=[], do_not_call=[], warm=[])
     states = run.states()
     assert states.pop("crm_sync") == "success"
     assert set(states.values()) == {"skipped"}
     assert ringcx_sandbox.leads() == before
     assert ringcx_sandbox.requests == []
+
+
+def test_crm_sync_with_its_defaults_changes_leads_of_the_sandbox(ringcx_sandbox):
+    states = run_example("after_crm_sync").states()
+    assert states.pop("pause_stopped") == "skipped"
+    assert set(states.values()) == {"success"}
+    changed = {lead["externId"]: lead for lead in ringcx_sandbox.leads("Spring Renewals")}
+    assert changed["CRM-0003519"]["leadState"] == changed["CRM-0003527"]["leadState"] == "CANCELLED"
+    assert changed["CRM-0003529"]["suppressed"]
+    assert changed["CRM-0003531"]["pendingAgentName"]
 
 
 def test_mapped_campaigns_pauses_ready_leads_of_each(ringcx_sandbox):
