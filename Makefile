@@ -44,7 +44,7 @@ test-all: ## run all tests on Airflow 3.3.2 and 2.11.2, and the DAG tests on the
 test-dags: venv ## run the tests that need Airflow (AIRFLOW=3.0.6, 3.1.8 or 3.2.2)
 	@home=$$(mktemp -d) || exit 1; \
 	trap 'rm -rf "$$home"' EXIT; trap 'exit 130' INT; trap 'exit 143' TERM; \
-	AIRFLOW_HOME="$$home" $(VENV_PYTHON) -m pytest -n 2 $(DAG_TESTS) $(ARGS)
+	AIRFLOW_HOME="$$home" $(VENV_PYTHON) -m pytest -n 2 --timeout 900 $(DAG_TESTS) $(ARGS)
 
 docs: ## build the documentation into site/ (ARGS=serve serves it while you edit)
 	@sh scripts/docs-venv.sh "$(PYTHON)"
