@@ -165,7 +165,7 @@ def mapped_tasks_with_empty_criteria(campaign, blanks):
         none >> act
 
 
-@pytest.mark.timeout(600)  # Airflow 3.0 to 3.2 need seconds for each of 50 tasks.
+@pytest.mark.timeout(1800)  # Airflow 3.0 to 3.2 need seconds for each of 50 tasks.
 @both_modes
 def test_mapped_empty_criteria_change_no_lead(tracker, native):
     blanks = [None, [], "", [None]]
