@@ -34,8 +34,8 @@ from airflow_provider_engagevoice.ringcx.leads.search import LeadSearch
 from airflow_provider_engagevoice.ringcx.leads.selection import Chunks, Selection
 from airflow_provider_engagevoice.ringcx.observers import AttemptObserver
 from airflow_provider_engagevoice.ringcx.spec.lead_actions import Action
-from airflow_provider_engagevoice.ringcx.transport.responses import sanitize
 from airflow_provider_engagevoice.ringcx.transport.retry import FailureKind, RetryDecision
+from airflow_provider_engagevoice.ringcx.transport.sanitize import sanitize
 
 log = logging.getLogger(__name__)
 

@@ -41,9 +41,9 @@ from airflow_provider_engagevoice.ringcx.transport.responses import (
     error_message,
     parse_body,
     retry_after,
-    sanitize_path,
 )
 from airflow_provider_engagevoice.ringcx.transport.retry import FailureKind, RetryDecision
+from airflow_provider_engagevoice.ringcx.transport.sanitize import sanitize_path
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Session
@@ -119,8 +119,8 @@ class HttpTransport:
 
     :param user_agent: the ``User-Agent``.
     :param timeout: connect timeout, and timeout of the whole response, in seconds.
-    :param retry_timeout: seconds to spend on retries of one request at most, without the waits for rate-limit
-        slots.
+    :param retry_timeout: seconds after which no further retry of a request is started, not counting waits for
+        rate-limit slots; 0 for no retries.
     :param limiter: delays requests to keep RingCX's limits; None to rely on 429 responses.
     :param cancel_token: once cancelled, no further request is sent, and waits end, also the wait for the
         response of a request that only reads.
@@ -192,6 +192,16 @@ class HttpTransport:
                 )
             self.cancel_token.sleep(delay)
 
+    def limit_waits(self, seconds: float) -> None:
+        """Send each request once from now on, and end each of its waits after some seconds.
+
+        :param seconds: longest wait for a connection, for a response, and for a rate-limit slot.
+        """
+        self.retry_timeout = 0.0
+        self.timeout = (min(self.timeout[0], seconds), min(self.timeout[1], seconds))
+        if self.limiter is not None:
+            self.limiter.timeout = min(self.limiter.timeout, seconds)
+
     def close(self) -> None:
         """Close the session's connections."""
         with self._lock.held():
@@ -248,8 +258,8 @@ class HttpTransport:
                 f"The response to {request} is larger than {MAX_BODY >> 20} MiB", request=str(request)
             )
             raise _AttemptFailed(error, FailureKind.INVALID_RESPONSE) from None
-        # ValueError: requests does not wrap some errors that malformed responses and proxy URLs cause.
-        except (requests.RequestException, ValueError, OSError) as failure:
+        # ValueError, TypeError: requests does not wrap some errors of malformed responses and proxy URLs.
+        except (requests.RequestException, ValueError, TypeError, OSError) as failure:
             # Only the class of the cause is named: its message contains the URL with its query.
             if exchange.sent:
                 raise _AttemptFailed(_no_response(request, failure), FailureKind.NO_RESPONSE) from None
@@ -356,8 +366,8 @@ def _prepare(session: Session, request: ApiRequest, headers: Mapping[str, str]) 
     except (requests.RequestException, TypeError, ValueError) as error:
         # The cause is suppressed: its message may contain a token.
         raise InvalidParameter(
-            f"Cannot send {request} ({type(error).__name__}): the body is not JSON, or the connection's "
-            "credentials contain a character that HTTP headers do not allow, such as a line break"
+            f"Cannot send {request} ({type(error).__name__}): params or json contain a value that cannot be "
+            "sent, or the connection's credentials contain a character that HTTP headers do not allow"
         ) from None
     return prepared
 

@@ -18,6 +18,7 @@ from airflow_provider_engagevoice.ringcx.exceptions import (
     ServiceUnavailable,
     UnexpectedResponse,
 )
+from airflow_provider_engagevoice.ringcx.transport.sanitize import sanitize
 
 if TYPE_CHECKING:
     from airflow_provider_engagevoice.ringcx.transport.exchange import Response
@@ -40,39 +41,7 @@ _MESSAGE_KEYS = (
     "message",
 )
 
-#: Mail addresses, and numbers that may be phone numbers: their digits may be separated by any punctuation.
-_ADDRESSES = re.compile(r"[^\s@,;<>\"']+@[^\s@,;<>\"']+|[+(]*\d(?:[^\w,;:]{0,3}\d){6,}")
-#: Quoted values and words with digits, such as external ids; not names such as campaignId or PASS_DELAY.
-_VALUES = re.compile(r"\"[^\"]*\"|(?<!\w)'[^']*'(?!\w)|\b(?=\w*\d)(?=\w*[^\W\d])[\w-]{4,}")
-_FIELD_NAME = re.compile(r"[\"']?(?:[a-z]+(?:[A-Z][a-z]+)+|[A-Z]+(?:_[A-Z]+)+|[a-z]+(?:\.[a-z]+)+)[\"']?")
-#: Words that may be the name of a person: two or more in a row, or one after a word such as "lead".
-_NAME = r"[^\W\d_a-z][^\W\d_]*(?:['.\u2019-]\w+)*\.?"
-_NAMES = re.compile(rf"(?<!\w){_NAME}(?:\s+{_NAME})+")
-_NAME_AFTER = re.compile(
-    rf"(?i:(?<!\w)(lead|contact|customer|consumer|person|named?|firstName|lastName)\s*[:=]?\s+)({_NAME}(?:\s+{_NAME})*)"
-)
-#: Capitalized words of RingCX's and HTTP's own messages.
-# fmt: off
-_OWN_WORDS = frozenset(
-    {
-        "a", "access", "account", "action", "an", "and", "api", "authorization", "bad", "body", "campaign",
-        "cannot", "conflict", "content", "could", "created", "data", "denied", "dial", "do", "error",
-        "expired", "external", "failed", "forbidden", "found", "gateway", "group", "header", "http", "id",
-        "internal", "invalid", "is", "json", "jwt", "large", "lead", "leads", "length", "list", "lists",
-        "long", "many", "media", "method", "missing", "moved", "no", "not", "null", "of", "or", "page",
-        "parameter", "parse", "payload", "permission", "post", "put", "request", "requests", "required",
-        "response", "ringcentral", "ringcx", "server", "service", "state", "status", "sub-account", "text",
-        "the", "this", "timeout", "token", "too", "type", "unable", "unauthorized", "unavailable",
-        "unknown", "unprocessable", "unsupported", "uri", "url", "user", "validation", "value", "with",
-    }
-)
-# fmt: on
-
 _WORDS = re.compile(r"\w+")
-
-_PHONE_IN_PATH = re.compile(r"(?:\+|%2B)?\d(?:(?:[\s().-]|%2[0BD89]){0,3}\d){9,}", re.IGNORECASE)
-_EMAIL_IN_PATH = re.compile(r"[^/?]+(?:@|%40)[^/?]+", re.IGNORECASE)
-_TOKEN_IN_PATH = re.compile(r"(?<=/admin/token/)[^/?]+")
 
 
 def parse_body(response: Response, request: str) -> Any:
@@ -156,46 +125,6 @@ def _without_repeats(parts: list[str]) -> list[str]:
 def _text(response: Response) -> str:
     """Decode a body as UTF-8, which RingCX uses (guide, "URIs"), even if the header lacks the charset."""
     return response.content.decode("utf-8", "replace")
-
-
-def sanitize(text: str) -> str:
-    """Return text of the service in a form that is safe to log.
-
-    RingCX's messages can repeat values of leads. What may be one is replaced by ``…``: mail addresses, phone
-    numbers, numbers of seven digits and more, quoted values, words that contain digits, and names of persons
-    as far as they can be recognized: two capitalized words in a row, or one after a word such as "lead".
-
-    :param text: the text.
-    :return: one printable line of at most 300 characters.
-    """
-    line = _printable(text)
-    line = _VALUES.sub(lambda found: found[0] if _FIELD_NAME.fullmatch(found[0]) else "…", line)
-    line = _ADDRESSES.sub("…", line)
-    line = _NAME_AFTER.sub(
-        lambda found: found[1] + found[0][len(found[1]) : -len(found[2])] + _hide_name(found[2]), line
-    )
-    return _NAMES.sub(lambda found: _hide_name(found[0]), line)[:300]
-
-
-def sanitize_path(url: str) -> str:
-    """Return a path or URL in a form that is safe to log.
-
-    :param url: the path or URL.
-    :return: one printable line of at most 300 characters, without the query; permanent tokens are replaced by
-        ``***``, mail addresses and numbers of ten digits and more, which may be a lead's, by ``…``.
-    """
-    path = _TOKEN_IN_PATH.sub("***", _printable(url).partition("?")[0])
-    return _EMAIL_IN_PATH.sub("…", _PHONE_IN_PATH.sub("…", path))[:300]
-
-
-def _printable(text: str) -> str:
-    return " ".join("".join(c if c.isprintable() else " " for c in text[:2000]).split())
-
-
-def _hide_name(words: str) -> str:
-    """Return capitalized words, with those that may be a name replaced by ``…``."""
-    shown = [word if word.lower().strip(".") in _OWN_WORDS else "…" for word in words.split()]
-    return re.sub(r"…(?: …)+", "…", " ".join(shown))
 
 
 def retry_after(response: Response) -> float | None:

@@ -160,7 +160,7 @@ def test_ipv6_host_works() -> None:
 def test_body_that_is_not_json_is_rejected_before_sending(
     ringcx_sandbox: SandboxServer, body: object, method: str
 ) -> None:
-    with pytest.raises(InvalidParameter, match="the body is not JSON"):
+    with pytest.raises(InvalidParameter, match="params or json contain a value that cannot be"):
         make_client(ringcx_sandbox.url, "api_token").request(method, DIAL_GROUPS, json=body)
     assert ringcx_sandbox.requests == []
 

@@ -19,7 +19,7 @@ from airflow_provider_engagevoice.ringcx.exceptions import (
     UnexpectedResponse,
 )
 from airflow_provider_engagevoice.ringcx.transport.exchange import Response
-from airflow_provider_engagevoice.ringcx.transport.responses import error_message, sanitize
+from airflow_provider_engagevoice.ringcx.transport.responses import error_message
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from tests.support.clients import (
     DIAL_GROUPS,
@@ -202,22 +202,6 @@ def test_parse_body_decodes_utf_8_without_charset(ringcx_sandbox: SandboxServer)
     body = '[{"accountId": "50810001", "accountName": "Rückruf München"}]'
     ringcx_sandbox.fault("answer", body=body, content_type="text/plain", operation="accounts")
     assert make_client(ringcx_sandbox.url).campaigns.accounts()[0]["account_name"] == "Rückruf München"
-
-
-@pytest.mark.parametrize(
-    ("message", "shown"),
-    [
-        ("Lead Jane Doe (00Q1a000) at 617-555-0100 is in use", "Lead … (…) at … is in use"),
-        ("Jane O'Neill is on a call", "… is on a call"),
-        ("No lead 'jane' for +44 20\u00a07946\u20110958", "No lead … for …"),
-        ("phone 555/123-4567 and 5550100 are invalid", "phone … and … are invalid"),
-        ("Campaign is locked", "Campaign is locked"),
-        ("Bad Request; campaignId must be a whole number", "Bad Request; campaignId must be a whole number"),
-        ("CREATE_COPY_SETTING is missing", "CREATE_COPY_SETTING is missing"),
-    ],
-)
-def test_sanitize_hides_values_of_leads_only(message: str, shown: str) -> None:
-    assert sanitize(message) == shown
 
 
 def test_error_message_says_nothing_twice() -> None:
