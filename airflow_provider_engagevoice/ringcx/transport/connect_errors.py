@@ -82,12 +82,15 @@ def _proxy_message(error: BaseException, proxies: Mapping[str, str]) -> str | No
     import requests
     import urllib3
 
-    if not proxies:
+    # Without the hosts that are excluded from proxies, which requests keeps in the same mapping.
+    urls = [url for scheme, url in proxies.items() if scheme not in ("no", "no_proxy")]
+    if not urls:
         return None
-    variable = _variable(_proxy_variables(), *proxies.values())
+    variable = _variable(_proxy_variables(), *urls)
     if isinstance(error, requests.exceptions.InvalidSchema) and "SOCKS" in str(error):
         return f'{variable} names a SOCKS proxy, which needs PySocks: pip install "requests[socks]"'
-    if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, ValueError)):
+    invalid_url = (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, ValueError, TypeError)
+    if isinstance(error, invalid_url):
         return f"{variable} is not a valid proxy URL; write it as http://host:port"
     for cause in _causes(error):
         if isinstance(cause, OSError) and str(cause).startswith("Tunnel connection failed: 407"):

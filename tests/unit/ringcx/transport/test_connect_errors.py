@@ -101,6 +101,9 @@ def test_socks_proxy_without_pysocks_names_what_to_install(
         "//",
         "ftp://user:hidden-word@h:1",
         "http://user:hidden-word@h:port",
+        "http://user:hidden-word@",
+        "http://user:hidden-word@:80",
+        "http://user:hidden-word@exa mple:80",
         "http://[::1",
     ],
 )
@@ -217,3 +220,17 @@ def tls_server(tmp_path: Path) -> Callable[[], int]:
         return int(listener.getsockname()[1])
 
     return start
+
+
+@pytest.mark.parametrize("variable", ["NO_PROXY", "no_proxy"])
+def test_excluded_hosts_are_not_taken_for_a_proxy(
+    monkeypatch: pytest.MonkeyPatch, clock: FakeClock, variable: str
+) -> None:
+    monkeypatch.setenv(variable, "elsewhere.example")
+
+    def fail(*args: object, **kwargs: object) -> None:
+        raise ValueError("not about a proxy")
+
+    monkeypatch.setattr("requests.Session.send", fail)
+    with pytest.raises(ServiceUnavailable, match=r"No response from ringcx.example .*\(ValueError\)"):
+        make_client(HOST, "api_token").request("GET", ACTIONS_PATH)
