@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -34,6 +35,7 @@ class MemoryStore(StateStore):
         self._slots: dict[str, list[float]] = {}
         self._entries: dict[str, _Entry] = {}
         self._locked: set[str] = set()
+        self._process_id = os.getpid()
 
     def reserve_slot(self, key: str, windows: Sequence[RateWindow], margin: float, max_wait: float) -> float:
         with self._lock.held():
@@ -68,6 +70,9 @@ class MemoryStore(StateStore):
 
     def acquire_lock(self, key: str, lifetime: float) -> Callable[[], object] | None:
         with self._lock.held():
+            if self._process_id != os.getpid():
+                # The holders did not survive the fork.
+                self._locked, self._process_id = set(), os.getpid()
             if key in self._locked:
                 return None
             self._locked.add(key)

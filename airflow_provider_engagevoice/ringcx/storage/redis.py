@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter
+from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter, without_context
 from airflow_provider_engagevoice.ringcx.spec.rate_limits import RateWindow
 from airflow_provider_engagevoice.ringcx.storage.base import (
     LimitExceeded,
@@ -66,6 +66,7 @@ class RedisStore(StateStore):
 
     name = "Redis"
 
+    @without_context
     def __init__(self, url: str) -> None:
         try:
             import redis

@@ -171,3 +171,19 @@ def test_store_in_use_is_free_after_fork(kind: str) -> None:
     finally:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
+
+
+def test_memory_lock_held_by_the_parent_is_free_in_a_forked_child() -> None:
+    """The thread that would release it does not exist in the child."""
+    store = MemoryStore()
+    release = store.acquire_lock("sign-in", WAIT)
+    assert release is not None
+
+    def acquire() -> None:
+        assert store.acquire_lock("sign-in", WAIT)
+        assert store.acquire_lock("sign-in", WAIT) is None
+
+    assert in_forked_child(acquire)
+    assert store.acquire_lock("sign-in", WAIT) is None
+    release()
+    assert store.acquire_lock("sign-in", WAIT)
