@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
 from itertools import chain
 from os import PathLike
 from typing import TYPE_CHECKING, Any
@@ -25,6 +27,8 @@ from airflow_provider_engagevoice.ringcx.exceptions import (
     NoLeadsMatched,
     PermanentError,
     error_place,
+    require_bool,
+    without_context,
 )
 from airflow_provider_engagevoice.version_compat import (
     AirflowFailException,
@@ -139,7 +143,7 @@ class EngageVoiceHook(BaseHook):
             with error_place(f"Connection {self.engagevoice_conn_id!r}"):
                 self._client = build_client(self._connection())
             self._client.connection_id = self.engagevoice_conn_id
-            self._client.reload_authenticator = lambda: build_client(self._connection()).authenticator
+            self._client.reload = lambda: build_client(self._connection())
             if self._cancelled:
                 self._client.cancel_token.cancel()
         return self._client
@@ -152,9 +156,15 @@ class EngageVoiceHook(BaseHook):
             if type(error).__name__ != "AirflowNotFoundException":
                 raise
         name = self.engagevoice_conn_id
+        variable = f"AIRFLOW_CONN_{name.upper()}"
+        if variable in os.environ:
+            raise InvalidParameter(
+                f"Correct the environment variable {variable}, which Airflow cannot read. It must be a JSON "
+                "object or a URI; docs/connection.md has examples"
+            )
         raise InvalidParameter(
             f"Create the connection {name!r}: Admin > Connections, type {HOOK_NAME}, or set "
-            f"AIRFLOW_CONN_{name.upper()}. No connection has this id"
+            f"{variable}. No connection has this id"
         )
 
     def cancel(self) -> None:
@@ -167,6 +177,7 @@ class EngageVoiceHook(BaseHook):
         if self._client is not None:
             self._client.cancel_token.cancel()
 
+    @without_context
     def perform_lead_action(
         self,
         lead_action: str,
@@ -234,7 +245,7 @@ class EngageVoiceHook(BaseHook):
         :raises EngageVoiceError: for any other failure.
         """
         from airflow_provider_engagevoice.ringcx.bulk.action import BulkAction, empty_result
-        from airflow_provider_engagevoice.ringcx.bulk.options import require_bool, validate_options
+        from airflow_provider_engagevoice.ringcx.bulk.options import validate_options
 
         require_bool(dry_run=dry_run, account_wide=account_wide, verify=verify)
         validate_options(max_leads, chunk_size, on_rejected, on_no_match, on_invalid_id)
@@ -266,6 +277,7 @@ class EngageVoiceHook(BaseHook):
         with skip_on_no_match(on_no_match):
             return self.get_conn().lead_actions(account_id).execute(action, self._checkpoint_store())
 
+    @without_context
     def search_leads(
         self,
         search_criteria: Mapping[str, Any] | str,
@@ -293,6 +305,7 @@ class EngageVoiceHook(BaseHook):
         chunks = selection.chunks(CHUNK_SIZE, disjoint=True)
         return chain.from_iterable(leads.search(chunk) for chunk in chunks)
 
+    @without_context
     def count_leads(
         self,
         search_criteria: Mapping[str, Any] | str,
@@ -350,20 +363,26 @@ class EngageVoiceHook(BaseHook):
         return self.get_conn().request(method, path, params, json)
 
     def test_connection(self) -> tuple[bool, str]:
-        """Sign in and list the accounts that the user can access; changes nothing. Nothing is retried.
+        """Sign in and list the accounts that the user can access; changes nothing.
+
+        Each request is sent once, and its response awaited for at most 10 seconds.
 
         :return: whether the connection works, and a message, which is logged as well.
         """
+        # A separate client: the limits of a test must not hold for this hook's other calls.
+        hook = copy(self)
+        hook._client = None
         try:
-            client = self.get_conn()
-            client.transport.retry_timeout = 0.0
-            client.transport.timeout = (_TEST_TIMEOUT, min(client.transport.timeout[1], _TEST_TIMEOUT))
-            accounts = client.campaigns.accounts()
+            client = hook.get_conn()
+            client.transport.limit_waits(_TEST_TIMEOUT)
+            works, message = _describe_accounts(client, client.campaigns.accounts())
         except EngageVoiceError as error:
             # The form tests an unsaved connection under an id that it makes up.
             error.place = ""
-            return False, str(error)
-        works, message = _describe_accounts(client, accounts)
+            works, message = False, str(error)
+        finally:
+            if hook._client is not None:
+                hook._client.close()
         log.log(logging.INFO if works else logging.ERROR, "%s", message)
         return works, message
 
@@ -405,7 +424,6 @@ class EngageVoiceHook(BaseHook):
         source: IdFile | None = None,
         on_invalid: str = "fail",
     ) -> Selection:
-        from airflow_provider_engagevoice.ringcx.bulk.options import require_bool
         from airflow_provider_engagevoice.ringcx.leads.selection import build_selection
 
         require_bool(account_wide=account_wide)
@@ -463,6 +481,9 @@ def no_retry_on_permanent_errors() -> Iterator[None]:
     except EngageVoiceError as error:
         for line in _SENTENCES.split(f"{type(error).__name__}: {error}"):
             log.error("%s", line)
+        if error.__suppress_context__:
+            # Only hidden otherwise; it may contain data of leads.
+            error.__context__ = None
         if not isinstance(error, PermanentError):
             raise
         raise AirflowFailException(f"{type(error).__name__}: {error}") from None

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, TypedDict
 
-from airflow_provider_engagevoice.ringcx.endpoints import RequestFn, account_path
+from airflow_provider_engagevoice.ringcx.endpoints import RequestFn, account_path, check_account_id
 from airflow_provider_engagevoice.ringcx.exceptions import (
     AccessDenied,
     CampaignAmbiguous,
     CampaignNotFound,
     InvalidParameter,
     UnexpectedResponse,
+    require_bool,
 )
 
 log = logging.getLogger(__name__)
@@ -76,9 +77,11 @@ class CampaignIndex:
         :param argument: name of the caller's argument that takes an id, for the message if there are several;
             None if the caller takes names only.
         :return: the campaign.
+        :raises InvalidParameter: if an argument has the wrong type, or ``campaign`` is empty.
         :raises CampaignNotFound: if there is none; the message suggests names.
         :raises CampaignAmbiguous: if there are several; the message says how to choose one and lists them.
         """
+        _check_query(campaign, dial_group_name, active_only)
         candidates = self._in_dial_group(dial_group_name)
         found = [c for c in candidates if matches_name_or_id(campaign, c["campaign_name"], c["campaign_id"])]
         if not found:
@@ -171,8 +174,8 @@ class CampaignService:
         :return: the campaigns.
         :raises AccessDenied: if the user has no permission to read any of the accounts.
         """
-        only_account = account_id or self.account_id
-        accounts = [str(only_account)] if only_account else [a["account_id"] for a in self.accounts()]
+        only_account = self.account_id if account_id is None else check_account_id(account_id)
+        accounts = [a["account_id"] for a in self.accounts()] if only_account is None else [only_account]
         campaigns: list[Campaign] = []
         unreadable: list[str] = []
         for account in accounts:
@@ -204,9 +207,11 @@ class CampaignService:
         :param active_only: skip inactive campaigns.
         :param argument: as for :meth:`CampaignIndex.find`.
         :return: the campaign.
+        :raises InvalidParameter: if an argument has the wrong type or is empty. No request is sent then.
         :raises CampaignNotFound: if there is none; the message suggests names.
         :raises CampaignAmbiguous: if there are several; the message says how to choose one and lists them.
         """
+        _check_query(campaign, dial_group_name, active_only)
         return self.load_index(account_id).find(
             campaign, dial_group_name, active_only=active_only, argument=argument
         )
@@ -233,7 +238,7 @@ class CampaignService:
         :return: RingCX's rows, unchanged, with ``agentId``, ``username`` and so on. Source: contract,
             ``agentGroups/{agentGroupId}/agents``; it has no list of all agents.
         """
-        groups = f"{account_path(account_id or self.default_account())}/agentGroups"
+        groups = f"{account_path(self.default_account() if account_id is None else account_id)}/agentGroups"
         for group in _rows(self.request("GET", groups), "agent groups"):
             yield from _rows(self.request("GET", f"{groups}/{_id(group, 'agentGroupId')}/agents"), "agents")
 
@@ -248,9 +253,19 @@ def matches_name_or_id(reference: str | int, name: str, object_id: int) -> bool:
     """
     if isinstance(reference, int):
         return object_id == reference
-    if not isinstance(reference, str):
-        raise InvalidParameter(f"A campaign must be a name or an id, not {type(reference).__name__}")
     return _nfc(name) == _nfc(reference) or reference.strip() == str(object_id)
+
+
+def _check_query(campaign: object, dial_group_name: object, active_only: object) -> None:
+    """Raise if an argument of a campaign lookup cannot mean anything."""
+    require_bool(active_only=active_only)
+    # True would be the id 1.
+    if isinstance(campaign, bool) or not isinstance(campaign, (str, int)):
+        raise InvalidParameter(f"A campaign must be a name or an id, not {type(campaign).__name__}")
+    if isinstance(campaign, str) and not campaign.strip():
+        raise InvalidParameter("A campaign must be a name or an id, not an empty text")
+    if dial_group_name is not None and not isinstance(dial_group_name, str):
+        raise InvalidParameter(f"dial_group_name must be text, not {type(dial_group_name).__name__}")
 
 
 def _campaigns(account_id: str, groups: Sequence[dict[str, Any]]) -> Iterator[Campaign]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -11,7 +12,6 @@ from urllib.parse import unquote, urlsplit
 
 from airflow_provider_engagevoice.ringcx.auth.base import Authenticator
 from airflow_provider_engagevoice.ringcx.bulk.executor import LeadActionExecutor
-from airflow_provider_engagevoice.ringcx.bulk.options import require_bool
 from airflow_provider_engagevoice.ringcx.bulk.prefetch import (
     BorrowedToken,
     CountPrefetcher,
@@ -20,10 +20,17 @@ from airflow_provider_engagevoice.ringcx.bulk.prefetch import (
 from airflow_provider_engagevoice.ringcx.campaigns import CampaignService
 from airflow_provider_engagevoice.ringcx.concurrency import CancelToken
 from airflow_provider_engagevoice.ringcx.endpoints import check_account_id
-from airflow_provider_engagevoice.ringcx.exceptions import AuthenticationError, InvalidParameter
+from airflow_provider_engagevoice.ringcx.exceptions import (
+    AuthenticationError,
+    InvalidParameter,
+    require_bool,
+    without_context,
+)
 from airflow_provider_engagevoice.ringcx.leads.search import LeadSearch
 from airflow_provider_engagevoice.ringcx.observers import AttemptObserver
 from airflow_provider_engagevoice.ringcx.transport.http import LOOPBACK, ApiRequest, HttpTransport
+
+log = logging.getLogger(__name__)
 
 #: Paths of the legacy portals lack ``/voice``. Source: guide, "URIs".
 LEGACY_PORTALS = frozenset({"portal.vacd.biz", "portal.virtualacd.biz"})
@@ -41,10 +48,10 @@ class RingCXClient:
     :param authenticator: the authentication scheme; see ``auth.schemes``.
     :param transport: the HTTP transport.
     :param account_id: the default sub-account; None for the only one that the user can access.
-    :param reload_authenticator: returns an authenticator with the credentials as they are now, which is used
-        if RingCX rejects the present ones; None if they do not change.
     :param legacy: whether the host is a legacy portal; always True for RingCentral's legacy portals.
     :param connection_id: id of the Airflow connection, for the log; empty if there is none.
+    :param reload: returns a client with the credentials as they are now, which are used if RingCX rejects the
+        present ones; None if they cannot change.
     """
 
     host: str
@@ -53,7 +60,7 @@ class RingCXClient:
     account_id: str | None = None
     legacy: bool = False
     connection_id: str = ""
-    reload_authenticator: Callable[[], Authenticator] | None = None
+    reload: Callable[[], RingCXClient] | None = None
     campaigns: CampaignService = field(init=False)
 
     def __post_init__(self) -> None:
@@ -73,9 +80,7 @@ class RingCXClient:
         :raises InvalidParameter: if the account id is empty, or there is no default.
         """
         if account_id is None:
-            return LeadSearch(self.request, self.campaigns.default_account())
-        if not str(account_id).strip():
-            raise InvalidParameter("account_id is empty; leave it out to use the connection's")
+            account_id = self.campaigns.default_account()
         # A template that is rendered natively yields a number.
         return LeadSearch(self.request, check_account_id(account_id))
 
@@ -121,15 +126,16 @@ class RingCXClient:
         :param observer: observer of the attempts.
         :return: the JSON value of the response, text, or None.
         :raises AuthenticationError: if a refreshed token is rejected, too.
-        :raises InvalidParameter: if the path is not a plain path.
+        :raises InvalidParameter: if the method or the path is not valid.
         :raises EngageVoiceError: as ``HttpTransport.send`` does.
         """
         if retry_safe is not None:
             require_bool(retry_safe=retry_safe)
+        method = _check_method(method)
         request = ApiRequest(
-            method.upper(),
+            method,
             self.host + self._full_path(path),
-            method.upper() == "GET" if retry_safe is None else retry_safe,
+            method == "GET" if retry_safe is None else retry_safe,
             params=params,
             json=json,
             observer=observer,
@@ -157,16 +163,26 @@ class RingCXClient:
 
     def _reload(self) -> bool:
         """Read the credentials again; return whether they have changed since they were read."""
-        if self.reload_authenticator is None:
+        if self.reload is None:
             return False
-        current, self.authenticator = self.authenticator, self.reload_authenticator()
-        return self.authenticator != current
+        try:
+            current = self.reload()
+        except Exception as error:
+            # Its message may contain a secret. The rejected sign-in is what the caller has to know.
+            log.warning("Cannot read the credentials again (%s)", type(error).__name__)
+            return False
+        # The credentials of another host must not be sent to this one.
+        if current.host != self.host or current.authenticator == self.authenticator:
+            return False
+        log.info("The sign-in was rejected, but the credentials have been replaced; using the new ones")
+        self.authenticator = current.authenticator
+        return True
 
     def _count_prefetcher(self, account_id: str) -> CountPrefetcher:
         """Return a prefetcher with a separate transport, which uses this client's token."""
         borrowed_token = BorrowedToken()
         transport = background_transport(self.transport)
-        background_client = replace(self, authenticator=borrowed_token, transport=transport)
+        background_client = replace(self, authenticator=borrowed_token, transport=transport, reload=None)
 
         def borrow_token() -> None:
             borrowed_token.borrowed = self.authenticator.headers(self.transport)
@@ -178,16 +194,10 @@ class RingCXClient:
         self.transport.close()
 
     def _full_path(self, path: str) -> str:
-        parts = urlsplit(path)
-        if (
-            not path.startswith("/")
-            or parts.netloc
-            or parts.query
-            or parts.fragment
-            or ".." in unquote(path).split("/")
-        ):
+        if not _is_plain_path(path):
             raise InvalidParameter(
-                'path must begin with / and have no host, query, fragment or ".."; pass the query as params'
+                'path must begin with / and have no host, query, fragment, "..", backslash or control '
+                "character; pass the query as params"
             )
         if "{accountId}" in path:
             path = path.replace("{accountId}", check_account_id(self.campaigns.default_account()))
@@ -198,6 +208,31 @@ class RingCXClient:
         return f"/voice{path}"
 
 
+def _check_method(method: object) -> str:
+    """Return an HTTP method in upper case.
+
+    :raises InvalidParameter: if it is not valid.
+    """
+    if not isinstance(method, str) or not method.isascii() or not method.isalpha():
+        raise InvalidParameter('method must be an HTTP method, such as "GET"')
+    return method.upper()
+
+
+def _is_plain_path(path: object) -> bool:
+    """Return whether a path has no part that leads elsewhere, also if it is decoded several times."""
+    if not isinstance(path, str) or not path.startswith("/"):
+        return False
+    decoded = path
+    while (shorter := unquote(decoded)) != decoded:
+        decoded = shorter
+    if "\\" in decoded or not decoded.isprintable():
+        return False
+    parts = urlsplit(path)
+    # Some servers ignore what follows a semicolon in a segment.
+    is_upward = any(segment.partition(";")[0] == ".." for segment in decoded.split("/"))
+    return not (parts.netloc or parts.query or parts.fragment or is_upward)
+
+
 def is_loopback(url: str) -> bool:
     """Return whether a URL leads to this machine.
 
@@ -205,18 +240,22 @@ def is_loopback(url: str) -> bool:
     :return: True for a loopback address; False also if the URL is invalid.
     """
     try:
-        return urlsplit(url).hostname in LOOPBACK
+        return (urlsplit(url).hostname or "").removesuffix(".") in LOOPBACK
     except ValueError:
         return False
 
 
-def base_url(host: str | None, *, port: int | None = None, scheme: str | None = None) -> str:
+@without_context
+def base_url(
+    host: str | None, *, port: int | None = None, scheme: str | None = None, field: str = "host"
+) -> str:
     """Return the normalized base URL of a host.
 
     :param host: name, or address with scheme and port; default ``ringcx.ringcentral.com``.
     :param port: port, if the host has none.
     :param scheme: ``https`` or ``http``, if the host has none; default ``http`` for this machine, else
         ``https``.
+    :param field: name of the connection's field, for errors.
     :return: scheme, host and port, without a path. All spellings of an address return the same text, since
         it is the key under which rate limits and tokens are shared.
     :raises InvalidParameter: on plain http to another machine, and if the host or port is invalid.
@@ -230,7 +269,7 @@ def base_url(host: str | None, *, port: int | None = None, scheme: str | None = 
         parts = urlsplit(text)
         number, name = parts.port or port, (parts.hostname or "").removesuffix(".")
     except ValueError:
-        raise InvalidParameter("The connection's host or port is not valid") from None
+        raise InvalidParameter(f"The connection's {field} or its port is not valid") from None
     if (
         parts.scheme not in ("http", "https")
         or not _HOST.fullmatch(name)
@@ -240,10 +279,12 @@ def base_url(host: str | None, *, port: int | None = None, scheme: str | None = 
         or "@" in parts.netloc
     ):
         raise InvalidParameter(
-            "The connection's host must be a name such as ringcx.ringcentral.com, without a path"
+            f"The connection's {field} must be a name such as ringcx.ringcentral.com, without a path"
         )
     if number and not 0 < number < 65536:
-        raise InvalidParameter(f"The connection's port must be between 1 and 65535, not {number}")
+        raise InvalidParameter(
+            f"The port of the connection's {field} must be between 1 and 65535, not {number}"
+        )
     if parts.scheme == "http" and name not in LOOPBACK:
         raise InvalidParameter(f"Plain http would show the credentials to the network; use https for {name}")
     netloc = f"[{name}]" if ":" in name else name

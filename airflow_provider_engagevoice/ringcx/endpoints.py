@@ -28,7 +28,11 @@ def check_account_id(account_id: str | int) -> str:
     :return: the id as text.
     :raises InvalidParameter: if it is not a valid sub-account id.
     """
+    if isinstance(account_id, bool) or not isinstance(account_id, (str, int)):
+        raise InvalidParameter(f"account_id must be text or a whole number, not {type(account_id).__name__}")
     text = str(account_id)
+    if not text.strip():
+        raise InvalidParameter("account_id is empty; leave it out to use the connection's")
     if not text.isascii() or not text.isalnum():
         raise InvalidParameter(
             f"account_id {text!r} is not a RingCX sub-account id, which consists of letters and digits"

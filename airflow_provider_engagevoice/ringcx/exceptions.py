@@ -180,6 +180,20 @@ class TooManyLeads(PermanentError):
     """More leads match than ``max_leads`` allows. Nothing was changed."""
 
 
+def require_bool(**switches: object) -> None:
+    """Raise if a switch is not True or False.
+
+    A text such as ``"False"`` is true in Python, so a switch from a template or from JSON would mean its
+    opposite.
+
+    :param switches: the switches, by name.
+    :raises InvalidParameter: if one of them is not a bool.
+    """
+    for name, value in switches.items():
+        if not isinstance(value, bool):
+            raise InvalidParameter(f"{name} must be True or False, not {value!r}")
+
+
 @contextmanager
 def error_place(place: str) -> Iterator[None]:
     """Name the place of wrong values in the errors of this package that a ``with`` block raises.

@@ -209,8 +209,9 @@ class CampaignLookupSensor(TypePreservingTemplatesMixin, BaseSensorOperator):
         name = self.campaign_name
         if not is_runtime_value(name) and not (isinstance(name, str) and name.strip()):
             raise InvalidParameter("campaign_name must be a name that is not empty")
-        if not isinstance(self.active_only, bool):
-            raise InvalidParameter("active_only must be True or False; templates are not supported")
+        for switch in ("active_only", "deferrable"):
+            if not isinstance(getattr(self, switch), bool):
+                raise InvalidParameter(f"{switch} must be True or False; templates are not supported")
 
     def _log_found(self, campaign: Mapping[str, Any]) -> None:
         self.log.info(

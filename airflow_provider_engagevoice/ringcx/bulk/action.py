@@ -10,11 +10,11 @@ from typing import Any, TypedDict
 from airflow_provider_engagevoice.ringcx.bulk.options import (
     check_move_verifiable,
     check_verifiable,
-    require_bool,
     validate_options,
 )
 from airflow_provider_engagevoice.ringcx.campaigns import Campaign
 from airflow_provider_engagevoice.ringcx.criteria import CHUNK_SIZE
+from airflow_provider_engagevoice.ringcx.exceptions import require_bool
 from airflow_provider_engagevoice.ringcx.leads.action_params import find_action, parse_params, with_defaults
 from airflow_provider_engagevoice.ringcx.leads.selection import Chunks, Selection
 from airflow_provider_engagevoice.ringcx.spec.lead_actions import Action

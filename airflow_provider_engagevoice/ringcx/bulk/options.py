@@ -47,20 +47,6 @@ def validate_options(
         raise InvalidParameter(f'on_invalid_id must be "fail" or "skip", not {on_invalid_id!r}')
 
 
-def require_bool(**switches: object) -> None:
-    """Raise if a switch is not True or False.
-
-    A text such as ``"False"`` is true in Python, so a switch from a template or from JSON would mean its
-    opposite.
-
-    :param switches: the switches, by name.
-    :raises InvalidParameter: if one of them is not a bool.
-    """
-    for name, value in switches.items():
-        if not isinstance(value, bool):
-            raise InvalidParameter(f"{name} must be True or False, not {value!r}")
-
-
 def is_count(value: object) -> bool:
     """Return whether a value is a whole number, zero or more (True and False are not)."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0

@@ -60,13 +60,40 @@ def test_request_sends_query_and_body(ringcx_sandbox: SandboxServer, connect: Co
         "/api/v1/admin/accounts?count=true",
         "/api/v1/../admin/accounts",
         "/api/v1/%2e%2e/admin/accounts",
+        "/api/v1/%252e%252e/admin/accounts",
+        "/api/v1/..;x/admin/accounts",
+        "/api/v1/\\..\\admin",
+        "/api/v1/a\r\nb",
+        "/api/v1/%0d%0a",
+        "/api/v1/\ud800",
         "api/v1/admin/accounts",
         "",
+        None,
+        7,
     ],
 )
-def test_request_invalid_path_raises(ringcx_sandbox: SandboxServer, connect: Connect, path: str) -> None:
+def test_request_invalid_path_raises(ringcx_sandbox: SandboxServer, connect: Connect, path: Any) -> None:
     with pytest.raises(InvalidParameter, match="path must begin with / and have no host, query"):
         connect().request("GET", path)
+    assert ringcx_sandbox.requests == []
+
+
+@pytest.mark.parametrize("method", ["", None, 7, "GET X", "GET\r\nX", "G\u00cbT"])
+def test_request_invalid_method_raises(ringcx_sandbox: SandboxServer, connect: Connect, method: Any) -> None:
+    with pytest.raises(InvalidParameter, match='method must be an HTTP method, such as "GET"'):
+        connect().request(method, f"{ROOT}/agentGroups")
+    assert ringcx_sandbox.requests == []
+
+
+@pytest.mark.parametrize("params", [7, {"name": "\ud800"}])
+def test_request_params_that_cannot_be_sent_raise(
+    ringcx_sandbox: SandboxServer, connect: Connect, params: Any
+) -> None:
+    with pytest.raises(
+        InvalidParameter, match="params or json contain a value that cannot be sent"
+    ) as caught:
+        connect("api_token").request("GET", f"{ROOT}/agentGroups", params)
+    assert caught.value.__context__ is None
     assert ringcx_sandbox.requests == []
 
 
@@ -314,6 +341,73 @@ def test_credentials_that_were_not_replaced_are_rejected_once(
     with pytest.raises(AuthenticationError):
         connect("api_token", password="old-word").find_campaign("Spring Renewals")
     assert len(ringcx_sandbox.requests) == 1
+
+
+def test_credentials_of_another_host_are_not_sent_to_this_one(
+    ringcx_sandbox: SandboxServer, connect: Connect
+) -> None:
+    hook = connect("api_token", password="old-word")
+    hook.get_conn()
+    with raw_server(lambda number, request: raw_response({})) as server:
+        connect("api_token", host=server.url, password="word-of-the-other-host")
+        with pytest.raises(AuthenticationError):
+            hook.find_campaign("Spring Renewals")
+    assert server.received == []
+    assert len(ringcx_sandbox.requests) == 1
+
+
+def test_connection_that_cannot_be_read_again_leaves_the_error(
+    ringcx_sandbox: SandboxServer, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hook = connect("api_token", password="old-word")
+    hook.get_conn()
+
+    def fail(conn_id: str) -> Any:
+        raise RuntimeError("The secrets backend does not answer; secret-word")
+
+    monkeypatch.setattr(EngageVoiceHook, "get_connection", staticmethod(fail))
+    with pytest.raises(AuthenticationError, match="RingCX rejected the permanent API token"):
+        hook.find_campaign("Spring Renewals")
+
+
+def test_background_counts_do_not_read_the_connection(connect: Connect) -> None:
+    """They use the client's token and must not sign in."""
+    prefetcher = connect("api_token").get_conn()._count_prefetcher("50810001")
+    client = prefetcher.leads.request.__self__  # type: ignore[attr-defined]
+    assert client.reload is None
+
+
+def test_test_connection_leaves_the_hook_as_it_was(ringcx_sandbox: SandboxServer, connect: Connect) -> None:
+    hook = connect("api_token", {"timeout": 5})
+    assert hook.test_connection()[0]
+    transport = hook.get_conn().transport
+    assert (transport.retry_timeout, transport.timeout) == (300.0, (5.0, 5.0))
+    assert transport.limiter is not None
+    assert transport.limiter.timeout == 900.0
+    ringcx_sandbox.fault("drop", operation="dial_groups_with_children")
+    assert hook.find_campaign("Spring Renewals")
+
+
+def test_test_connection_failure_is_logged(
+    ringcx_sandbox: SandboxServer, connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Airflow 3.3 shows a red icon only."""
+    succeeded, message = connect("api_token", password="other-word").test_connection()
+    assert not succeeded
+    assert message in caplog.messages
+
+
+def test_hook_error_has_no_context_with_data_of_leads(connect: Connect) -> None:
+    """Error trackers read it, although ``from None`` hides it."""
+    hook = connect("api_token")
+    text = "{'leadPhoneNumbers': ['6175550100', }"
+    for read in (hook.count_leads, hook.search_leads):
+        with pytest.raises(InvalidCriteria) as caught:
+            read(text)
+        assert caught.value.__context__ is None
+    with pytest.raises(InvalidCriteria) as caught:
+        hook.perform_lead_action("CANCEL_LEADS", text)
+    assert caught.value.__context__ is None
 
 
 def test_find_campaign_none_is_refused(connect: Connect) -> None:

@@ -74,7 +74,7 @@ def test_find_accepts_id(first_account: CampaignService, spring: dict[str, Any],
     assert first_account.find(shape(spring["campaignId"]))["campaign_name"] == "Spring Renewals"
 
 
-@pytest.mark.parametrize("name", ["spring renewals", "Spring", "Spring Renewals ", "Spring  Renewals", ""])
+@pytest.mark.parametrize("name", ["spring renewals", "Spring", "Spring Renewals ", "Spring  Renewals"])
 def test_find_requires_the_exact_name(first_account: CampaignService, name: str) -> None:
     with pytest.raises(CampaignNotFound, match=rf"^Campaign '{name}' not found \(16 checked\)") as caught:
         first_account.find(name)
@@ -283,3 +283,41 @@ def test_find_accepts_name_that_is_a_number() -> None:
     assert both.find(2024)["campaign_name"] == "Other"
     with pytest.raises(CampaignAmbiguous):
         both.find("2024")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ({"campaign": None}, "A campaign must be a name or an id, not NoneType"),
+        # The id 1 in Python.
+        ({"campaign": True}, "A campaign must be a name or an id, not bool"),
+        ({"campaign": " "}, "A campaign must be a name or an id, not an empty text"),
+        ({"active_only": "False"}, "active_only must be True or False, not 'False'"),
+        ({"active_only": None}, "active_only must be True or False, not None"),
+        ({"dial_group_name": 7}, "dial_group_name must be text, not int"),
+        ({"account_id": ""}, "account_id is empty; leave it out to use the connection's"),
+        ({"account_id": False}, "account_id must be text or a whole number, not bool"),
+    ],
+)
+def test_find_invalid_argument_is_refused_before_any_request(
+    ringcx_sandbox: SandboxServer, first_account: CampaignService, arguments: dict[str, Any], expected: str
+) -> None:
+    with pytest.raises(InvalidParameter) as caught:
+        first_account.find(**{"campaign": "Spring Renewals", **arguments})
+    assert str(caught.value) == expected
+    assert ringcx_sandbox.requests == []
+
+
+def test_agents_empty_account_is_refused(
+    ringcx_sandbox: SandboxServer, first_account: CampaignService
+) -> None:
+    with pytest.raises(InvalidParameter, match="account_id is empty"):
+        list(first_account.agents(""))
+    with pytest.raises(InvalidParameter, match="account_id must be text or a whole number, not NoneType"):
+        first_account.dial_groups(None)  # type: ignore[arg-type]
+    assert ringcx_sandbox.requests == []
+
+
+def test_index_switch_that_is_no_bool_is_refused() -> None:
+    with pytest.raises(InvalidParameter, match="active_only must be True or False, not 1"):
+        CampaignIndex([]).find("Spring Renewals", active_only=1)  # type: ignore[arg-type]

@@ -100,6 +100,7 @@ def test_base_url_rejects_invalid_host_without_showing_it(host: str, options: di
     with pytest.raises(InvalidParameter, match=r"host|port") as caught:
         base_url(host, **options)
     assert "hidden-word" not in str(caught.value)
+    assert caught.value.__context__ is None
 
 
 def test_leads_with_empty_account_is_rejected(ringcx_sandbox: SandboxServer) -> None:
