@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
 from airflow_provider_engagevoice import __version__
@@ -25,7 +26,7 @@ from airflow_provider_engagevoice.ringcx.auth.schemes import (
 )
 from airflow_provider_engagevoice.ringcx.client import RingCXClient, base_url, is_loopback
 from airflow_provider_engagevoice.ringcx.endpoints import check_account_id
-from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter, did_you_mean
+from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter, did_you_mean, without_context
 from airflow_provider_engagevoice.ringcx.ratelimit.limiter import RateLimiter
 from airflow_provider_engagevoice.ringcx.storage.base import StateStore
 from airflow_provider_engagevoice.ringcx.storage.registry import HOST, REDIS, open_store
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from airflow_provider_engagevoice.version_compat import Connection
 
 
+@without_context
 def build_client(connection: Connection) -> RingCXClient:
     """Return a client for a connection. Sends no request.
 
@@ -44,8 +46,7 @@ def build_client(connection: Connection) -> RingCXClient:
     :raises InvalidParameter: if the connection lacks a field or has an invalid or unknown one.
     """
     fields = _read_fields(connection)
-    schema = connection.schema if connection.schema in ("http", "https") else None
-    host = base_url(connection.host, port=connection.port, scheme=schema)
+    host = base_url(connection.host, port=connection.port, scheme=_scheme(connection))
     transport = HttpTransport(
         f"airflow-provider-engagevoice/{__version__} (apache-airflow/{_airflow_version()})"
     )
@@ -74,25 +75,64 @@ def _read_fields(connection: Connection) -> dict[str, str]:
         raise InvalidParameter(
             f"Choose a connection of type {HOOK_NAME} ({CONNECTION_TYPE}); this one is of type {conn_type!r}"
         )
-    extra = connection.extra_dejson
-    for name in extra.keys() - EXTRA_FIELDS.keys():
-        raise InvalidParameter(
-            f"Remove or correct the extra {name!r}, which is unknown{did_you_mean(name, EXTRA_FIELDS)}"
-        )
     values = {
         "login": connection.login,
         "password": connection.password,
         **dict.fromkeys(EXTRA_FIELDS),
-        **extra,
+        **_read_extra(connection),
     }
-    fields = {name: "" if value is None else str(value).strip() for name, value in values.items()}
-    for name, value in fields.items():
-        if value and not value.strip("*"):
-            raise InvalidParameter(
-                f"Enter {_label(name)} again, or use `airflow connections test`: Airflow sent its mask "
-                f"{value} in place of the saved value, as the Test button of Airflow 3.0 and 3.1 does"
-            )
-    return fields
+    return {name: "" if value is None else _to_text(name, value) for name, value in values.items()}
+
+
+def _read_extra(connection: Connection) -> Mapping[str, Any]:
+    """Return the extras.
+
+    :raises InvalidParameter: if they are no JSON object, or one is unknown.
+    """
+    extra: Any = connection.extra_dejson
+    # Airflow returns an empty object for text that is no JSON.
+    text = "".join((connection.extra or "").split())
+    if not isinstance(extra, Mapping) or (not extra and text not in ("", "{}", "null")):
+        raise InvalidParameter('Write the extra as a JSON object, such as {"account_id": "50810001"}')
+    for name in sorted(extra.keys() - EXTRA_FIELDS.keys()):
+        raise InvalidParameter(
+            f"Remove or correct the extra {name!r}, which is unknown{did_you_mean(name, EXTRA_FIELDS)}"
+        )
+    return extra
+
+
+def _to_text(name: str, value: object) -> str:
+    """Return a field's value as text, without blanks and invisible characters at the ends.
+
+    :raises InvalidParameter: if it is neither text nor a number, or cannot be what the user entered.
+    """
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        raise InvalidParameter(f"{_label(name)} must be text or a number, not {type(value).__name__}")
+    text = str(value)
+    visible = [index for index, character in enumerate(text) if not _is_invisible(character)]
+    text = text[visible[0] : visible[-1] + 1] if visible else ""
+    if text and not text.strip("*"):
+        raise InvalidParameter(
+            f"Enter {_label(name)} again, or use `airflow connections test`: Airflow sent its mask "
+            f"{text} in place of the saved value, as the Test button of Airflow 3.0 and 3.1 does"
+        )
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in text):
+        raise InvalidParameter(
+            f"Enter {_label(name)} again: it contains a line break or another control character"
+        )
+    return text
+
+
+def _is_invisible(character: str) -> bool:
+    return character.isspace() or unicodedata.category(character) in ("Cc", "Cf")
+
+
+def _scheme(connection: Connection) -> str | None:
+    """Return the scheme that the field schema names; None if it is empty."""
+    schema = (connection.schema or "").strip().lower()
+    if schema not in ("", "http", "https"):
+        raise InvalidParameter(f"The connection's schema must be http, https or empty, not {schema!r}")
+    return schema or None
 
 
 def _label(name: str) -> str:
@@ -112,15 +152,9 @@ def _authenticator(method: str, host: str, fields: Mapping[str, str]) -> Authent
 
     if method == "ringcentral":
         client_id, secret, jwt = require("login", "password", "jwt_token")
-        rc_host = fields["rc_host"]
-        if not rc_host and is_loopback(host):
-            raise InvalidParameter(
-                f"Set the extra rc_host to {host}, too: RingCentral's platform must not get the credentials "
-                "of a sandbox"
-            )
-        return RingCentralJwtAuth(
-            host, client_id, secret, jwt, **({"rc_host": base_url(rc_host)} if rc_host else {})
-        )
+        rc_host = base_url(fields["rc_host"] or RingCentralJwtAuth.rc_host, field="rc_host")
+        _check_same_machine(host, rc_host)
+        return RingCentralJwtAuth(host, client_id, secret, jwt, rc_host)
     if method == "api_token":
         return ApiTokenAuth(*require("password"))
     if method == "engage":
@@ -131,6 +165,23 @@ def _authenticator(method: str, host: str, fields: Mapping[str, str]) -> Authent
         f"The extra auth_method must be one of {', '.join(AUTH_METHODS)}, not {method!r}"
         + did_you_mean(method, AUTH_METHODS)
     )
+
+
+def _check_same_machine(host: str, rc_host: str) -> None:
+    """Raise if only one of both hosts is a sandbox on this machine.
+
+    The credentials of one would be sent to the other.
+    """
+    if is_loopback(host) and not is_loopback(rc_host):
+        raise InvalidParameter(
+            f"Set {_label('rc_host')} to {host}, too: RingCentral's platform must not get the credentials "
+            "of a sandbox"
+        )
+    if is_loopback(rc_host) and not is_loopback(host):
+        raise InvalidParameter(
+            f"Set {_label('host')} to {rc_host}, too, or leave {_label('rc_host')} empty: a sandbox must not "
+            "get the credentials of RingCentral"
+        )
 
 
 def _open_store(fields: Mapping[str, str]) -> StateStore:
@@ -186,7 +237,7 @@ def _seconds(name: str, value: str, *, most: float, least: float = 0.0) -> float
     except ValueError:
         seconds = -1.0
     if not least <= seconds <= most:
-        raise InvalidParameter(f"The connection's extra {name} must be a number of seconds, up to {most:g}")
+        raise InvalidParameter(f"{_label(name)} must be a number of seconds, up to {most:g}")
     return seconds
 
 

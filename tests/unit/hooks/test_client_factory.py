@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
+from airflow_provider_engagevoice.hooks.client_factory import build_client
 from airflow_provider_engagevoice.hooks.engagevoice import EngageVoiceHook
 from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
@@ -122,10 +124,64 @@ def test_build_client_timeout_may_be_number_or_text(
     assert connect(extra={"timeout": value}).get_conn().transport.timeout == expected
 
 
-@pytest.mark.parametrize("value", [0, -1, 3601, "soon", "nan", "inf", [5], {"read": 5}])
+@pytest.mark.parametrize("value", [0, -1, 3601, "soon", "nan", "inf"])
 def test_build_client_invalid_timeout_raises(connect: Connect, value: Any) -> None:
-    with pytest.raises(InvalidParameter, match="extra timeout must be a number of seconds, up to 3600"):
+    expected = r"Timeout \(seconds\) \(timeout\) must be a number of seconds, up to 3600"
+    with pytest.raises(InvalidParameter, match=expected):
         connect(extra={"timeout": value}).get_conn()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["timeout", "limit_pad", "limit_timeout", "jwt_token", "account_id", "rc_host", "rate_limit_store"],
+)
+@pytest.mark.parametrize("value", [True, [5], {"read": 5}])
+def test_build_client_extra_of_another_type_is_refused(
+    ringcx_sandbox: SandboxServer, connect: Connect, name: str, value: Any
+) -> None:
+    expected = rf"\({name}\) must be text or a number, not {type(value).__name__}$"
+    with pytest.raises(InvalidParameter, match=expected):
+        connect(extra={name: value}).get_conn()
+
+
+@pytest.mark.parametrize("extra", ["[1]", "{account_id: 5}", "account_id=5", '"text"'])
+def test_build_client_extra_that_is_no_json_object_is_refused(
+    ringcx_sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch, extra: str
+) -> None:
+    text = json.dumps({**ringcx_sandbox.connection, "extra": extra})
+    monkeypatch.setenv("AIRFLOW_CONN_RINGCX_TEST", text)
+    with pytest.raises(InvalidParameter, match="Write the extra as a JSON object, such as"):
+        EngageVoiceHook("ringcx_test").get_conn()
+
+
+@pytest.mark.parametrize("text", ["{broken", '{"conn_type": "engagevoice", "port": "x"}'])
+def test_connection_in_an_unreadable_variable_is_named(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_RINGCX_TEST", text)
+    expected = "Correct the environment variable AIRFLOW_CONN_RINGCX_TEST, which Airflow cannot read"
+    with pytest.raises(InvalidParameter, match=expected):
+        EngageVoiceHook("ringcx_test").get_conn()
+
+
+@pytest.mark.parametrize("value", ["two\nlines", "bell\x07x", "half \ud83d of a pair"])
+def test_credential_that_cannot_be_sent_is_named(ringcx_sandbox: SandboxServer, value: str) -> None:
+    # Airflow refuses some of these in an environment variable, but secrets backends may return them.
+    connection: Any = SimpleNamespace(
+        conn_type="engagevoice",
+        host=ringcx_sandbox.url,
+        port=None,
+        schema=None,
+        login=None,
+        password=value,
+        extra='{"auth_method": "api_token"}',
+        extra_dejson={"auth_method": "api_token"},
+    )
+    with pytest.raises(InvalidParameter, match=re.escape(f"Enter {SECRET} again: it contains a line")):
+        build_client(connection)
+
+
+def test_build_client_unknown_schema_is_refused(connect: Connect) -> None:
+    with pytest.raises(InvalidParameter, match="schema must be http, https or empty, not 'ftp'"):
+        connect(schema="ftp").get_conn()
 
 
 @pytest.mark.parametrize(
@@ -143,9 +199,9 @@ def test_build_client_plain_http_raises(
         connect(extra=extra, **fields).get_conn()
 
 
-@pytest.mark.parametrize("host", ["https://platform.ringcentral.com/restapi", "user@platform", [7]])
+@pytest.mark.parametrize("host", ["https://platform.ringcentral.com/restapi", "user@platform", "x:port"])
 def test_build_client_invalid_rc_host_raises(connect: Connect, host: Any) -> None:
-    with pytest.raises(InvalidParameter, match="The connection's host"):
+    with pytest.raises(InvalidParameter, match="The connection's rc_host"):
         connect(extra={"rc_host": host}).get_conn()
 
 
@@ -211,9 +267,9 @@ def test_build_client_blanks_around_credentials_are_removed(
     ringcx_sandbox: SandboxServer, connect: Connect, method: str
 ) -> None:
     connection = ringcx_sandbox.connection_for(method)
-    fields = {name: f" {connection.get(name) or ''}\n" for name in ("login", "password")}
+    fields = {name: f"\ufeff {connection.get(name) or ''}\u200b\r\n" for name in ("login", "password")}
     padded = ("jwt_token", "platform_id", "rc_host")
-    extra = {name: f"{value} \n" for name, value in connection["extra"].items() if name in padded}
+    extra = {name: f"\u00a0{value} \n" for name, value in connection["extra"].items() if name in padded}
     assert connect(method, extra, **fields).find_campaign("Spring Renewals")
 
 
@@ -239,11 +295,26 @@ def test_build_client_loopback_host_without_scheme_uses_http(
     assert connect(host=f"localhost:{port}").get_conn().host == f"http://localhost:{port}"
 
 
-def test_build_client_sandbox_without_rc_host_is_refused(
-    ringcx_sandbox: SandboxServer, connect: Connect
+@pytest.mark.parametrize("rc_host", [None, "", "https://platform.ringcentral.com", "rc.example"])
+def test_build_client_sandbox_without_its_rc_host_is_refused(
+    ringcx_sandbox: SandboxServer, connect: Connect, rc_host: str | None
 ) -> None:
-    with pytest.raises(InvalidParameter, match=f"Set the extra rc_host to {ringcx_sandbox.url}, too"):
-        connect(extra={"rc_host": None}).get_conn()
+    expected = f"Set RingCentral host (rc_host) to {ringcx_sandbox.url}, too"
+    with pytest.raises(InvalidParameter, match=re.escape(expected)):
+        connect(extra={"rc_host": rc_host}).get_conn()
+    with pytest.raises(
+        InvalidParameter, match=re.escape("Set RingCentral host (rc_host) to http://localhost")
+    ):
+        connect(host="localhost.:8787", extra={"rc_host": rc_host}).get_conn()
+
+
+@pytest.mark.parametrize("host", [None, "ringcx.ringcentral.com"])
+def test_build_client_real_host_with_a_sandbox_rc_host_is_refused(
+    ringcx_sandbox: SandboxServer, connect: Connect, host: str | None
+) -> None:
+    expected = f"Set RingCX host (host) to {ringcx_sandbox.url}, too, or leave RingCentral host"
+    with pytest.raises(InvalidParameter, match=re.escape(expected)):
+        connect(host=host).get_conn()
 
 
 @pytest.mark.parametrize("account_id", ["../1", "1?x=2", "1#", "1/2", "\u0661"])

@@ -79,7 +79,6 @@ def test_rate_limit_store_selects_store_by_name(
         "file://elsewhere/x",
         "http://x",
         7,
-        ["host"],
     ],
     ids=str,
 )
@@ -112,7 +111,7 @@ def test_invalid_redis_url_is_rejected_without_its_password(
         "redis://host:6379/0"
     )
     assert caught.value.__cause__ is None
-    assert caught.value.__suppress_context__
+    assert caught.value.__context__ is None
     assert "geheim-word" in masked
 
 
@@ -227,10 +226,12 @@ def test_limit_pad_and_timeout_may_be_numbers_or_text(
     assert (limiter.margin, limiter.timeout) == (margin, timeout)
 
 
-@pytest.mark.parametrize("value", [-1, 1e6, "soon", "nan", "inf", [5], {"s": 5}], ids=str)
+@pytest.mark.parametrize("value", [-1, 1e6, "soon", "nan", "inf"], ids=str)
 @pytest.mark.parametrize("name", ["limit_pad", "limit_timeout"])
 def test_invalid_limit_pad_or_timeout_is_rejected(make: MakeClient, name: str, value: Any) -> None:
-    with pytest.raises(InvalidParameter, match=f"extra {name} must be a number of seconds, up to "):
+    with pytest.raises(
+        InvalidParameter, match=rf"\(seconds\) \({name}\) must be a number of seconds, up to "
+    ):
         make(**{name: value})
 
 
