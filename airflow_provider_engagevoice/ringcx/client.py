@@ -64,6 +64,7 @@ class RingCXClient:
     campaigns: CampaignService = field(init=False)
 
     def __post_init__(self) -> None:
+        require_bool(legacy=self.legacy)
         self.legacy = self.legacy or urlsplit(self.host).hostname in LEGACY_PORTALS
         self.campaigns = CampaignService(self.request, self.account_id)
 

@@ -40,6 +40,7 @@ class SandboxServer:
     :param seed_data: source of the initial data; None for data generated from the settings.
     :raises StateFileError: if ``database`` cannot be used.
     :raises SeedDataError: if the seed data cannot be read or generated.
+    :raises ValueError: if ``port`` is not valid.
     :raises OSError: if the port is in use, or the address is not one of this machine. Raised on entering.
     """
 
@@ -51,6 +52,8 @@ class SandboxServer:
         database: str = ":memory:",
         seed_data: SeedData | None = None,
     ) -> None:
+        if isinstance(port, bool) or not isinstance(port, int) or not 0 <= port < 65536:
+            raise ValueError(f"port must be a whole number from 0 to 65535, not {port!r}")
         settings = settings or Settings()
         seed_data = seed_data or GeneratedData(settings.seed, settings.size)
         self._state = SandboxState.create(settings, database, seed_data)

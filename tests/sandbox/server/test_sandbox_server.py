@@ -108,3 +108,9 @@ def test_token_lifetime_setting_is_applied(api_of: Any) -> None:
         sandbox.advance(21)
         response = requests.get(f"{sandbox.url}/voice/api/v1/admin/accounts", headers=headers, timeout=20)
         assert response.text == "Jwt is expired"
+
+
+@pytest.mark.parametrize("port", ["8787", True, -1, 65536, None])
+def test_sandbox_invalid_port_is_refused(port: Any) -> None:
+    with pytest.raises(ValueError, match="port must be a whole number from 0 to 65535, not "):
+        SandboxServer(SMALL, port=port)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -168,3 +169,12 @@ def test_request_path_cannot_change_legacy_host(ringcx_sandbox: SandboxServer) -
         == f"{ringcx_sandbox.url}/voice.elsewhere.example/x"
     )
     assert client.request("GET", "/voice/api/x") == f"{ringcx_sandbox.url}/api/x"
+
+
+def test_client_switches_that_are_no_bool_are_refused(ringcx_sandbox: SandboxServer) -> None:
+    client = make_client(ringcx_sandbox.url)
+    with pytest.raises(InvalidParameter, match="legacy must be True or False, not 'False'"):
+        replace(client, legacy="False")  # type: ignore[arg-type]
+    with pytest.raises(InvalidParameter, match="retry_safe must be True or False, not 'no'"):
+        client.request("PUT", DIAL_GROUPS, retry_safe="no")  # type: ignore[arg-type]
+    assert ringcx_sandbox.requests == []

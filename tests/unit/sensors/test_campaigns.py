@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -119,6 +120,39 @@ def test_sensor_permanent_error_fails_at_once(ringcx_sandbox, mode, soft_fail, n
     assert run.state(mode) == "failed"
     assert run.attempts(mode) == 1
     assert message in logged()
+
+
+@pytest.mark.parametrize("mode", ["poke", "deferrable"])
+def test_sensor_uses_credentials_that_were_replaced(ringcx_sandbox, monkeypatch, mode):
+    """A person may replace them during the hours for which a sensor waits."""
+    variable = "AIRFLOW_CONN_ENGAGEVOICE_DEFAULT"
+    monkeypatch.setenv(variable, json.dumps(ringcx_sandbox.connection_for("api_token")))
+
+    def replace_credentials(request):
+        # With the second check, which is the trigger's first one.
+        if count_lookups(ringcx_sandbox) == 2:
+            monkeypatch.setenv(variable, json.dumps(ringcx_sandbox.connection_for("engage")))
+
+    ringcx_sandbox.listen(replace_credentials)
+    ringcx_sandbox.fault(**NO_CAMPAIGN, times=2)
+    ringcx_sandbox.fault("answer", status=401, body="no", content_type="text/plain", operation=LOOKUP)
+    run = run_tasks(
+        one_sensor_per_mode,
+        modes={mode: MODES[mode]},
+        campaign_name="Spring Renewals",
+        poke_interval=0.05,
+        timeout=60,
+    )
+    assert run.state(mode) == "success"
+    assert count_lookups(ringcx_sandbox) == 4
+    assert [request.operation for request in ringcx_sandbox.requests][-2:] == ["admin_login", LOOKUP]
+
+
+@pytest.mark.parametrize("switch", ["active_only", "deferrable"])
+@pytest.mark.parametrize("value", ["False", None, 0])
+def test_sensor_switch_that_is_no_bool_is_refused(switch, value):
+    with pytest.raises(InvalidParameter, match=f"{switch} must be True or False"):
+        CampaignLookupSensor(task_id="find", campaign_name="Spring Renewals", **{switch: value})
 
 
 @pytest.mark.parametrize("mode", ["poke", "deferrable"])
