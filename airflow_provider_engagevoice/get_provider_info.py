@@ -49,12 +49,13 @@ EXTRA_FIELDS: dict[str, dict[str, Any]] = {
     },
     "timeout": {
         "label": "Timeout (seconds)",
-        "description": "Longest wait for a response; default 60",
+        "description": "Longest time for one whole response; default 60",
         "schema": {"type": ["integer", "null"], "minimum": 1, "maximum": 3600},
     },
     "rate_limit_store": {
         "label": "Store for rate limits and tokens",
-        "description": "host (default): this host only; redis://host:6379/0: all hosts; process: not shared",
+        "description": "host (default): this host; file:/folder: the same, in that folder; "
+        "redis://host:6379/0: all hosts; process: not shared",
         "schema": {"type": ["string", "null"], "format": "password"},
     },
     "rate_limit_password": {

@@ -13,7 +13,13 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_engagevoice import __version__
-from airflow_provider_engagevoice.get_provider_info import EXTRA_FIELDS, HIDDEN_FIELDS, HOOK_NAME, RELABELING
+from airflow_provider_engagevoice.get_provider_info import (
+    EXTRA_FIELDS,
+    HIDDEN_FIELDS,
+    HOOK_NAME,
+    RELABELING,
+    get_provider_info,
+)
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 
 PACKAGE = "airflow-provider-engagevoice"
@@ -131,6 +137,14 @@ def test_airflow_providers_get_lists_the_modules(airflow_home: Path) -> None:
         "sensors": [f"{MODULES}.sensors.campaigns"],
         "triggers": [f"{MODULES}.triggers.campaigns"],
     }
+
+
+def test_provider_info_fits_the_schema_of_airflow() -> None:
+    import airflow
+    import jsonschema
+
+    schema = Path(airflow.__file__).with_name("provider_info.schema.json").read_text()
+    jsonschema.validate(get_provider_info(), json.loads(schema))
 
 
 @pytest.mark.parametrize(
