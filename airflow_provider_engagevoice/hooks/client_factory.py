@@ -95,9 +95,9 @@ def _read_extra(connection: Connection) -> Mapping[str, Any]:
     if not isinstance(extra, Mapping) or (not extra and text not in ("", "{}", "null")):
         raise InvalidParameter('Write the extra as a JSON object, such as {"account_id": "50810001"}')
     for name in sorted(extra.keys() - EXTRA_FIELDS.keys()):
-        raise InvalidParameter(
-            f"Remove or correct the extra {name!r}, which is unknown{did_you_mean(name, EXTRA_FIELDS)}"
-        )
+        # Old versions of Airflow put the connection type before the name.
+        hint = did_you_mean(name.removeprefix(f"extra__{CONNECTION_TYPE}__"), EXTRA_FIELDS)
+        raise InvalidParameter(f"Remove or correct the extra {name!r}, which is unknown{hint}")
     return extra
 
 

@@ -149,6 +149,10 @@ class EngageVoiceHook(BaseHook):
         return self._client
 
     def _connection(self) -> Connection:
+        if not isinstance(self.engagevoice_conn_id, str) or not self.engagevoice_conn_id.strip():
+            raise InvalidParameter(
+                f"engagevoice_conn_id must be the id of a connection, not {self.engagevoice_conn_id!r}"
+            )
         try:
             return self.get_connection(self.engagevoice_conn_id)
         except Exception as error:

@@ -69,7 +69,8 @@ class EngageVoiceError(Exception):
     """
 
     def __init__(self, message: str, *, status: int | None = None, request: str | None = None) -> None:
-        super().__init__(message)
+        # A lone surrogate, as in some names of files, could not be written to a log.
+        super().__init__(message.encode("utf-8", "backslashreplace").decode())
         self.status = status
         self.request = request
         #: Result of the bulk action so far, with the keys of ``ActionResult``; None if no bulk action had

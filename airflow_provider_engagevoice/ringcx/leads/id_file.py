@@ -97,6 +97,10 @@ class IdFile:
     def _open(self, stack: ExitStack) -> Any:
         try:
             file: Any = stack.enter_context(self.path.open("rb"))
+        except UnicodeEncodeError:
+            raise InvalidParameter(
+                f"source {safe_path(self.path)} cannot be read: the name contains half of a character"
+            ) from None
         except OSError as error:
             # Storage other than local files raises these classes without a number.
             permanent = (FileNotFoundError, IsADirectoryError, PermissionError)

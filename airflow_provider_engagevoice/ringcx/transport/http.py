@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import random
+import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -58,6 +59,8 @@ _INITIAL_BACKOFF = 0.5
 #: A quarter of RingCX's short window of 10 seconds.
 _INITIAL_RATE_LIMIT_BACKOFF = 2.5
 _MAX_BACKOFF = 30.0
+#: Matches a lone surrogate in JSON as its group; escaped backslashes and pairs match without a group.
+_LONE_SURROGATE = re.compile(rb"\\\\|\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}|(\\ud[89a-f][0-9a-f]{2})")
 #: Seconds after which a server may close an idle connection while the next request is being sent on it.
 _MAX_IDLE = 4.0
 
@@ -369,6 +372,11 @@ def _prepare(session: Session, request: ApiRequest, headers: Mapping[str, str]) 
             f"Cannot send {request} ({type(error).__name__}): params or json contain a value that cannot be "
             "sent, or the connection's credentials contain a character that HTTP headers do not allow"
         ) from None
+    if isinstance(prepared.body, bytes) and any(_LONE_SURROGATE.findall(prepared.body)):
+        # RingCX might replace it, and so match or store another value.
+        raise InvalidParameter(
+            f"Cannot send {request}: a text contains half of a character, as if it was cut inside an emoji"
+        )
     return prepared
 
 

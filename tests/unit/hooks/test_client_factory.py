@@ -249,7 +249,14 @@ def test_build_client_connection_may_be_uri_or_json(
 
 
 @pytest.mark.parametrize(
-    ("name", "hint"), [("acount_id", "; did you mean account_id?"), ("verify_ssl", ""), ("extra__x", "")]
+    ("name", "hint"),
+    [
+        ("acount_id", "; did you mean account_id?"),
+        ("Account_ID", "; did you mean account_id?"),
+        ("extra__engagevoice__account_id", "; did you mean account_id?"),
+        ("verify_ssl", ""),
+        ("extra__x", ""),
+    ],
 )
 def test_build_client_unknown_extra_is_refused(connect: Connect, name: str, hint: str) -> None:
     expected = f"Remove or correct the extra {name!r}, which is unknown{hint}$"

@@ -97,6 +97,42 @@ def test_request_params_that_cannot_be_sent_raise(
     assert ringcx_sandbox.requests == []
 
 
+@pytest.mark.parametrize("text", ["\ud800", "a \udc00", "\ud83d\ud83d\ude00", "\\\ud800"])
+def test_request_text_with_half_of_a_character_is_not_sent(
+    ringcx_sandbox: SandboxServer, connect: Connect, text: str
+) -> None:
+    path = f"{ROOT}/campaignLeads/leadSearch"
+    with pytest.raises(InvalidParameter, match="a text contains half of a character"):
+        connect("api_token").request("POST", path, json={"lastName": text})
+    assert ringcx_sandbox.requests == []
+
+
+@pytest.mark.parametrize("text", ["\U0001f600", "\\ud800", "\\\\udc00", "ud800"])
+def test_request_text_with_whole_characters_is_sent(
+    ringcx_sandbox: SandboxServer, connect: Connect, text: str
+) -> None:
+    path = f"{ROOT}/campaignLeads/leadSearch"
+    assert connect("api_token").request("POST", path, {"count": "true"}, {"lastName": text}) == 0
+
+
+@pytest.mark.parametrize("conn_id", [None, "", " ", 5])
+def test_hook_connection_id_of_another_kind_is_refused(conn_id: Any) -> None:
+    with pytest.raises(InvalidParameter, match="engagevoice_conn_id must be the id of a connection, not "):
+        EngageVoiceHook(conn_id).get_conn()
+
+
+@pytest.mark.parametrize("argument", ["source", "report"])
+def test_path_with_half_of_a_character_is_an_error_that_can_be_logged(
+    connect: Connect, argument: str
+) -> None:
+    arguments: dict[str, Any] = {argument: "/tmp/\ud800.csv"}
+    if argument == "report":
+        arguments["search_criteria"] = {"leadIds": [1]}
+    with pytest.raises(InvalidParameter, match=f"^{argument}") as caught:
+        connect().perform_lead_action("CANCEL_LEADS", **arguments)
+    assert str(caught.value).encode()
+
+
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
 def test_request_only_get_is_retried_if_outcome_is_unknown(connect: Connect, method: str) -> None:
     with raw_server(lambda number, request: raw_response({}, "503 Service Unavailable")) as server:
