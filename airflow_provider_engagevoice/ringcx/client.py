@@ -5,18 +5,12 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from airflow_provider_engagevoice.ringcx.auth.base import Authenticator
 from airflow_provider_engagevoice.ringcx.bulk.executor import LeadActionExecutor
-from airflow_provider_engagevoice.ringcx.bulk.prefetch import (
-    BorrowedToken,
-    CountPrefetcher,
-    background_transport,
-)
 from airflow_provider_engagevoice.ringcx.campaigns import CampaignService
 from airflow_provider_engagevoice.ringcx.concurrency import CancelToken
 from airflow_provider_engagevoice.ringcx.endpoints import check_account_id
@@ -28,6 +22,7 @@ from airflow_provider_engagevoice.ringcx.exceptions import (
 )
 from airflow_provider_engagevoice.ringcx.leads.search import LeadSearch
 from airflow_provider_engagevoice.ringcx.observers import AttemptObserver
+from airflow_provider_engagevoice.ringcx.steps import Steps, run
 from airflow_provider_engagevoice.ringcx.transport.http import LOOPBACK, ApiRequest, HttpTransport
 
 log = logging.getLogger(__name__)
@@ -83,7 +78,7 @@ class RingCXClient:
         if account_id is None:
             account_id = self.campaigns.default_account()
         # A template that is rendered natively yields a number.
-        return LeadSearch(self.request, check_account_id(account_id))
+        return LeadSearch(self.request_steps, check_account_id(account_id), self.cancel_token)
 
     def lead_actions(self, account_id: str | None = None) -> LeadActionExecutor:
         """Return the executor of lead actions of a sub-account.
@@ -92,17 +87,16 @@ class RingCXClient:
         :return: the executor.
         """
         leads = self.leads(account_id)
-        make_prefetcher = partial(self._count_prefetcher, leads.account_id)
         return LeadActionExecutor(
-            self.request,
+            self.request_steps,
             leads,
             self.campaigns,
             self.cancel_token,
-            make_prefetcher,
             self.host,
             self.connection_id,
         )
 
+    @without_context
     def request(
         self,
         method: str,
@@ -130,6 +124,20 @@ class RingCXClient:
         :raises InvalidParameter: if the method or the path is not valid.
         :raises EngageVoiceError: as ``HttpTransport.send`` does.
         """
+        steps = self.request_steps(method, path, params, json, retry_safe=retry_safe, observer=observer)
+        return run(steps, self.cancel_token.sleep)
+
+    def request_steps(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        *,
+        retry_safe: bool | None = None,
+        observer: AttemptObserver | None = None,
+    ) -> Steps[Any]:
+        """Send a request like :meth:`request`, as steps that ``bulk.pipeline`` can interleave with others."""
         if retry_safe is not None:
             require_bool(retry_safe=retry_safe)
         method = _check_method(method)
@@ -142,25 +150,26 @@ class RingCXClient:
             observer=observer,
         )
         auth_headers: Mapping[str, str] = {}
+        authenticator = self.authenticator
 
         def authorize() -> Mapping[str, str]:
-            nonlocal auth_headers
-            auth_headers = {}
-            auth_headers = self.authenticator.headers(self.transport)
+            nonlocal auth_headers, authenticator
+            auth_headers, authenticator = {}, self.authenticator
+            auth_headers = authenticator.headers(self.transport)
             return auth_headers
 
         try:
             try:
-                return self.transport.send(request, authorize)
+                return (yield from self.transport.send_steps(request, authorize))
             except AuthenticationError:
                 if not auth_headers:
                     raise
-                self.authenticator.refresh(self.transport, auth_headers)
-            return self.transport.send(request, authorize)
+                authenticator.refresh(self.transport, auth_headers)
+            return (yield from self.transport.send_steps(request, authorize))
         except AuthenticationError:
-            if not self._reload():
+            if self.authenticator is authenticator and not self._reload():
                 raise
-        return self.transport.send(request, authorize)
+        return (yield from self.transport.send_steps(request, authorize))
 
     def _reload(self) -> bool:
         """Read the credentials again; return whether they have changed since they were read."""
@@ -178,17 +187,6 @@ class RingCXClient:
         log.info("The sign-in was rejected, but the credentials have been replaced; using the new ones")
         self.authenticator = current.authenticator
         return True
-
-    def _count_prefetcher(self, account_id: str) -> CountPrefetcher:
-        """Return a prefetcher with a separate transport, which uses this client's token."""
-        borrowed_token = BorrowedToken()
-        transport = background_transport(self.transport)
-        background_client = replace(self, authenticator=borrowed_token, transport=transport, reload=None)
-
-        def borrow_token() -> None:
-            borrowed_token.borrowed = self.authenticator.headers(self.transport)
-
-        return CountPrefetcher(LeadSearch(background_client.request, account_id), transport, borrow_token)
 
     def close(self) -> None:
         """Close the connections of the transport."""

@@ -6,9 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter
+from airflow_provider_engagevoice.ringcx.steps import Steps
 
 RequestFn = Callable[..., Any]
 """Sends a request; has the signature of ``RingCXClient.request``."""
+
+RequestStepsFn = Callable[..., Steps[Any]]
+"""Sends a request as steps; has the signature of ``RingCXClient.request_steps``."""
 
 
 def account_path(account_id: str | int) -> str:

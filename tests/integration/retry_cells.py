@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from airflow_provider_engagevoice.ringcx.bulk.action import ActionResult, BulkAction
 from airflow_provider_engagevoice.ringcx.bulk.executor import LeadActionExecutor
 from airflow_provider_engagevoice.ringcx.client import RingCXClient
-from airflow_provider_engagevoice.ringcx.endpoints import RequestFn
+from airflow_provider_engagevoice.ringcx.endpoints import RequestStepsFn
 from airflow_provider_engagevoice.ringcx.leads.selection import Selection
 from airflow_provider_engagevoice.ringcx.spec.lead_actions import ACTIONS, NEW_LIST
 from airflow_provider_engagevoice.ringcx.transport.retry import FailureKind
@@ -108,7 +108,7 @@ class Scenario:
         self.ids = [lead["leadId"] for lead in ready[:3]]
 
     def perform(
-        self, name: str, params: Mapping[str, Any], request: RequestFn | None = None, **more: Any
+        self, name: str, params: Mapping[str, Any], request: RequestStepsFn | None = None, **more: Any
     ) -> ActionResult:
         """Perform an action on the leads.
 
@@ -119,7 +119,7 @@ class Scenario:
         """
         criteria = {"campaignIds": [self.spring], "leadIds": self.ids, **more}
         executor = LeadActionExecutor(
-            request or self.client.request, self.client.leads(), self.client.campaigns
+            request or self.client.request_steps, self.client.leads(), self.client.campaigns
         )
         return executor.execute(BulkAction(ACTIONS[name], Selection(criteria), params))
 

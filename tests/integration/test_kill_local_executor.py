@@ -48,7 +48,10 @@ class KillPoint:
 
 
 KILL_POINTS = (
-    *(KillPoint(f"before-{n}", before_save={"in_flight": n - 1}) for n in range(1, CHUNKS + 1)),
+    *(
+        KillPoint(f"before-{n}", before_save={"in_flight": {str(n - 1): CHUNK_SIZE}})
+        for n in range(1, CHUNKS + 1)
+    ),
     KillPoint("before-end", before_save={"finished": True}),
     *(KillPoint(f"in-{n}-applied", in_flight=n, applied=True) for n in range(1, CHUNKS + 1)),
     *(KillPoint(f"in-{n}-lost", in_flight=n) for n in range(1, CHUNKS + 1)),

@@ -116,8 +116,8 @@ def _event(checkpoint: Mapping[str, Any]) -> str:
     """
     if checkpoint.get("finished"):
         return "finished"
-    if (in_flight := checkpoint.get("in_flight")) is not None:
-        return f"{'outcome_reported' if checkpoint['outcome_reported'] else 'in_flight'} {in_flight + 1}"
+    if in_flight := checkpoint.get("in_flight"):
+        return f"{'outcome_reported' if checkpoint['outcome_reported'] else 'in_flight'} {max(in_flight) + 1}"
     return f"done {checkpoint.get('next', 0)}"
 
 

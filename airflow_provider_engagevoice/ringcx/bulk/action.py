@@ -19,6 +19,13 @@ from airflow_provider_engagevoice.ringcx.leads.action_params import find_action,
 from airflow_provider_engagevoice.ringcx.leads.selection import Chunks, Selection
 from airflow_provider_engagevoice.ringcx.spec.lead_actions import Action
 
+DEFAULT_IN_FLIGHT = 8
+"""Most requests of a retry-safe action in flight at once: enough to use RingCX's limits at a latency of four
+seconds."""
+
+ONE_PER_LEAD = frozenset({"leadIds", "externIds"})
+"""A lead has only one of these, so it is in one chunk, and no chunk changes the count of another."""
+
 
 class _Counts(TypedDict):
     lead_action: str
@@ -71,6 +78,7 @@ class BulkAction:
     :param on_no_match: what to do if no lead matches: ``"warn"`` logs a warning with likely causes if there
         are ids, ``"fail"`` and ``"skip"`` raise ``NoLeadsMatched``.
     :param verify: count afterwards which leads are not in the expected state, and retry for those.
+    :param max_in_flight: most requests in flight at once; None for the default, see :func:`in_flight_limit`.
     :param authored_params: the parameters without the defaults that were filled in; None if there are none.
     :param source: campaign that the selection was narrowed to by name or id, for the log; None if there is
         none.
@@ -89,6 +97,7 @@ class BulkAction:
     authored_params: Mapping[str, Any] | None = None
     source: Campaign | None = None
     on_no_match: str = "warn"
+    max_in_flight: int | None = None
 
     @classmethod
     def create(cls, lead_action: object, selection: Selection, params: object, **options: Any) -> BulkAction:
@@ -106,7 +115,13 @@ class BulkAction:
         authored = parse_params(spec, params)
         action = cls(spec, selection, with_defaults(spec, authored), authored_params=authored, **options)
         require_bool(dry_run=action.dry_run, verify=action.verify)
-        validate_options(action.max_leads, action.chunk_size, action.on_rejected, action.on_no_match)
+        validate_options(
+            action.max_leads,
+            action.chunk_size,
+            action.on_rejected,
+            action.on_no_match,
+            max_in_flight=action.max_in_flight,
+        )
         if action.verify:
             check_verifiable(spec, authored)
             if not selection.empty_reason:
@@ -136,6 +151,22 @@ class BulkAction:
         """
         size = self.chunk_size if self.spec.chunkable else None
         return self.selection.chunks(size, disjoint=not self.is_retry_safe)
+
+
+def in_flight_limit(action: BulkAction, is_retry_safe: bool, key: str | None) -> int:
+    """Return how many requests of an action may be in flight at once.
+
+    :param action: the action.
+    :param is_retry_safe: whether its requests may be retried if their outcome is unknown. If not, the default
+        is one, so that the outcome of one chunk at most is unknown after a crash.
+    :param key: the list of ids that is split.
+    :return: the limit; 1 if one lead may be in two chunks.
+    """
+    if key is not None and key not in ONE_PER_LEAD:
+        return 1
+    if action.max_in_flight is not None:
+        return action.max_in_flight
+    return DEFAULT_IN_FLIGHT if is_retry_safe else 1
 
 
 def empty_result(lead_action: str, account_id: str, *, dry_run: bool) -> ActionResult:

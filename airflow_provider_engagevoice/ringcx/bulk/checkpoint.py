@@ -15,7 +15,7 @@ from airflow_provider_engagevoice.ringcx.exceptions import OutcomeUnknown
 log = logging.getLogger(__name__)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Checkpoint:
     """Progress of a bulk action, kept between attempts of a task in a :class:`CheckpointStore`.
 
@@ -26,12 +26,13 @@ class Checkpoint:
     :param action: name of the action.
     :param retry_safe: the action is safe to retry.
     :param chunk_size: maximum number of ids in a chunk; None if the ids are not split.
-    :param next: first chunk that has not been sent; all chunks before it have an outcome.
+    :param next: first chunk that has not been started.
+    :param pending: chunks before it without an outcome.
     :param rejected: chunks before it that RingCX rejected; a later attempt sends them again.
     :param skipped: chunks before it that were skipped because their outcome is unknown.
-    :param in_flight: chunk that was sent or about to be sent and whose outcome is not known yet.
-    :param matched: number of leads of the chunk in flight.
-    :param outcome_reported: ``OutcomeUnknown`` has been raised for the chunk in flight.
+    :param in_flight: those of the pending chunks that were sent or about to be sent and whose outcome is not
+        known yet, each with the number of its leads.
+    :param outcome_reported: those of the chunks in flight for which ``OutcomeUnknown`` has been raised.
     :param params: generated parameters, and the list id of a move into a new list once it is known.
     :param previous_list_ids: lists of a move's target before the move; None if it makes no list.
     :param counts: the result so far.
@@ -45,11 +46,11 @@ class Checkpoint:
     retry_safe: bool = False
     chunk_size: int | None = None
     next: int = 0
+    pending: list[int] = field(default_factory=list)
     rejected: list[int] = field(default_factory=list)
     skipped: list[int] = field(default_factory=list)
-    in_flight: int | None = None
-    matched: int = 0
-    outcome_reported: bool = False
+    in_flight: dict[int, int] = field(default_factory=dict)
+    outcome_reported: list[int] = field(default_factory=list)
     params: dict[str, Any] = field(default_factory=dict)
     previous_list_ids: list[int] | None = None
     counts: dict[str, Any] = field(default_factory=dict)
@@ -59,18 +60,28 @@ class Checkpoint:
     @property
     def completed(self) -> int:
         """Number of chunks that RingCX accepted."""
-        return self.next - len(self.rejected) - len(self.skipped)
+        return self.next - len(self.rejected) - len(self.skipped) - len(self.pending)
 
     @property
     def may_have_changed_leads(self) -> bool:
         """Whether any request may have been applied."""
-        return self.in_flight is not None or bool(self.counts.get("requests"))
+        return bool(self.in_flight or self.counts.get("requests"))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a dict of JSON values."""
+        # The keys of a JSON object are text.
+        in_flight = {str(number): matched for number, matched in self.in_flight.items()}
+        return {**vars(self), "in_flight": in_flight}
 
     @classmethod
     def from_json(cls, saved: Mapping[str, Any]) -> Checkpoint:
         """Return the checkpoint that was saved; unknown fields are ignored."""
         known = {each.name for each in fields(cls)}
-        return cls(**{"fingerprint": "", **{name: saved[name] for name in known & saved.keys()}})
+        values = {"fingerprint": "", **{name: saved[name] for name in known & saved.keys()}}
+        values["in_flight"] = {
+            int(number): matched for number, matched in (values.get("in_flight") or {}).items()
+        }
+        return cls(**values)
 
 
 class CheckpointStore(ABC):
@@ -196,9 +207,8 @@ def changed_input_error(name: str, checkpoint: Checkpoint, changed: str) -> Outc
     :return: the error.
     """
     updated = checkpoint.counts.get("leads_updated", 0) + checkpoint.counts.get("leads_deleted", 0)
-    in_flight = (
-        "" if checkpoint.in_flight is None else f"; chunk {checkpoint.in_flight + 1} may be applied, too"
-    )
+    numbers = ", ".join(str(number + 1) for number in sorted(checkpoint.in_flight))
+    in_flight = f"; chunk {numbers} may be applied, too" if numbers else ""
     hint = (
         ". A template of the current time differs in each attempt; use a time of the run, such as {{ ts }}"
         if "parameters" in changed

@@ -11,7 +11,7 @@ from airflow_provider_engagevoice.ringcx.leads.selection import IDENTITIES, Chun
 
 #: Part of every fingerprint. Increase it if the fields of ``Checkpoint`` or the order of the ids change, so
 #: that a checkpoint of another version of the package is not resumed from.
-_VERSION = 3
+_VERSION = 4
 
 
 def input_digests(action: BulkAction, chunks: Chunks, host: str, account_id: str) -> dict[str, str]:

@@ -3,39 +3,38 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-from airflow_provider_engagevoice.ringcx.bulk.action import ActionResult, BulkAction, empty_result
+from airflow_provider_engagevoice.ringcx.bulk.action import (
+    DEFAULT_IN_FLIGHT,
+    ActionResult,
+    BulkAction,
+    empty_result,
+)
+from airflow_provider_engagevoice.ringcx.bulk.action_request import ActionSender
 from airflow_provider_engagevoice.ringcx.bulk.checkpoint import CheckpointStore, NullCheckpointStore
 from airflow_provider_engagevoice.ringcx.bulk.descriptions import describe_start, matching
 from airflow_provider_engagevoice.ringcx.bulk.no_match import NoMatchExplainer
-from airflow_provider_engagevoice.ringcx.bulk.options import is_count
-from airflow_provider_engagevoice.ringcx.bulk.prefetch import CountPrefetcher, LeadCounter
-from airflow_provider_engagevoice.ringcx.bulk.progress import with_progress
+from airflow_provider_engagevoice.ringcx.bulk.pipeline import Pipeline
+from airflow_provider_engagevoice.ringcx.bulk.progress import ProgressLogger
 from airflow_provider_engagevoice.ringcx.bulk.runner import BulkRunner
 from airflow_provider_engagevoice.ringcx.campaigns import CampaignService
 from airflow_provider_engagevoice.ringcx.concurrency import CancelToken
-from airflow_provider_engagevoice.ringcx.endpoints import RequestFn, account_path
+from airflow_provider_engagevoice.ringcx.endpoints import RequestStepsFn
 from airflow_provider_engagevoice.ringcx.exceptions import (
-    ActionRejected,
-    EngageVoiceError,
     NoLeadsMatched,
-    OutcomeUnknown,
     TooManyLeads,
-    UnexpectedResponse,
     counted,
+    without_context,
 )
 from airflow_provider_engagevoice.ringcx.leads.moves import NewListTracker, is_new_list
 from airflow_provider_engagevoice.ringcx.leads.search import LeadSearch
-from airflow_provider_engagevoice.ringcx.leads.selection import Chunks, Selection
-from airflow_provider_engagevoice.ringcx.observers import AttemptObserver
-from airflow_provider_engagevoice.ringcx.spec.lead_actions import Action
-from airflow_provider_engagevoice.ringcx.transport.retry import FailureKind, RetryDecision
-from airflow_provider_engagevoice.ringcx.transport.sanitize import sanitize
+from airflow_provider_engagevoice.ringcx.leads.selection import Chunks
+from airflow_provider_engagevoice.ringcx.steps import Steps
 
 log = logging.getLogger(__name__)
 
@@ -44,30 +43,28 @@ log = logging.getLogger(__name__)
 class LeadActionExecutor:
     """Executes bulk actions on the leads of one sub-account.
 
-    :param request: sends a request: method, path and keyword arguments.
+    :param request_steps: sends a request: method, path and keyword arguments.
     :param leads: counts leads.
     :param campaigns: looks up campaigns and lists.
     :param cancel_token: cancels the running action between two requests.
-    :param make_prefetcher: returns what counts the leads of the next chunk while a request is in flight; None
-        to count them afterwards.
     :param host: base URL of RingCX; a checkpoint of another host is not resumed from.
     :param connection_id: id of the Airflow connection, for the log.
     """
 
-    request: RequestFn
+    request_steps: RequestStepsFn
     leads: LeadSearch
     campaigns: CampaignService
     cancel_token: CancelToken = field(default_factory=CancelToken)
-    make_prefetcher: Callable[[], CountPrefetcher] | None = None
     host: str = ""
     connection_id: str = ""
     #: Result of the action that runs or ran last, also if an exception ended it; None before the first one.
     result: ActionResult | None = field(default=None, init=False)
 
+    @without_context
     def execute(self, action: BulkAction, checkpoints: CheckpointStore | None = None) -> ActionResult:
         """Execute an action, with one request for each chunk of its ids.
 
-        The leads of a chunk are counted before its request, usually while the previous request is in flight.
+        The leads of a chunk are counted before its request, usually while earlier requests are in flight.
         If none matches, no request is sent. With ``max_leads`` or ``dry_run`` all leads are counted first.
 
         :param action: the action, the leads and the options.
@@ -95,8 +92,9 @@ class LeadActionExecutor:
                 return _with_target(result, action.params)
         runner = BulkRunner(
             action,
-            LeadCounter(self.leads, chunks, self.cancel_token, self.make_prefetcher),
-            partial(self._send, action.spec, result),
+            chunks,
+            self.leads,
+            ActionSender(self.request_steps, self.leads.account_id, action.spec, result),
             result,
             partial(self._new_list, action) if is_new_list(action.params) else None,
             checkpoints or NullCheckpointStore(),
@@ -132,8 +130,16 @@ class LeadActionExecutor:
 
     def _count_all(self, action: BulkAction, chunks: Chunks) -> int:
         """Return the number of leads that match; raise if it exceeds ``max_leads``."""
-        numbers = with_progress(f"Counting for {action.name}", chunks, range(len(chunks)))
-        matched = sum(self.leads.count(chunks[number]) for number in numbers)
+        matched = 0
+        progress = ProgressLogger(f"Counting for {action.name}", len(chunks.ids), len(chunks))
+
+        def count(number: int) -> Steps[None]:
+            nonlocal matched
+            leads = yield from self.leads.count_steps(chunks[number])
+            matched += leads
+            progress.add(chunks.size_in(number))
+
+        Pipeline(self.cancel_token, 1, DEFAULT_IN_FLIGHT).run(map(count, range(len(chunks))))
         if action.max_leads is not None and matched > action.max_leads:
             raise TooManyLeads(
                 f"{action.name} would act on {counted(matched, 'lead')}, more than "
@@ -149,62 +155,6 @@ class LeadActionExecutor:
             return NewListTracker.before_move(self.campaigns, target)
         return NewListTracker(self.campaigns, target, frozenset(previous_list_ids))
 
-    def _send(
-        self,
-        spec: Action,
-        result: ActionResult,
-        chunk: Selection,
-        params: Mapping[str, Any],
-        observer: AttemptObserver | None = None,
-    ) -> None:
-        attempts = _AttemptCounter(observer)
-        try:
-            response = self.request(
-                "PUT",
-                f"{account_path(self.leads.account_id)}/campaignLeads/actions",
-                params={"leadAction": spec.name},
-                json={"campaignLeadSearchCriteria": chunk.body, "leadActionParams": {"paramMap": params}},
-                retry_safe=spec.is_retry_safe(params),
-                observer=attempts,
-            )
-        finally:
-            # Not earlier: the checkpoint of a request in flight must not count it yet.
-            result["requests"] += attempts.may_be_applied
-        if response is False or (isinstance(response, dict) and response.get("success") is False):
-            reason = response.get("errorMessage") if isinstance(response, dict) else None
-            raise ActionRejected(
-                f"RingCX rejected {spec.name}: {sanitize(str(reason or 'it gave no reason'))}", status=200
-            )
-        if not isinstance(response, dict) or response.get("success") is not True:
-            raise _unconfirmed(spec, params)
-        result["leads_updated"] += _read_count(response, "leadUpdateCount")
-        result["leads_deleted"] += _read_count(response, "leadDeleteCount")
-        result["redials_deleted"] += _read_count(response, "redialDeleteCount")
-        result["dialer_refreshed"] |= response.get("dialerRefreshed") is True
-
-
-@dataclass
-class _AttemptCounter:
-    """Records whether a request may have been applied.
-
-    :param observer: notified of the same attempts.
-    """
-
-    observer: AttemptObserver | None
-    may_be_applied: bool = False
-    _previous: bool = False
-
-    def on_attempt(self) -> None:
-        if self.observer is not None:
-            self.observer.on_attempt()
-        self._previous, self.may_be_applied = self.may_be_applied, True
-
-    def on_not_applied(self) -> None:
-        # An earlier attempt may still have been applied.
-        self.may_be_applied = self._previous
-        if self.observer is not None:
-            self.observer.on_not_applied()
-
 
 def _with_target(result: ActionResult, params: Mapping[str, Any]) -> ActionResult:
     """Add the target of a move to its result."""
@@ -213,19 +163,3 @@ def _with_target(result: ActionResult, params: Mapping[str, Any]) -> ActionResul
         result["list_id"] = None if is_new_list(params) else int(params["LIST_ID"])
         result["list_name"] = params.get("LIST_NAME")
     return result
-
-
-def _unconfirmed(spec: Action, params: Mapping[str, Any]) -> EngageVoiceError:
-    message = f"RingCX's response to {spec.name} is not a result"
-    if FailureKind.INVALID_RESPONSE.decide(spec.is_retry_safe(params)) is RetryDecision.RAISE:
-        return UnexpectedResponse(message, status=200)
-    return OutcomeUnknown(
-        f"{message}. The request may have been applied and is not safe to retry. Check the leads before "
-        "running the task again",
-        status=200,
-    )
-
-
-def _read_count(response: Mapping[str, Any], key: str) -> int:
-    value = response.get(key)
-    return value if isinstance(value, int) and is_count(value) else 0

@@ -18,6 +18,9 @@ ON_NO_MATCH = ("warn", "fail", "skip")
 ON_INVALID_ID = ("fail", "skip")
 """Valid values of ``on_invalid_id``."""
 
+MAX_IN_FLIGHT = 16
+"""Largest value of ``max_in_flight``."""
+
 
 def validate_options(
     max_leads: int | None,
@@ -25,6 +28,7 @@ def validate_options(
     on_rejected: str = "fail",
     on_no_match: str = "warn",
     on_invalid_id: str = "fail",
+    max_in_flight: int | None = None,
 ) -> None:
     """Raise if an option of a bulk action is not valid.
 
@@ -33,6 +37,7 @@ def validate_options(
     :param on_rejected: what to do if RingCX rejects a request.
     :param on_no_match: what to do if no lead matches.
     :param on_invalid_id: what to do about an id that is not valid.
+    :param max_in_flight: most requests in flight at once; None for the default of the action.
     :raises InvalidParameter: if one of them is not valid.
     """
     if max_leads is not None and not is_count(max_leads):
@@ -45,6 +50,10 @@ def validate_options(
         raise InvalidParameter(f"on_no_match must be one of {', '.join(ON_NO_MATCH)}, not {on_no_match!r}")
     if on_invalid_id not in ON_INVALID_ID:
         raise InvalidParameter(f'on_invalid_id must be "fail" or "skip", not {on_invalid_id!r}')
+    if max_in_flight is not None and not (is_count(max_in_flight) and 1 <= max_in_flight <= MAX_IN_FLIGHT):
+        raise InvalidParameter(
+            f"max_in_flight must be a whole number from 1 to {MAX_IN_FLIGHT}, or None for the default"
+        )
 
 
 def is_count(value: object) -> bool:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator
 
 from airflow_provider_engagevoice.ringcx import clock
 from airflow_provider_engagevoice.ringcx.exceptions import counted
-from airflow_provider_engagevoice.ringcx.leads.selection import Chunks
 
 log = logging.getLogger(__name__)
 
@@ -47,20 +45,6 @@ class ProgressLogger:
             f"{self._done:,} of {self._total:,} ids, {self._done / self._total:.0%}, "
             f"{rate:,.0f} per second, {_format_duration(remaining)} left"
         )
-
-
-def with_progress(work: str, chunks: Chunks, numbers: Collection[int]) -> Iterator[int]:
-    """Iterate over chunk numbers and log the progress.
-
-    :param work: name of the work.
-    :param chunks: all chunks.
-    :param numbers: the chunk numbers.
-    :return: the numbers; a chunk counts as processed once the next number is requested.
-    """
-    progress = ProgressLogger(work, sum(map(chunks.size_in, numbers)), len(numbers))
-    for number in numbers:
-        yield number
-        progress.add(chunks.size_in(number))
 
 
 def _format_duration(seconds: float) -> str:

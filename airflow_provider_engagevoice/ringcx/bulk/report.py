@@ -17,6 +17,7 @@ from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter
 from airflow_provider_engagevoice.ringcx.leads.id_file import safe_path
 from airflow_provider_engagevoice.ringcx.leads.search import LeadSearch
 from airflow_provider_engagevoice.ringcx.leads.selection import Selection
+from airflow_provider_engagevoice.ringcx.steps import Steps
 
 log = logging.getLogger(__name__)
 
@@ -117,7 +118,7 @@ class UnprocessedIdsReport:
 
 def find_unmatched_ids(
     leads: LeadSearch, chunk: Selection, key: str, ids: Sequence[Any], matched: int
-) -> list[Any]:
+) -> Steps[list[Any]]:
     """Return the ids that match no lead. A search is sent only if the count leaves it open.
 
     :param leads: searches leads.
@@ -132,7 +133,8 @@ def find_unmatched_ids(
         return list(ids)
     if matched == len(ids) or (key == "leadIds" and matched > len(ids)):
         return []
-    found = {identifier for row in leads.search(chunk) for identifier in _identifiers(key, row)}
+    found: set[str] = set()
+    yield from leads.search_steps(chunk, lambda row: found.update(_identifiers(key, row)))
     return [value for value in ids if _normalize(key, value) not in found]
 
 

@@ -78,7 +78,14 @@ class RunSummary:
             numbers = ", ".join(str(number + 1) for number in self.checkpoint.skipped)
             unknown = counted(self.result["leads_unknown"], "lead")
             text += f"; outcome unknown for {unknown}, skipped in chunk {numbers}"
+        if self.checkpoint.in_flight:
+            text += f"; outcome unknown for {self._in_flight()}"
         return text
+
+    def _in_flight(self) -> str:
+        """Return the numbers of the chunks whose outcome is unknown."""
+        numbers = [str(number + 1) for number in sorted(self.checkpoint.in_flight)]
+        return f"chunk{'' if len(numbers) == 1 else 's'} {', '.join(numbers)} of {len(self.chunks):,}"
 
     def raise_for_rejected(self) -> None:
         """Raise if chunks were rejected and ``on_rejected`` is ``"continue"``.
@@ -103,6 +110,8 @@ class RunSummary:
         """
         if isinstance(error, Cancelled):
             error = Cancelled(f"{error}. {self.describe()}")
+        elif isinstance(error, OutcomeUnknown) and len(self.checkpoint.in_flight) > 1:
+            error = self._with_chunks(error)
         error.result = dict(self.result)
         if not self.checkpoint.completed:
             return error
@@ -112,6 +121,16 @@ class RunSummary:
         if isinstance(error, ActionRejected) and self.action.on_rejected != "fail":
             return error
         return self._without_retry(error)
+
+    def _with_chunks(self, error: OutcomeUnknown) -> OutcomeUnknown:
+        """Return the error with the numbers of all chunks whose outcome is unknown."""
+        unknown = OutcomeUnknown(
+            f"{error}. The outcome is unknown for {self._in_flight()}",
+            status=error.status,
+            request=error.request,
+        )
+        unknown.interrupted = error.interrupted
+        return unknown
 
     def _without_retry(self, error: EngageVoiceError) -> EngageVoiceError:
         """Return an error that keeps Airflow from sending complete chunks again."""

@@ -15,6 +15,7 @@ from airflow_provider_engagevoice.ringcx.leads.search import LeadSearch
 from airflow_provider_engagevoice.ringcx.leads.selection import IDENTITIES, Chunks, Selection
 from airflow_provider_engagevoice.ringcx.spec.enums import LEAD_STATES
 from airflow_provider_engagevoice.ringcx.spec.lead_actions import HELD_STATES, Action, SuccessCriterion
+from airflow_provider_engagevoice.ringcx.steps import Steps
 
 log = logging.getLogger(__name__)
 
@@ -66,13 +67,16 @@ class SelectedLeads:
         self._size = size
         self._ids: dict[int, array[int]] = {}
 
-    def record(self, number: int, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Record the leads of a chunk.
+    def record_steps(self, number: int, chunk: Selection, leads: LeadSearch) -> Steps[None]:
+        """Search for the leads of a chunk and record them.
 
         :param number: number of the chunk.
-        :param rows: its leads, as a search returns them.
+        :param chunk: the chunk.
+        :param leads: searches leads.
         """
-        self._ids[number] = array("q", (row["leadId"] for row in rows))
+        ids = array("q")
+        yield from leads.search_steps(chunk, lambda row: ids.append(row["leadId"]))
+        self._ids[number] = ids
 
     def __len__(self) -> int:
         return sum(map(len, self._ids.values()))
@@ -120,6 +124,7 @@ class Verifier:
     :param params: its ``paramMap``.
     :param leads: counts leads.
     :param send: sends one request of the action.
+    :param run_work: runs pieces of work, with several requests in flight.
     :param sleep: sleeps; raises if the task is cancelled.
     :param report: reports leads of a chunk that are still not in the expected state after the last round;
         None for no report.
@@ -128,7 +133,8 @@ class Verifier:
     spec: Action
     params: Mapping[str, Any]
     leads: LeadSearch
-    send: Callable[[Selection, Mapping[str, Any]], None]
+    send: Callable[[Selection, Mapping[str, Any]], Steps[None]]
+    run_work: Callable[[Iterable[Steps[None]]], object]
     sleep: Callable[[float], object]
     report: Callable[[int, Iterable[Mapping[str, Any]]], None] | None = None
 
@@ -171,10 +177,14 @@ class Verifier:
     def _count_remaining(self, criterion: SuccessCriterion, parts: Collection[_Part]) -> dict[_Part, int]:
         """Return the number of remaining leads of each part that has any."""
         progress = ProgressLogger(f"Verifying {self.spec.name}", sum(part.size for part in parts), len(parts))
-        counts = {}
-        for part in parts:
-            counts[part] = self.leads.count(remaining_selection(criterion, part.selection, HELD_STATES))
+        counts = dict.fromkeys(parts, 0)
+
+        def count(part: _Part) -> Steps[None]:
+            selection = remaining_selection(criterion, part.selection, HELD_STATES)
+            counts[part] = yield from self.leads.count_steps(selection)
             progress.add(part.size)
+
+        self.run_work(map(count, parts))
         return {part: count for part, count in counts.items() if count}
 
     def _report(self, criterion: SuccessCriterion, parts: Iterable[_Part]) -> None:
@@ -192,8 +202,12 @@ class Verifier:
             log.warning("The report does not list all leads that are not in the expected state: %s", error)
 
     def _retry(self, criterion: SuccessCriterion, parts: Iterable[_Part]) -> None:
-        for part in parts:
-            # Leads on a call are counted, but changed only if they were selected.
-            selection = remaining_selection(criterion, part.selection, HELD_STATES[:1])
-            if part.may_retry and not selection.empty_reason:
-                self.send(selection, self.params)
+        # Leads on a call are counted, but changed only if they were selected.
+        selections = [
+            remaining_selection(criterion, part.selection, HELD_STATES[:1])
+            for part in parts
+            if part.may_retry
+        ]
+        self.run_work(
+            self.send(selection, self.params) for selection in selections if not selection.empty_reason
+        )

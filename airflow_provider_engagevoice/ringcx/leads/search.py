@@ -5,12 +5,13 @@ from __future__ import annotations
 import errno
 import json
 import logging
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any
 
-from airflow_provider_engagevoice.ringcx.endpoints import RequestFn, account_path
+from airflow_provider_engagevoice.ringcx.concurrency import CancelToken
+from airflow_provider_engagevoice.ringcx.endpoints import RequestStepsFn, account_path
 from airflow_provider_engagevoice.ringcx.exceptions import (
     InvalidRequest,
     ServiceUnavailable,
@@ -18,6 +19,7 @@ from airflow_provider_engagevoice.ringcx.exceptions import (
 )
 from airflow_provider_engagevoice.ringcx.leads.id_spool import temporary_file_error
 from airflow_provider_engagevoice.ringcx.leads.selection import Selection
+from airflow_provider_engagevoice.ringcx.steps import Steps, run
 
 log = logging.getLogger(__name__)
 
@@ -32,12 +34,14 @@ _IN_MEMORY = 8 << 20
 class LeadSearch:
     """Searches and counts the leads of one sub-account.
 
-    :param request: function that sends a request: method, path, and keyword arguments.
+    :param request_steps: sends a request: method, path, and keyword arguments.
     :param account_id: the sub-account.
+    :param cancel_token: cancels the waits of :meth:`count` and :meth:`search`.
     """
 
-    request: RequestFn
+    request_steps: RequestStepsFn
     account_id: str
+    cancel_token: CancelToken = field(default_factory=CancelToken)
 
     def count(self, selection: Selection) -> int:
         """Return the number of leads, without fetching them if RingCX can count them.
@@ -47,11 +51,15 @@ class LeadSearch:
             undocumented, so a number, an object with ``totalCount`` and a list are accepted.
         :raises UnexpectedResponse: if the response has another shape.
         """
+        return run(self.count_steps(selection), self.cancel_token.sleep)
+
+    def count_steps(self, selection: Selection) -> Steps[int]:
+        """Count leads like :meth:`count`, as steps."""
         if selection.empty_reason:
             return 0
-        response = self._post_search(selection, {"count": "true"})
+        response = yield from self._post_search(selection, {"count": "true"})
         if isinstance(response, list):
-            return sum(1 for _ in self._iter_rows(selection))
+            return (yield from self._read_pages(selection, lambda row: None))
         if isinstance(response, dict):
             response = response.get("totalCount")
         if isinstance(response, bool) or not isinstance(response, int) or response < 0:
@@ -72,22 +80,27 @@ class LeadSearch:
         :raises TransientError: if there is no room for the temporary file.
         :raises PermanentError: if the temporary file cannot be created.
         """
-        if selection.empty_reason:
-            return
         with SpooledTemporaryFile(_IN_MEMORY, "w+", encoding="utf-8") as spool:
-            self._read_pages(selection, spool)
+
+            def write(row: Mapping[str, Any]) -> None:
+                _write(spool, json.dumps(row) + "\n")
+
+            run(self.search_steps(selection, write), self.cancel_token.sleep)
+            _write(spool)
             spool.seek(0)
             for line in spool:
                 yield json.loads(line)
 
-    def _read_pages(self, selection: Selection, spool: IO[str]) -> None:
-        """Write the rows of all pages to a file, one in a line."""
-        found = 0
-        for row in self._iter_rows(selection):
-            found += 1
-            _write(spool, json.dumps(row) + "\n")
-        _write(spool)
-        expected = self.count(selection)
+    def search_steps(self, selection: Selection, add: Callable[[Mapping[str, Any]], object]) -> Steps[None]:
+        """Search for leads like :meth:`search`, as steps.
+
+        :param selection: the leads.
+        :param add: called with each row.
+        """
+        if selection.empty_reason:
+            return
+        found = yield from self._read_pages(selection, add)
+        expected = yield from self.count_steps(selection)
         if expected != found:
             log.warning(
                 "Search found %d leads, but RingCX counts %d: leads changed meanwhile",
@@ -95,8 +108,8 @@ class LeadSearch:
                 expected,
             )
 
-    def _iter_rows(self, selection: Selection) -> Iterator[dict[str, Any]]:
-        """Yield the distinct rows of all pages.
+    def _read_pages(self, selection: Selection, add: Callable[[Mapping[str, Any]], object]) -> Steps[int]:
+        """Read the distinct rows of all pages; return their number.
 
         RingCX documents neither whether its page numbers start at 0 or 1 nor the maximum page size. So
         pages are requested from 0 on, with the size of the first page that had rows, until one is empty or
@@ -105,23 +118,24 @@ class LeadSearch:
         seen: set[int] = set()
         page_size, page, pages_without_new = PAGE_SIZE, 0, 0
         while pages_without_new < 2:
-            rows = self._fetch_page(selection, page, page_size)
+            rows = yield from self._fetch_page(selection, page, page_size)
             if not rows and page > 0:
-                return
+                break
             before = len(seen)
             for row in rows:
                 lead_id = _lead_id(row)
                 if lead_id not in seen:
                     seen.add(lead_id)
-                    yield row
+                    add(row)
             if not before and seen:
                 page_size = len(seen)
             pages_without_new = pages_without_new + 1 if len(seen) == before else 0
             page += 1
+        return len(seen)
 
-    def _fetch_page(self, selection: Selection, page: int, page_size: int) -> list[dict[str, Any]]:
+    def _fetch_page(self, selection: Selection, page: int, page_size: int) -> Steps[list[dict[str, Any]]]:
         try:
-            response = self._post_search(selection, {"page": page, "maxRows": page_size})
+            response = yield from self._post_search(selection, {"page": page, "maxRows": page_size})
         except (InvalidRequest, ServiceUnavailable) as error:
             # A server whose pages start at 1 may reject page 0. Any other error recurs on page 1.
             if page == 0 and (isinstance(error, InvalidRequest) or error.status == 500):
@@ -133,8 +147,8 @@ class LeadSearch:
             raise UnexpectedResponse("RingCX's response to a lead search is not a list of leads")
         return response
 
-    def _post_search(self, selection: Selection, params: Mapping[str, Any]) -> Any:
-        return self.request(
+    def _post_search(self, selection: Selection, params: Mapping[str, Any]) -> Steps[Any]:
+        return self.request_steps(
             "POST",
             f"{account_path(self.account_id)}/campaignLeads/leadSearch",
             params=params,

@@ -11,6 +11,7 @@ from airflow_provider_engagevoice.ringcx.concurrency import LOG_WAIT_AFTER, Canc
 from airflow_provider_engagevoice.ringcx.exceptions import RateLimited
 from airflow_provider_engagevoice.ringcx.observers import AttemptObserver
 from airflow_provider_engagevoice.ringcx.ratelimit.operations import RateLimit, format_windows
+from airflow_provider_engagevoice.ringcx.steps import Sleep, Steps, run
 from airflow_provider_engagevoice.ringcx.storage.base import LimitExceeded, StateStore
 from airflow_provider_engagevoice.ringcx.storage.memory import MemoryStore
 
@@ -67,15 +68,19 @@ class RateLimiter:
         :raises RateLimited: if the slot is more than ``timeout`` seconds away; nothing is reserved then.
         :raises Cancelled: if the wait was cancelled.
         """
-        cancel_token = cancel_token or CancelToken()
+        token = cancel_token or CancelToken()
+        return run(self.acquire_steps(limit, observer), token.sleep)
+
+    def acquire_steps(self, limit: RateLimit, observer: AttemptObserver | None = None) -> Steps[float]:
+        """Reserve a slot for a request and wait for it, like :meth:`acquire`, as steps."""
         seconds = self._reserve(limit)
         if observer is None:
-            self._sleep(seconds, limit, cancel_token)
+            yield from self._sleep(seconds, limit)
             return seconds
         left, lead = seconds, _OBSERVER_LEAD
         while True:
             slot = clock.monotonic() + left
-            self._sleep(left - lead, limit, cancel_token)
+            yield from self._sleep(left - lead, limit)
             notified_at = clock.monotonic()
             observer.on_attempt()
             left = slot - clock.monotonic()
@@ -84,7 +89,7 @@ class RateLimiter:
                 left = self._reserve(limit)
                 seconds += left
             if left <= lead:
-                self._sleep(left, limit, cancel_token)
+                yield from self._sleep(left, limit)
                 return seconds
             observer.on_not_applied()
             lead = max(lead, clock.monotonic() - notified_at)
@@ -122,11 +127,11 @@ class RateLimiter:
                 retry_after=error.wait,
             ) from None
 
-    def _sleep(self, seconds: float, limit: RateLimit, cancel_token: CancelToken) -> None:
+    def _sleep(self, seconds: float, limit: RateLimit) -> Steps[None]:
         """Sleep, and log long waits periodically."""
         left, until_log = seconds, LOG_WAIT_AFTER
         while left > until_log:
-            cancel_token.sleep(until_log)
+            yield Sleep(until_log)
             left -= until_log
             log.info(
                 "Waiting for the rate limit of %s (%s): %.0f s left",
@@ -135,4 +140,4 @@ class RateLimiter:
                 left,
             )
             until_log = _LOG_INTERVAL
-        cancel_token.sleep(left)
+        yield Sleep(left)

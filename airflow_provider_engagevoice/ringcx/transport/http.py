@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -27,6 +28,7 @@ from airflow_provider_engagevoice.ringcx.exceptions import (
 from airflow_provider_engagevoice.ringcx.observers import AttemptObserver
 from airflow_provider_engagevoice.ringcx.ratelimit.limiter import RateLimiter
 from airflow_provider_engagevoice.ringcx.ratelimit.operations import RateLimit, rate_limit_for
+from airflow_provider_engagevoice.ringcx.steps import Call, Sleep, Steps, run
 from airflow_provider_engagevoice.ringcx.transport.connect_errors import check_ca_bundle, permanent_error
 from airflow_provider_engagevoice.ringcx.transport.exchange import (
     MAX_BODY,
@@ -156,6 +158,12 @@ class HttpTransport:
         :raises ServiceUnavailable: if no connection or only server errors were obtained in 5 attempts.
         :raises EngageVoiceError: the class for the status of the response; see ``exceptions``.
         """
+        return run(self.send_steps(request, authorize), self.cancel_token.sleep)
+
+    def send_steps(
+        self, request: ApiRequest, authorize: Callable[[], Mapping[str, str]] = dict
+    ) -> Steps[Any]:
+        """Send a request like :meth:`send`, as steps; each attempt is a call."""
         limit = (
             rate_limit_for(request.method, request.url, request.params, request.rate_limit_scope)
             if self.limiter
@@ -170,8 +178,14 @@ class HttpTransport:
             # again after the wait, during which the token may have expired.
             authorize()
             try:
-                deadline += self._wait_for_slot(limit, request)
-                return self._attempt(request, authorize())
+                deadline += yield from self._wait_for_slot(limit, request)
+                headers = authorize()
+                try:
+                    return (yield Call(partial(self._attempt, request, headers), request.is_abortable))
+                except (Exception, GeneratorExit):
+                    raise
+                except BaseException as interrupt:
+                    raise _interrupted(request, interrupt) from None
             except OutcomeUnknown:
                 raise
             except EngageVoiceError:
@@ -193,7 +207,7 @@ class HttpTransport:
                     delay,
                     attempts + 1,
                 )
-            self.cancel_token.sleep(delay)
+            yield Sleep(delay)
 
     def limit_waits(self, seconds: float) -> None:
         """Send each request once from now on, and end each of its waits after some seconds.
@@ -212,10 +226,10 @@ class HttpTransport:
                 self._session.close()
                 self._session = None
 
-    def _wait_for_slot(self, limit: RateLimit | None, request: ApiRequest) -> float:
+    def _wait_for_slot(self, limit: RateLimit | None, request: ApiRequest) -> Steps[float]:
         """Wait for a rate-limit slot; return the seconds waited."""
         if self.limiter and limit:
-            return self.limiter.acquire(limit, self.cancel_token, request.observer)
+            return (yield from self.limiter.acquire_steps(limit, request.observer))
         if request.observer is not None:
             request.observer.on_attempt()
         return 0.0
@@ -272,15 +286,6 @@ class HttpTransport:
             if permanent is not None:
                 raise permanent from None
             raise _AttemptFailed(_no_response(request, failure), FailureKind.NOT_SENT) from None
-        except Exception:
-            raise
-        except BaseException as interrupt:
-            # Airflow's task timeout is not an Exception, and Airflow would retry the task after it.
-            if FailureKind.INTERRUPTED.decide(request.retry_safe) is RetryDecision.RAISE:
-                raise
-            unknown = _outcome_unknown(request, _no_response(request, interrupt))
-            unknown.interrupted = True
-            raise unknown from None
         self._last_used = clock.monotonic()
         return _parse(request, body)
 
@@ -387,6 +392,18 @@ def _outcome_unknown(request: ApiRequest, cause: EngageVoiceError) -> OutcomeUnk
         status=cause.status,
         request=str(request),
     )
+
+
+def _interrupted(request: ApiRequest, interrupt: BaseException) -> BaseException:
+    """Return what to raise if the caller was interrupted while a request was in flight.
+
+    Airflow's task timeout is not an ``Exception``, and Airflow would retry the task after it.
+    """
+    if FailureKind.INTERRUPTED.decide(request.retry_safe) is RetryDecision.RAISE:
+        return interrupt
+    unknown = _outcome_unknown(request, _no_response(request, interrupt))
+    unknown.interrupted = True
+    return unknown
 
 
 def _no_response(request: ApiRequest, error: BaseException) -> ServiceUnavailable:

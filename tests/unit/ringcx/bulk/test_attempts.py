@@ -105,7 +105,7 @@ def test_attempt_checkpoints_cleared_unfinished_task_resumes_all() -> None:
     record = MemoryRecord()
     first = start(record, 1)
     act(first, "a", finished=True)
-    act(first, "b", in_flight=0)
+    act(first, "b", in_flight={"0": 1})
     cleared = start(record, 2, series=2, is_retry=False)
     assert not cleared.is_retry
     assert [names(act(cleared, fingerprint)) for fingerprint in "ab"] == ["a", "b"]

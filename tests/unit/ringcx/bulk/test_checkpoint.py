@@ -136,7 +136,7 @@ def test_load_checkpoint_changed_input_may_start_again(
     ("progress", "done"),
     [
         ({"next": 1, "counts": {"requests": 1, "leads_updated": 2}}, "1 chunk with 2 leads. MANUAL"),
-        ({"in_flight": 0}, "0 chunks with 0 leads; chunk 1 may be applied, too. MANUAL"),
+        ({"in_flight": {"0": 2}}, "0 chunks with 0 leads; chunk 1 may be applied, too. MANUAL"),
         (
             {"next": 3, "finished": True, "counts": {"requests": 3, "leads_updated": 6}},
             "3 chunks with 6 leads",

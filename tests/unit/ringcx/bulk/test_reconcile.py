@@ -25,7 +25,7 @@ class KillsBeforeRequest(AttemptCheckpoints):
 
     def save(self, number: int, checkpoint: Mapping[str, Any]) -> None:
         super().save(number, checkpoint)
-        if checkpoint["in_flight"] is not None:
+        if checkpoint["in_flight"]:
             raise Killed
 
 
@@ -33,7 +33,7 @@ class KillsAfterRequest(AttemptCheckpoints):
     """Checkpoints that kill the task after RingCX has applied the first chunk."""
 
     def save(self, number: int, checkpoint: Mapping[str, Any]) -> None:
-        if checkpoint["in_flight"] is None:
+        if not checkpoint["in_flight"]:
             raise Killed
         super().save(number, checkpoint)
 
@@ -132,7 +132,7 @@ def test_reconcile_killed_move_resumes_without_a_duplicate(
     kills = KillsAfterRequest if after_request else KillsBeforeRequest
     with pytest.raises(Killed):
         move_in_chunks(ringcx_sandbox, ids[:6], start_attempt(store, kind=kills))
-    assert store.saved_checkpoint()["in_flight"] == 0
+    assert store.saved_checkpoint()["in_flight"] == {"0": 2}
     result = move_in_chunks(ringcx_sandbox, ids[:6], start_attempt(store, is_retry=True))
     assert (result["leads_matched"], result["leads_updated"], result["requests"]) == (6, 6, 3)
     assert new_lists(ringcx_sandbox) == {result["list_id"]: 6}

@@ -184,7 +184,7 @@ def test_runner_slot_too_far_away_has_nothing_in_flight(
     client.transport.limiter = RateLimiter(BusyStore())
     with pytest.raises(RateLimited, match="the next free slot is in 1000 s"):
         execute_in_chunks(ringcx, six_ids, start_attempt(store), client=client)
-    assert store.saved_checkpoint()["in_flight"] is None
+    assert store.saved_checkpoint()["in_flight"] == {}
     result = execute_unlimited(ringcx, six_ids, store, is_retry=True)
     assert added_passes(ringcx, ready_leads, six_ids) == [1] * 6
     assert (result["leads_updated"], result["requests"]) == (6, 3)
@@ -206,7 +206,7 @@ def test_runner_killed_before_resending_has_nothing_in_flight(
         patch.setattr(RingCentralJwtAuth, "refresh", kill)
         with pytest.raises(Killed):
             execute_unlimited(ringcx, six_ids, store, is_retry=False)
-    assert store.saved_checkpoint()["in_flight"] is None
+    assert store.saved_checkpoint()["in_flight"] == {}
     result = execute_unlimited(ringcx, six_ids, store, is_retry=True)
     assert (result["leads_updated"], result["requests"]) == (6, 3)
 
@@ -219,8 +219,8 @@ def test_runner_saves_checkpoint_before_each_request(ringcx: SandboxServer, six_
 
     ringcx.fault("meanwhile", operation="lead_action", at=[1, 2], work=record_in_flight)
     execute_unlimited(ringcx, six_ids[:4], store, is_retry=False)
-    assert in_flight == [0, 1]
-    assert store.saved_checkpoint()["in_flight"] is None
+    assert in_flight == [{"0": 2}, {"1": 2}]
+    assert store.saved_checkpoint()["in_flight"] == {}
 
 
 def test_runner_killed_between_requests_logs_its_progress(
@@ -341,7 +341,7 @@ def test_runner_killed_in_flight_resends_retry_safe_chunk(ringcx: SandboxServer,
     class KillingCheckpoints(AttemptCheckpoints):
         def save(self, number: int, checkpoint: Mapping[str, Any]) -> None:
             super().save(number, checkpoint)
-            if checkpoint["in_flight"] == 1:
+            if 1 in checkpoint["in_flight"]:
                 raise Killed
 
     with pytest.raises(Killed):
