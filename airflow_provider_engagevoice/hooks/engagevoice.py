@@ -197,6 +197,7 @@ class EngageVoiceHook(BaseHook):
         max_leads: int | None = None,
         account_wide: bool = False,
         chunk_size: int = CHUNK_SIZE,
+        max_in_flight: int | None = None,
         on_no_match: str = "warn",
         on_invalid_id: str = "fail",
         on_rejected: str = "fail",
@@ -226,6 +227,8 @@ class EngageVoiceHook(BaseHook):
         :param account_wide: allow criteria that name no campaign, list, lead, external id or phone number;
             default False.
         :param chunk_size: maximum number of ids in one request; default 500.
+        :param max_in_flight: most requests in flight at once, 1 to 16; default None: 8 for a retry-safe
+            action, 1 for any other. Requests for phone numbers are always sent one at a time.
         :param on_no_match: what to do if no lead matches: ``"warn"`` (default) logs a warning with likely
             causes if there are ids, ``"fail"`` raises, ``"skip"`` skips the task.
         :param on_invalid_id: what to do about an id or phone number that can match no lead: ``"fail"``
@@ -252,7 +255,7 @@ class EngageVoiceHook(BaseHook):
         from airflow_provider_engagevoice.ringcx.bulk.options import validate_options
 
         require_bool(dry_run=dry_run, account_wide=account_wide, verify=verify)
-        validate_options(max_leads, chunk_size, on_rejected, on_no_match, on_invalid_id)
+        validate_options(max_leads, chunk_size, on_rejected, on_no_match, on_invalid_id, max_in_flight)
         id_file = None if source is None else open_source(source, source_column, source_as)
         found = None
         if campaign is UNSET:
@@ -269,6 +272,7 @@ class EngageVoiceHook(BaseHook):
             dry_run=dry_run,
             max_leads=max_leads,
             chunk_size=chunk_size,
+            max_in_flight=max_in_flight,
             on_no_match=on_no_match,
             on_rejected=on_rejected,
             report=report,

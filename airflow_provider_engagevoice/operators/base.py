@@ -82,6 +82,7 @@ class BaseLeadOperator(TypePreservingTemplatesMixin, BaseOperator):
         on_invalid_id: str = "fail",
         account_wide: bool = False,
         chunk_size: int = CHUNK_SIZE,
+        max_in_flight: int | None = None,
         on_rejected: str = "fail",
         report: str | None = None,
         verify: bool = False,
@@ -106,6 +107,7 @@ class BaseLeadOperator(TypePreservingTemplatesMixin, BaseOperator):
         self.on_invalid_id = on_invalid_id
         self.account_wide = account_wide
         self.chunk_size = chunk_size
+        self.max_in_flight = max_in_flight
         self.engagevoice_conn_id = engagevoice_conn_id
         self._hook: EngageVoiceHook | None = None
         self._authored: dict[str, Any] = {}
@@ -192,7 +194,12 @@ class BaseLeadOperator(TypePreservingTemplatesMixin, BaseOperator):
         from airflow_provider_engagevoice.ringcx.bulk.options import validate_options
 
         validate_options(
-            self.max_leads, self.chunk_size, self.on_rejected, self.on_no_match, self.on_invalid_id
+            self.max_leads,
+            self.chunk_size,
+            self.on_rejected,
+            self.on_no_match,
+            self.on_invalid_id,
+            self.max_in_flight,
         )
         if not self._criteria_given and not self._has("source"):
             raise InvalidParameter("Pass search_criteria, source or both")
@@ -300,6 +307,7 @@ class BaseLeadOperator(TypePreservingTemplatesMixin, BaseOperator):
             dry_run=self.dry_run,
             max_leads=self.max_leads,
             chunk_size=self.chunk_size,
+            max_in_flight=self.max_in_flight,
             target=target,
             source=source,
             on_no_match=self.on_no_match,

@@ -49,6 +49,9 @@ class LeadActionOperator(BaseLeadOperator):
     :param account_wide: allow criteria that name no campaign, list, lead, external id or phone number and so
         select from the whole sub-account; default False.
     :param chunk_size: maximum number of ids in one request; default 500.
+    :param max_in_flight: most requests in flight at once, 1 to 16; default None: 8 for a retry-safe action, 1
+        for any other, so that a crash leaves the outcome of one request unknown. Requests for phone numbers
+        are always sent one at a time.
     :param source: file of ids, in addition to the criteria or in their place (templated): a path, an object
         storage URL such as ``s3://conn@bucket/key``, or an ``ObjectStoragePath``. One id per line (``.txt``
         or no suffix), ``.csv``, ``.jsonl``, ``.ndjson`` (each also as ``.gz``) or ``.parquet``. The first
@@ -98,6 +101,7 @@ class LeadActionOperator(BaseLeadOperator):
         on_invalid_id: str = "fail",
         account_wide: bool = False,
         chunk_size: int = CHUNK_SIZE,
+        max_in_flight: int | None = None,
         on_rejected: str = "fail",
         report: str | None = None,
         verify: bool = False,
@@ -117,6 +121,7 @@ class LeadActionOperator(BaseLeadOperator):
             on_invalid_id=on_invalid_id,
             account_wide=account_wide,
             chunk_size=chunk_size,
+            max_in_flight=max_in_flight,
             on_rejected=on_rejected,
             report=report,
             verify=verify,
@@ -173,6 +178,7 @@ class EmailLeadsOperator(BaseLeadOperator):
         on_invalid_id: str = "fail",
         account_wide: bool = False,
         chunk_size: int = CHUNK_SIZE,
+        max_in_flight: int | None = None,
         on_rejected: str = "fail",
         report: str | None = None,
         verify: bool = False,
@@ -192,6 +198,7 @@ class EmailLeadsOperator(BaseLeadOperator):
             on_invalid_id=on_invalid_id,
             account_wide=account_wide,
             chunk_size=chunk_size,
+            max_in_flight=max_in_flight,
             on_rejected=on_rejected,
             report=report,
             verify=verify,
@@ -269,6 +276,7 @@ class MoveLeadsOperator(BaseLeadOperator):
         on_invalid_id: str = "fail",
         account_wide: bool = False,
         chunk_size: int = CHUNK_SIZE,
+        max_in_flight: int | None = None,
         on_rejected: str = "fail",
         report: str | None = None,
         verify: bool = False,
@@ -288,6 +296,7 @@ class MoveLeadsOperator(BaseLeadOperator):
             on_invalid_id=on_invalid_id,
             account_wide=account_wide,
             chunk_size=chunk_size,
+            max_in_flight=max_in_flight,
             on_rejected=on_rejected,
             report=report,
             verify=verify,

@@ -1,8 +1,8 @@
 """Work as a generator of steps, so that one thread can have several requests in flight.
 
 The generator yields each wait and each blocking call, and gets the result of the call. :func:`run` does the
-steps of one generator one after the other; ``bulk.pipeline`` interleaves those of many. Everything between two
-steps runs in the thread that drives the generator, so it needs no locks.
+steps of one generator one after the other; ``bulk.pipeline`` interleaves those of many. Everything between
+two steps runs in the thread that drives the generator, so it needs no locks.
 """
 
 from __future__ import annotations

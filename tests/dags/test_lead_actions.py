@@ -191,6 +191,8 @@ def test_move_into_new_list_without_name_fails_at_parse_time():
         ("dry_run", "False"),
         ("account_wide", "False"),
         ("chunk_size", 0),
+        ("max_in_flight", 0),
+        ("max_in_flight", 17),
     ],
 )
 def test_invalid_setting_fails_at_parse_time(setting, value):

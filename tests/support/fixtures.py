@@ -73,15 +73,18 @@ def six_ids(ready_leads: list[dict[str, Any]]) -> list[int]:
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Durations of the client's waits in seconds; the client does not actually wait."""
-    recorded: list[float] = []
+    clock = FakeClock()
+    # The pipeline's clock alone: the time in which requests may be retried does not pass.
+    monkeypatch.setattr("airflow_provider_engagevoice.ringcx.bulk.pipeline.clock", clock)
     monkeypatch.setattr(
         "airflow_provider_engagevoice.ringcx.concurrency.wait_until",
-        lambda seconds, over: recorded.append(seconds),
+        lambda seconds, over: clock.sleep(seconds),
     )
-    return recorded
+    return clock.pauses
 
 
 _TIMED_MODULES = (
+    "bulk.pipeline",
     "transport.http",
     "auth.refresh",
     "auth.schemes",

@@ -38,6 +38,7 @@ class _CallInFlight:
 class _Work:
     """A piece of work that has started and not ended.
 
+    :param number: its place in the order in which work has started.
     :param steps: its steps.
     :param step: the step that it is at; None before the first one.
     :param call: the call of this step, if it has started.
@@ -45,6 +46,7 @@ class _Work:
     :param is_inside: it has a place among the work that may change leads.
     """
 
+    number: int
     steps: Steps[None]
     step: Step | None = None
     call: _CallInFlight | None = None
@@ -64,9 +66,10 @@ class Pipeline:
     The caller's thread drives all generators: it reserves rate-limit slots, saves checkpoints, refreshes
     tokens and logs. Only the calls run in other threads, each in one of its own.
 
-    A piece of work enters only if all work inside has its call in flight. So a process never holds more than
-    one rate-limit slot that it cannot use yet, which is fair to other processes, and it sends no new request
-    while one waits to be retried, for example after a 429.
+    Work enters in the order in which it has started, and only if all work inside has its call in flight; it
+    starts only if no work outside sleeps. So a process reserves one slot at a time of each rate limit, which
+    is fair to other processes, and it sends no new request while one waits to be retried, for example after a
+    429.
 
     If a piece of work fails, the task is cancelled or the thread is interrupted, no further step begins.
     Calls in flight are awaited and their results are used, except those of abortable calls.
@@ -82,6 +85,7 @@ class Pipeline:
     _active: list[_Work] = field(default_factory=list, init=False)
     _wake_up: queue.SimpleQueue[None] = field(default_factory=queue.SimpleQueue, init=False)
     _errors: list[Exception] = field(default_factory=list, init=False)
+    _started: int = field(default=0, init=False)
     _is_interrupted: bool = field(default=False, init=False)
 
     def run(self, work: Iterable[Steps[None]]) -> None:
@@ -108,11 +112,12 @@ class Pipeline:
     def _run_all(self, remaining: Iterator[Steps[None]]) -> None:
         """Run all work; if it is to stop, only what has started."""
         while True:
-            while len(self._active) < self.max_active and not self._is_stopping:
+            while self._can_start():
                 steps = next(remaining, None)
                 if steps is None:
                     break
-                self._resume(_Work(steps))
+                self._started += 1
+                self._resume(_Work(self._started, steps))
             if not self._active:
                 break
             ready = next(filter(self._is_ready, self._active), None)
@@ -122,6 +127,11 @@ class Pipeline:
                 self._wait()
         if not self._errors and not self._is_interrupted:
             self.cancel_token.raise_if_cancelled()
+
+    def _can_start(self) -> bool:
+        """Return whether another piece of work may start now."""
+        is_waiting = any(isinstance(work.step, Sleep) and not work.is_inside for work in self._active)
+        return len(self._active) < self.max_active and not is_waiting and not self._is_stopping
 
     def _end_interrupted(self, remaining: Iterator[Steps[None]]) -> None:
         """Await the calls in flight after this thread was interrupted.
@@ -153,15 +163,21 @@ class Pipeline:
             return True
         if isinstance(work.step, Sleep):
             return work.resume_at <= clock.monotonic()
-        inside = [each for each in self._active if each.is_inside]
-        return len(inside) < self.max_in_flight and all(each.is_in_flight for each in inside)
+        others = [each for each in self._active if each.is_inside or each.number < work.number]
+        return len(others) < self.max_in_flight and all(
+            each.is_inside and each.is_in_flight for each in others
+        )
 
     def _wait(self) -> None:
         """Wait until a call returns, a sleep ends, or it is time to look whether the task is cancelled."""
         now = clock.monotonic()
         sleeps = [work.resume_at - now for work in self._active if isinstance(work.step, Sleep)]
-        with suppress(queue.Empty):
-            self._wake_up.get(timeout=max(min([*sleeps, POLL_INTERVAL]), 0.001))
+        if sleeps and not any(work.is_in_flight for work in self._active):
+            with suppress(Cancelled):
+                self.cancel_token.sleep(min(sleeps))
+        else:
+            with suppress(queue.Empty):
+                self._wake_up.get(timeout=max(min([*sleeps, POLL_INTERVAL]), 0.001))
 
     def _resume(self, work: _Work) -> None:
         """Resume a piece of work until its next step."""

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 MAX_BODY = 64 << 20
 """Maximum size of a response's body in bytes, after decompression."""
 
-#: Connections kept open to a host: twice the most requests of one bulk action in flight, since their counts are
-#: in flight as well.
+#: Connections kept open to a host: twice the most requests of one bulk action in flight, since their counts
+#: are in flight as well.
 _POOL_SIZE = 32
 #: Small, since old versions of urllib3 decompress a whole piece at once: at most about 8 MiB.
 _PIECE = 8192

@@ -168,7 +168,7 @@ def test_hook_searches_counts_and_acts_by_criteria(ringcx_sandbox: SandboxServer
 
 
 @pytest.mark.parametrize(
-    "options", [{"max_leads": -1}, {"max_leads": True}, {"chunk_size": 0}, {"chunk_size": "9"}]
+    "options", [{"max_leads": -1}, {"max_leads": True}, {"chunk_size": 0}, {"chunk_size": "9"}, {"max_in_flight": 0}]
 )
 def test_perform_lead_action_invalid_option_sends_nothing(
     ringcx_sandbox: SandboxServer, connect: Connect, options: dict[str, Any]
@@ -404,13 +404,6 @@ def test_connection_that_cannot_be_read_again_leaves_the_error(
     monkeypatch.setattr(EngageVoiceHook, "get_connection", staticmethod(fail))
     with pytest.raises(AuthenticationError, match="RingCX rejected the permanent API token"):
         hook.find_campaign("Spring Renewals")
-
-
-def test_background_counts_do_not_read_the_connection(connect: Connect) -> None:
-    """They use the client's token and must not sign in."""
-    prefetcher = connect("api_token").get_conn()._count_prefetcher("50810001")
-    client = prefetcher.leads.request.__self__  # type: ignore[attr-defined]
-    assert client.reload is None
 
 
 def test_test_connection_leaves_the_hook_as_it_was(ringcx_sandbox: SandboxServer, connect: Connect) -> None:

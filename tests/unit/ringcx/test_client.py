@@ -9,6 +9,8 @@ import pytest
 
 from airflow_provider_engagevoice.ringcx.client import base_url
 from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter
+from airflow_provider_engagevoice.ringcx.steps import Sleep, Steps
+from airflow_provider_engagevoice.ringcx.transport.http import ApiRequest
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from tests.support.clients import DIAL_GROUPS, make_client
 
@@ -163,7 +165,12 @@ def test_request_rejects_path_outside_the_api(ringcx_sandbox: SandboxServer, pat
 def test_request_path_cannot_change_legacy_host(ringcx_sandbox: SandboxServer) -> None:
     """Without its prefix /voice, the path /voice.elsewhere.example would extend the host name."""
     client = make_client(ringcx_sandbox.url, "legacy")
-    client.transport.send = lambda request, authorize=None: request.url  # type: ignore[assignment, method-assign, misc]
+
+    def send_steps(request: ApiRequest, authorize: object) -> Steps[str]:
+        yield Sleep(0.0)
+        return request.url
+
+    client.transport.send_steps = send_steps  # type: ignore[assignment, method-assign]
     assert (
         client.request("GET", "/voice.elsewhere.example/x")
         == f"{ringcx_sandbox.url}/voice.elsewhere.example/x"

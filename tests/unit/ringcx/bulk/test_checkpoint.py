@@ -15,6 +15,7 @@ import pytest
 from requests import Response
 
 from airflow_provider_engagevoice.ringcx.bulk.action import BulkAction
+from airflow_provider_engagevoice.ringcx.bulk.action_request import ActionSender
 from airflow_provider_engagevoice.ringcx.bulk.checkpoint import (
     Checkpoint,
     CheckpointStore,
@@ -22,9 +23,9 @@ from airflow_provider_engagevoice.ringcx.bulk.checkpoint import (
     load_checkpoint,
 )
 from airflow_provider_engagevoice.ringcx.bulk.digests import action_fingerprint, input_digests
-from airflow_provider_engagevoice.ringcx.bulk.executor import LeadActionExecutor
 from airflow_provider_engagevoice.ringcx.exceptions import OutcomeUnknown, RateLimited
 from airflow_provider_engagevoice.ringcx.leads.selection import Selection, build_selection
+from airflow_provider_engagevoice.ringcx.steps import Steps
 from airflow_provider_engagevoice.ringcx.transport import http
 from airflow_provider_engagevoice.ringcx.transport.exchange import read_response
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
@@ -312,14 +313,14 @@ def test_retry_with_changed_input_repeats_nothing(
 
 def end_request(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     """Kill the attempt after RingCX has applied its lead action request of this number."""
-    send, sent = LeadActionExecutor._send, itertools.count(1)
+    send, sent = ActionSender.send, itertools.count(1)
 
-    def send_and_die(*args: Any) -> None:
-        send(*args)
+    def send_and_die(*args: Any) -> Steps[None]:
+        yield from send(*args)
         if next(sent) == number:
             raise Killed
 
-    monkeypatch.setattr(LeadActionExecutor, "_send", send_and_die)
+    monkeypatch.setattr(ActionSender, "send", send_and_die)
 
 
 class TaskEnded(BaseException):

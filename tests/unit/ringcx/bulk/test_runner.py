@@ -145,7 +145,9 @@ def test_runner_resumes_with_generated_params_of_first_attempt(
     agent = {"RESERVATION_AGENT_ID": 0}
     ringcx.fault("rate_limited", operation="lead_action", at=[2], retry_after=60.0)
     with pytest.raises(RateLimited):
-        execute_in_chunks(ringcx, six_ids, next_attempt(is_retry=False), "AGENT_RESERVATION", agent)
+        execute_in_chunks(
+            ringcx, six_ids, next_attempt(is_retry=False), "AGENT_RESERVATION", agent, max_in_flight=1
+        )
     time.sleep(0.01)  # The generated timestamp has milliseconds.
     before = len(ringcx.requests)
     execute_in_chunks(ringcx, six_ids, next_attempt(is_retry=True), "AGENT_RESERVATION", agent)
@@ -238,7 +240,7 @@ def test_on_rejected_decides_whether_the_action_continues(
     ringcx: SandboxServer, six_ids: list[int], on_rejected: str
 ) -> None:
     ringcx.fault("rejected", operation="lead_action", at=[2], message="locked")
-    options: dict[str, Any] = {"chunk_size": 2, "on_rejected": on_rejected}
+    options: dict[str, Any] = {"chunk_size": 2, "on_rejected": on_rejected, "max_in_flight": 1}
     client = make_client(ringcx.url)
     if on_rejected == "ignore":
         result: Any = perform_action(client, "CANCEL_LEADS", {"leadIds": six_ids}, **options)
@@ -261,7 +263,12 @@ def test_on_rejected_verify_checks_accepted_chunks_only(
     ids = six_ids[:4]
     ringcx.fault("answer", operation="lead_action", at=[1], body={"success": True})
     ringcx.fault("rejected", operation="lead_action", at=[2])
-    options: dict[str, Any] = {"chunk_size": 2, "on_rejected": on_rejected, "verify": True}
+    options: dict[str, Any] = {
+        "chunk_size": 2,
+        "on_rejected": on_rejected,
+        "verify": True,
+        "max_in_flight": 1,
+    }
     client = make_client(ringcx.url)
     if on_rejected == "continue":
         with pytest.raises(ActionRejected, match="1 of 2 chunks") as caught:
@@ -341,7 +348,7 @@ def test_runner_killed_in_flight_resends_retry_safe_chunk(ringcx: SandboxServer,
     class KillingCheckpoints(AttemptCheckpoints):
         def save(self, number: int, checkpoint: Mapping[str, Any]) -> None:
             super().save(number, checkpoint)
-            if 1 in checkpoint["in_flight"]:
+            if "1" in checkpoint["in_flight"]:
                 raise Killed
 
     with pytest.raises(Killed):

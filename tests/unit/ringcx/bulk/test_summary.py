@@ -84,7 +84,7 @@ def test_cancelled_action_error_describes_its_progress(ringcx_sandbox: SandboxSe
     client = make_client(ringcx_sandbox.url)
     ringcx_sandbox.fault("meanwhile", work=client.cancel_token.cancel, operation="lead_action", at=[2])
     with pytest.raises(Cancelled) as caught:
-        perform_action(client, "CANCEL_LEADS", {"leadIds": ids[:7]}, chunk_size=2)
+        perform_action(client, "CANCEL_LEADS", {"leadIds": ids[:7]}, chunk_size=2, max_in_flight=1)
     assert str(caught.value) == (
         "Cancelled before the next request was sent. CANCEL_LEADS stopped after 2 of 4 chunks: cancelled 4 "
         "leads of 4 matched"
@@ -152,7 +152,9 @@ def test_last_log_line_has_the_counts(
     if options:
         ringcx_sandbox.fault("rejected", operation="lead_action", at=[2])
     criteria = {"leadIds": [*ids[:5], 10**9]}
-    perform_action(make_client(ringcx_sandbox.url), "CANCEL_LEADS", criteria, chunk_size=2, **options)
+    perform_action(
+        make_client(ringcx_sandbox.url), "CANCEL_LEADS", criteria, chunk_size=2, max_in_flight=1, **options
+    )
     leads, requests = (3, 3) if options else (5, 3)
     messages = [record.message for record in caplog.records if record.name.endswith("bulk.summary")]
     assert messages == [f"Cancelled {leads} leads of {leads} matched ({requests} requests){suffix}"]

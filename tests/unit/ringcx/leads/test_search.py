@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from airflow_provider_engagevoice.ringcx.exceptions import (
 )
 from airflow_provider_engagevoice.ringcx.leads.search import LeadSearch
 from airflow_provider_engagevoice.ringcx.leads.selection import Selection
+from airflow_provider_engagevoice.ringcx.steps import Call, Steps
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
 from tests.support.clients import make_client, perform_action
@@ -88,8 +90,17 @@ class Pages:
         return [lead for lead in range(max(start, 0), min(end, self.total)) if lead not in self.hidden]
 
 
+def lead_search(request: Callable[..., Any]) -> LeadSearch:
+    """Return a search whose requests a function answers."""
+
+    def request_steps(*args: Any, **options: Any) -> Steps[Any]:
+        return (yield Call(lambda: request(*args, **options)))
+
+    return LeadSearch(request_steps, "50810001")
+
+
 def search(pages: Pages) -> list[int]:
-    return [row["leadId"] for row in LeadSearch(pages, "50810001").search(ALL)]
+    return [row["leadId"] for row in lead_search(pages).search(ALL)]
 
 
 def isolated(total: int) -> frozenset[int]:
@@ -153,12 +164,12 @@ def test_search_rejected_criteria_are_an_error() -> None:
         raise InvalidRequest("leadStates: no such state", status=400)
 
     with pytest.raises(InvalidRequest, match="no such state"):
-        list(LeadSearch(reject, "50810001").search(ALL))
+        list(lead_search(reject).search(ALL))
 
 
 def test_search_empty_selection_sends_no_request() -> None:
     server = Pages(10)
-    leads = LeadSearch(server, "50810001")
+    leads = lead_search(server)
     assert list(leads.search(Selection({}, "leadIds is empty"))) == []
     assert leads.count(Selection({}, "leadIds is empty")) == 0
     assert server.requests == []
@@ -166,7 +177,7 @@ def test_search_empty_selection_sends_no_request() -> None:
 
 def test_search_reads_all_pages_before_the_first_row() -> None:
     server = Pages(2500)
-    rows = LeadSearch(server, "50810001").search(ALL)
+    rows = lead_search(server).search(ALL)
     assert server.requests == []
     assert next(rows) == {"leadId": 0}
     assert server.requests[-1] == {"count": "true"}
@@ -177,14 +188,14 @@ def test_search_reads_all_pages_before_the_first_row() -> None:
     "rows", [7, "text", None, True, {"results": []}, {"searchResults": None}, [1], [{}], [{"leadId": "7"}]]
 )
 def test_search_unexpected_response_is_an_error(rows: object) -> None:
-    leads = LeadSearch(lambda *args, **kwargs: rows, "50810001")
+    leads = lead_search(lambda *args, **kwargs: rows)
     with pytest.raises(UnexpectedResponse, match=r"lacks leadId|is not a list of leads"):
         list(leads.search(ALL))
 
 
 @pytest.mark.parametrize(("shape", "expected"), [(0, 0), (7, 7), ({"totalCount": 7, "searchResults": []}, 7)])
 def test_count_accepts_number_and_object(shape: object, expected: int) -> None:
-    assert LeadSearch(lambda *args, **kwargs: shape, "50810001").count(ALL) == expected
+    assert lead_search(lambda *args, **kwargs: shape).count(ALL) == expected
 
 
 @pytest.mark.parametrize("server", [Pages(0), Pages(7), Pages(250, cap=100), Pages(250, cap=100, base=1)])
@@ -194,13 +205,13 @@ def test_count_searches_if_the_server_returns_leads(server: Pages) -> None:
             params = {"page": server.base, "maxRows": server.cap}
         return server(*args, params=params, **options)
 
-    assert LeadSearch(request, "50810001").count(ALL) == server.total
+    assert lead_search(request).count(ALL) == server.total
 
 
 @pytest.mark.parametrize("shape", [None, "7", 7.0, True, -1, {}, {"totalCount": None}, {"totalCount": "7"}])
 def test_count_unexpected_response_is_an_error(shape: object) -> None:
     with pytest.raises(UnexpectedResponse, match="lead count is not a number"):
-        LeadSearch(lambda *args, **kwargs: shape, "50810001").count(ALL)
+        lead_search(lambda *args, **kwargs: shape).count(ALL)
 
 
 def test_search_logs_difference_from_count(caplog: pytest.LogCaptureFixture) -> None:
@@ -210,7 +221,7 @@ def test_search_logs_difference_from_count(caplog: pytest.LogCaptureFixture) -> 
         return 6 if "count" in params else server(*args, params=params, **options)
 
     with caplog.at_level(logging.WARNING):
-        assert len(list(LeadSearch(request, "50810001").search(ALL))) == 5
+        assert len(list(lead_search(request).search(ALL))) == 5
     assert "found 5 leads, but RingCX counts 6" in caplog.text
 
 
