@@ -25,14 +25,14 @@ class InFlightRecovery:
 
         :raises OutcomeUnknown: if the outcome of any of them stays unknown; the others are settled then.
         """
-        unknown: OutcomeUnknown | None = None
-        for number in sorted(self.processor.state.checkpoint.in_flight):
+        state, unknown = self.processor.state, []
+        for number in sorted(state.checkpoint.in_flight):
             try:
                 self._settle(number)
             except OutcomeUnknown as error:
-                unknown = unknown or error
-        if unknown is not None:
-            raise unknown
+                unknown.append(error)
+        if unknown:
+            raise unknown[0] if len(unknown) == 1 else state.summary.name_chunks(unknown[0])
 
     def _settle(self, number: int) -> None:
         processor, state = self.processor, self.processor.state

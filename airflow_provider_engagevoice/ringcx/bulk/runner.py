@@ -35,6 +35,7 @@ from airflow_provider_engagevoice.ringcx.exceptions import (
     ActionRejected,
     EngageVoiceError,
     InvalidRequest,
+    OutcomeUnknown,
     TooManyLeads,
     counted,
 )
@@ -177,7 +178,10 @@ class BulkRunner:
         # Twice as many, to count the leads of the next chunks meanwhile.
         active = 2 * limit if state.chunks.key in ONE_PER_LEAD else 1
         work = (self._processor.process(number, progress) for number in todo)
-        Pipeline(self.cancel_token, limit, active).run(work)
+        try:
+            Pipeline(self.cancel_token, limit, active).run(work)
+        except OutcomeUnknown as error:
+            raise state.summary.name_chunks(error) from None
 
     @property
     def _in_flight_limit(self) -> int:

@@ -110,8 +110,6 @@ class RunSummary:
         """
         if isinstance(error, Cancelled):
             error = Cancelled(f"{error}. {self.describe()}")
-        elif isinstance(error, OutcomeUnknown) and len(self.checkpoint.in_flight) > 1:
-            error = self._with_chunks(error)
         error.result = dict(self.result)
         if not self.checkpoint.completed:
             return error
@@ -122,8 +120,13 @@ class RunSummary:
             return error
         return self._without_retry(error)
 
-    def _with_chunks(self, error: OutcomeUnknown) -> OutcomeUnknown:
-        """Return the error with the numbers of all chunks whose outcome is unknown."""
+    def name_chunks(self, error: OutcomeUnknown) -> OutcomeUnknown:
+        """Return an error with the numbers of all chunks whose outcome is unknown, if there are several chunks.
+
+        :param error: the error of one of them.
+        """
+        if len(self.chunks) == 1 or not self.checkpoint.in_flight:
+            return error
         unknown = OutcomeUnknown(
             f"{error}. The outcome is unknown for {self._in_flight()}",
             status=error.status,

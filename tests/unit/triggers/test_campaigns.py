@@ -16,6 +16,7 @@ import pytest
 
 from airflow_provider_engagevoice.ringcx.ratelimit.limiter import RateLimiter
 from airflow_provider_engagevoice.ringcx.ratelimit.operations import rate_limit_for
+from airflow_provider_engagevoice.ringcx.steps import Steps, run
 from airflow_provider_engagevoice.ringcx.storage.base import LimitExceeded
 from airflow_provider_engagevoice.ringcx.storage.registry import open_store
 from airflow_provider_engagevoice.ringcx.transport import http
@@ -28,7 +29,7 @@ from tests.support.processes import wait_for
 pytestmark = pytest.mark.usefixtures("airflow_db")
 
 LOOKUP = "dial_groups_with_children"
-ACQUIRE = RateLimiter.acquire
+ACQUIRE_STEPS = RateLimiter.acquire_steps
 
 
 @pytest.fixture(autouse=True)
@@ -145,21 +146,21 @@ def busy_ringcx(limited_ringcx: SandboxServer, monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.fixture
 def acquiring_threads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Return the ids of the threads that call :meth:`RateLimiter.acquire`."""
+    """Return the ids of the threads that call :meth:`RateLimiter.acquire_steps`."""
     threads: list[int] = []
 
-    def acquire(*args: Any) -> float:
+    def acquire_steps(*args: Any) -> Steps[float]:
         threads.append(threading.get_ident())
-        return ACQUIRE(*args)
+        return ACQUIRE_STEPS(*args)
 
-    monkeypatch.setattr(RateLimiter, "acquire", acquire)
+    monkeypatch.setattr(RateLimiter, "acquire_steps", acquire_steps)
     return threads
 
 
 def count_waiting_threads() -> int:
-    """Return the number of threads that are waiting for a slot."""
+    """Return the number of threads that are waiting in a request, for example for its slot."""
     return sum(
-        any(frame.f_code is ACQUIRE.__code__ for frame, _ in traceback.walk_stack(top))
+        any(frame.f_code is run.__code__ for frame, _ in traceback.walk_stack(top))
         for top in sys._current_frames().values()
     )
 
