@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import collections
 import itertools
+import re
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -38,9 +40,10 @@ def attempt_runner() -> Iterator[AttemptRunner]:
 class Task:
     """A task, its leads, and the hosts that it runs on.
 
-    :param kind: ``manual``, ``copy`` or ``move``.
+    :param kind: ``manual``, ``pause``, ``copy`` or ``move``.
     :param store: where its connection keeps rate limits, tokens and checkpoints.
     :param folder: folder for the hosts' own files.
+    :param max_in_flight: most requests in flight; None for the default of the action.
     """
 
     attempt_runner: AttemptRunner
@@ -50,6 +53,7 @@ class Task:
     kind: str = "manual"
     store: str = "host"
     name: str = "dag task run"
+    max_in_flight: int | None = None
     other_hosts: Iterator[int] = field(default_factory=itertools.count)
     attempts: collections.Counter[str] = field(default_factory=collections.Counter)
     series: collections.Counter[str] = field(default_factory=collections.Counter)
@@ -65,7 +69,7 @@ class Task:
         """
         spring, summer = (self.ringcx.campaign(name) for name in ("Spring Renewals", "Summer Win-Back"))
         copy = "true" if self.kind == "copy" else "false"
-        manual = self.kind == "manual"
+        action = {"manual": "MANUAL_LEADS", "pause": "PAUSE_LEADS"}.get(self.kind, "MOVE_TO_CAMPAIGN")
         self.attempts[self.name] += 1
         self.series[self.name] += not is_retry
         return self.attempt_runner.run(
@@ -77,10 +81,11 @@ class Task:
             series=self.series[self.name],
             is_retry=is_retry,
             kill_at=kill_at,
-            action="MANUAL_LEADS" if manual else "MOVE_TO_CAMPAIGN",
-            params=PARAMS["MANUAL_LEADS"] if manual else move_params(summer, copy=copy),
+            action=action,
+            params=move_params(summer, copy=copy) if action == "MOVE_TO_CAMPAIGN" else PARAMS.get(action, {}),
             criteria={"campaignIds": [spring["campaignId"]], "leadIds": self.ids},
             chunk_size=CHUNK_SIZE,
+            max_in_flight=self.max_in_flight,
         )
 
     def resume(self, is_retry: bool = True) -> AttemptResult:
@@ -137,7 +142,7 @@ IN_FLIGHT = [(outcome, n + 1) for outcome in ("applied", "lost") for n in range(
 
 @pytest.mark.parametrize(("kind", "kill_at"), sorted(BETWEEN_CHUNKS))
 def test_retry_after_kill_between_chunks_resumes(task: Task, store: str, kind: str, kill_at: str) -> None:
-    task.kind, task.store = kind, store
+    task.kind, task.store, task.max_in_flight = kind, store, 1
     assert task.run(is_retry=False, kill_at=kill_at) == KILLED
     result = task.resume()
     assert_succeeded(result)
@@ -182,7 +187,7 @@ def test_retry_after_kill_in_flight_reconciles_move(
     task: Task, store: str, outcome: str, number: int
 ) -> None:
     """The outcome of a move out of a campaign is looked up, so that the retry succeeds."""
-    task.kind, task.store = "move", store
+    task.kind, task.store, task.max_in_flight = "move", store, 1
     kill_in_flight(task, number, outcome)
     result = task.resume()
     assert_succeeded(result)
@@ -193,6 +198,52 @@ def test_retry_after_kill_in_flight_reconciles_move(
     uncounted = CHUNK_SIZE * (outcome == "applied" and number > 1)
     expected = CHUNKS * CHUNK_SIZE - uncounted
     assert result.summary["leads_matched"] == result.summary["leads_updated"] == expected
+
+
+@pytest.mark.parametrize("outcome", ["applied", "lost"])
+@pytest.mark.parametrize("kind", ["manual", "pause"])
+def test_retry_after_kill_with_all_chunks_in_flight(task: Task, store: str, kind: str, outcome: str) -> None:
+    task.kind, task.store, task.max_in_flight = kind, store, CHUNKS
+    all_sent = threading.Barrier(CHUNKS, action=task.attempt_runner.kill, timeout=20)
+    task.ringcx.fault("meanwhile", operation="lead_action", times=CHUNKS, work=all_sent.wait)
+    if outcome == "lost":
+        task.ringcx.fault("drop", operation="lead_action", times=CHUNKS)
+    assert task.run(is_retry=False) == KILLED
+    wait_for(lambda: task.request_count() == CHUNKS)
+    retried = task.resume()
+    if kind == "pause":
+        assert_succeeded(retried)
+        assert {lead["leadState"] for lead in task.ringcx.leads() if lead["leadId"] in task.ids} == {"PAUSED"}
+        assert task.request_count() == 2 * CHUNKS
+        return
+    assert retried.error == "OutcomeUnknown"
+    assert "unknown for chunks 1, 2, 3 of 3" in retried.message
+    result = task.resume(is_retry=False)
+    assert_succeeded(result)
+    assert task.request_count() == CHUNKS
+    assert task.times_applied() == [int(outcome == "applied")] * CHUNKS * CHUNK_SIZE
+    assert result.summary["leads_unknown"] == CHUNKS * CHUNK_SIZE
+
+
+@pytest.mark.parametrize("number", range(1, 2 * CHUNKS + 2))
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_retry_after_kill_at_any_checkpoint_with_several_in_flight(
+    task: Task, store: str, moment: str, number: int
+) -> None:
+    """No lead is done twice; only those of the chunks that the error names may be left undone."""
+    task.store, task.max_in_flight = store, 2
+    assert task.run(is_retry=False, kill_at=f"{moment} save {number}") == KILLED
+    named: set[int] = set()
+    result = task.resume()
+    if result.error:
+        assert result.error == "OutcomeUnknown"
+        (numbers,) = re.findall(r"chunks? ([\d, ]+) of 3", result.message)[-1:]
+        named = {int(each) for each in numbers.split(", ")}
+        result = task.resume(is_retry=False)
+    assert_succeeded(result)
+    for index, times in enumerate(task.times_applied()):
+        assert times == 1 or (times == 0 and index // CHUNK_SIZE + 1 in named)
+    assert result.summary.get("leads_unknown", 0) == CHUNK_SIZE * len(named)
 
 
 def test_checkpoint_of_another_task_is_not_used(task: Task, store: str) -> None:

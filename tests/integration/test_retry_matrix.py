@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_engagevoice.ringcx.bulk.action import BulkAction
 from airflow_provider_engagevoice.ringcx.exceptions import (
     AccessDenied,
     ActionRejected,
@@ -18,6 +20,7 @@ from airflow_provider_engagevoice.ringcx.exceptions import (
     TransientError,
     UnexpectedResponse,
 )
+from airflow_provider_engagevoice.ringcx.leads.selection import Selection
 from airflow_provider_engagevoice.ringcx.transport.retry import FailureKind
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
@@ -32,7 +35,7 @@ from tests.integration.retry_cells import (
     forward,
     wait_for_requests,
 )
-from tests.support.clients import FakeClock, make_client
+from tests.support.clients import PARAMS, FakeClock, count_action_requests, make_client
 from tests.support.raw_server import raw_server
 
 pytestmark = pytest.mark.usefixtures("clock")
@@ -153,6 +156,56 @@ def test_failure_has_documented_outcome(
         assert ("3 of 3 leads are still in the source" in str(result)) == (
             cell.documented_outcome == "reconcile"
         )
+
+
+@pytest.mark.parametrize("name", ["CANCEL_LEADS", "MANUAL_LEADS"])
+@pytest.mark.parametrize(
+    ("failure", "timing"), sorted({(cell.failure, cell.timing) for cell in cells() if FAULTS[cell.failure]})
+)
+def test_failure_with_three_requests_in_flight(
+    ringcx: SandboxServer,
+    ready_leads: list[dict[str, Any]],
+    time_out_task: Callable[[], object],
+    failure: str,
+    timing: str,
+    name: str,
+) -> None:
+    """The documented outcome, while the other two requests succeed and are counted."""
+    all_sent = threading.Barrier(3, timeout=20)
+    ringcx.fault("meanwhile", operation="lead_action", times=3, work=all_sent.wait)
+    if failure == "end of the task":
+        ringcx.fault("meanwhile", operation="lead_action", at=[2], work=time_out_task)
+    ringcx.fault(**FAULTS[failure], when=timing, operation="lead_action", at=[2])
+    client = make_client(ringcx.url, "api_token", timeout=2.0)
+    action = BulkAction.create(
+        name,
+        Selection({"leadIds": [lead["leadId"] for lead in ready_leads[:3]]}),
+        PARAMS.get(name, {}),
+        chunk_size=1,
+        max_in_flight=3,
+    )
+    executor = client.lead_actions()
+    error: BaseException | None = None
+    try:
+        executor.execute(action)
+    except (EngageVoiceError, TaskTimedOut) as caught:
+        error = caught
+    result = executor.result
+    assert result is not None
+    documented = DOCUMENTED[failure][name == "MANUAL_LEADS"]
+    assert result["leads_updated"] == (3 if documented == "retry" else 2)
+    assert count_action_requests(ringcx) == (4 if documented == "retry" else 3)
+    if documented == "retry":
+        assert error is None
+    elif documented == "fail" and name == "MANUAL_LEADS":
+        # Without a checkpoint, a retry of the task would send the two complete chunks again.
+        assert isinstance(error, PermanentError)
+    elif documented == "fail":
+        assert type(error) is ERRORS[failure]
+    else:
+        assert type(error) is OutcomeUnknown
+        assert re.search(r"unknown for chunk \d of 3", str(error))
+        assert result["leads_matched"] == 2
 
 
 #: Documented outcomes of each failure: for a retry-safe action, for an action that is not retry-safe,

@@ -89,22 +89,24 @@ class SelfKillingCheckpoints(AttemptCheckpoints):
 
     :param store: the shared store.
     :param spec: as for :func:`run_attempt`. Its ``kill_at`` is ``before`` or ``after``, followed by an event
-        of :func:`_event`; None for never.
+        of :func:`_event` or by ``save`` and the number of the checkpoint; None for never.
     """
 
     def __init__(self, store: StateStore, spec: dict[str, Any]) -> None:
         attempt = Attempt(spec["attempt"], spec["series"], spec["is_retry"])
         super().__init__(SharedRecord(store, spec["task"]), attempt)
         self._kill_at = spec["kill_at"]
+        self._saves = 0
         self._kill_if_due("after done 0")
 
     def save(self, number: int, checkpoint: Mapping[str, Any]) -> None:
-        self._kill_if_due(f"before {_event(checkpoint)}")
+        self._saves += 1
+        self._kill_if_due(f"before {_event(checkpoint)}", f"before save {self._saves}")
         super().save(number, checkpoint)
-        self._kill_if_due(f"after {_event(checkpoint)}")
+        self._kill_if_due(f"after {_event(checkpoint)}", f"after save {self._saves}")
 
-    def _kill_if_due(self, point: str) -> None:
-        if point == self._kill_at:
+    def _kill_if_due(self, *points: str) -> None:
+        if self._kill_at in points:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -117,22 +119,30 @@ def _event(checkpoint: Mapping[str, Any]) -> str:
     if checkpoint.get("finished"):
         return "finished"
     if in_flight := checkpoint.get("in_flight"):
-        return f"{'outcome_reported' if checkpoint['outcome_reported'] else 'in_flight'} {max(in_flight) + 1}"
-    return f"done {checkpoint.get('next', 0)}"
+        kind = "outcome_reported" if checkpoint["outcome_reported"] else "in_flight"
+        return f"{kind} {max(map(int, in_flight)) + 1}"
+    return f"done {checkpoint.get('next', 0) - len(checkpoint.get('pending', ()))}"
 
 
 def run_attempt(spec: dict[str, Any]) -> AttemptResult:
     """Perform an action as an operator does.
 
     :param spec: ``url`` of RingCX, ``store``, ``folder`` of the host's own files, ``task``, ``attempt`` (its
-        number), ``series``, ``is_retry``, ``action``, ``criteria``, ``params``, ``chunk_size``, and
-        ``kill_at`` as for :class:`SelfKillingCheckpoints`.
+        number), ``series``, ``is_retry``, ``action``, ``criteria``, ``params``, ``chunk_size``,
+        ``max_in_flight`` (None or absent for the default), and ``kill_at`` as for
+        :class:`SelfKillingCheckpoints`.
     :return: its result.
     """
     os.environ[FOLDER_VARIABLE] = spec["folder"]
     client = workers.make_client({**spec, "method": "api_token"})
     selection = Selection(spec["criteria"])
-    action = BulkAction.create(spec["action"], selection, spec["params"], chunk_size=spec["chunk_size"])
+    action = BulkAction.create(
+        spec["action"],
+        selection,
+        spec["params"],
+        chunk_size=spec["chunk_size"],
+        max_in_flight=spec.get("max_in_flight"),
+    )
     try:
         checkpoints = SelfKillingCheckpoints(client.authenticator.store, spec)
         return AttemptResult(summary=dict(client.lead_actions().execute(action, checkpoints.next_action())))

@@ -168,7 +168,8 @@ def test_hook_searches_counts_and_acts_by_criteria(ringcx_sandbox: SandboxServer
 
 
 @pytest.mark.parametrize(
-    "options", [{"max_leads": -1}, {"max_leads": True}, {"chunk_size": 0}, {"chunk_size": "9"}, {"max_in_flight": 0}]
+    "options",
+    [{"max_leads": -1}, {"max_leads": True}, {"chunk_size": 0}, {"chunk_size": "9"}, {"max_in_flight": 0}],
 )
 def test_perform_lead_action_invalid_option_sends_nothing(
     ringcx_sandbox: SandboxServer, connect: Connect, options: dict[str, Any]

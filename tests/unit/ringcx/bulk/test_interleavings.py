@@ -1,4 +1,4 @@
-"""Any interleaving of responses, faults, cancellations and kills ends as an unbroken run, or names its chunks."""
+"""Any interleaving of responses, faults and kills ends as an unbroken run, or names the ambiguous chunks."""
 
 from __future__ import annotations
 
@@ -91,46 +91,60 @@ class World:
         return [int(number) + 1 for number in checkpoints[-1].get("in_flight", {})]
 
 
-@contextmanager
-def simulated(world: World) -> Iterator[pytest.MonkeyPatch]:
-    """Let the world, not threads, decide which call in flight returns next."""
-    clock = FakeClock()
+@dataclass
+class Schedule:
+    """Decides, in the place of threads and time, which call in flight of a pipeline returns next.
 
-    def start(self: Pipeline, call: Any) -> None:
-        world.in_flight.append(call)
+    :param world: draws the order and what happens to the task.
+    """
 
-    def wait(self: Pipeline) -> None:
+    world: World
+    clock: FakeClock = field(default_factory=FakeClock)
+
+    def start(self, call: Any) -> None:
+        self.world.in_flight.append(call)
+
+    def wait(self, pipeline: Pipeline) -> None:
+        world = self.world
         if world.is_dead:
             raise Killed
         if not world.in_flight:
-            now = clock.monotonic()
-            clock.sleep(max(0.0, min(w.resume_at - now for w in self._active if isinstance(w.step, Sleep))))
+            now = self.clock.monotonic()
+            left = [work.resume_at - now for work in pipeline._active if isinstance(work.step, Sleep)]
+            self.clock.sleep(max(0.0, min(left)))
             return
         world.responses += 1
-        event = world.events.pop(world.responses, "")
-        if event == "kill":
-            world.is_dead = True
-            world.abandon()
-            raise Killed
-        if event == "cancel":
-            self.cancel_token.cancel()
-        if event == "time limit":
-            if self._is_interrupted:
-                world.abandon()
-            raise TimeLimit
+        self.happen(world.events.pop(world.responses, ""), pipeline)
         call = world.in_flight.pop(world.draw(len(world.in_flight) - 1))
         try:
             call.response = (call.step.function(), None)
         except BaseException as error:
             call.response = (None, error)
 
+    def happen(self, event: str, pipeline: Pipeline) -> None:
+        """Let something happen to the task."""
+        if event == "cancel":
+            pipeline.cancel_token.cancel()
+        elif event == "time limit":
+            if pipeline._is_interrupted:
+                self.world.abandon()
+            raise TimeLimit
+        elif event == "kill":
+            self.world.is_dead = True
+            self.world.abandon()
+            raise Killed
+
+
+@contextmanager
+def simulated(world: World) -> Iterator[None]:
+    schedule = Schedule(world)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Pipeline, "_start", start)
-        patch.setattr(Pipeline, "_wait", wait)
+        patch.setattr(Pipeline, "_start", lambda pipeline, call: schedule.start(call))
+        patch.setattr(Pipeline, "_wait", lambda pipeline: schedule.wait(pipeline))
         patch.setattr(http.HttpTransport, "_attempt", lambda self, request, headers: world.respond(request))
         for module in ("bulk.pipeline", "transport.http"):
-            patch.setattr(f"airflow_provider_engagevoice.ringcx.{module}.clock", clock)
-        yield patch
+            patch.setattr(f"airflow_provider_engagevoice.ringcx.{module}.clock", schedule.clock)
+        yield
 
 
 class SimulatedCheckpoints(AttemptCheckpoints):
