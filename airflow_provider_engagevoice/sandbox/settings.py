@@ -50,7 +50,12 @@ class Settings:
     limits: str = _setting(
         "documented", "rate limits: the documented ones, or none", choices=("documented", "off")
     )
-    latency: float = _setting(0.0, "seconds added to every response time", most=60)
+    latency: float = _setting(
+        0.0, "seconds added to every response time, half of them before RingCX handles the request", most=60
+    )
+    latency_jitter: float = _setting(
+        0.0, "share of the latency by which it varies at random, such as 0.1", most=1
+    )
     page_base: int = _setting(0, "number of the first page of a search", most=1)
     row_cap: int = _setting(5000, "maximum number of rows of a search", least=1)
     id_cap: int = _setting(

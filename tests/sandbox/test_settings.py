@@ -21,6 +21,7 @@ EVERY: dict[str, tuple[Any, Any, str, list[Any]]] = {
     "html_fallback": (True, False, "off", [0]),
     "id_cap": (0, 1000, "1000", [-1, 1.0]),
     "latency": (0.0, 0.25, "0.25", [-0.1, 60.5]),
+    "latency_jitter": (0.0, 0.1, "0.1", [-0.1, 1.5]),
     "limits": ("documented", "off", "off", ["on", "DOCUMENTED", None]),
     "loader_defaults": (False, True, "yes", [1]),
     "page_base": (0, 1, "1", [2, True]),

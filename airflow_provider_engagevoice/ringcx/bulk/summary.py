@@ -121,7 +121,7 @@ class RunSummary:
         return self._without_retry(error)
 
     def name_chunks(self, error: OutcomeUnknown) -> OutcomeUnknown:
-        """Return an error with the numbers of all chunks whose outcome is unknown, if there are several chunks.
+        """Return an error that names all chunks whose outcome is unknown, if there are several chunks.
 
         :param error: the error of one of them.
         """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable, Mapping
 
 from starlette.concurrency import run_in_threadpool
@@ -11,6 +12,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from airflow_provider_engagevoice.sandbox.http.errors import ApiError, Unauthorized, error_body
 from airflow_provider_engagevoice.sandbox.http.request import ApiRequest
+from airflow_provider_engagevoice.sandbox.settings import Settings
 from airflow_provider_engagevoice.sandbox.state.sandbox import SandboxState
 
 MAX_BODY_SIZE = 10 * 1024 * 1024
@@ -33,8 +35,9 @@ def endpoint(
     async def respond(request: Request) -> Response:
         log_fields = request.scope.setdefault("log_fields", {})
         log_fields["operation"] = operation_name(request.query_params)
-        if sandbox.settings.latency and log_fields["operation"]:
-            await asyncio.sleep(sandbox.settings.latency)
+        delay = _one_way_delay(sandbox.settings) if log_fields["operation"] else 0.0
+        if delay:
+            await asyncio.sleep(delay)
         try:
             body = await _read_body(request)
         except ClientDisconnect:
@@ -51,9 +54,18 @@ def endpoint(
             operation=log_fields["operation"],
             log_fields=log_fields,
         )
-        return await run_in_threadpool(handle, sandbox, handler, api_request)
+        response = await run_in_threadpool(handle, sandbox, handler, api_request)
+        if delay:
+            await asyncio.sleep(delay)
+        return response
 
     return respond
+
+
+def _one_way_delay(settings: Settings) -> float:
+    """Return the seconds that a request takes to arrive, and its response to come back."""
+    jitter = settings.latency_jitter
+    return settings.latency / 2 * random.uniform(1 - jitter, 1 + jitter)
 
 
 def handle(sandbox: SandboxState, handler: Handler, request: ApiRequest) -> Response:

@@ -5,108 +5,35 @@ Prints a Markdown table. ``python -m tests.benchmarks.limits [NAME ...]`` runs o
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import platform
-import shutil
 import subprocess
 import sys
 import tempfile
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
-from airflow_provider_engagevoice.ringcx.spec.rate_limits import LIMITS
-from airflow_provider_engagevoice.ringcx.storage.file import FOLDER_VARIABLE
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
-from tests.benchmarks.limits.compared_clients import CHUNK_SIZE, FAILURE_PREFIX
-from tests.benchmarks.limits.theoretical_minimum import minimum_seconds
+from tests.benchmarks.limits import latency
+from tests.benchmarks.limits.workload import (
+    CHUNK_SIZE,
+    ID_COUNT,
+    Measurement,
+    Workload,
+    run_processes,
+)
 from tests.system.cluster.airflow_cluster import DAGS_FOLDER, check_requirements, start_cluster
-from tests.system.cluster.lead_passes import count_added_passes, read_passes, write_id_files
 from tests.system.cluster.services import MissingRequirement
 
 ROOT = Path(__file__).resolve().parents[3]
-ID_COUNT = 100_000
 LATENCY = 0.05
 SETTINGS = Settings(size=int(ID_COUNT * 1.7), limits="documented", latency=LATENCY)
-ONE_TASK, CELERY = "one-task", "celery"
-
-
-@dataclass
-class Workload:
-    """100,000 leads in a separate sandbox, to which a client applies one action.
-
-    :param folder: an empty folder.
-    :param template: state file with the leads, which is copied.
-    :param file_count: number of files into which the ids are divided.
-    """
-
-    folder: Path
-    template: Path
-    file_count: int
-    notes: list[str] = field(default_factory=list)
-
-    @contextlib.contextmanager
-    def serve(self) -> Iterator[Workload]:
-        """Serve the sandbox for the duration of the ``with`` block."""
-        self.state_file = self.folder / "ringcx.db"
-        shutil.copy(self.template, self.state_file)
-        self.before = read_passes(self.state_file)
-        self.ids = sorted(self.before)[:ID_COUNT]
-        if len(self.ids) < ID_COUNT:
-            raise RuntimeError(f"The sandbox has {len(self.ids)} leads; {ID_COUNT} are needed")
-        self.sources = self.folder / "sources"
-        self.sources.mkdir()
-        self.files = write_id_files(self.sources, self.ids, self.file_count)
-        with SandboxServer(SETTINGS, database=str(self.state_file)) as self.sandbox:
-            yield self
-
-    def environment(self) -> dict[str, str]:
-        """Return environment variables for a process that runs a client."""
-        inherited = {name: value for name, value in os.environ.items() if "AIRFLOW_" not in name}
-        return {
-            **inherited,
-            "NO_PROXY": "127.0.0.1,localhost",
-            "no_proxy": "127.0.0.1,localhost",
-            "AIRFLOW_HOME": str(self.folder / "airflow"),
-            "AIRFLOW_CONN_ENGAGEVOICE_DEFAULT": json.dumps(self.sandbox.connection),
-            FOLDER_VARIABLE: str(self.folder / "shared"),
-            "BULK_SOURCES": str(self.sources),
-            "BULK_CHUNK_SIZE": str(CHUNK_SIZE),
-        }
-
-    def table_row(self, title: str) -> str:
-        """Return the results as a row of the table."""
-        requests = self.sandbox.requests
-        actions = [request for request in requests if request.operation == "lead_action"]
-        statuses = Counter(request.status for request in actions)
-        leads = count_added_passes(self.ids, self.before, read_passes(self.state_file))
-        # From the first request, which is the sign-in, to the last successful action.
-        seconds = max(request.time for request in actions if request.status == 200) - (
-            min(request.time - request.milliseconds / 1000 for request in requests)
-        )
-        minimum = minimum_seconds(statuses[200], LIMITS["lead_action"])
-        is_complete = leads[1] == ID_COUNT
-        efficiency = f"{minimum / seconds:.1%} of {minimum:.0f} s" if is_complete else "-"
-        sign_ins = sum(request.operation == "token_exchange" for request in requests)
-        rejected = sum(request.status == 429 for request in requests)
-        repeated = sum(count for passes, count in leads.items() if passes > 1)
-        cells = [
-            title,
-            f"{leads[1]:,}" + (f", {repeated:,} more than once" if repeated else ""),
-            f"{statuses[200]}",
-            f"{seconds:.1f} s",
-            efficiency,
-            f"{rejected}",
-            f"{sign_ins}",
-        ]
-        return f"| {' | '.join(cells)} |"
-
+ONE_TASK, CELERY, LATENCY_TABLE = "one-task", "celery", "latency"
 
 HEAD = """| client | leads done of 100,000 | requests | seconds | throughput vs. the limits | 429 | sign-ins |
 |---|---|---|---|---|---|---|"""
@@ -122,6 +49,10 @@ def main(names: Sequence[str]) -> int:
     except MissingRequirement as missing:
         print(missing, file=sys.stderr)
         return 1
+    if not names or names == [LATENCY_TABLE]:
+        print(latency.measure_table())
+    if names == [LATENCY_TABLE]:
+        return 0
     rows: list[str] = []
     with tempfile.TemporaryDirectory(prefix="engagevoice-bench-") as folder:
         template = Path(folder) / "template.db"
@@ -133,14 +64,28 @@ def main(names: Sequence[str]) -> int:
             subfolder = Path(folder) / str(number)
             subfolder.mkdir()
             print(f"Measuring: {name} ...", file=sys.stderr, flush=True)
-            with Workload(subfolder, template, file_count).serve() as workload:
+            with Workload(subfolder, template, SETTINGS, file_count).serve() as workload:
                 measure(workload)
-            # The state file is locked while the sandbox serves it.
-            rows.append(workload.table_row(_TITLES[name]))
+            rows.append(_table_row(_TITLES[name], workload.measure()))
             print(rows[-1], *workload.notes, sep="\n  ", file=sys.stderr, flush=True)
     print(HEAD, *rows, sep="\n")
     print(f"\n{_describe_conditions()}")
     return 0
+
+
+def _table_row(title: str, measured: Measurement) -> str:
+    """Return a row of the table."""
+    done, repeated, minimum = measured.leads_done, measured.leads_repeated, measured.minimum
+    cells = [
+        title,
+        f"{done:,}" + (f", {repeated:,} more than once" if repeated else ""),
+        f"{measured.requests}",
+        f"{measured.seconds:.1f} s",
+        f"{minimum / measured.seconds:.1%} of {minimum:.0f} s" if done == ID_COUNT else "-",
+        f"{measured.rejected}",
+        f"{measured.sign_ins}",
+    ]
+    return f"| {' | '.join(cells)} |"
 
 
 def _describe_conditions() -> str:
@@ -180,46 +125,7 @@ def _measure_celery(workload: Workload) -> None:
 
 def _measure_processes(client: str) -> Callable[[Workload], None]:
     """Return a function that runs a client in one process per id file."""
-
-    def measure(workload: Workload) -> None:
-        script = str(Path(__file__).with_name("compared_clients.py"))
-        processes = [
-            subprocess.Popen(
-                [sys.executable, script, client, str(file)],
-                env=workload.environment(),
-                cwd=workload.folder,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                text=True,
-            )
-            for file in workload.files
-        ]
-        try:
-            _run_together(processes, workload)
-        finally:
-            for process in processes:
-                process.kill()
-                process.communicate()
-
-    return measure
-
-
-def _run_together(processes: Sequence[subprocess.Popen[str]], workload: Workload) -> None:
-    """Start all clients at the same time, wait for them, and record their failures."""
-    for process in processes:
-        assert process.stdout
-        while (line := process.stdout.readline()) and line != "ready\n":
-            pass
-        if not line:
-            raise RuntimeError("A client process exited before it was ready")
-    for process in processes:
-        assert process.stdin
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    lines = "".join(process.communicate(timeout=400)[0] for process in processes).splitlines()
-    failures = Counter(line for line in lines if line.startswith(FAILURE_PREFIX))
-    workload.notes += [f"{count} x {line}" for line, count in failures.items()]
+    return partial(run_processes, client)
 
 
 #: Number of id files and the measurement, by name.

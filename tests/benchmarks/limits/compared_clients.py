@@ -15,15 +15,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-ACTION = "MANUAL_LEADS"
-PARAMS = {
-    "PASS_DISPOSITION": "Sale",
-    "REQUEUE": False,
-    "DO_NOT_CALL": False,
-    "PASS_DELAY": 0,
-    "MERGE_ORIGINAL": False,
-}
-CHUNK_SIZE = 500
+ACTION = os.environ.get("BULK_ACTION", "MANUAL_LEADS")
+PARAMS: dict[str, Any] = {
+    "PAUSE_LEADS": {},
+    "MANUAL_LEADS": {
+        "PASS_DISPOSITION": "Sale",
+        "REQUEUE": False,
+        "DO_NOT_CALL": False,
+        "PASS_DELAY": 0,
+        "MERGE_ORIGINAL": False,
+    },
+}[ACTION]
+CHUNK_SIZE = int(os.environ.get("BULK_CHUNK_SIZE", "500"))
 RETRIES, RETRY_DELAY = 2, 30.0
 FAILURE_PREFIX = "failed: "
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import requests
 
+from airflow_provider_engagevoice.sandbox.http.endpoint import _one_way_delay
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
 from tests.sandbox.support.faults import (
@@ -65,6 +66,12 @@ def test_latency_does_not_delay_control_api(api_of: Any) -> None:
         assert sandbox.requests[0].milliseconds >= 1000
         active_rules(sandbox)
         assert min(seconds_of(lambda: active_rules(sandbox)) for _ in range(3)) < 1
+
+
+def test_latency_jitter_varies_the_response_time() -> None:
+    delays = {_one_way_delay(Settings(latency=2.0, latency_jitter=0.1)) for _ in range(50)}
+    assert 0.9 <= min(delays) < max(delays) <= 1.1
+    assert {_one_way_delay(Settings(latency=2.0)) for _ in range(50)} == {1.0}
 
 
 @pytest.mark.assumption(55)
