@@ -66,8 +66,8 @@ def measure_table() -> str:
     minimum = measured[CLIENTS[0], LATENCIES[0]].minimum
     return "\n".join(rows) + (
         f"\n\nPAUSE_LEADS on {ID_COUNT:,} external ids in {REQUESTS} requests, with {JITTER:.0%} jitter. The "
-        f"share is that of the least time from the first action to the last response: {minimum:.0f} s, which the "
-        "limits require, and one latency.\n"
+        f"share is that of the least time from the first action to the last response: {minimum:.0f} s, which "
+        "the limits require, and one latency.\n"
     )
 
 
