@@ -209,9 +209,12 @@ class CampaignLookupSensor(TypePreservingTemplatesMixin, BaseSensorOperator):
         name = self.campaign_name
         if not is_runtime_value(name) and not (isinstance(name, str) and name.strip()):
             raise InvalidParameter("campaign_name must be a name that is not empty")
-        for switch in ("active_only", "deferrable"):
-            if not isinstance(getattr(self, switch), bool):
-                raise InvalidParameter(f"{switch} must be True or False; templates are not supported")
+        self._check_switch("active_only")
+        self._check_switch("deferrable")
+
+    def _check_switch(self, name: str) -> None:
+        if not isinstance(getattr(self, name), bool):
+            raise InvalidParameter(f"{name} must be True or False; templates are not supported")
 
     def _log_found(self, campaign: Mapping[str, Any]) -> None:
         self.log.info(
@@ -227,8 +230,7 @@ class CampaignLookupSensor(TypePreservingTemplatesMixin, BaseSensorOperator):
         if not isinstance(name, str):
             raise InvalidParameter(f"campaign_name must be text, not {type(name).__name__}")
         # None from data would be false, and the sensor would find an inactive campaign.
-        if not isinstance(self.active_only, bool):
-            raise InvalidParameter("active_only must be True or False; templates are not supported")
+        self._check_switch("active_only")
         return {
             "campaign": name,
             "account_id": require_rendered(self, "account_id"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from airflow_provider_engagevoice.ringcx.bulk.action import DEFAULT_IN_FLIGHT
 from airflow_provider_engagevoice.ringcx.spec.lead_actions import ACTIONS, Action, Parameter, ParameterKind
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "lead-actions.md"
@@ -24,8 +25,11 @@ copy, a second call to the same person), the task fails once with `OutcomeUnknow
 retry it. A request that was certainly not applied (no connection, 429) is retried for every action. [Retry
 semantics](retry-semantics.md) lists every combination.
 
-| action | effect | retry-safe |
-|---|---|---|
+*In flight* says how many requests of one task are sent at a time if `max_in_flight` is not given; see
+[Bulk actions](bulk-actions.md#several-requests-at-a-time).
+
+| action | effect | retry-safe | in flight |
+|---|---|---|---|
 """
 
 PARAMETERS = """
@@ -55,7 +59,9 @@ VALUES = {
 
 def page() -> str:
     """Return the page as Markdown."""
-    actions = "".join(f"| `{a.name}` | {a.description} | {_retry_safe(a)} |\n" for a in ACTIONS.values())
+    actions = "".join(
+        f"| `{a.name}` | {a.description} | {_retry_safe(a)} | {_in_flight(a)} |\n" for a in ACTIONS.values()
+    )
     rows = "".join(_row(action, p) for action in ACTIONS.values() for p in action.parameters)
     return HEAD + actions + PARAMETERS + rows + FOOT
 
@@ -66,6 +72,14 @@ def _retry_safe(action: Action) -> str:
     if not action.unsafe_params:
         return "yes"
     return "yes, except with " + " or ".join(_unsafe_values(action))
+
+
+def _in_flight(action: Action) -> str:
+    if not action.chunkable:
+        return "a single request"
+    if not action.retry_safe:
+        return "1"
+    return f"{DEFAULT_IN_FLIGHT}, or 1 if not retry-safe" if action.unsafe_params else f"{DEFAULT_IN_FLIGHT}"
 
 
 def _unsafe_values(action: Action) -> Iterator[str]:

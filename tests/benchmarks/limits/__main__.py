@@ -1,6 +1,7 @@
 """Measures throughput under RingCX's rate limits: one task, many processes, Celery workers, other clients.
 
-Prints a Markdown table. ``python -m tests.benchmarks.limits [NAME ...]`` runs only the named measurements.
+Prints two Markdown tables. ``python -m tests.benchmarks.limits [NAME ...]`` runs only the named measurements;
+``latency`` is the table over latency.
 """
 
 from __future__ import annotations
