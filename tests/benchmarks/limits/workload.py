@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +24,8 @@ from tests.system.cluster.lead_passes import count_added_passes, read_passes, wr
 
 ID_COUNT = 100_000
 CHUNK_SIZE = 500
+#: Seconds after which a client is stopped.
+TIME_LIMIT = 480.0
 
 
 @dataclass
@@ -160,6 +163,16 @@ def _run_together(processes: Sequence[subprocess.Popen[str]], workload: Workload
         assert process.stdin
         process.stdin.write("go\n")
         process.stdin.flush()
-    lines = "".join(process.communicate(timeout=900)[0] for process in processes).splitlines()
+    end = time.monotonic() + TIME_LIMIT
+    lines = [line for process in processes for line in _output(process, end).splitlines()]
     failures = Counter(line for line in lines if line.startswith(FAILURE_PREFIX))
     workload.notes += [f"{count} x {line}" for line, count in failures.items()]
+
+
+def _output(process: subprocess.Popen[str], end: float) -> str:
+    """Return what a process has written when it ends; stop it if it takes too long."""
+    try:
+        return process.communicate(timeout=max(end - time.monotonic(), 0.1))[0]
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.communicate()[0] + f"{FAILURE_PREFIX}stopped after {TIME_LIMIT:.0f} s\n"
