@@ -147,16 +147,18 @@ def test_rejected_chunk_stops_new_ones_and_awaits_those_in_flight(
 
 
 def test_failing_count_awaits_requests_in_flight(ringcx: SandboxServer, ready_leads: LeadRows) -> None:
+    """The third chunk is counted while the second one is in flight."""
     sent = threading.Event()
-    ringcx.fault("meanwhile", operation=ACTION, work=sent.set, times=1)
-    ringcx.fault("slow", operation=ACTION, delay=0.5, times=1)
-    ringcx.fault("answer", operation=COUNT, at=[2], body="many")
-    ringcx.fault("meanwhile", operation=COUNT, work=lambda: sent.wait(20), at=[2])
-    ids = lead_ids(ready_leads[:4])
+    ringcx.fault("meanwhile", operation=ACTION, work=sent.set, at=[2])
+    ringcx.fault("slow", operation=ACTION, delay=0.5, at=[2])
+    ringcx.fault("answer", operation=COUNT, at=[3], body="many")
+    ringcx.fault("meanwhile", operation=COUNT, work=lambda: sent.wait(20), at=[3])
+    ids = lead_ids(ready_leads[:6])
+    options = {"chunk_size": 2, "max_in_flight": 1}
     with pytest.raises(UnexpectedResponse) as caught:
-        perform_action(make_client(ringcx.url), "PAUSE_LEADS", {"leadIds": ids}, chunk_size=2)
+        perform_action(make_client(ringcx.url), "PAUSE_LEADS", {"leadIds": ids}, **options)
     assert caught.value.result is not None
-    assert (caught.value.result["leads_updated"], caught.value.result["requests"]) == (2, 1)
+    assert (caught.value.result["leads_updated"], caught.value.result["requests"]) == (4, 2)
 
 
 def test_unknown_outcome_names_all_chunks_without_one(
