@@ -62,7 +62,7 @@ cluster: venv ## kill a worker of a real Airflow cluster during a bulk action, t
 	@sh scripts/venv.sh "$(AIRFLOW)" "$(PYTHON)" cluster
 	@$(VENV_PYTHON) -m tests.system.cluster $(ARGS)
 
-bench-limits: venv ## measure throughput under RingCX's limits, 22 minutes (ARGS=latency: only over latency)
+bench-limits: venv ## measure throughput under RingCX's limits, half an hour (ARGS=latency: only over latency)
 	@sh scripts/venv.sh "$(AIRFLOW)" "$(PYTHON)" cluster
 	@$(VENV_PYTHON) -m tests.benchmarks.limits $(ARGS)
 
