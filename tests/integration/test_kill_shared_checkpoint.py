@@ -230,7 +230,7 @@ def test_retry_after_kill_with_all_chunks_in_flight(task: Task, store: str, kind
 def test_retry_after_kill_at_any_checkpoint_with_several_in_flight(
     task: Task, store: str, moment: str, number: int
 ) -> None:
-    """No lead is done twice; only those of the chunks that the error names may be left undone."""
+    """No action is duplicated; only those of the chunks that the error names may be left undone."""
     task.store, task.max_in_flight = store, 2
     assert task.run(is_retry=False, kill_at=f"{moment} save {number}") == KILLED
     named: set[int] = set()

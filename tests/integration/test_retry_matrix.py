@@ -148,7 +148,7 @@ def test_failure_has_documented_outcome(
     assert scenario.snapshot() == (expected.after if was_applied or is_retried else expected.before)
     is_reconciled = cell.documented_outcome == "reconcile" and was_applied
     if is_reconciled and cell.kind is FailureKind.INTERRUPTED:
-        # The move is done; a retry of the task goes on after it.
+        # The move is done; a retry of the task resumes after it.
         assert type(result) is TaskTimedOut
     elif is_retried or is_reconciled:
         assert result == expected.result

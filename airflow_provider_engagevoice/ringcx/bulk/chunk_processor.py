@@ -41,7 +41,7 @@ class ChunkProcessor:
     new_list: NewListUser
 
     def process(self, number: int, progress: ProgressLogger) -> Steps[None]:
-        """Process one chunk; if RingCX rejects it, go on as ``on_rejected`` says.
+        """Process one chunk; if RingCX rejects it, continue as ``on_rejected`` says.
 
         :param number: the chunk.
         :param progress: logs the progress.

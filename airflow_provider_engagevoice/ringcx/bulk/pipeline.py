@@ -64,7 +64,7 @@ class Pipeline:
     """Runs pieces of work, each a generator of steps, with several calls in flight.
 
     The caller's thread drives all generators: it reserves rate-limit slots, saves checkpoints, refreshes
-    tokens and logs. Only the calls run in other threads, each in one of its own.
+    tokens and logs. Only the calls run in other threads, each in a separate one.
 
     Work enters in the order in which it has started, and only if all work inside has its call in flight; it
     starts only if no work outside sleeps. So a process reserves one slot at a time of each rate limit, which
@@ -200,7 +200,7 @@ class Pipeline:
         self._active.append(work)
 
     def _next_step(self, work: _Work) -> Step:
-        """Let a piece of work go on, with the result of its call if it has made one.
+        """Continue a piece of work, with the result of its call if it has made one.
 
         :raises StopIteration: if it has ended.
         """

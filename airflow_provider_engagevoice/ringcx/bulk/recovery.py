@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class InFlightRecovery:
-    """Decides for each chunk whether it is sent again, counted as applied, or skipped.
+    """Decides for each chunk whether it is retried, counted as applied, or skipped.
 
     :param processor: processes chunks of this attempt.
     """
@@ -21,20 +21,20 @@ class InFlightRecovery:
     processor: ChunkProcessor
 
     def run(self) -> None:
-        """Settle all chunks in flight.
+        """Resolve all chunks in flight.
 
-        :raises OutcomeUnknown: if the outcome of any of them stays unknown; the others are settled then.
+        :raises OutcomeUnknown: if the outcome of any of them stays unknown; the others are resolved then.
         """
         state, unknown = self.processor.state, []
         for number in sorted(state.checkpoint.in_flight):
             try:
-                self._settle(number)
+                self._resolve(number)
             except OutcomeUnknown as error:
                 unknown.append(error)
         if unknown:
             raise unknown[0] if len(unknown) == 1 else state.summary.name_chunks(unknown[0])
 
-    def _settle(self, number: int) -> None:
+    def _resolve(self, number: int) -> None:
         processor, state = self.processor, self.processor.state
         was_reported = number in state.checkpoint.outcome_reported
         # In a retry by Airflow the previous attempt died before a person could see its error.

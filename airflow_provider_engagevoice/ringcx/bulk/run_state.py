@@ -53,7 +53,7 @@ class RunState:
 
     @property
     def summary(self) -> RunSummary:
-        """What to log and to raise at the end."""
+        """The log messages and errors of the end."""
         return RunSummary(self.action, self.chunks, self.checkpoint, self.result, self.store.is_durable)
 
     def chunks_to_do(self) -> Iterator[int]:
@@ -89,18 +89,18 @@ class RunState:
 
     def complete(self, number: int) -> None:
         """Save that RingCX accepted a chunk, or that none of its leads matched."""
-        self._settle(number, rejected=_without(self.checkpoint.rejected, number))
+        self._set_outcome(number, rejected=_without(self.checkpoint.rejected, number))
 
     def reject(self, number: int) -> None:
         """Save that RingCX rejected a chunk; nothing was changed."""
-        self._settle(number, rejected=sorted({*self.checkpoint.rejected, number}))
+        self._set_outcome(number, rejected=sorted({*self.checkpoint.rejected, number}))
 
     def skip(self, number: int) -> None:
         """Save that a chunk is skipped because its outcome is unknown."""
         matched = self.checkpoint.in_flight[number]
         self.result["leads_unknown"] = self.result.get("leads_unknown", 0) + matched
         self.result["leads_matched"] += matched
-        self._settle(
+        self._set_outcome(
             number,
             rejected=_without(self.checkpoint.rejected, number),
             skipped=[*self.checkpoint.skipped, number],
@@ -111,7 +111,7 @@ class RunState:
         self.checkpoint = replace(self.checkpoint, counts=dict(self.result), **changes)
         self.store.save(self.checkpoint.to_json())
 
-    def _settle(self, number: int, **changes: Any) -> None:
+    def _set_outcome(self, number: int, **changes: Any) -> None:
         """Save that a chunk has an outcome."""
         checkpoint = self.checkpoint
         self.save(

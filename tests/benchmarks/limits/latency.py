@@ -65,14 +65,14 @@ def measure_table() -> str:
         rows.append(f"| {client.title} | {' | '.join([*cells, *counts])} |")
     minimum = measured[CLIENTS[0], LATENCIES[0]].minimum
     return "\n".join(rows) + (
-        f"\n\nPAUSE_LEADS on {ID_COUNT:,} external ids in {REQUESTS} requests, with {JITTER:.0%} jitter. The "
-        f"share is that of the least time from the first action to the last response: {minimum:.0f} s, which "
-        "the limits require, and one latency.\n"
+        f"\n\nPAUSE_LEADS on {ID_COUNT:,} external ids in {REQUESTS} requests, with {JITTER:.0%} jitter. "
+        f"100% is the least time from the first action to the last response: {minimum:.0f} s, which the "
+        "limits require, and one latency.\n"
     )
 
 
 def _measure(client: Client, latency: float) -> Measurement:
-    """Run a client against a sandbox of its own."""
+    """Run a client against a separate sandbox."""
     settings = Settings(size=int(ID_COUNT * 1.7), latency=latency, latency_jitter=JITTER)
     with tempfile.TemporaryDirectory(prefix="engagevoice-bench-") as folder:
         template, subfolder = Path(folder) / "template.db", Path(folder) / "work"
@@ -88,7 +88,7 @@ def _measure(client: Client, latency: float) -> Measurement:
 
 
 def _share(measured: Measurement, latency: float) -> str:
-    """Return the share of the least time, or how far the client came."""
+    """Return the least time as a part of the time that was needed, or the progress of the client."""
     if measured.leads_done < ID_COUNT:
         return f"{measured.leads_done / ID_COUNT:.0%} of the leads"
     return f"{(measured.minimum + latency) / measured.action_seconds:.1%}"

@@ -154,7 +154,7 @@ def test_failing_count_awaits_requests_in_flight(ringcx: SandboxServer, ready_le
     ringcx.fault("answer", operation=COUNT, at=[3], body="many")
     ringcx.fault("meanwhile", operation=COUNT, work=lambda: sent.wait(20), at=[3])
     ids = lead_ids(ready_leads[:6])
-    options = {"chunk_size": 2, "max_in_flight": 1}
+    options: dict[str, Any] = {"chunk_size": 2, "max_in_flight": 1}
     with pytest.raises(UnexpectedResponse) as caught:
         perform_action(make_client(ringcx.url), "PAUSE_LEADS", {"leadIds": ids}, **options)
     assert caught.value.result is not None
@@ -176,7 +176,7 @@ def test_unknown_outcome_names_all_chunks_without_one(
     assert len(numbers) == 2
     assert caught.value.result is not None
     assert caught.value.result["leads_updated"] == 2
-    # A person clears the task: it goes on after these chunks.
+    # A person clears the task: it resumes after these chunks.
     result = execute_in_chunks(ringcx, ids, next_attempt(is_retry=False), max_in_flight=3)
     assert (result["leads_updated"], result["leads_unknown"]) == (4, 4)
     unknown = [index for number in numbers for index in (2 * int(number) - 2, 2 * int(number) - 1)]
