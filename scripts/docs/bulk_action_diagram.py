@@ -13,7 +13,7 @@ PARTICIPANTS = ("Operator", "Bulk runner", "Checkpoint store", "Rate limiter", "
 _TASK, _RUNNER, _STORE, _LIMITER, _RINGCX = range(len(PARTICIPANTS))
 
 _FIRST, _GAP, _WIDTH = 66, 138, 684
-_BOX = (124, 34)
+_BOX = (130, 34)
 _ROW = 40
 
 
@@ -54,7 +54,7 @@ STEPS: tuple[Message | Frame, ...] = (
     Message(_RINGCX, _RUNNER, "number; if 0, the chunk is done", reply=True),
     Message(_RUNNER, _LIMITER, "reserve a slot"),
     Message(_LIMITER, _RUNNER, "wait until the slot", reply=True),
-    Message(_RUNNER, _STORE, "save: chunks in flight"),
+    Message(_RUNNER, _STORE, "save: in flight"),
     Message(_RUNNER, _RINGCX, "PUT campaignLeads/actions"),
     Message(_RINGCX, _RUNNER, "result, or a failure for the retry policy", reply=True),
     Message(_RUNNER, _STORE, "save: chunk done"),
