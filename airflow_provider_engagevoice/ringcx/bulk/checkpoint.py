@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from airflow_provider_engagevoice.ringcx.bulk.action import BulkAction
+from airflow_provider_engagevoice.ringcx.bulk.descriptions import chunk_names
 from airflow_provider_engagevoice.ringcx.bulk.digests import action_fingerprint
 from airflow_provider_engagevoice.ringcx.exceptions import OutcomeUnknown
 
@@ -207,8 +208,8 @@ def changed_input_error(name: str, checkpoint: Checkpoint, changed: str) -> Outc
     :return: the error.
     """
     updated = checkpoint.counts.get("leads_updated", 0) + checkpoint.counts.get("leads_deleted", 0)
-    numbers = ", ".join(str(number + 1) for number in sorted(checkpoint.in_flight))
-    in_flight = f"; chunk {numbers} may be applied, too" if numbers else ""
+    numbers = checkpoint.in_flight
+    in_flight = f"; {chunk_names(numbers)} may be applied, too" if numbers else ""
     hint = (
         ". A template of the current time differs in each attempt; use a time of the run, such as {{ ts }}"
         if "parameters" in changed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from airflow_provider_engagevoice.ringcx.bulk.action import ActionResult, BulkAction
@@ -129,3 +129,12 @@ def _campaign(campaign_id: Any, name: str = "") -> str:
 
 def _recipients(action: BulkAction) -> str:
     return counted(len(str(action.params["EMAIL_TO"]).split(",")), "recipient")
+
+
+def chunk_names(numbers: Iterable[int]) -> str:
+    """Return the names of chunks for a log or an error, such as ``chunks 3, 5``.
+
+    :param numbers: the chunks, counted from 0.
+    """
+    names = [str(number + 1) for number in sorted(numbers)]
+    return f"chunk{'' if len(names) == 1 else 's'} {', '.join(names)}"

@@ -7,7 +7,11 @@ from dataclasses import dataclass
 
 from airflow_provider_engagevoice.ringcx.bulk.action import ActionResult, BulkAction
 from airflow_provider_engagevoice.ringcx.bulk.checkpoint import Checkpoint
-from airflow_provider_engagevoice.ringcx.bulk.descriptions import describe_changes, describe_result
+from airflow_provider_engagevoice.ringcx.bulk.descriptions import (
+    chunk_names,
+    describe_changes,
+    describe_result,
+)
 from airflow_provider_engagevoice.ringcx.exceptions import (
     ActionRejected,
     Cancelled,
@@ -75,17 +79,15 @@ class RunSummary:
         if "ids_not_found" in self.result:
             text += f"; {counted(self.result['ids_not_found'], 'id')} not found"
         if self.checkpoint.skipped:
-            numbers = ", ".join(str(number + 1) for number in self.checkpoint.skipped)
             unknown = counted(self.result["leads_unknown"], "lead")
-            text += f"; outcome unknown for {unknown}, skipped in chunk {numbers}"
+            text += f"; outcome unknown for {unknown}, skipped in {chunk_names(self.checkpoint.skipped)}"
         if self.checkpoint.in_flight:
             text += f"; outcome unknown for {self._in_flight()}"
         return text
 
     def _in_flight(self) -> str:
         """Return the numbers of the chunks whose outcome is unknown."""
-        numbers = [str(number + 1) for number in sorted(self.checkpoint.in_flight)]
-        return f"chunk{'' if len(numbers) == 1 else 's'} {', '.join(numbers)} of {len(self.chunks):,}"
+        return f"{chunk_names(self.checkpoint.in_flight)} of {len(self.chunks):,}"
 
     def raise_for_rejected(self) -> None:
         """Raise if chunks were rejected and ``on_rejected`` is ``"continue"``.

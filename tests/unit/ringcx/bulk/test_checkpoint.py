@@ -138,12 +138,13 @@ def test_load_checkpoint_changed_input_may_start_again(
     [
         ({"next": 1, "counts": {"requests": 1, "leads_updated": 2}}, "1 chunk with 2 leads. MANUAL"),
         ({"in_flight": {"0": 2}}, "0 chunks with 0 leads; chunk 1 may be applied, too. MANUAL"),
+        ({"in_flight": {"2": 2, "0": 2}}, "0 chunks with 0 leads; chunks 1, 3 may be applied, too. MANUAL"),
         (
             {"next": 3, "finished": True, "counts": {"requests": 3, "leads_updated": 6}},
             "3 chunks with 6 leads",
         ),
     ],
-    ids=["done", "in-flight", "finished"],
+    ids=["done", "in-flight", "several-in-flight", "finished"],
 )
 def test_load_checkpoint_unsafe_retry_of_changed_input_is_refused(
     progress: dict[str, Any], done: str
