@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from airflow_provider_engagevoice.ringcx.bulk.checkpoint import CheckpointStore
     from airflow_provider_engagevoice.ringcx.campaigns import Account, Campaign
     from airflow_provider_engagevoice.ringcx.client import RingCXClient
-    from airflow_provider_engagevoice.ringcx.leads.id_file import IdFile
+    from airflow_provider_engagevoice.ringcx.files.id_file import IdFile
     from airflow_provider_engagevoice.ringcx.leads.selection import Selection
     from airflow_provider_engagevoice.version_compat import Connection
 
@@ -506,7 +506,7 @@ def open_source(source: Any, column: str | None, source_as: str) -> IdFile:
     :return: the file.
     :raises InvalidParameter: if it cannot be read; if its storage needs a package that is not installed.
     """
-    from airflow_provider_engagevoice.ringcx.leads.id_file import open_id_file
+    from airflow_provider_engagevoice.ringcx.files.id_file import open_id_file
 
     path = storage_path(source)
     scheme = source.partition("://")[0] if isinstance(source, str) and "://" in source else ""

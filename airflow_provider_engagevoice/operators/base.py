@@ -167,7 +167,7 @@ class BaseLeadOperator(TypePreservingTemplatesMixin, BaseOperator):
         with error_place("search_criteria"):
             validate_authored(self.search_criteria, account_wide=self._allows_account_wide())
         if self._has("source"):
-            from airflow_provider_engagevoice.ringcx.leads.id_file import validate_source_options
+            from airflow_provider_engagevoice.ringcx.files.id_file import validate_source_options
             from airflow_provider_engagevoice.ringcx.leads.selection import reject_duplicate_source
 
             validate_source_options(self.source_as, self.source_column)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, overload
+from typing import Any, Protocol, overload
 
 from airflow_provider_engagevoice.ringcx.criteria import (
     ALL_KEYS,
@@ -22,9 +22,6 @@ from airflow_provider_engagevoice.ringcx.leads.coercion import EmptyValue, coerc
 from airflow_provider_engagevoice.ringcx.leads.id_spool import canonical_order, chunk_starts
 from airflow_provider_engagevoice.ringcx.leads.literals import parse_text
 
-if TYPE_CHECKING:
-    from airflow_provider_engagevoice.ringcx.leads.id_file import IdFile
-
 log = logging.getLogger(__name__)
 
 IDENTITIES = keys_with([Role.IDENTITY])
@@ -33,6 +30,23 @@ _UNKNOWN_KEY = "search_criteria has a key that is not a criterion of RingCX; che
 
 #: Filters whose values RingCX defines, so that they contain no lead's data and can be shown.
 _SAFE_TO_SHOW = frozenset({"listIds", "leadStates", "systemDispositions"})
+
+
+class IdSource(Protocol):
+    """Ids that are read anew in each iteration, such as those of a file.
+
+    :param key: the criterion that they are for.
+    """
+
+    key: str
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yield the ids as they were given, including blank ones."""
+        ...
+
+    def location(self, index: int) -> str:
+        """Return the position of the id that was yielded last, for an error message."""
+        ...
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -159,7 +173,7 @@ def build_selection(
     *,
     runtime_keys: Collection[str] = ALL_KEYS,
     account_wide: bool = False,
-    source: IdFile | None = None,
+    source: IdSource | None = None,
     on_invalid: str = "fail",
     log_changes: bool = True,
 ) -> Selection:
@@ -206,7 +220,7 @@ def build_selection(
 def _coerce_all(
     criteria: Mapping[str, Any],
     runtime_keys: Collection[str],
-    source: IdFile | None,
+    source: IdSource | None,
     invalid: list[Any] | None,
     log_changes: bool,
 ) -> tuple[dict[str, Any], str | None]:

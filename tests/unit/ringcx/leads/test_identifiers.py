@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_engagevoice.ringcx.criteria import UNSET
 from airflow_provider_engagevoice.ringcx.exceptions import InvalidCriteria
-from airflow_provider_engagevoice.ringcx.leads.id_file import open_id_file
+from airflow_provider_engagevoice.ringcx.files.id_file import open_id_file
 from airflow_provider_engagevoice.ringcx.leads.identifiers import (
     IdNormalizer,
     InvalidIdentifier,

@@ -1,0 +1,1 @@
+"""Files of ids and rows: reading and writing."""
