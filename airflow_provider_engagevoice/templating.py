@@ -175,7 +175,7 @@ def redact_path(value: Any) -> Any:
     :param value: the rendered argument.
     :return: a :class:`RedactedPath`; the value itself if it is a path, None or an empty text.
     """
-    from airflow_provider_engagevoice.ringcx.files.id_file import safe_path
+    from airflow_provider_engagevoice.ringcx.files.paths import safe_path
 
     if value is None or value == "" or isinstance(value, RedactedPath) or safe_path(value) == str(value):
         return value

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter
-from airflow_provider_engagevoice.ringcx.files.id_file import safe_path
+from airflow_provider_engagevoice.ringcx.files.paths import safe_path
 from airflow_provider_engagevoice.ringcx.leads.search import LeadSearch
 from airflow_provider_engagevoice.ringcx.leads.selection import Selection
 from airflow_provider_engagevoice.ringcx.steps import Steps

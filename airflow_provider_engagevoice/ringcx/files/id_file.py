@@ -1,39 +1,23 @@
-"""Ids from text, CSV, JSON Lines and Parquet files, streamed in bounded memory."""
+"""Ids of one column of a file, streamed in bounded memory."""
 
 from __future__ import annotations
 
-import csv
-import errno
-import gzip
-import io
-import json
 import re
-import zlib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from airflow_provider_engagevoice.ringcx.criteria import ROLES, Role
-from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter, TransientError, did_you_mean
-from airflow_provider_engagevoice.ringcx.leads.coercion import type_name
-from airflow_provider_engagevoice.ringcx.leads.identifiers import remove_invisible
-from airflow_provider_engagevoice.ringcx.leads.literals import distinct_keys
-
-_TEXT_FORMATS = {"": "lines", ".txt": "lines", ".csv": "csv", ".jsonl": "json", ".ndjson": "json"}
-_PARQUET = ".parquet"
-_SUPPORTED = "one id per line (.txt or no suffix), .csv, .jsonl, .ndjson, each also as .gz, or .parquet"
-_BATCH_SIZE = 10_000
-_DIGIT, _LETTER = re.compile(r"\d"), re.compile(r"[^\W\d]")
-
-#: Errors of the path itself; others, such as those of a network, may pass.
-_PERMANENT_ERRNOS = frozenset(
-    {errno.ENOENT, errno.EISDIR, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG}
+from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter, did_you_mean
+from airflow_provider_engagevoice.ringcx.files.source_file import SourceFile
+from airflow_provider_engagevoice.ringcx.files.tables import (
+    read_csv,
+    read_json_lines,
+    read_lines,
+    read_parquet,
 )
-_LONGEST_NAME = 255
-_PATH_START = re.compile(r"\.{0,2}/|~[^/]*/|[a-z][a-z0-9+.-]*://", re.IGNORECASE)
-_FILE_SUFFIX = re.compile(r"\.(txt|csv|jsonl|ndjson|parquet|gz)", re.IGNORECASE)
+
+_DIGIT, _LETTER = re.compile(r"\d"), re.compile(r"[^\W\d]")
 
 NumberedValues = Iterator[tuple[int, Any]]
 """Values, each with the number of its line or row."""
@@ -56,10 +40,8 @@ class IdFile:
     _position: int = field(default=0, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self._format = _format_of(self.path)
-        if isinstance(self.path, str):
-            self.path = Path(self.path)
-        if self._format == "lines" and self.column is not None:
+        self._file = SourceFile(self.path)
+        if self._file.format == "lines" and self.column is not None:
             raise InvalidParameter("Remove source_column: a file with one id per line has no columns")
 
     def __iter__(self) -> Iterator[Any]:
@@ -69,56 +51,30 @@ class IdFile:
         :raises InvalidParameter: if the file does not exist, does not have the format of its suffix, or has
             no such column; the message shows the line number, never the line's content.
         """
-        with ExitStack() as stack:
-            before = self._version()
-            file = self._open(stack)
-            for number, value in _PARSERS[self._format](file, self.column):
+        with self._file.open() as file:
+            for number, value in self._read(file):
                 self._position = number
                 yield value
-            if self._version() != before:
-                raise TransientError(
-                    "source changed while it was read, so its last id may be incomplete; write it under "
-                    "another name and rename it when it is complete"
-                )
 
     def location(self, index: int) -> str:
         """Return the position of the id that was yielded last, for an error message."""
-        return f"{'row' if self._format == 'parquet' else 'line'} {self._position} of the source"
+        return f"{'row' if self._file.format == 'parquet' else 'line'} {self._position} of the source"
 
-    def _version(self) -> tuple[object, ...] | None:
-        """Return the size and the time of the last change; None if the storage does not have them."""
-        try:
-            status = self.path.stat()
-            return status.st_size, status.st_mtime
-        except Exception:
-            # Each kind of storage raises its own errors; opening the file shows those that matter.
-            return None
+    def _read(self, file: Any) -> NumberedValues:
+        if self._file.format == "lines":
+            return ((number, line.strip()) for number, line in read_lines(file))
+        if self._file.format == "csv":
+            return ((number, cell.strip()) for number, (cell,) in read_csv(file, self._choose_csv_column))
+        if self._file.format == "json":
+            return _json_values(file, self.column)
+        return ((number, value) for number, (value,) in read_parquet(file, self._choose_column))
 
-    def _open(self, stack: ExitStack) -> Any:
-        try:
-            file: Any = stack.enter_context(self.path.open("rb"))
-        except UnicodeEncodeError:
-            raise InvalidParameter(
-                f"source {safe_path(self.path)} cannot be read: the name contains half of a character"
-            ) from None
-        except OSError as error:
-            # Storage other than local files raises these classes without a number.
-            permanent = (FileNotFoundError, IsADirectoryError, PermissionError)
-            if error.errno not in _PERMANENT_ERRNOS and not isinstance(error, permanent):
-                raise
-            reason = type(error).__name__ if type(error) is not OSError else error.strerror
-            shown = safe_path(self.path)
-            if shown == "***":
-                raise InvalidParameter(
-                    f"source cannot be read ({reason}) and may be ids instead of a path; pass ids in "
-                    "search_criteria"
-                ) from None
-            raise InvalidParameter(f"source {shown} cannot be read: {reason}") from None
-        if self._format == "parquet":
-            return file
-        if _file_name(self.path).lower().endswith(".gz"):
-            file = stack.enter_context(gzip.GzipFile(fileobj=file))
-        return stack.enter_context(io.TextIOWrapper(file, encoding="utf-8-sig", newline=""))
+    def _choose_csv_column(self, header: list[str]) -> list[int]:
+        _check_header(header, self.column)
+        return self._choose_column(header)
+
+    def _choose_column(self, header: list[str]) -> list[int]:
+        return [_column_index(header, self.column)]
 
 
 def open_id_file(path: object, column: object, key: str) -> IdFile:
@@ -148,85 +104,6 @@ def validate_source_options(key: object, column: object = None) -> None:
         )
     if column is not None and (not isinstance(column, str) or not column.strip()):
         raise InvalidParameter("source_column must be the name of a column")
-
-
-def safe_path(value: object) -> str:
-    """Return the path of a source or a report for display, redacted if it may be ids instead.
-
-    :param value: the argument ``source`` or ``report``.
-    :return: the path if it starts as one or ends with the suffix of a file, and contains no separator of a
-        list; otherwise ``***``.
-    """
-    text = _path_text(value)
-    is_path = _PATH_START.match(text) or _FILE_SUFFIX.fullmatch(PurePosixPath(text).suffix)
-    if not is_path or _is_list(text) or max(map(len, text.split("/"))) > _LONGEST_NAME:
-        return "***"
-    return text
-
-
-def _path_text(path: object) -> str:
-    """Return a path as text; an empty text if it is neither a text nor an object that can be opened."""
-    return path if isinstance(path, str) else str(path) if hasattr(path, "open") else ""
-
-
-def _is_list(text: str) -> bool:
-    """Return whether a text may be a list of ids."""
-    return text.strip()[:1] in "[({" or any(character in ",;|" or ord(character) < 32 for character in text)
-
-
-def _file_name(path: Any) -> str:
-    return PurePosixPath(str(path)).name
-
-
-def _format_of(path: Any) -> str:
-    text = _path_text(path)
-    if not text or text.strip()[:1] in "[({" or any(ord(character) < 32 for character in text):
-        # The value is not shown: it may contain ids instead of a path.
-        raise InvalidParameter(
-            f"source must be the path of a file, not {type_name(path)}; pass ids in search_criteria"
-        )
-    suffixes = PurePosixPath(_file_name(text).lower())
-    if suffixes.suffix == _PARQUET:
-        return "parquet"
-    known = _TEXT_FORMATS.get((PurePosixPath(suffixes.stem) if suffixes.suffix == ".gz" else suffixes).suffix)
-    if known is None:
-        raise InvalidParameter(f"source must have the suffix of a supported format: {_SUPPORTED}")
-    return known
-
-
-def _parse_lines(file: IO[str], column: str | None) -> NumberedValues:
-    for number, line in _numbered_lines(file):
-        yield number, line.strip()
-
-
-def _parse_csv(file: IO[str], column: str | None) -> NumberedValues:
-    rows = csv.reader((line for _, line in _numbered_lines(file)), strict=True)
-    try:
-        names = next((row for row in rows if not _is_header_space(row)), [])
-        header = [remove_invisible(name)[0] for name in names]
-        if not header:
-            return
-        _check_header(header, column)
-        index = _column_index(header, column)
-        for row in rows:
-            if len(row) == len(header):
-                yield rows.line_num, row[index].strip()
-            elif not _is_blank(row):
-                raise InvalidParameter(
-                    f"line {rows.line_num} of the source does not match its header ({len(row)} instead of "
-                    f"{len(header)} cells); put cells that contain a comma in quotation marks"
-                )
-    except csv.Error:
-        raise InvalidParameter(f"line {rows.line_num} of the source is not valid CSV") from None
-
-
-def _is_blank(row: list[str]) -> bool:
-    return not any(remove_invisible(cell)[0] for cell in row)
-
-
-def _is_header_space(row: list[str]) -> bool:
-    """Return whether a row may be above the header: a blank one, or Excel's ``sep=,``."""
-    return _is_blank(row) or row == ["sep=", ""]
 
 
 def _check_header(header: list[str], column: str | None) -> None:
@@ -265,17 +142,9 @@ def _column_index(header: list[str], column: str | None) -> int:
     return found[0]
 
 
-def _parse_json_lines(file: IO[str], column: str | None) -> NumberedValues:
+def _json_values(file: IO[str], column: str | None) -> NumberedValues:
     column_found, number = False, 0
-    for number, line in _numbered_lines(file):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line, object_pairs_hook=distinct_keys)
-        except (ValueError, RecursionError):
-            row = None
-        if not isinstance(row, dict):
-            raise InvalidParameter(f"line {number} of the source is not a JSON object with distinct keys")
+    for number, row in read_json_lines(file):
         if column is None:
             if len(row) != 1:
                 raise InvalidParameter(
@@ -287,67 +156,3 @@ def _parse_json_lines(file: IO[str], column: str | None) -> NumberedValues:
         yield number, row.get(column)
     if not column_found and number:
         raise InvalidParameter(f"no line of the source has a column {column!r}")
-
-
-def _numbered_lines(file: IO[str]) -> Iterator[tuple[int, str]]:
-    number = 0
-    try:
-        for number, line in enumerate(file, start=1):
-            yield number, line
-    except UnicodeDecodeError:
-        raise InvalidParameter(f"source is not UTF-8 text; error shortly after line {number}") from None
-    except (EOFError, gzip.BadGzipFile, zlib.error):
-        raise InvalidParameter(
-            f"source is not a complete .gz file; error shortly after line {number}"
-        ) from None
-
-
-def _parse_parquet(file: IO[bytes], column: str | None) -> NumberedValues:
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError:
-        raise InvalidParameter(
-            "A .parquet source needs pyarrow: pip install airflow-provider-engagevoice[parquet]"
-        ) from None
-    reader = _ErrorRecordingFile(file)
-    number = 0
-    try:
-        table = pyarrow.parquet.ParquetFile(reader, page_checksum_verification=True)
-        name = table.schema_arrow.names[_column_index(table.schema_arrow.names, column)]
-        for batch in table.iter_batches(batch_size=_BATCH_SIZE, columns=[name]):
-            for value in batch.column(0).to_pylist():
-                number += 1
-                yield number, value
-    # pyarrow also raises an OSError for a corrupt page.
-    except (pyarrow.ArrowInvalid, pyarrow.ArrowNotImplementedError, OSError, UnicodeDecodeError):
-        if reader.failed:
-            raise
-        position = f"; error shortly after row {number}" if number else ""
-        raise InvalidParameter(f"source is not a valid Parquet file, or is truncated{position}") from None
-
-
-class _ErrorRecordingFile:
-    """File wrapper that records whether a read failed, to distinguish I/O errors from invalid content."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-        self.failed = False
-
-    def read(self, size: int = -1) -> bytes:
-        try:
-            return self._file.read(size)
-        except BaseException:
-            self.failed = True
-            raise
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._file, name)
-
-
-_PARSERS: Mapping[str, Callable[[Any, str | None], NumberedValues]] = {
-    "lines": _parse_lines,
-    "csv": _parse_csv,
-    "json": _parse_json_lines,
-    "parquet": _parse_parquet,
-}

@@ -11,7 +11,8 @@ import pytest
 
 from airflow_provider_engagevoice.ringcx.criteria import UNSET
 from airflow_provider_engagevoice.ringcx.exceptions import InvalidCriteria, InvalidParameter
-from airflow_provider_engagevoice.ringcx.files.id_file import open_id_file, safe_path
+from airflow_provider_engagevoice.ringcx.files.id_file import open_id_file
+from airflow_provider_engagevoice.ringcx.files.paths import safe_path
 from airflow_provider_engagevoice.ringcx.leads.selection import build_selection
 
 FILES: dict[str, tuple[str, str | None]] = {

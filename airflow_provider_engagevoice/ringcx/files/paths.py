@@ -1,0 +1,71 @@
+"""Paths of source files and reports: their format, and whether they can be shown."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+from typing import Any
+
+from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter
+from airflow_provider_engagevoice.ringcx.leads.coercion import type_name
+
+_TEXT_FORMATS = {"": "lines", ".txt": "lines", ".csv": "csv", ".jsonl": "json", ".ndjson": "json"}
+_SUPPORTED = "one id per line (.txt or no suffix), .csv, .jsonl, .ndjson, each also as .gz, or .parquet"
+_LONGEST_NAME = 255
+_PATH_START = re.compile(r"\.{0,2}/|~[^/]*/|[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_FILE_SUFFIX = re.compile(r"\.(txt|csv|jsonl|ndjson|parquet|gz)", re.IGNORECASE)
+
+
+def safe_path(value: object) -> str:
+    """Return the path of a source or a report for display, redacted if it may be ids instead.
+
+    :param value: the argument ``source`` or ``report``.
+    :return: the path if it starts as one or ends with the suffix of a file, and contains no separator of a
+        list; otherwise ``***``.
+    """
+    text = _path_text(value)
+    is_path = _PATH_START.match(text) or _FILE_SUFFIX.fullmatch(PurePosixPath(text).suffix)
+    if not is_path or _is_list(text) or max(map(len, text.split("/"))) > _LONGEST_NAME:
+        return "***"
+    return text
+
+
+def _path_text(path: object) -> str:
+    """Return a path as text; an empty text if it is neither a text nor an object that can be opened."""
+    return path if isinstance(path, str) else str(path) if hasattr(path, "open") else ""
+
+
+def _is_list(text: str) -> bool:
+    """Return whether a text may be a list of ids."""
+    return text.strip()[:1] in "[({" or any(character in ",;|" or ord(character) < 32 for character in text)
+
+
+def is_compressed(path: Any) -> bool:
+    """Return whether a source file is compressed, by its suffix."""
+    return _file_name(path).lower().endswith(".gz")
+
+
+def _file_name(path: Any) -> str:
+    return PurePosixPath(str(path)).name
+
+
+def file_format(path: Any) -> str:
+    """Return the format of a source file, by its suffix.
+
+    :param path: its path.
+    :return: ``lines``, ``csv``, ``json`` (JSON Lines) or ``parquet``.
+    :raises InvalidParameter: if the path is not a path, or its suffix is not that of a supported format.
+    """
+    text = _path_text(path)
+    if not text or text.strip()[:1] in "[({" or any(ord(character) < 32 for character in text):
+        # The value is not shown: it may contain ids instead of a path.
+        raise InvalidParameter(
+            f"source must be the path of a file, not {type_name(path)}; pass ids in search_criteria"
+        )
+    suffixes = PurePosixPath(_file_name(text).lower())
+    if suffixes.suffix == ".parquet":
+        return "parquet"
+    known = _TEXT_FORMATS.get((PurePosixPath(suffixes.stem) if suffixes.suffix == ".gz" else suffixes).suffix)
+    if known is None:
+        raise InvalidParameter(f"source must have the suffix of a supported format: {_SUPPORTED}")
+    return known
