@@ -107,9 +107,7 @@ def validate_source_options(key: object, column: object = None) -> None:
 
 
 def _check_header(header: list[str], column: str | None) -> None:
-    """Raise if the first line is not a header, or not separated by commas."""
-    if len(header) == 1 and any(separator in header[0] for separator in ";\t|"):
-        raise InvalidParameter("source: the columns of a .csv file must be separated by commas")
+    """Raise if the first line is not a header."""
     if column is None and _looks_like_id(header):
         raise InvalidParameter(
             "source: the first line of a .csv file must be its header, and this one looks like an id; rename "

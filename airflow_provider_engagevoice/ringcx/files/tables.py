@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import gzip
+import itertools
 import json
+import re
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import IO, Any
@@ -13,6 +15,10 @@ from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter
 from airflow_provider_engagevoice.ringcx.leads.identifiers import remove_invisible
 from airflow_provider_engagevoice.ringcx.leads.literals import distinct_keys
 
+DELIMITERS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a vertical bar"}
+"""Names of the delimiters that a CSV file may have."""
+
+_EXCEL_DELIMITER = re.compile(r"sep=([,;\t|])")
 _BATCH_SIZE = 10_000
 
 ChooseColumns = Callable[[list[str]], Sequence[int]]
@@ -37,30 +43,47 @@ def read_lines(file: IO[str]) -> Iterator[tuple[int, str]]:
         ) from None
 
 
-def read_csv(file: IO[str], choose: ChooseColumns) -> Iterator[tuple[int, list[str]]]:
+def read_csv(
+    file: IO[str], choose: ChooseColumns, delimiter: str | None = None
+) -> Iterator[tuple[int, list[str]]]:
     """Yield the cells of a CSV file; blank rows are skipped.
 
-    :param file: the file. Its first line is the header, after blank lines and Excel's ``sep=,``.
+    :param file: the file. Its first line is the header, after blank lines and Excel's ``sep=;``.
     :param choose: chooses the columns. Blanks and invisible characters are removed from their names.
+    :param delimiter: what separates the cells; None for the one of ``, ; tab |`` that the header has most.
     :raises InvalidParameter: if it is not CSV, or a row has more or fewer cells than the header.
     """
-    rows = csv.reader((line for _, line in read_lines(file)), strict=True)
+    lines, skipped = (line for _, line in read_lines(file)), 0
+    for first in lines:
+        if announced := _EXCEL_DELIMITER.fullmatch(first.strip()):
+            delimiter = delimiter or announced[1]
+        elif remove_invisible(first)[0].strip("".join(DELIMITERS)):
+            break
+        skipped += 1
+    else:
+        return
+    delimiter = delimiter or _find_delimiter(first)
+    rows = csv.reader(itertools.chain([first], lines), delimiter=delimiter, strict=True)
     try:
-        names = next((row for row in rows if not _is_header_space(row)), [])
-        header = [remove_invisible(name)[0] for name in names]
-        if not header:
-            return
+        header = [remove_invisible(name)[0] for name in next(rows)]
         indexes = choose(header)
         for row in rows:
             if len(row) == len(header):
-                yield rows.line_num, [row[index] for index in indexes]
-            elif not _is_blank(row):
+                yield rows.line_num + skipped, [row[index] for index in indexes]
+            elif any(remove_invisible(cell)[0] for cell in row):
                 raise InvalidParameter(
-                    f"line {rows.line_num} of the source does not match its header ({len(row)} instead of "
-                    f"{len(header)} cells); put cells that contain a comma in quotation marks"
+                    f"line {rows.line_num + skipped} of the source does not match its header ({len(row)} "
+                    f"instead of {len(header)} cells); put cells that contain {DELIMITERS[delimiter]} in "
+                    "quotation marks"
                 )
     except csv.Error:
-        raise InvalidParameter(f"line {rows.line_num} of the source is not valid CSV") from None
+        raise InvalidParameter(f"line {rows.line_num + skipped} of the source is not valid CSV") from None
+
+
+def _find_delimiter(header: str) -> str:
+    """Return the delimiter that a header has most outside of quotation marks; a comma if it has none."""
+    unquoted = re.sub(r'"[^"]*"?', "", header)
+    return max(DELIMITERS, key=unquoted.count)
 
 
 def read_json_lines(file: IO[str]) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -112,15 +135,6 @@ def read_parquet(file: IO[bytes], choose: ChooseColumns) -> Iterator[tuple[int, 
             raise
         position = f"; error shortly after row {number}" if number else ""
         raise InvalidParameter(f"source is not a valid Parquet file, or is truncated{position}") from None
-
-
-def _is_blank(row: list[str]) -> bool:
-    return not any(remove_invisible(cell)[0] for cell in row)
-
-
-def _is_header_space(row: list[str]) -> bool:
-    """Return whether a row may be above the header: a blank one, or Excel's ``sep=,``."""
-    return _is_blank(row) or row == ["sep=", ""]
 
 
 class _ErrorRecordingFile:

@@ -30,7 +30,7 @@ FILES: dict[str, tuple[str, str | None]] = {
 INVALID: dict[str, tuple[str, str, str | None, str]] = {
     "columns": ("x.csv", "a,b\n1,2\n", None, "has 2 columns; set source_column"),
     "misspelt": ("x.csv", "extern_id,b\n1,2\n", "externid", "no column 'externid'.*extern_id"),
-    "semicolons": ("x.csv", "a;b\n1;2\n", None, "separated by commas"),
+    "semicolons": ("x.csv", "a;b\n1;2\n", None, "source has 2 columns; set source_column"),
     "short": (
         "x.csv",
         "a,b\n1,2\n3\n",

@@ -1,0 +1,80 @@
+"""Rows of a file with named columns, streamed in bounded memory."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter
+from airflow_provider_engagevoice.ringcx.files.source_file import SourceFile
+from airflow_provider_engagevoice.ringcx.files.tables import (
+    DELIMITERS,
+    read_csv,
+    read_json_lines,
+    read_parquet,
+)
+
+Row = Mapping[str, Any]
+"""One row: values by column name. All values of a CSV file are text, as in the file."""
+
+
+@dataclass
+class RowFile:
+    """Rows of a file, streamed. Each iteration reads the file from the start.
+
+    :param path: a path, or any object with ``open(mode)`` whose text is a path, such as Airflow's
+        ``ObjectStoragePath``: ``.csv``, ``.jsonl``, ``.ndjson`` (each also as ``.gz``) or ``.parquet``.
+    :param delimiter: what separates the cells of a CSV file; None for the one of ``, ; tab |`` that its
+        header has most.
+    :raises InvalidParameter: if the path is not a path, its suffix is not that of a supported format, or the
+        delimiter is not valid.
+    """
+
+    path: Any
+    delimiter: str | None = None
+    _header: list[str] = field(default_factory=list, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._file = SourceFile(self.path)
+        if self._file.format == "lines":
+            raise InvalidParameter(
+                "source must be a .csv, .jsonl, .ndjson or .parquet file, since rows have columns"
+            )
+        if self.delimiter is not None and self.delimiter not in DELIMITERS:
+            raise InvalidParameter('delimiter must be one of ",", ";", "\\t" and "|"')
+
+    @property
+    def unit(self) -> str:
+        """What the numbers of rows count: ``line`` or ``row``."""
+        return "row" if self._file.format == "parquet" else "line"
+
+    def __iter__(self) -> Iterator[tuple[int, Row]]:
+        """Yield each row with its number, as :attr:`unit` says.
+
+        :raises TransientError: if the file changed while it was read.
+        :raises InvalidParameter: if the file does not exist, does not have the format of its suffix, or its
+            columns are not valid; the message shows the number, never the content.
+        """
+        with self._file.open() as file:
+            if self._file.format == "json":
+                yield from read_json_lines(file)
+                return
+            rows: Iterator[tuple[int, list[Any]]] = (
+                read_csv(file, self._choose_all, self.delimiter)
+                if self._file.format == "csv"
+                else read_parquet(file, self._choose_all)
+            )
+            for number, values in rows:
+                yield number, dict(zip(self._header, values, strict=True))
+
+    def _choose_all(self, header: list[str]) -> range:
+        """Choose all columns. Their names are shown only if they repeat: one may be a value."""
+        if not all(header):
+            raise InvalidParameter(f"source: column {header.index('') + 1} of {len(header)} has no name")
+        repeated = [name for name, count in Counter(header).items() if count > 1]
+        if repeated:
+            raise InvalidParameter(f"source has several columns {repeated[0]!r}; rename or remove one")
+        self._header = header
+        return range(len(header))
