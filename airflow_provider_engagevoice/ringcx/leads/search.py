@@ -99,8 +99,10 @@ class LeadSearch:
         """
         if selection.empty_reason:
             return
-        found = yield from self._read_pages(selection, add)
-        expected = yield from self.count_steps(selection)
+        counted: list[int] = []
+        found = yield from self._read_pages(selection, add, counted)
+        # Counted again if leads changed while the pages were read.
+        expected = counted[0] if counted == [found] else (yield from self.count_steps(selection))
         if expected != found:
             log.warning(
                 "Search found %d leads, but RingCX counts %d: leads changed meanwhile",
@@ -108,12 +110,20 @@ class LeadSearch:
                 expected,
             )
 
-    def _read_pages(self, selection: Selection, add: Callable[[Mapping[str, Any]], object]) -> Steps[int]:
+    def _read_pages(
+        self,
+        selection: Selection,
+        add: Callable[[Mapping[str, Any]], object],
+        counted: list[int] | None = None,
+    ) -> Steps[int]:
         """Read the distinct rows of all pages; return their number.
 
         RingCX documents neither whether its page numbers start at 0 or 1 nor the maximum page size. So
         pages are requested from 0 on, with the size of the first page that had rows, until one is empty or
-        two in a row contain no new lead.
+        two in a row contain no new lead. They are counted after the first page, and no more pages are
+        requested than that many leads need.
+
+        :param counted: the count is added to it; None if RingCX does not count leads.
         """
         seen: set[int] = set()
         page_size, page, pages_without_new = PAGE_SIZE, 0, 0
@@ -123,12 +133,16 @@ class LeadSearch:
                 break
             before = len(seen)
             for row in rows:
-                lead_id = _lead_id(row)
+                lead_id = lead_id_of(row)
                 if lead_id not in seen:
                     seen.add(lead_id)
                     add(row)
             if not before and seen:
                 page_size = len(seen)
+                if counted is not None:
+                    counted.append((yield from self.count_steps(selection)))
+            if counted and len(seen) >= counted[0]:
+                break
             pages_without_new = pages_without_new + 1 if len(seen) == before else 0
             page += 1
         return len(seen)
@@ -169,7 +183,12 @@ def _write(spool: IO[str], text: str = "") -> None:
         raise temporary_file_error(error.strerror or type(error).__name__, created=created) from None
 
 
-def _lead_id(row: Mapping[str, Any]) -> int:
+def lead_id_of(row: Mapping[str, Any]) -> int:
+    """Return the id of a lead that a search returned.
+
+    :param row: RingCX's row.
+    :raises UnexpectedResponse: if it has none.
+    """
     lead_id = row.get("leadId")
     if isinstance(lead_id, bool) or not isinstance(lead_id, int):
         raise UnexpectedResponse("RingCX's response lacks leadId")

@@ -140,17 +140,17 @@ def test_search_continues_after_incomplete_pages(total: int, cap: int, base: int
     ("server", "requests"),
     [
         (Pages(0), 2),
-        (Pages(1), 2),
+        (Pages(1), 1),
         (Pages(0, base=1), 2),
-        (Pages(1, base=1), 3),
-        (Pages(1000), 2),
-        (Pages(1001), 3),
-        (Pages(2500), 4),
-        (Pages(300, cap=100), 4),
-        (Pages(300, cap=100, base=1), 5),
-        (Pages(300, cap=100, base=1, page_zero="empty"), 5),
-        (Pages(300, cap=100, base=1, page_zero="same"), 5),
-        (Pages(300, ignores=True), 3),
+        (Pages(1, base=1), 2),
+        (Pages(1000), 1),
+        (Pages(1001), 2),
+        (Pages(2500), 3),
+        (Pages(300, cap=100), 3),
+        (Pages(300, cap=100, base=1), 4),
+        (Pages(300, cap=100, base=1, page_zero="empty"), 4),
+        (Pages(300, cap=100, base=1, page_zero="same"), 4),
+        (Pages(300, ignores=True), 1),
         (Pages(0, ignores=True), 2),
     ],
 )
@@ -180,7 +180,7 @@ def test_search_reads_all_pages_before_the_first_row() -> None:
     rows = lead_search(server).search(ALL)
     assert server.requests == []
     assert next(rows) == {"leadId": 0}
-    assert server.requests[-1] == {"count": "true"}
+    assert server.requests == [{"page": 0, "maxRows": 1000}, {"count": "true"}, {"page": 1, "maxRows": 1000}, {"page": 2, "maxRows": 1000}]
     assert len(list(rows)) == 2499
 
 
