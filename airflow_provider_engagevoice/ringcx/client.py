@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -21,6 +22,11 @@ from airflow_provider_engagevoice.ringcx.exceptions import (
     without_context,
 )
 from airflow_provider_engagevoice.ringcx.leads.search import LeadSearch
+from airflow_provider_engagevoice.ringcx.loading.lead_load import LeadLoad, LoadOptions, LoadResult
+from airflow_provider_engagevoice.ringcx.loading.lead_rows import LeadRows
+from airflow_provider_engagevoice.ringcx.loading.load_lists import load_token
+from airflow_provider_engagevoice.ringcx.loading.loader import LeadLoader
+from airflow_provider_engagevoice.ringcx.loading.updater import LeadUpdate, LeadUpdater, UpdateOptions
 from airflow_provider_engagevoice.ringcx.observers import AttemptObserver
 from airflow_provider_engagevoice.ringcx.steps import Steps, run
 from airflow_provider_engagevoice.ringcx.transport.http import LOOPBACK, ApiRequest, HttpTransport
@@ -95,6 +101,111 @@ class RingCXClient:
             self.host,
             self.connection_id,
         )
+
+    def lead_loader(self, account_id: str | None = None) -> LeadLoader:
+        """Return the loader of a sub-account, which loads rows into a campaign.
+
+        :param account_id: the sub-account; default the connection's, else the only one.
+        :return: the loader.
+        """
+        leads = self.leads(account_id)
+        return LeadLoader(self.request_steps, leads, self.campaigns, self.cancel_token, self.host)
+
+    def lead_updater(self, account_id: str | None = None) -> LeadUpdater:
+        """Return the updater of a sub-account, which changes fields of leads.
+
+        :param account_id: the sub-account; default the connection's, else the only one.
+        :return: the updater.
+        """
+        return LeadUpdater(self.request_steps, self.leads(account_id), self.cancel_token)
+
+    def load_leads(
+        self,
+        campaign: str | int,
+        rows: LeadRows,
+        options: LoadOptions | None = None,
+        *,
+        list_name: str,
+        load_id: Any = None,
+        account_id: str | None = None,
+        dry_run: bool = False,
+        verify: bool = True,
+    ) -> LoadResult:
+        """Load rows into a campaign.
+
+        :param campaign: name or id of the campaign.
+        :param rows: the rows, and what is expected of them.
+        :param options: the options of the load; default all of their defaults.
+        :param list_name: name of the lists that the load makes; a token and a number are added to it.
+        :param load_id: identifies the load: a later call with the same id loads only the rows that RingCX
+            does not have from the earlier call. Default a new one, so that nothing is taken for loaded.
+        :param account_id: sub-account; default the connection's, else the only one.
+        :param dry_run: only check the rows; default False.
+        :param verify: look up afterwards whether the campaign has all leads; default True.
+        :return: the counts.
+        :raises EngageVoiceError: as :meth:`LeadLoader.execute` does.
+        """
+        load = self.prepare_load(
+            campaign,
+            rows,
+            options or LoadOptions(),
+            list_name=list_name,
+            load_id=load_id,
+            account_id=account_id,
+            dry_run=dry_run,
+            verify=verify,
+        )
+        return self.lead_loader(load.campaign["account_id"]).execute(load)
+
+    def prepare_load(
+        self,
+        campaign: str | int,
+        rows: LeadRows,
+        options: LoadOptions,
+        *,
+        list_name: str,
+        load_id: Any = None,
+        account_id: str | None = None,
+        dry_run: bool = False,
+        verify: bool = True,
+    ) -> LeadLoad:
+        """Return a load with its campaign, as for :meth:`load_leads`.
+
+        :return: the load; nothing has been read or sent yet but the campaigns.
+        """
+        require_bool(dry_run=dry_run, verify=verify)
+        if not isinstance(list_name, str) or not list_name.strip():
+            raise InvalidParameter("list_name must be text")
+        row_input = rows.to_input(options.on_rejected, options.max_rejected)
+        found = self.campaigns.find(campaign, account_id=account_id)
+        identity = os.urandom(16).hex() if load_id is None else load_id
+        token = load_token([identity, found["account_id"], found["campaign_id"]])
+        return LeadLoad(found, row_input, list_name.strip(), token, options, dry_run, verify)
+
+    def update_leads(
+        self,
+        campaign: str | int,
+        rows: LeadRows,
+        options: UpdateOptions | None = None,
+        *,
+        account_id: str | None = None,
+        dry_run: bool = False,
+    ) -> LoadResult:
+        """Change the fields of a campaign's leads that differ from rows.
+
+        :param campaign: name or id of the campaign.
+        :param rows: the rows, and what is expected of them; each has an external id of the campaign.
+        :param options: the options of the update; default all of their defaults.
+        :param account_id: sub-account; default the connection's, else the only one.
+        :param dry_run: only find what would change; default False.
+        :return: the counts.
+        :raises EngageVoiceError: as :meth:`LeadUpdater.execute` does.
+        """
+        require_bool(dry_run=dry_run)
+        options = options or UpdateOptions()
+        row_input = rows.to_input(options.on_rejected, options.max_rejected)
+        found = self.campaigns.find(campaign, account_id=account_id)
+        return self.lead_updater(found["account_id"]).execute(LeadUpdate(found, row_input, options, dry_run))
 
     @without_context
     def request(

@@ -21,6 +21,10 @@
         ├── CampaignAmbiguous
         ├── TooManyLeads            more than max_leads
         ├── NoLeadsMatched          none, and on_no_match is not "warn"
+        ├── SourceRejected          rows of a load are missing or wrong; nothing was sent
+        ├── LeadsExist              external ids are in the campaign, and existing is "fail"
+        ├── RowsRejected            RingCX rejected rows of a load
+        ├── LoadedTwice             a late request loaded the same leads again
         ├── InvalidCriteria         (also ValueError)
         └── InvalidParameter        (also ValueError)
 
@@ -47,12 +51,16 @@ __all__ = [
     "InvalidCriteria",
     "InvalidParameter",
     "InvalidRequest",
+    "LeadsExist",
+    "LoadedTwice",
     "NoLeadsMatched",
     "NotFound",
     "OutcomeUnknown",
     "PermanentError",
     "RateLimited",
+    "RowsRejected",
     "ServiceUnavailable",
+    "SourceRejected",
     "TooManyLeads",
     "TransientError",
     "UnexpectedResponse",
@@ -167,6 +175,22 @@ class CampaignAmbiguous(PermanentError):
 
 class NoLeadsMatched(PermanentError):
     """No lead matches, and ``on_no_match`` is not ``"warn"``. Nothing was changed."""
+
+
+class SourceRejected(PermanentError):
+    """The rows of a load or an update are missing, fewer than expected, or wrong. Nothing was sent."""
+
+
+class LeadsExist(PermanentError):
+    """The campaign has external ids of a load already, and ``existing`` is ``"fail"``. Nothing was sent."""
+
+
+class RowsRejected(PermanentError):
+    """RingCX rejected more rows of a load or an update than ``on_rejected`` and ``max_rejected`` allow."""
+
+
+class LoadedTwice(PermanentError):
+    """Leads are in the campaign twice, because RingCX processed a request after it had timed out."""
 
 
 class InvalidCriteria(PermanentError, ValueError):

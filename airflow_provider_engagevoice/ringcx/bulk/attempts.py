@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_engagevoice.ringcx.bulk.action import BulkAction
-from airflow_provider_engagevoice.ringcx.bulk.checkpoint import Checkpoint, CheckpointStore
+from airflow_provider_engagevoice.ringcx.bulk.checkpoint import Checkpoint, CheckpointStore, Resumable
 from airflow_provider_engagevoice.ringcx.concurrency import ForkSafeLock
 
 log = logging.getLogger(__name__)
@@ -102,7 +101,7 @@ class AttemptCheckpoints:
         """Return the checkpoint store of the next action of the attempt."""
         return _ActionCheckpointStore(self)
 
-    def claim(self, action: BulkAction, fingerprint: str) -> int:
+    def claim(self, action: Resumable, fingerprint: str) -> int:
         """Return the number of the checkpoint that the next action of the attempt continues.
 
         :param action: the action.
@@ -138,7 +137,7 @@ class AttemptCheckpoints:
             self._checkpoints[number] = checkpoint
             self._record.save(self._to_json())
 
-    def _find(self, free: list[int], action: BulkAction, fingerprint: str) -> int | None:
+    def _find(self, free: list[int], action: Resumable, fingerprint: str) -> int | None:
         saved = {number: self._checkpoints[number] for number in free}
         same = [number for number in free if saved[number].get("fingerprint") == fingerprint]
         if same or action.is_retry_safe or not self.is_retry:
@@ -203,7 +202,7 @@ class _ActionCheckpointStore(CheckpointStore):
     def is_durable(self) -> bool:
         return self._attempt.is_durable
 
-    def load(self, action: BulkAction, fingerprint: str) -> Mapping[str, Any] | None:
+    def load(self, action: Resumable, fingerprint: str) -> Mapping[str, Any] | None:
         self._number = self._attempt.claim(action, fingerprint)
         return self._attempt.load(self._number)
 

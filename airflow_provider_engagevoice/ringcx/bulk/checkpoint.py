@@ -6,7 +6,7 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import Any, Protocol
 
 from airflow_provider_engagevoice.ringcx.bulk.action import BulkAction
 from airflow_provider_engagevoice.ringcx.bulk.descriptions import chunk_names
@@ -85,8 +85,20 @@ class Checkpoint:
         return cls(**values)
 
 
+class Resumable(Protocol):
+    """Work that a later attempt of its task can resume, such as a bulk action."""
+
+    @property
+    def name(self) -> str:
+        """Name of the work, for messages."""
+
+    @property
+    def is_retry_safe(self) -> bool:
+        """Whether the work can be done again from the beginning without additional effect."""
+
+
 class CheckpointStore(ABC):
-    """Keeps the checkpoint of one bulk action between the attempts of its task.
+    """Keeps the checkpoint of one bulk action or load between the attempts of its task.
 
     :param is_retry: Airflow runs the task again after a failure. False for the first attempt, and for the
         first attempt after a person cleared the task.
@@ -106,10 +118,10 @@ class CheckpointStore(ABC):
         return True
 
     @abstractmethod
-    def load(self, action: BulkAction, fingerprint: str) -> Mapping[str, Any] | None:
+    def load(self, action: Resumable, fingerprint: str) -> Mapping[str, Any] | None:
         """Return the checkpoint that an earlier attempt saved last; None if there is none.
 
-        :param action: the action that is about to start.
+        :param action: the action or load that is about to start.
         :param fingerprint: its fingerprint. The checkpoint that is returned may have another one.
         """
 
@@ -131,7 +143,7 @@ class NullCheckpointStore(CheckpointStore):
     def is_durable(self) -> bool:
         return False
 
-    def load(self, action: BulkAction, fingerprint: str) -> Mapping[str, Any] | None:
+    def load(self, action: Resumable, fingerprint: str) -> Mapping[str, Any] | None:
         return None
 
     def save(self, checkpoint: Mapping[str, Any]) -> None:

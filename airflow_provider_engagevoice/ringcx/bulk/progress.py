@@ -14,25 +14,27 @@ _INTERVAL = 10.0
 
 
 class ProgressLogger:
-    """Logs the progress of work on many ids, at most every 10 seconds.
+    """Logs the progress of work on many ids or rows, at most every 10 seconds.
 
     :param work: name of the work, such as the lead action.
     :param total: number of ids.
     :param chunk_count: number of chunks that they are split into.
     :param done: number of ids that an earlier attempt of the task has processed.
+    :param noun: what is counted, in the singular.
     """
 
-    def __init__(self, work: str, total: int, chunk_count: int, done: int = 0) -> None:
+    def __init__(self, work: str, total: int, chunk_count: int, done: int = 0, noun: str = "id") -> None:
         self._work = work
         self._total = total
+        self._noun = noun
         self._done = self._done_before = done
         self._started = self._last_logged = clock.monotonic()
         if chunk_count > 1:
-            log.info("%s: %s in %s", work, counted(total, "id"), counted(chunk_count, "chunk"))
+            log.info("%s: %s in %s", work, counted(total, noun), counted(chunk_count, "chunk"))
 
-    def add(self, ids: int) -> None:
+    def add(self, number: int) -> None:
         """Count ids as processed, and log the progress if the last line is old enough."""
-        self._done += ids
+        self._done += number
         now = clock.monotonic()
         if now - self._last_logged >= _INTERVAL and self._done < self._total:
             self._last_logged = now
@@ -42,7 +44,7 @@ class ProgressLogger:
         rate = (self._done - self._done_before) / max(now - self._started, 0.001)
         remaining = (self._total - self._done) / rate if rate else 0.0
         return (
-            f"{self._done:,} of {self._total:,} ids, {self._done / self._total:.0%}, "
+            f"{self._done:,} of {self._total:,} {self._noun}s, {self._done / self._total:.0%}, "
             f"{rate:,.0f} per second, {_format_duration(remaining)} left"
         )
 

@@ -1,0 +1,112 @@
+"""Verification of a load: whether the campaign has the leads that RingCX reported as inserted."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from airflow_provider_engagevoice.ringcx.bulk.pipeline import Pipeline
+from airflow_provider_engagevoice.ringcx.concurrency import CancelToken
+from airflow_provider_engagevoice.ringcx.exceptions import LoadedTwice, VerificationFailed, counted
+from airflow_provider_engagevoice.ringcx.loading.load_state import LoadState
+from airflow_provider_engagevoice.ringcx.loading.rows import Outcome
+from airflow_provider_engagevoice.ringcx.loading.settlement import WAITS, Settlement
+from airflow_provider_engagevoice.ringcx.steps import Steps, run
+
+log = logging.getLogger(__name__)
+
+_LISTS_IN_REQUEST = 500
+#: Most searches in flight: more than RingCX's limit of searches needs at a latency of four seconds.
+_SEARCHES_IN_FLIGHT = 8
+
+
+@dataclass(frozen=True)
+class LoadVerifier:
+    """Verifies a load whose requests all have an outcome.
+
+    :param state: state of the load.
+    :param settlement: finds leads of the load.
+    :param cancel_token: cancels the verification.
+    """
+
+    state: LoadState
+    settlement: Settlement
+    cancel_token: CancelToken
+
+    def run(self) -> None:
+        """Compare RingCX's leads with the counts of the load.
+
+        With a report, each row is looked up, which yields the id of its lead. Otherwise the leads in the
+        lists of the load are counted. If RingCX shows no list of the load, each row is looked up.
+
+        :raises VerificationFailed: if leads are missing after the last wait.
+        """
+        expected = self.state.ledger.total(Outcome.LOADED)
+        if not expected:
+            return
+        has_report = self.state.load.input.report is not None
+        count = (
+            self._count_by_row if has_report or not self.settlement.lists.by_part else self._count_in_lists
+        )
+        found = count()
+        for wait in WAITS:
+            if found >= expected:
+                return
+            self.cancel_token.sleep(wait)
+            found = count()
+        if found < expected:
+            raise VerificationFailed(
+                f"Check the lists {self.settlement.lists.list_name!r} in RingCX: it reported "
+                f"{counted(expected, 'lead')} as inserted and shows {found:,} of them. Others may have been "
+                "moved or deleted since, or are not visible yet; running the task again looks again"
+            )
+
+    def check_loaded_twice(self) -> None:
+        """Raise if leads of this load are in the campaign twice.
+
+        :raises LoadedTwice: if RingCX processed a request late, after it was sent again.
+        """
+        twice, names = self.state.ledger.loaded_twice, []
+        for list_ids in self.settlement.lists.repeated():
+            keys = [
+                run(self.settlement.lookup.keys_in_list(each), self.cancel_token.sleep) for each in list_ids
+            ]
+            common = keys[0].intersection(*keys[1:])
+            twice += len(common)
+            names += [str(each) for each in list_ids] if common else []
+        if twice:
+            lists = f" in the lists {', '.join(names)}" if names else ""
+            raise LoadedTwice(
+                f"Cancel or delete one of each two leads{lists}: RingCX processed a request late, and "
+                f"{counted(twice, 'lead')} of list {self.settlement.lists.list_name!r} may be in the "
+                "campaign twice"
+            )
+
+    def _count_in_lists(self) -> int:
+        total = 0
+
+        def count(list_ids: list[int]) -> Steps[None]:
+            nonlocal total
+            total += yield from self.settlement.lookup.count_in_lists(list_ids)
+
+        ids = self.settlement.lists.list_ids
+        parts = [ids[start : start + _LISTS_IN_REQUEST] for start in range(0, len(ids), _LISTS_IN_REQUEST)]
+        Pipeline(self.cancel_token, 1, _SEARCHES_IN_FLIGHT).run(map(count, parts))
+        return total
+
+    def _count_by_row(self) -> int:
+        """Look up all loaded rows and keep the ids of their leads; return how many are found."""
+        total = 0
+        spool, size = self.state.spool, self.state.load.options.chunk_size
+
+        def look_up(number: int) -> Steps[None]:
+            nonlocal total
+            rows = spool.read_loaded(number, size)
+            found = yield from self.settlement.lookup.find(row.key for row in rows)
+            ours = {key: [*filter(self.settlement.is_loaded_here, leads)] for key, leads in found.items()}
+            loaded = [row for row in rows if ours.get(row.key)]
+            spool.set_outcome(loaded, Outcome.LOADED, lead_ids=[ours[row.key][0].lead_id for row in loaded])
+            total += len(loaded)
+
+        Pipeline(self.cancel_token, 1, _SEARCHES_IN_FLIGHT).run(map(look_up, range(self.state.chunk_count)))
+        return total

@@ -1,0 +1,192 @@
+"""Validation of the options of loads and updates; imported when a DAG is parsed, so it is light."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from airflow_provider_engagevoice.ringcx.bulk.options import MAX_IN_FLIGHT, ON_REJECTED, is_count
+from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter, did_you_mean
+from airflow_provider_engagevoice.ringcx.leads.coercion import (
+    DATETIME_HINT,
+    make_coercer,
+    to_ringcx_datetime,
+    type_name,
+)
+from airflow_provider_engagevoice.ringcx.spec.load_options import (
+    HOME_COUNTRY,
+    LOAD_CHOICES,
+    LOAD_DEFAULTS,
+    LOAD_SWITCHES,
+    LOAD_TEXT_LISTS,
+    LOAD_TEXTS,
+)
+
+EXISTING = ("load", "skip", "update", "fail")
+"""Valid values of ``existing``."""
+
+CHUNK_SIZE = 500
+"""Default number of rows in one request. Public programs have used up to 1,000 (observed)."""
+
+MAX_CHUNK_SIZE = 1000
+
+MAX_UPDATES = 1500
+"""Default of ``max_updates``: what RingCX's limit of 150 updates a minute allows in ten minutes."""
+
+_to_datetime = make_coercer(to_ringcx_datetime, DATETIME_HINT, InvalidParameter)
+_PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*%")
+_AT_LEAST = re.compile(r">=\s*(\d+)")
+_KNOWN = (*LOAD_CHOICES, *LOAD_SWITCHES, *LOAD_TEXTS, *LOAD_TEXT_LISTS)
+
+
+def validate_rejections(on_rejected: object, max_rejected: object) -> None:
+    """Raise if an option for rejected rows is not valid.
+
+    :param on_rejected: what to do about rejected rows.
+    :param max_rejected: most rejected rows that are accepted; see :func:`rejected_limit`.
+    :raises InvalidParameter: if one of them is not valid.
+    """
+    if on_rejected not in ON_REJECTED:
+        raise InvalidParameter(f"on_rejected must be one of {', '.join(ON_REJECTED)}, not {on_rejected!r}")
+    rejected_limit(max_rejected, 1)
+
+
+def validate_expect_rows(expect_rows: object) -> None:
+    """Raise if the expected number of rows is not valid.
+
+    :param expect_rows: a number, ``">=1000"``, the path of a manifest, or None.
+    :raises InvalidParameter: if it is none of them.
+    """
+    is_valid = expect_rows is None or is_count(expect_rows) or hasattr(expect_rows, "open")
+    if not is_valid and not (isinstance(expect_rows, str) and expect_rows.strip()):
+        raise InvalidParameter('expect_rows must be a number, ">=1000" or the path of a manifest')
+
+
+def validate_in_flight(max_in_flight: object) -> None:
+    """Raise if the number of requests in flight is not valid.
+
+    :param max_in_flight: the number; None for the default.
+    :raises InvalidParameter: if it is not valid.
+    """
+    if max_in_flight is not None and not (
+        isinstance(max_in_flight, int) and is_count(max_in_flight) and 1 <= max_in_flight <= MAX_IN_FLIGHT
+    ):
+        raise InvalidParameter(
+            f"max_in_flight must be a whole number from 1 to {MAX_IN_FLIGHT}, or None for the default"
+        )
+
+
+def validate_load(existing: object, chunk_size: object, max_leads: object, max_updates: object) -> None:
+    """Raise if an option of a load is not valid.
+
+    :param existing: what to do about external ids that the campaign has already.
+    :param chunk_size: number of rows in one request.
+    :param max_leads: most leads to load; None for no limit.
+    :param max_updates: most leads to update; None for no limit.
+    :raises InvalidParameter: if one of them is not valid.
+    """
+    if existing not in EXISTING:
+        raise InvalidParameter(
+            f"existing must be one of {', '.join(EXISTING)}, not {existing!r}"
+            f"{did_you_mean(existing, EXISTING)}"
+        )
+    is_size = isinstance(chunk_size, int) and is_count(chunk_size) and 1 <= chunk_size <= MAX_CHUNK_SIZE
+    if not is_size:
+        raise InvalidParameter(f"chunk_size must be a whole number of rows from 1 to {MAX_CHUNK_SIZE}")
+    validate_limit("max_leads", max_leads)
+    validate_limit("max_updates", max_updates)
+
+
+def validate_limit(name: str, value: object) -> None:
+    """Raise if a limit is neither a whole number nor None.
+
+    :param name: the argument.
+    :param value: its value.
+    """
+    if value is not None and not is_count(value):
+        raise InvalidParameter(f"{name} must be a whole number of leads, or None for no limit")
+
+
+def rejected_limit(max_rejected: object, rows: int) -> int | None:
+    """Return how many rejected rows ``max_rejected`` accepts.
+
+    :param max_rejected: a number, a percentage of the rows such as ``"1%"``, or None.
+    :param rows: number of rows of the source.
+    :return: the number of rows; None if it is not given.
+    :raises InvalidParameter: if it is neither.
+    """
+    if max_rejected is None:
+        return None
+    if isinstance(max_rejected, str):
+        if percent := _PERCENT.fullmatch(max_rejected.strip()):
+            return int(rows * float(percent[1]) / 100)
+        if max_rejected.strip().isascii() and max_rejected.strip().isdecimal():
+            return int(max_rejected)
+    elif isinstance(max_rejected, int) and is_count(max_rejected):
+        return max_rejected
+    raise InvalidParameter('max_rejected must be a number of rows or a percentage such as "1%"')
+
+
+def expected_rows(expect_rows: object) -> tuple[int, bool] | None:
+    """Return the number of rows that the source must have.
+
+    :param expect_rows: a number, a number as text, or ``">=1000"``.
+    :return: the number, and whether more rows are valid as well; None if it is the path of a manifest.
+    """
+    text = str(expect_rows).strip()
+    if at_least := _AT_LEAST.fullmatch(text):
+        return int(at_least[1]), True
+    return (int(text), False) if text.isascii() and text.isdecimal() else None
+
+
+def complete_load_options(options: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the options of a load as RingCX takes them, with their defaults.
+
+    :param options: options by name, as in RingCX's contract; None for the defaults.
+    :return: the options. ``scheduleArchiveDts`` may be a datetime or text in ISO 8601.
+    :raises InvalidParameter: if a name or a value is not valid.
+    """
+    if options is None:
+        options = {}
+    if not isinstance(options, Mapping):
+        raise InvalidParameter(f"load_options must be a dict, not {type_name(options)}")
+    return {**LOAD_DEFAULTS, **{name: _option(name, value) for name, value in options.items()}}
+
+
+def is_international(options: Mapping[str, Any]) -> bool:
+    """Return whether a load takes phone numbers of other countries than the United States.
+
+    :param options: the options of the load.
+    """
+    country = options.get("numberOriginCountry", HOME_COUNTRY)
+    return options.get("internationalNumberFormat") is True or str(country).upper() != HOME_COUNTRY
+
+
+def _option(name: object, value: Any) -> Any:
+    if name in LOAD_CHOICES:
+        choices = LOAD_CHOICES[str(name)]
+        if value not in choices:
+            raise InvalidParameter(
+                f"load_options: {name} must be one of {', '.join(choices)}, not {value!r}"
+                f"{did_you_mean(value, choices)}"
+            )
+        return value
+    if name in LOAD_SWITCHES:
+        if not isinstance(value, bool):
+            raise InvalidParameter(f"load_options: {name} must be True or False")
+        return value
+    if name == "scheduleArchiveDts":
+        return _to_datetime(f"load_options: {name}", value)
+    if name in LOAD_TEXTS:
+        if not isinstance(value, str) or not value.strip():
+            raise InvalidParameter(f"load_options: {name} must be text")
+        return value
+    if name in LOAD_TEXT_LISTS:
+        is_list = isinstance(value, Sequence) and not isinstance(value, (str, bytes))
+        if not is_list or not all(isinstance(each, str) and each.strip() for each in value):
+            raise InvalidParameter(f"load_options: {name} must be a list of text")
+        return list(value)
+    raise InvalidParameter(
+        f"load_options has no option {name!r}{did_you_mean(name, _KNOWN)}; known: {', '.join(_KNOWN)}"
+    )

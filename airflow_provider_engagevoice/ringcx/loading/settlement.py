@@ -1,0 +1,109 @@
+"""Settlement: finds out which rows of a request RingCX has loaded, if its response does not tell."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from airflow_provider_engagevoice.ringcx import clock
+from airflow_provider_engagevoice.ringcx.loading.load_lists import LoadLists
+from airflow_provider_engagevoice.ringcx.loading.lookup import FoundLead, LeadLookup
+from airflow_provider_engagevoice.ringcx.loading.rows import LeadRow
+from airflow_provider_engagevoice.ringcx.steps import Sleep, Steps
+
+log = logging.getLogger(__name__)
+
+WAITS = (2.0, 5.0, 15.0, 30.0)
+"""Seconds to wait before each look-up: RingCX may show a lead some time after it was loaded (observed)."""
+
+RecordLoaded = Callable[[Sequence[LeadRow], Sequence[list[FoundLead]]], None]
+"""Records that rows are loaded, with the leads of each."""
+
+
+@dataclass
+class Settlement:
+    """Looks up rows in the lists of the load until all are found or the waits are over.
+
+    :param lists: the lists of the load.
+    :param lookup: finds leads of the campaign.
+    :param since: time of the first request of the load, by the clock of this host; None if it is not known.
+    """
+
+    lists: LoadLists
+    lookup: LeadLookup
+    since: datetime | None
+
+    def is_loaded_here(self, lead: FoundLead) -> bool:
+        """Return whether a lead comes from this load, or may come from it.
+
+        :param lead: a lead with the external id of a row.
+        :return: whether its list is one of the load. If RingCX shows no list of the load, whether it was
+            loaded after the load began; always True if that time is not known, so that nobody is called
+            twice.
+        """
+        if self.lists.by_part:
+            return lead.list_id in self.lists.list_ids
+        return self.since is None or lead.is_loaded_since(self.since)
+
+    def settle(self, rows: Sequence[LeadRow], record: RecordLoaded) -> Steps[list[LeadRow]]:
+        """Find the rows of a request that has just been sent.
+
+        :param rows: the rows.
+        :param record: records the rows that are found.
+        :return: the rows that are not found after the last wait.
+        """
+        times = _times(clock.monotonic())
+        return (yield from self._look_up_at(times, rows, record))
+
+    def settle_earlier(
+        self, rows: Sequence[LeadRow], record: RecordLoaded, started: float
+    ) -> Steps[list[LeadRow]]:
+        """Find the rows of a request that an earlier attempt may have sent.
+
+        The look-ups end as long after the start of this attempt as :meth:`settle` would after a request.
+
+        :param rows: the rows.
+        :param record: records the rows that are found.
+        :param started: when this attempt started, by the monotonic clock.
+        :return: the rows that are not found after the last wait.
+        """
+        rest = yield from self.look_up(rows, record)
+        times = [time for time in _times(started) if time > clock.monotonic()]
+        return (yield from self._look_up_at(times, rest, record)) if rest else rest
+
+    def look_up(self, rows: Sequence[LeadRow], record: RecordLoaded) -> Steps[list[LeadRow]]:
+        """Find rows once, and record those that are found.
+
+        :param rows: the rows.
+        :param record: records the rows that are found.
+        :return: the others.
+        """
+        self.lists.refresh()
+        found = yield from self.lookup.find(row.key for row in rows)
+        ours = {key: mine for key, leads in found.items() if (mine := [*filter(self.is_loaded_here, leads)])}
+        loaded = [row for row in rows if row.key in ours]
+        if loaded:
+            record(loaded, [ours[row.key] for row in loaded])
+        return [row for row in rows if row.key not in ours]
+
+    def _look_up_at(
+        self, times: Iterable[float], rows: Sequence[LeadRow], record: RecordLoaded
+    ) -> Steps[list[LeadRow]]:
+        rest = list(rows)
+        for time in times:
+            yield Sleep(max(time - clock.monotonic(), 0.0))
+            rest = yield from self.look_up(rest, record)
+            if not rest:
+                break
+        return rest
+
+
+def _times(start: float) -> list[float]:
+    """Return the times of the look-ups."""
+    times = []
+    for wait in WAITS:
+        start += wait
+        times.append(start)
+    return times
