@@ -138,7 +138,7 @@ class RingCXClient:
         :param options: the options of the load; default all of their defaults.
         :param list_name: name of the lists that the load makes; a token and a number are added to it.
         :param load_id: identifies the load: a later call with the same id loads only the rows that RingCX
-            does not have from the earlier call. Default a new one, so that nothing is taken for loaded.
+            does not have from the earlier call. Default a new one.
         :param account_id: sub-account; default the connection's, else the only one.
         :param dry_run: only check the rows; default False.
         :param verify: look up afterwards whether the campaign has all leads; default True.

@@ -94,7 +94,7 @@ class Resumable(Protocol):
 
     @property
     def is_retry_safe(self) -> bool:
-        """Whether the work can be done again from the beginning without additional effect."""
+        """Whether the work can be retried from the beginning without additional effect."""
 
 
 class CheckpointStore(ABC):

@@ -1,4 +1,4 @@
-"""Manifest of a file: what it must contain to be complete."""
+"""Manifest of a file: its number of rows, its size, its digest and its columns."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _READ_SIZE = 1 << 20
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a file must contain; None for what the manifest does not say.
+    """Expected content of a file; None for each fact that the manifest does not have.
 
     :param rows: number of rows.
     :param size: number of bytes.
@@ -106,13 +106,13 @@ def read_manifest(path: Any) -> Manifest:
 
 
 def find_manifest(path: Any) -> Manifest | None:
-    """Return the manifest beside a file.
+    """Return the manifest of a file that is in the same folder.
 
     :param path: path of the file, or an object with ``open(mode)``.
     :return: the manifest ``<path>.meta.json``; None if there is none.
     :raises InvalidParameter: if it is not valid.
     """
-    beside = _beside(path)
+    beside = _manifest_path(path)
     try:
         exists = beside is not None and beside.exists()
     except OSError:
@@ -120,8 +120,8 @@ def find_manifest(path: Any) -> Manifest | None:
     return read_manifest(beside) if exists else None
 
 
-def _beside(path: Any) -> Any:
-    """Return the path of a file's manifest; None if an object cannot tell."""
+def _manifest_path(path: Any) -> Any:
+    """Return the path of a file's manifest; None if an object has no folder."""
     if isinstance(path, str):
         path = Path(path)
     name = PurePosixPath(str(path)).name

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 class PrivateFile:
-    """Text file in a local folder, written beside its path and renamed at the end.
+    """Text file in a local folder, written under another name and renamed at the end.
 
     :param path: path of the file.
     :param argument: name of the argument that holds the path, for errors.

@@ -33,7 +33,7 @@ _SAFE_TO_SHOW = frozenset({"listIds", "leadStates", "systemDispositions"})
 
 
 class IdSource(Protocol):
-    """Ids that are read anew in each iteration, such as those of a file.
+    """Ids that are read from the start in each iteration, such as those of a file.
 
     :param key: the criterion that they are for.
     """

@@ -1,4 +1,4 @@
-"""One chunk of a load: look up its rows, send them, settle what the response leaves open."""
+"""One chunk of a load: look up its rows, send them, and reconcile what the response leaves open."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from airflow_provider_engagevoice.ringcx.loading.load_state import LoadState
 from airflow_provider_engagevoice.ringcx.loading.lookup import FoundLead
 from airflow_provider_engagevoice.ringcx.loading.reply_reader import record_left_out, record_rejected
 from airflow_provider_engagevoice.ringcx.loading.rows import LeadRow, Outcome
-from airflow_provider_engagevoice.ringcx.loading.settlement import RecordLoaded, Settlement
+from airflow_provider_engagevoice.ringcx.loading.load_reconciler import RecordLoaded, LoadReconciler
 from airflow_provider_engagevoice.ringcx.steps import Enter, Steps
 
 log = logging.getLogger(__name__)
@@ -53,14 +53,14 @@ class ChunkLoader:
 
     :param state: state of the load.
     :param sender: sends one request.
-    :param settlement: finds out what RingCX has loaded.
+    :param reconciler: finds out what RingCX has loaded.
     :param started: when this attempt started, by the monotonic clock.
     :param looks_up: rows whose external id the campaign has are found before they are sent.
     """
 
     state: LoadState
     sender: LoadSender
-    settlement: Settlement
+    reconciler: LoadReconciler
     started: float
     looks_up: bool
 
@@ -88,12 +88,12 @@ class ChunkLoader:
 
     def _without_known(self, number: int, rows: list[LeadRow]) -> Steps[list[LeadRow]]:
         """Record the rows that the campaign has already; return the others."""
-        state, settlement = self.state, self.settlement
+        state, reconciler = self.state, self.reconciler
         if not rows:
             return rows
         is_skipping = state.load.options.existing == "skip"
-        if state.is_in_doubt(number) or settlement.lists.has_chunk(number):
-            rows = yield from settlement.settle_earlier(rows, self._recorder(number), self.started)
+        if state.is_in_doubt(number) or reconciler.lists.has_chunk(number):
+            rows = yield from reconciler.reconcile_earlier(rows, self._recorder(number), self.started)
             return (yield from self._look_up_existing(number, rows)) if rows and is_skipping else rows
         return (yield from self._look_up_existing(number, rows)) if self.looks_up else rows
 
@@ -113,8 +113,8 @@ class ChunkLoader:
         :param rows: the rows.
         :return: the leads by external id, and the rows whose leads do not come from this load.
         """
-        found = yield from self.settlement.lookup.find(row.key for row in rows)
-        is_ours = self.settlement.is_loaded_here if self.state.is_resumed else self._is_in_lists
+        found = yield from self.reconciler.lookup.find(row.key for row in rows)
+        is_ours = self.reconciler.is_loaded_here if self.state.is_resumed else self._is_in_lists
         ours = {key: mine for key, leads in found.items() if (mine := [*filter(is_ours, leads)])}
         loaded = [row for row in rows if row.key in ours]
         if loaded:
@@ -140,17 +140,17 @@ class ChunkLoader:
         )
 
     def _is_in_lists(self, lead: FoundLead) -> bool:
-        return lead.list_id in self.settlement.lists.list_ids
+        return lead.list_id in self.reconciler.lists.list_ids
 
     def _send(self, number: int, rows: Sequence[LeadRow]) -> Steps[_Refusal | None]:
         """Send rows and record their outcome; return those that RingCX refused as a whole."""
         for _ in range(_MAX_SENDS):
-            part = self.settlement.lists.next_part(number)
-            name = self.settlement.lists.name_of(part)
+            part = self.reconciler.lists.next_part(number)
+            name = self.reconciler.lists.name_of(part)
             try:
                 reply = yield from self.sender.send(rows, name, _InFlightObserver(self.state, number))
             except OutcomeUnknown as error:
-                rows = yield from self._settle(number, part, rows, error)
+                rows = yield from self._reconcile(number, part, rows, error)
                 if not rows:
                     return None
                 unknown = error
@@ -166,18 +166,18 @@ class ChunkLoader:
             return None
         raise unknown
 
-    def _settle(
+    def _reconcile(
         self, number: int, part: str, rows: Sequence[LeadRow], error: OutcomeUnknown
     ) -> Steps[list[LeadRow]]:
-        """Find out which rows of a request are loaded; return those to send again.
+        """Find out which rows of a request are loaded; return those that are to be sent.
 
         :raises OutcomeUnknown: if RingCX shows nothing of the request.
         """
         log.warning("%s. Looking up what RingCX has loaded of chunk %d", str(error).rstrip("."), number + 1)
-        rest = yield from self.settlement.settle(rows, self._recorder(number))
-        if len(rest) == len(rows) and part not in self.settlement.lists.by_part:
+        rest = yield from self.reconciler.reconcile(rows, self._recorder(number))
+        if len(rest) == len(rows) and part not in self.reconciler.lists.by_part:
             raise OutcomeUnknown(
-                f"Check the list {self.settlement.lists.name_of(part)!r} in RingCX, then clear the task: the "
+                f"Check the list {self.reconciler.lists.name_of(part)!r} in RingCX, then clear the task: the "
                 f"request for {counted(len(rows), 'row')} had no response, and RingCX shows none of them "
                 "yet. The next attempt looks again before it sends them",
                 status=error.status,
@@ -188,10 +188,10 @@ class ChunkLoader:
 
     def _look_up_refused(self, number: int, part: str, refusal: _Refusal) -> Steps[_Refusal | None]:
         """Look up whether RingCX has loaded rows of a request although it says that it failed."""
-        settlement, record = self.settlement, self._recorder(number)
-        rest = yield from settlement.look_up(refusal.rows, record)
-        if rest and part in settlement.lists.by_part:
-            rest = yield from settlement.settle(rest, record)
+        reconciler, record = self.reconciler, self._recorder(number)
+        rest = yield from reconciler.look_up(refusal.rows, record)
+        if rest and part in reconciler.lists.by_part:
+            rest = yield from reconciler.reconcile(rest, record)
         return replace(refusal, rows=rest) if rest else None
 
     def _halve(self, number: int, refusal: _Refusal, failed: int) -> Steps[None]:
@@ -235,9 +235,9 @@ class ChunkLoader:
     ) -> Steps[list[LeadRow]]:
         """Find the rows that were inserted; look again while RingCX shows fewer than it has inserted."""
         record = self._recorder(number)
-        rest = yield from self.settlement.look_up(rows, record)
+        rest = yield from self.reconciler.look_up(rows, record)
         if inserted is None or len(rows) - len(rest) < inserted:
-            rest = yield from self.settlement.settle(rest, record)
+            rest = yield from self.reconciler.reconcile(rest, record)
         return rest
 
     def _recorder(self, number: int) -> RecordLoaded:

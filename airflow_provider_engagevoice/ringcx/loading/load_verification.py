@@ -10,7 +10,7 @@ from airflow_provider_engagevoice.ringcx.concurrency import CancelToken
 from airflow_provider_engagevoice.ringcx.exceptions import LoadedTwice, VerificationFailed, counted
 from airflow_provider_engagevoice.ringcx.loading.load_state import LoadState
 from airflow_provider_engagevoice.ringcx.loading.rows import Outcome
-from airflow_provider_engagevoice.ringcx.loading.settlement import WAITS, Settlement
+from airflow_provider_engagevoice.ringcx.loading.load_reconciler import WAITS, LoadReconciler
 from airflow_provider_engagevoice.ringcx.steps import Steps, run
 
 log = logging.getLogger(__name__)
@@ -25,12 +25,12 @@ class LoadVerifier:
     """Verifies a load whose requests all have an outcome.
 
     :param state: state of the load.
-    :param settlement: finds leads of the load.
+    :param reconciler: finds leads of the load.
     :param cancel_token: cancels the verification.
     """
 
     state: LoadState
-    settlement: Settlement
+    reconciler: LoadReconciler
     cancel_token: CancelToken
 
     def run(self) -> None:
@@ -46,7 +46,7 @@ class LoadVerifier:
             return
         has_report = self.state.load.input.report is not None
         count = (
-            self._count_by_row if has_report or not self.settlement.lists.by_part else self._count_in_lists
+            self._count_by_row if has_report or not self.reconciler.lists.by_part else self._count_in_lists
         )
         found = count()
         for wait in WAITS:
@@ -56,7 +56,7 @@ class LoadVerifier:
             found = count()
         if found < expected:
             raise VerificationFailed(
-                f"Check the lists {self.settlement.lists.list_name!r} in RingCX: it reported "
+                f"Check the lists {self.reconciler.lists.list_name!r} in RingCX: it reported "
                 f"{counted(expected, 'lead')} as inserted and shows {found:,} of them. Others may have been "
                 "moved or deleted since, or are not visible yet; running the task again looks again"
             )
@@ -64,12 +64,12 @@ class LoadVerifier:
     def check_loaded_twice(self) -> None:
         """Raise if leads of this load are in the campaign twice.
 
-        :raises LoadedTwice: if RingCX processed a request late, after it was sent again.
+        :raises LoadedTwice: if RingCX processed a request late, after the rows were sent a second time.
         """
         twice, names = self.state.ledger.loaded_twice, []
-        for list_ids in self.settlement.lists.repeated():
+        for list_ids in self.reconciler.lists.repeated():
             keys = [
-                run(self.settlement.lookup.keys_in_list(each), self.cancel_token.sleep) for each in list_ids
+                run(self.reconciler.lookup.keys_in_list(each), self.cancel_token.sleep) for each in list_ids
             ]
             common = keys[0].intersection(*keys[1:])
             twice += len(common)
@@ -78,7 +78,7 @@ class LoadVerifier:
             lists = f" in the lists {', '.join(names)}" if names else ""
             raise LoadedTwice(
                 f"Cancel or delete one of each two leads{lists}: RingCX processed a request late, and "
-                f"{counted(twice, 'lead')} of list {self.settlement.lists.list_name!r} may be in the "
+                f"{counted(twice, 'lead')} of list {self.reconciler.lists.list_name!r} may be in the "
                 "campaign twice"
             )
 
@@ -87,9 +87,9 @@ class LoadVerifier:
 
         def count(list_ids: list[int]) -> Steps[None]:
             nonlocal total
-            total += yield from self.settlement.lookup.count_in_lists(list_ids)
+            total += yield from self.reconciler.lookup.count_in_lists(list_ids)
 
-        ids = self.settlement.lists.list_ids
+        ids = self.reconciler.lists.list_ids
         parts = [ids[start : start + _LISTS_IN_REQUEST] for start in range(0, len(ids), _LISTS_IN_REQUEST)]
         Pipeline(self.cancel_token, 1, _SEARCHES_IN_FLIGHT).run(map(count, parts))
         return total
@@ -102,8 +102,8 @@ class LoadVerifier:
         def look_up(number: int) -> Steps[None]:
             nonlocal total
             rows = spool.read_loaded(number, size)
-            found = yield from self.settlement.lookup.find(row.key for row in rows)
-            ours = {key: [*filter(self.settlement.is_loaded_here, leads)] for key, leads in found.items()}
+            found = yield from self.reconciler.lookup.find(row.key for row in rows)
+            ours = {key: [*filter(self.reconciler.is_loaded_here, leads)] for key, leads in found.items()}
             loaded = [row for row in rows if ours.get(row.key)]
             spool.set_outcome(loaded, Outcome.LOADED, lead_ids=[ours[row.key][0].lead_id for row in loaded])
             total += len(loaded)

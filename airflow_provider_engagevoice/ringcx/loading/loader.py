@@ -34,7 +34,7 @@ from airflow_provider_engagevoice.ringcx.loading.row_reader import LoadCheck
 from airflow_provider_engagevoice.ringcx.loading.row_run import RowRun
 from airflow_provider_engagevoice.ringcx.loading.row_spool import RowSpool
 from airflow_provider_engagevoice.ringcx.loading.rows import LeadRow, Outcome
-from airflow_provider_engagevoice.ringcx.loading.settlement import Settlement
+from airflow_provider_engagevoice.ringcx.loading.load_reconciler import LoadReconciler
 from airflow_provider_engagevoice.ringcx.loading.updates import LeadUpdates
 from airflow_provider_engagevoice.ringcx.steps import Steps
 
@@ -76,7 +76,7 @@ class LeadLoader:
         :raises RowsRejected: if RingCX rejects more rows than the options accept.
         :raises OutcomeUnknown: if RingCX does not show whether rows were loaded.
         :raises VerificationFailed: if RingCX does not show all leads that it reported as inserted.
-        :raises LoadedTwice: if RingCX processed a request late, after it was sent again.
+        :raises LoadedTwice: if RingCX processed a request late, after the rows were sent a second time.
         :raises Cancelled: if the task was cancelled.
         """
         self.result = None
@@ -108,7 +108,7 @@ class LeadLoader:
         lists.refresh()
         state.is_resumed = state.is_resumed or bool(lists.by_part)
         lookup = LeadLookup(self.leads, load.campaign["campaign_id"])
-        settlement = Settlement(lists, lookup, state.since)
+        reconciler = LoadReconciler(lists, lookup, state.since)
         sender = LoadSender(
             self.request_steps,
             load.campaign["account_id"],
@@ -117,7 +117,7 @@ class LeadLoader:
         )
         is_searched_first = load.options.existing in ("fail", "update") or load.dry_run
         looks_up = not is_searched_first and (load.options.existing == "skip" or state.is_resumed)
-        loader = ChunkLoader(state, sender, settlement, clock.monotonic(), looks_up)
+        loader = ChunkLoader(state, sender, reconciler, clock.monotonic(), looks_up)
         if state.is_finished:
             return
         if is_searched_first:
@@ -125,7 +125,7 @@ class LeadLoader:
         if load.dry_run:
             return
         self._send(load, state, loader)
-        self._check(load, state, LoadVerifier(state, settlement, self.cancel_token))
+        self._check(load, state, LoadVerifier(state, reconciler, self.cancel_token))
         state.finish()
 
     def _check_limits(self, load: LeadLoad, spool: RowSpool, state: LoadState) -> None:
@@ -190,7 +190,7 @@ class LeadLoader:
         """Raise if the load is not as it must be although all requests have a response."""
         ledger, options = state.ledger, load.options
         if state.requests or state.is_resumed:
-            verifier.settlement.lists.refresh()
+            verifier.reconciler.lists.refresh()
             verifier.check_loaded_twice()
         unknown = ledger.total(Outcome.UNKNOWN)
         if unknown:

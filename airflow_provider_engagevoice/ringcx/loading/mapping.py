@@ -48,7 +48,7 @@ class RowMapper:
             if not _is_field(target):
                 raise InvalidParameter(
                     f"mapping: {target!r} is not a field of a lead{did_you_mean(target, LEAD_FIELDS)}; use "
-                    f"{_EXTENDED_PREFIX}{target} for data of your own"
+                    f"{_EXTENDED_PREFIX}{target} for other data"
                 )
         repeated = [target for target, count in Counter(self.mapping.values()).items() if count > 1]
         if repeated:

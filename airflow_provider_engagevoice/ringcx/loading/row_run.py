@@ -1,4 +1,4 @@
-"""What loads and updates do alike: read and check the rows, and write the report at the end."""
+"""Common part of loads and updates: read and check the rows, and write the report at the end."""
 
 from __future__ import annotations
 

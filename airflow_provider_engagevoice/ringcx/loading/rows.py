@@ -1,4 +1,4 @@
-"""Rows of a load: what a source yields, what is kept of it, and what becomes of it."""
+"""Rows of a load: their source, their content and their outcome."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ class RowSource(Protocol):
 
     @property
     def unit(self) -> str:
-        """What the numbers of rows count: ``line`` or ``row``."""
+        """Unit of the numbers of rows: ``line`` or ``row``."""
 
     def __iter__(self) -> NumberedRows:
         """Yield all rows from the start, each with its number."""
 
 
 class Outcome(str, Enum):
-    """What became of a row, as the report names it."""
+    """Outcome of a row, as the report names it."""
 
     LOADED = "loaded"
     UPDATED = "updated"

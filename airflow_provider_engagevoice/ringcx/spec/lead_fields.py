@@ -7,7 +7,7 @@ from enum import Enum
 
 
 class FieldKind(Enum):
-    """What a field of a lead holds."""
+    """Kind of value that a field of a lead has."""
 
     TEXT = "text"
     INTEGER = "a whole number"

@@ -1,4 +1,4 @@
-"""Settlement: finds out which rows of a request RingCX has loaded, if its response does not tell."""
+"""Finds out which rows of a request RingCX has loaded, if its response does not show it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RecordLoaded = Callable[[Sequence[LeadRow], Sequence[list[FoundLead]]], None]
 
 
 @dataclass
-class Settlement:
+class LoadReconciler:
     """Looks up rows in the lists of the load until all are found or the waits are over.
 
     :param lists: the lists of the load.
@@ -40,14 +40,14 @@ class Settlement:
 
         :param lead: a lead with the external id of a row.
         :return: whether its list is one of the load. If RingCX shows no list of the load, whether it was
-            loaded after the load began; always True if that time is not known, so that nobody is called
-            twice.
+            loaded after the load began; always True if that time is not known, so that no row is
+            loaded twice.
         """
         if self.lists.by_part:
             return lead.list_id in self.lists.list_ids
         return self.since is None or lead.is_loaded_since(self.since)
 
-    def settle(self, rows: Sequence[LeadRow], record: RecordLoaded) -> Steps[list[LeadRow]]:
+    def reconcile(self, rows: Sequence[LeadRow], record: RecordLoaded) -> Steps[list[LeadRow]]:
         """Find the rows of a request that has just been sent.
 
         :param rows: the rows.
@@ -57,12 +57,12 @@ class Settlement:
         times = _times(clock.monotonic())
         return (yield from self._look_up_at(times, rows, record))
 
-    def settle_earlier(
+    def reconcile_earlier(
         self, rows: Sequence[LeadRow], record: RecordLoaded, started: float
     ) -> Steps[list[LeadRow]]:
         """Find the rows of a request that an earlier attempt may have sent.
 
-        The look-ups end as long after the start of this attempt as :meth:`settle` would after a request.
+        The look-ups end as long after the start of this attempt as :meth:`reconcile` would after a request.
 
         :param rows: the rows.
         :param record: records the rows that are found.
