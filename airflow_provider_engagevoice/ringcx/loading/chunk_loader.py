@@ -15,12 +15,12 @@ from airflow_provider_engagevoice.ringcx.exceptions import (
     counted,
 )
 from airflow_provider_engagevoice.ringcx.loading.ledger import RowLedger
+from airflow_provider_engagevoice.ringcx.loading.load_reconciler import LoadReconciler, RecordLoaded
 from airflow_provider_engagevoice.ringcx.loading.load_request import LoadReply, LoadSender
 from airflow_provider_engagevoice.ringcx.loading.load_state import LoadState
 from airflow_provider_engagevoice.ringcx.loading.lookup import FoundLead
 from airflow_provider_engagevoice.ringcx.loading.reply_reader import record_left_out, record_rejected
 from airflow_provider_engagevoice.ringcx.loading.rows import LeadRow, Outcome
-from airflow_provider_engagevoice.ringcx.loading.load_reconciler import RecordLoaded, LoadReconciler
 from airflow_provider_engagevoice.ringcx.steps import Enter, Steps
 
 log = logging.getLogger(__name__)

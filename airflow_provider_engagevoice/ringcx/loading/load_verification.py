@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from airflow_provider_engagevoice.ringcx.bulk.pipeline import Pipeline
 from airflow_provider_engagevoice.ringcx.concurrency import CancelToken
 from airflow_provider_engagevoice.ringcx.exceptions import LoadedTwice, VerificationFailed, counted
+from airflow_provider_engagevoice.ringcx.loading.load_reconciler import WAITS, LoadReconciler
 from airflow_provider_engagevoice.ringcx.loading.load_state import LoadState
 from airflow_provider_engagevoice.ringcx.loading.rows import Outcome
-from airflow_provider_engagevoice.ringcx.loading.load_reconciler import WAITS, LoadReconciler
 from airflow_provider_engagevoice.ringcx.steps import Steps, run
 
 log = logging.getLogger(__name__)

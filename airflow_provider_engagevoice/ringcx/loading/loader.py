@@ -25,6 +25,7 @@ from airflow_provider_engagevoice.ringcx.leads.search import LeadSearch
 from airflow_provider_engagevoice.ringcx.loading.chunk_loader import ChunkLoader, rejected_error
 from airflow_provider_engagevoice.ringcx.loading.lead_load import LeadLoad, LoadResult
 from airflow_provider_engagevoice.ringcx.loading.load_lists import LoadLists
+from airflow_provider_engagevoice.ringcx.loading.load_reconciler import LoadReconciler
 from airflow_provider_engagevoice.ringcx.loading.load_request import LoadSender
 from airflow_provider_engagevoice.ringcx.loading.load_state import LoadState
 from airflow_provider_engagevoice.ringcx.loading.load_summary import load_result, log_summary
@@ -34,7 +35,6 @@ from airflow_provider_engagevoice.ringcx.loading.row_reader import LoadCheck
 from airflow_provider_engagevoice.ringcx.loading.row_run import RowRun
 from airflow_provider_engagevoice.ringcx.loading.row_spool import RowSpool
 from airflow_provider_engagevoice.ringcx.loading.rows import LeadRow, Outcome
-from airflow_provider_engagevoice.ringcx.loading.load_reconciler import LoadReconciler
 from airflow_provider_engagevoice.ringcx.loading.updates import LeadUpdates
 from airflow_provider_engagevoice.ringcx.steps import Steps
 

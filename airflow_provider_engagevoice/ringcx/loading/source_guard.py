@@ -19,7 +19,7 @@ _ROWS_SHOWN = 5
 class SourceGuard:
     """Requirements for a source.
 
-    :param path: path of the file; None if the rows are not in a file. A manifest in the same folder must agree.
+    :param path: path of the file; None if the rows are not in a file. A manifest in its folder must agree.
     :param expect_rows: number of rows: a number, ``">=1000"`` or the path of a manifest; None for any.
     :param allow_empty: a source without rows is valid.
     :param on_rejected: what to do about rejected rows.
