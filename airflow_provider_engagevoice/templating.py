@@ -169,6 +169,19 @@ class RedactedPath:
     __repr__ = __str__
 
 
+class RedactedRows(RedactedPath):
+    """Rendered rows of leads; redacted when Airflow stores or shows them.
+
+    :param value: the rows.
+    """
+
+    def serialize(self) -> str:
+        """Return the number of rows, if it is known without reading them."""
+        if not isinstance(self.value, (list, tuple)):
+            return "***"
+        return f"*** ({len(self.value):,} {'row' if len(self.value) == 1 else 'rows'})"
+
+
 def redact_path(value: Any) -> Any:
     """Wrap a rendered path unless it is certainly a path.
 

@@ -20,7 +20,8 @@ from airflow_provider_engagevoice.get_provider_info import (
     PLACEHOLDERS,
     RELABELING,
 )
-from airflow_provider_engagevoice.ringcx.criteria import CHUNK_SIZE, UNSET
+from airflow_provider_engagevoice.ringcx.criteria import UNSET
+from airflow_provider_engagevoice.ringcx.defaults import CHUNK_SIZE, MAX_UPDATES
 from airflow_provider_engagevoice.ringcx.exceptions import (
     EngageVoiceError,
     InvalidParameter,
@@ -45,6 +46,9 @@ if TYPE_CHECKING:
     from airflow_provider_engagevoice.ringcx.client import RingCXClient
     from airflow_provider_engagevoice.ringcx.files.id_file import IdFile
     from airflow_provider_engagevoice.ringcx.leads.selection import Selection
+    from airflow_provider_engagevoice.ringcx.loading.lead_load import LoadResult
+    from airflow_provider_engagevoice.ringcx.loading.loader import LeadLoader
+    from airflow_provider_engagevoice.ringcx.loading.updater import LeadUpdater
     from airflow_provider_engagevoice.version_compat import Connection
 
 __all__ = ["EngageVoiceHook", "no_retry_on_permanent_errors"]
@@ -88,6 +92,7 @@ class EngageVoiceHook(BaseHook):
         self.engagevoice_conn_id = engagevoice_conn_id
         self._client: RingCXClient | None = None
         self._cancelled = False
+        self._rows_work: LeadLoader | LeadUpdater | None = None
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
@@ -336,6 +341,197 @@ class EngageVoiceHook(BaseHook):
         leads = self.get_conn().leads(account_id)
         return sum(leads.count(chunk) for chunk in selection.chunks(CHUNK_SIZE, disjoint=True))
 
+    @without_context
+    def load_leads(
+        self,
+        campaign: str | int | Mapping[str, Any],
+        leads: Any = None,
+        *,
+        source: Any = None,
+        mapping: Mapping[str, str] | None = None,
+        unmapped: str = "fail",
+        delimiter: str | None = None,
+        list_name: str | None = None,
+        existing: str = "load",
+        load_options: Mapping[str, Any] | None = None,
+        chunk_size: int = CHUNK_SIZE,
+        max_in_flight: int | None = None,
+        expect_rows: Any = None,
+        allow_empty: bool = False,
+        max_leads: int | None = None,
+        max_updates: int | None = MAX_UPDATES,
+        on_rejected: str = "fail",
+        max_rejected: int | str | None = None,
+        report: str | PathLike[str] | None = None,
+        dry_run: bool = False,
+        verify: bool = True,
+        load_id: Any = None,
+        account_id: str | None = None,
+    ) -> LoadResult:
+        """Load rows into a campaign, each once.
+
+        All rows are read and checked before the first request. A later attempt of the same task, on any host,
+        loads only the rows that RingCX does not have yet (docs/loading.md).
+
+        :param campaign: name or id of the campaign, or the campaign as :meth:`find_campaign` returns it.
+        :param leads: the rows: an iterable of dicts. Either this or ``source``.
+        :param source: file of rows: a path, an object storage URL or an ``ObjectStoragePath``; ``.csv``,
+            ``.jsonl``, ``.ndjson`` (each also as ``.gz``) or ``.parquet``.
+        :param mapping: field of the lead by column, such as ``{"crm_id": "externId", "plan":
+            "extendedLeadData.plan"}``; default None, the columns have RingCX's names.
+        :param unmapped: what to do about other columns: ``"fail"`` (default), ``"ignore"``, or ``"extended"``
+            to put them into ``extendedLeadData``.
+        :param delimiter: delimiter of a CSV file; default None, the one of ``, ; tab |`` in its header.
+        :param list_name: name of the lists that the load makes; default made of DAG, task and run.
+        :param existing: what to do about external ids that the campaign has already: ``"load"`` (default)
+            loads the row all the same, ``"skip"`` leaves it out, ``"update"`` updates the lead, ``"fail"``
+            raises before anything is sent.
+        :param load_options: RingCX's options by name, such as ``{"dialPriority": "IMMEDIATE"}``; default
+            ``NORMAL``, ``RETAIN_ALL``, ``NPA_NXX`` and ``ACTIVE``.
+        :param chunk_size: number of rows in one request, 1 to 1,000; default 500.
+        :param max_in_flight: most requests in flight at once, 1 to 16; default None, 8.
+        :param expect_rows: number of rows that the source must have, ``">=1000"``, or the path of a manifest;
+            default None, any number.
+        :param allow_empty: accept a source without rows; default False.
+        :param max_leads: fail if there are more valid rows; default None, no limit.
+        :param max_updates: fail if ``existing="update"`` would update more leads; default 1,500.
+        :param on_rejected: what to do about rejected rows: ``"fail"`` (default) sends nothing if a row is
+            wrong and stops when RingCX rejects one, ``"continue"`` loads the others and fails at the end,
+            ``"ignore"`` loads the others.
+        :param max_rejected: rejected rows that are accepted all the same: a number, or a percentage such as
+            ``"1%"``; default None.
+        :param report: path of a private CSV file with one line for each row,
+            ``row,external_id,outcome,code,message,lead_id``; default None, no report.
+        :param dry_run: check the rows and look up existing ones, but send nothing; default False.
+        :param verify: look up afterwards whether the campaign has all leads; default True.
+        :param load_id: identifies the load for later attempts; default the task instance, outside of a task
+            a new one.
+        :param account_id: sub-account; default the connection's, else all are searched for the campaign.
+        :return: counts, see ``LoadResult``: ``campaign_id, account_id, dry_run, rows, leads_supplied,
+            leads_inserted, leads_updated, leads_skipped, leads_rejected, leads_unknown, requests, report,
+            list_name``.
+        :raises InvalidParameter: if an argument is wrong, or the source cannot be read.
+        :raises SourceRejected: if the rows are empty, fewer than expected, or wrong. Nothing was sent.
+        :raises LeadsExist: if the campaign has any of the rows and ``existing`` is ``"fail"``.
+        :raises TooManyLeads: if there are more rows than ``max_leads`` or ``max_updates``.
+        :raises RowsRejected: if RingCX rejects more rows than the options accept.
+        :raises OutcomeUnknown: if RingCX does not show whether rows were loaded.
+        :raises EngageVoiceError: for any other failure.
+        """
+        from airflow_provider_engagevoice.hooks.task_identity import task_identity, task_label
+        from airflow_provider_engagevoice.ringcx.leads.moves import campaign_reference
+        from airflow_provider_engagevoice.ringcx.loading.lead_load import LoadOptions
+        from airflow_provider_engagevoice.ringcx.loading.lead_rows import LeadRows
+
+        options = LoadOptions(
+            existing=existing,
+            load_options=load_options,
+            chunk_size=chunk_size,
+            max_leads=max_leads,
+            max_updates=max_updates,
+            max_in_flight=max_in_flight,
+            on_rejected=on_rejected,
+            max_rejected=max_rejected,
+        )
+        rows = LeadRows(
+            leads,
+            None if source is None else open_storage(source),
+            mapping,
+            unmapped,
+            delimiter,
+            storage_path(expect_rows),
+            allow_empty,
+            report,
+        )
+        checkpoints, client, context = self._checkpoint_store(), self.get_conn(), current_context()
+        load = client.prepare_load(
+            campaign_reference("campaign", campaign),
+            rows,
+            options,
+            list_name=task_label(context) if list_name is None else list_name,
+            load_id=task_identity(context) if load_id is None else load_id,
+            account_id=account_id,
+            dry_run=dry_run,
+            verify=verify,
+        )
+        loader = self._rows_work = client.lead_loader(load.campaign["account_id"])
+        return loader.execute(load, checkpoints)
+
+    @without_context
+    def update_leads(
+        self,
+        campaign: str | int | Mapping[str, Any],
+        leads: Any = None,
+        *,
+        source: Any = None,
+        mapping: Mapping[str, str] | None = None,
+        unmapped: str = "fail",
+        delimiter: str | None = None,
+        max_in_flight: int | None = None,
+        expect_rows: Any = None,
+        allow_empty: bool = False,
+        max_updates: int | None = MAX_UPDATES,
+        on_rejected: str = "fail",
+        max_rejected: int | str | None = None,
+        report: str | PathLike[str] | None = None,
+        dry_run: bool = False,
+        account_id: str | None = None,
+    ) -> LoadResult:
+        """Change the fields of a campaign's leads that differ from rows, in one request for each lead.
+
+        RingCX allows 150 such requests a minute (contract). A retry finds what is left to change.
+
+        :param campaign: as for :meth:`load_leads`.
+        :param leads: the rows, each with an external id and the fields to change; a blank value changes
+            nothing. Either this or ``source``.
+        :param source: as for :meth:`load_leads`.
+        :param mapping: as for :meth:`load_leads`.
+        :param unmapped: as for :meth:`load_leads`.
+        :param delimiter: as for :meth:`load_leads`.
+        :param max_in_flight: most requests in flight at once, 1 to 16; default None, 8.
+        :param expect_rows: as for :meth:`load_leads`.
+        :param allow_empty: as for :meth:`load_leads`.
+        :param max_updates: fail if more leads differ; default 1,500, which takes ten minutes; None for no
+            limit.
+        :param on_rejected: what to do about rows that no lead of the campaign has, or several:
+            ``"fail"`` (default) changes nothing, ``"continue"`` updates the others and fails at the end,
+            ``"ignore"`` updates the others.
+        :param max_rejected: as for :meth:`load_leads`.
+        :param report: as for :meth:`load_leads`.
+        :param dry_run: only find what would change; default False.
+        :param account_id: as for :meth:`load_leads`.
+        :return: counts with the keys of :meth:`load_leads`.
+        :raises TooManyLeads: if more leads differ than ``max_updates``. Nothing was changed.
+        :raises RowsRejected: if more rows are rejected than the options accept.
+        :raises EngageVoiceError: as for :meth:`load_leads`.
+        """
+        from airflow_provider_engagevoice.ringcx.leads.moves import campaign_reference
+        from airflow_provider_engagevoice.ringcx.loading.lead_rows import LeadRows
+        from airflow_provider_engagevoice.ringcx.loading.updater import UpdateOptions
+
+        options = UpdateOptions(max_updates, max_in_flight, on_rejected, max_rejected)
+        rows = LeadRows(
+            leads,
+            None if source is None else open_storage(source),
+            mapping,
+            unmapped,
+            delimiter,
+            storage_path(expect_rows),
+            allow_empty,
+            report,
+        )
+        client = self.get_conn()
+        update = client.prepare_update(
+            campaign_reference("campaign", campaign), rows, options, account_id=account_id, dry_run=dry_run
+        )
+        updater = self._rows_work = client.lead_updater(update.campaign["account_id"])
+        return updater.execute(update)
+
+    @property
+    def rows_result(self) -> LoadResult | None:
+        """Result of the load or update that runs or ran last, also if an exception ended it."""
+        return None if self._rows_work is None else self._rows_work.result
+
     def find_campaign(
         self, campaign: str | int, *, account_id: str | None = None, dial_group_name: str | None = None
     ) -> Campaign:
@@ -508,6 +704,16 @@ def open_source(source: Any, column: str | None, source_as: str) -> IdFile:
     """
     from airflow_provider_engagevoice.ringcx.files.id_file import open_id_file
 
+    return open_id_file(open_storage(source), column, source_as)
+
+
+def open_storage(source: Any) -> Any:
+    """Return the path of a source; for an object storage URL, an ``ObjectStoragePath``.
+
+    :param source: a path, an object storage URL or an ``ObjectStoragePath``.
+    :return: the path.
+    :raises InvalidParameter: if its storage needs a package that is not installed.
+    """
     path = storage_path(source)
     scheme = source.partition("://")[0] if isinstance(source, str) and "://" in source else ""
     try:
@@ -519,4 +725,4 @@ def open_source(source: Any, column: str | None, source_as: str) -> IdFile:
         raise InvalidParameter(
             f"{hint}. Airflow cannot open source {scheme or type(path).__name__}://"
         ) from None
-    return open_id_file(path, column, source_as)
+    return path

@@ -23,11 +23,11 @@ from airflow_provider_engagevoice.provenance import (
 )
 from airflow_provider_engagevoice.ringcx.criteria import (
     ALL_KEYS,
-    CHUNK_SIZE,
     UNSET,
     is_runtime_value,
     runtime_keys,
 )
+from airflow_provider_engagevoice.ringcx.defaults import CHUNK_SIZE
 from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter, error_place
 from airflow_provider_engagevoice.templating import (
     RedactedCriteria,

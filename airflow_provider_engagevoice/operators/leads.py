@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_engagevoice.hooks.engagevoice import EngageVoiceHook
 from airflow_provider_engagevoice.operators.base import BaseLeadOperator
 from airflow_provider_engagevoice.provenance import records_arguments
-from airflow_provider_engagevoice.ringcx.criteria import CHUNK_SIZE, UNSET
+from airflow_provider_engagevoice.ringcx.criteria import UNSET
+from airflow_provider_engagevoice.ringcx.defaults import CHUNK_SIZE
 from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter, error_place
 from airflow_provider_engagevoice.templating import require_rendered
 
@@ -338,6 +339,7 @@ class MoveLeadsOperator(BaseLeadOperator):
         }
 
     def _run(self, hook: EngageVoiceHook, selection: Selection, context: Context) -> dict[str, Any]:
+        from airflow_provider_engagevoice.hooks.task_identity import task_label
         from airflow_provider_engagevoice.ringcx.leads.moves import plan_move
 
         plan = plan_move(
@@ -345,7 +347,7 @@ class MoveLeadsOperator(BaseLeadOperator):
             target_campaign=require_rendered(self, "target_campaign"),
             source_campaign=self.source_campaign,
             target_list=require_rendered(self, "target_list"),
-            new_list_name=require_rendered(self, "new_list_name") or _list_name(context),
+            new_list_name=require_rendered(self, "new_list_name") or task_label(context),
             account_id=require_rendered(self, "account_id"),
         )
         if plan.source is not None:
@@ -359,9 +361,3 @@ class MoveLeadsOperator(BaseLeadOperator):
         elif not self.dry_run:
             self.log.info("No leads to move; no list was created")
         return {**result, "list_name": plan.list_name}
-
-
-def _list_name(context: Context) -> str:
-    ti: Any = context["ti"]
-    map_index = "" if ti.map_index in (None, -1) else f"[{ti.map_index}]"
-    return f"{ti.dag_id}.{ti.task_id}{map_index} {ti.run_id}"

@@ -201,11 +201,27 @@ class RingCXClient:
         :return: the counts.
         :raises EngageVoiceError: as :meth:`LeadUpdater.execute` does.
         """
+        update = self.prepare_update(
+            campaign, rows, options or UpdateOptions(), account_id=account_id, dry_run=dry_run
+        )
+        return self.lead_updater(update.campaign["account_id"]).execute(update)
+
+    def prepare_update(
+        self,
+        campaign: str | int,
+        rows: LeadRows,
+        options: UpdateOptions,
+        *,
+        account_id: str | None = None,
+        dry_run: bool = False,
+    ) -> LeadUpdate:
+        """Return an update with its campaign, as for :meth:`update_leads`.
+
+        :return: the update; nothing has been read or sent yet but the campaigns.
+        """
         require_bool(dry_run=dry_run)
-        options = options or UpdateOptions()
         row_input = rows.to_input(options.on_rejected, options.max_rejected)
-        found = self.campaigns.find(campaign, account_id=account_id)
-        return self.lead_updater(found["account_id"]).execute(LeadUpdate(found, row_input, options, dry_run))
+        return LeadUpdate(self.campaigns.find(campaign, account_id=account_id), row_input, options, dry_run)
 
     @without_context
     def request(

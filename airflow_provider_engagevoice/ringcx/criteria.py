@@ -10,9 +10,6 @@ from typing import Any, Protocol, TypeAlias
 
 __all__ = ["LeadSearchCriteria"]
 
-CHUNK_SIZE = 500
-"""Default number of ids in one request. Public programs use 20 to 500 (observed)."""
-
 
 class CriterionKind(str, Enum):
     """Type of a criterion's value, in the words of error messages."""

@@ -68,7 +68,7 @@ def test_sandbox_imports_no_client_code_and_no_airflow(name: str) -> None:
         "import airflow.sdk as sdk",
         "from airflow_provider_engagevoice import ringcx",
         "from airflow_provider_engagevoice.ringcx import client",
-        "from airflow_provider_engagevoice.ringcx.criteria import CHUNK_SIZE",
+        "from airflow_provider_engagevoice.ringcx.defaults import CHUNK_SIZE",
         "from airflow_provider_engagevoice import version_compat",
         "from ..ringcx import client",
         "from ..ringcx.leads.coercion import coerce",

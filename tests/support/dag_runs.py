@@ -31,6 +31,7 @@ from airflow_provider_engagevoice.hooks.engagevoice import EngageVoiceHook
 from airflow_provider_engagevoice.operators.leads import (
     EmailLeadsOperator, LeadActionOperator, MoveLeadsOperator,
 )
+from airflow_provider_engagevoice.operators.load import LoadLeadsOperator, UpdateLeadsOperator
 from airflow_provider_engagevoice.ringcx.criteria import LeadSearchCriteria
 from airflow_provider_engagevoice.sensors.campaigns import CampaignLookupSensor
 

@@ -13,7 +13,7 @@ from airflow_provider_engagevoice.ringcx.bulk.options import (
     validate_options,
 )
 from airflow_provider_engagevoice.ringcx.campaigns import Campaign
-from airflow_provider_engagevoice.ringcx.criteria import CHUNK_SIZE
+from airflow_provider_engagevoice.ringcx.defaults import CHUNK_SIZE
 from airflow_provider_engagevoice.ringcx.exceptions import require_bool
 from airflow_provider_engagevoice.ringcx.leads.action_params import find_action, parse_params, with_defaults
 from airflow_provider_engagevoice.ringcx.leads.selection import Chunks, Selection

@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
 from airflow_provider_engagevoice.ringcx.campaigns import Campaign
+from airflow_provider_engagevoice.ringcx.defaults import CHUNK_SIZE, MAX_UPDATES
 from airflow_provider_engagevoice.ringcx.loading.mapping import RowMapper
 from airflow_provider_engagevoice.ringcx.loading.options import (
-    CHUNK_SIZE,
-    MAX_UPDATES,
     complete_load_options,
     validate_in_flight,
     validate_load,

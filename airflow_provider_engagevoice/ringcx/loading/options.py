@@ -26,13 +26,8 @@ from airflow_provider_engagevoice.ringcx.spec.load_options import (
 EXISTING = ("load", "skip", "update", "fail")
 """Valid values of ``existing``."""
 
-CHUNK_SIZE = 500
-"""Default number of rows in one request. Public programs have used up to 1,000 (observed)."""
-
 MAX_CHUNK_SIZE = 1000
-
-MAX_UPDATES = 1500
-"""Default of ``max_updates``: what RingCX's limit of 150 updates a minute allows in ten minutes."""
+"""Most rows in one request: what public programs have used (observed). RingCX's limit is unknown."""
 
 _to_datetime = make_coercer(to_ringcx_datetime, DATETIME_HINT, InvalidParameter)
 _PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*%")

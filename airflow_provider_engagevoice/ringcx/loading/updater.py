@@ -9,6 +9,7 @@ from airflow_provider_engagevoice.ringcx.bulk.pipeline import Pipeline
 from airflow_provider_engagevoice.ringcx.bulk.progress import ProgressLogger
 from airflow_provider_engagevoice.ringcx.campaigns import Campaign
 from airflow_provider_engagevoice.ringcx.concurrency import CancelToken
+from airflow_provider_engagevoice.ringcx.defaults import CHUNK_SIZE, MAX_UPDATES
 from airflow_provider_engagevoice.ringcx.endpoints import RequestStepsFn
 from airflow_provider_engagevoice.ringcx.exceptions import EngageVoiceError, without_context
 from airflow_provider_engagevoice.ringcx.leads.search import LeadSearch
@@ -18,8 +19,6 @@ from airflow_provider_engagevoice.ringcx.loading.ledger import RowLedger
 from airflow_provider_engagevoice.ringcx.loading.load_summary import load_result, log_summary
 from airflow_provider_engagevoice.ringcx.loading.lookup import LeadLookup
 from airflow_provider_engagevoice.ringcx.loading.options import (
-    CHUNK_SIZE,
-    MAX_UPDATES,
     validate_in_flight,
     validate_limit,
     validate_rejections,
