@@ -47,7 +47,7 @@ class RowFile:
 
     @property
     def unit(self) -> str:
-        """What the numbers of rows count: ``line`` or ``row``."""
+        """Unit of the row numbers: ``line`` or ``row``."""
         return "row" if self._file.format == "parquet" else "line"
 
     def __iter__(self) -> Iterator[tuple[int, Row]]:
