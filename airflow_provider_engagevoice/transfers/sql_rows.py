@@ -8,7 +8,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_provider_engagevoice.ringcx.exceptions import EngageVoiceError, InvalidParameter
+from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter
 from airflow_provider_engagevoice.ringcx.files.header import check_column_names
 from airflow_provider_engagevoice.transfers.sql_errors import sql_error
 from airflow_provider_engagevoice.transfers.sql_statement import missing_sql_extra, single_statement
@@ -187,8 +187,6 @@ def _without_data(event: str, remedy: str, function: Callable[..., Any], *argume
     """Call a function of a driver, and replace its errors, whose messages may contain data."""
     try:
         return function(*arguments)
-    except EngageVoiceError:
-        raise
     except Exception as error:
         failure = sql_error(event, remedy, error)
     # Raised here, so that the error of the driver is not its context either.

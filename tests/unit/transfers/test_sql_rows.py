@@ -219,6 +219,31 @@ def test_connection_is_closed_if_the_query_fails(opened: list[sqlite3.Connection
     assert [is_closed(connection) for connection in opened] == [True]
 
 
+def test_failing_close_does_not_hide_the_error_of_the_query(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stand-in for a driver whose connection was lost, so that its cursor cannot be closed either."""
+    closed = []
+
+    class InterfaceError(Exception):
+        """The class of PEP 249."""
+
+    class Cursor:
+        def execute(self, sql: str) -> None:
+            raise TimeoutError("secret")
+
+        def close(self) -> None:
+            closed.append("cursor")
+            raise InterfaceError("secret")
+
+    connection = SimpleNamespace(cursor=Cursor, close=lambda: closed.append("connection"))
+    hook = SimpleNamespace(get_conn=lambda: connection)
+    monkeypatch.setattr(
+        "airflow_provider_engagevoice.transfers.sql_rows._database_hook", lambda conn_id: hook
+    )
+    with pytest.raises(TransientError, match=r"failed: TimeoutError\. If retries do not help"):
+        read("SELECT 1")
+    assert closed == ["cursor", "connection"]
+
+
 def test_memory_does_not_grow_with_the_rows(crm: Path) -> None:
     """50,000 rows of 200 characters are more than 12 MB."""
     read("SELECT 1 AS a")
