@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter
+from airflow_provider_engagevoice.ringcx.files.header import check_column_names
 from airflow_provider_engagevoice.ringcx.files.source_file import SourceFile
 from airflow_provider_engagevoice.ringcx.files.tables import (
     DELIMITERS,
@@ -47,7 +47,7 @@ class RowFile:
 
     @property
     def unit(self) -> str:
-        """Unit of the numbers of rows: ``line`` or ``row``."""
+        """Unit of the row numbers: ``line`` or ``row``."""
         return "row" if self._file.format == "parquet" else "line"
 
     def __iter__(self) -> Iterator[tuple[int, Row]]:
@@ -70,11 +70,7 @@ class RowFile:
                 yield number, dict(zip(self._header, values, strict=True))
 
     def _choose_all(self, header: list[str]) -> range:
-        """Choose all columns. Their names are shown only if they repeat: one may be a value."""
-        if not all(header):
-            raise InvalidParameter(f"source: column {header.index('') + 1} of {len(header)} has no name")
-        repeated = [name for name, count in Counter(header).items() if count > 1]
-        if repeated:
-            raise InvalidParameter(f"source has several columns {repeated[0]!r}; rename or remove one")
+        """Choose all columns."""
+        check_column_names("source", header)
         self._header = header
         return range(len(header))

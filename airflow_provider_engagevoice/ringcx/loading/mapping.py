@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,7 +48,7 @@ class RowMapper:
             if not _is_field(target):
                 raise InvalidParameter(
                     f"mapping: {target!r} is not a field of a lead{did_you_mean(target, LEAD_FIELDS)}; use "
-                    f"{_EXTENDED_PREFIX}{target} for other data"
+                    f"{_EXTENDED_PREFIX}{target} for your own data"
                 )
         repeated = [target for target, count in Counter(self.mapping.values()).items() if count > 1]
         if repeated:
@@ -59,18 +59,24 @@ class RowMapper:
     def targets(self, columns: Iterable[str]) -> dict[str, str]:
         """Return the field for each column that is used.
 
+        A name for which the source has no column means the one column that is equal to it ignoring case,
+        since Snowflake and Oracle return names in upper case.
+
         :param columns: the columns of the source.
         :return: fields by column.
         :raises InvalidParameter: if a mapped column is missing, or a column is not mapped and ``unmapped`` is
             ``"fail"``.
         """
         columns = list(columns)
-        mapping = self.mapping or {name: name for name in columns if _is_field(name)}
-        missing = [column for column in [*mapping] if column not in columns]
-        if missing:
-            raise InvalidParameter(
-                f"source has no column {missing[0]!r}, which mapping names{did_you_mean(missing[0], columns)}"
-            )
+        if self.mapping is None:
+            fields = {column: field for field, column in _match_columns(LEAD_FIELDS, columns).items()}
+            mapping = {name: fields.get(name, name) for name in columns if name in fields or _is_field(name)}
+        else:
+            found = _match_columns(self.mapping, columns)
+            missing = [name for name in self.mapping if name not in found]
+            if missing:
+                raise _missing_column(missing[0], columns)
+            mapping = {found[name]: field for name, field in self.mapping.items()}
         if KEY_FIELD not in mapping.values():
             raise InvalidParameter(f"source has no column {KEY_FIELD}; name the column of the key in mapping")
         others = [column for column in columns if column not in mapping]
@@ -104,6 +110,31 @@ def to_lead(row: Mapping[str, Any], targets: Mapping[str, str]) -> dict[str, Any
     if extended:
         lead[EXTENDED_DATA] = {**lead.get(EXTENDED_DATA, {}), **extended}
     return lead
+
+
+def _match_columns(names: Collection[str], columns: Collection[str]) -> dict[str, str]:
+    """Return the column of each name that has one: the equal one, else the only one equal ignoring case."""
+    wanted = [name.casefold() for name in names if name not in columns]
+    free = [column.casefold() for column in columns if column not in names]
+    by_folded_name = {column.casefold(): column for column in columns if column not in names}
+    found = {}
+    for name in names:
+        folded = name.casefold()
+        if name in columns:
+            found[name] = name
+        elif wanted.count(folded) == free.count(folded) == 1:
+            found[name] = by_folded_name[folded]
+    return found
+
+
+def _missing_column(name: str, columns: Collection[str]) -> InvalidParameter:
+    similar = [column for column in columns if column.casefold() == name.casefold()]
+    hint = (
+        f"; several differ from it only in case, name one of them: {', '.join(similar)}"
+        if len(similar) > 1
+        else did_you_mean(name, columns)
+    )
+    return InvalidParameter(f"source has no column {name!r}, which mapping names{hint}")
 
 
 def _is_field(target: str) -> bool:

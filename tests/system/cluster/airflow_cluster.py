@@ -224,7 +224,7 @@ def start_cluster(
         # Two supervisors, so that Airflow stops before the services that it uses.
         with Supervisor(folders["logs"]) as services, Supervisor(folders["logs"]) as supervisor:
             redis = start_redis(server_programs, services, folders["redis"])
-            postgres = start_postgres(server_programs, services, folders["postgres"])
+            postgres = start_postgres(server_programs.postgres, services, folders["postgres"])
             log_with_time("Redis and PostgreSQL are running")
             port, password = free_port(), secrets.token_hex(16)
             settings = _celery_settings(redis, postgres)

@@ -10,7 +10,7 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,15 +32,25 @@ class ServerPrograms:
     """Paths of the server programs that a cluster needs.
 
     :param redis: redis-server.
-    :param initdb: PostgreSQL's initdb.
-    :param postgres: PostgreSQL's server.
-    :param postgres_user: user to run PostgreSQL as; None for the current user.
+    :param postgres: PostgreSQL's programs.
     """
 
     redis: str
+    postgres: PostgresPrograms
+
+
+@dataclass(frozen=True)
+class PostgresPrograms:
+    """Paths of PostgreSQL's programs.
+
+    :param initdb: PostgreSQL's initdb.
+    :param postgres: PostgreSQL's server.
+    :param user: user to run PostgreSQL as; None for the current user.
+    """
+
     initdb: str
     postgres: str
-    postgres_user: str | None
+    user: str | None
 
 
 def find_server_programs() -> ServerPrograms:
@@ -49,14 +59,20 @@ def find_server_programs() -> ServerPrograms:
     :return: their paths.
     :raises MissingRequirement: if a program or PostgreSQL's user is missing.
     """
-    found = {name: _find(name) for name in ("redis-server", "initdb", "postgres")}
-    missing = [name for name, path in found.items() if path is None]
-    if missing:
-        raise MissingRequirement(
-            f"{', '.join(missing)} not found. Install Redis and PostgreSQL (Debian, Ubuntu: apt install "
-            "redis-server postgresql; macOS: brew install redis postgresql). They need not be running: "
-            "the cluster starts its own servers."
-        )
+    found = _find_all("redis-server", "initdb", "postgres")
+    return ServerPrograms(found["redis-server"], _postgres_programs(found))
+
+
+def find_postgres_programs() -> PostgresPrograms:
+    """Find PostgreSQL's programs on this machine.
+
+    :return: their paths.
+    :raises MissingRequirement: if a program or PostgreSQL's user is missing.
+    """
+    return _postgres_programs(_find_all("initdb", "postgres"))
+
+
+def _postgres_programs(found: Mapping[str, str]) -> PostgresPrograms:
     user = _POSTGRES_USER if os.geteuid() == 0 else None
     if user:
         try:
@@ -66,7 +82,20 @@ def find_server_programs() -> ServerPrograms:
                 f"User {user} not found. PostgreSQL does not run as root: create the user (useradd --system "
                 f"{user}), or run this as a user other than root."
             ) from None
-    return ServerPrograms(str(found["redis-server"]), str(found["initdb"]), str(found["postgres"]), user)
+    return PostgresPrograms(found["initdb"], found["postgres"], user)
+
+
+def _find_all(*names: str) -> dict[str, str]:
+    """Return the path of each program, after the check that all are installed."""
+    found = {name: path for name in names if (path := _find(name)) is not None}
+    missing = [name for name in names if name not in found]
+    if missing:
+        raise MissingRequirement(
+            f"{', '.join(missing)} not found. Install Redis and PostgreSQL (Debian, Ubuntu: apt install "
+            "redis-server postgresql; macOS: brew install redis postgresql). They need not be running: "
+            "separate servers are started."
+        )
+    return found
 
 
 def _find(name: str) -> str | None:
@@ -102,10 +131,10 @@ def start_redis(programs: ServerPrograms, supervisor: Supervisor, folder: Path) 
     return f"redis://:{password}@{_HOST}:{port}"
 
 
-def start_postgres(programs: ServerPrograms, supervisor: Supervisor, folder: Path) -> str:
+def start_postgres(programs: PostgresPrograms, supervisor: Supervisor, folder: Path) -> str:
     """Start a PostgreSQL server.
 
-    :param programs: paths of the server programs.
+    :param programs: paths of its programs.
     :param supervisor: supervisor that runs the server.
     :param folder: an empty folder for its files.
     :return: its URL without the scheme: user, password, host, port and database.
@@ -114,7 +143,7 @@ def start_postgres(programs: ServerPrograms, supervisor: Supervisor, folder: Pat
     data, password_file = folder / "data", folder / "password"
     password_file.touch(mode=0o600)
     password_file.write_text(password)
-    user = programs.postgres_user
+    user = programs.user
     if user:
         for path in (folder, password_file):
             shutil.chown(path, user, user)

@@ -112,9 +112,9 @@ def test_invalid_mapping_is_refused(mapping: Any, message: str) -> None:
 
 def test_missing_and_additional_columns_are_refused_before_any_row() -> None:
     with pytest.raises(
-        InvalidParameter, match="no column 'mobile', which mapping names; did you mean Mobile"
+        InvalidParameter, match="no column 'mobile', which mapping names; did you mean Mobiles"
     ):
-        RowMapper(MAPPING).targets(["crm_id", "Mobile", "plan"])
+        RowMapper(MAPPING).targets(["crm_id", "Mobiles", "plan"])
     with pytest.raises(InvalidParameter, match="Map column 'note' of the source, or set unmapped"):
         RowMapper(MAPPING).targets([*MAPPING, "note"])
     with pytest.raises(InvalidParameter, match=r"Map column 'middleName' .*did you mean midName"):
@@ -132,3 +132,43 @@ def test_unmapped_columns_are_ignored_or_kept_as_extended_data() -> None:
         "externId": "a",
         "extendedLeadData": {"note": "x", "score": 3},
     }
+
+
+@pytest.mark.parametrize(
+    ("mapping", "columns", "expected"),
+    [
+        (None, ["EXTERNID", "LeadPhone"], {"EXTERNID": "externId", "LeadPhone": "leadPhone"}),
+        ({"crm_id": "externId"}, ["CRM_ID"], {"CRM_ID": "externId"}),
+        ({"ID": "externId"}, ["Id", "ID"], {"ID": "externId"}),
+        ({"ID": "externId", "id": "city"}, ["Id", "ID"], {"ID": "externId", "Id": "city"}),
+    ],
+)
+def test_missing_name_matches_the_only_column_in_another_case(
+    mapping: dict[str, str] | None, columns: list[str], expected: dict[str, str]
+) -> None:
+    assert RowMapper(mapping, "ignore").targets(columns) == expected
+    row = dict.fromkeys(columns, "1234567890")
+    assert to_lead(row, expected).keys() == set(expected.values())
+
+
+def test_equal_column_wins_over_one_in_another_case() -> None:
+    assert RowMapper(None, "ignore").targets(["CITY", "externId", "city"]) == {
+        "externId": "externId",
+        "city": "city",
+    }
+
+
+@pytest.mark.parametrize(
+    ("mapping", "columns", "message"),
+    [
+        ({"id": "externId"}, ["ID", "Id"], "several differ from it only in case, name one of them: ID, Id"),
+        ({"ID": "externId", "Id": "city"}, ["id"], "no column 'ID', which mapping names"),
+        ({"ID": "externId", "id": "city"}, ["id"], "no column 'ID', which mapping names"),
+        (None, ["EXTERNID", "ExternID"], "no column externId"),
+    ],
+)
+def test_ambiguous_match_in_another_case_is_refused(
+    mapping: dict[str, str] | None, columns: list[str], message: str
+) -> None:
+    with pytest.raises(InvalidParameter, match=message):
+        RowMapper(mapping, "ignore").targets(columns)

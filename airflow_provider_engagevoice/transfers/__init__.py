@@ -1,0 +1,1 @@
+"""Transfers: leads from other systems into RingCX."""
