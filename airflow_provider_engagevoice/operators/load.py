@@ -201,7 +201,8 @@ class BaseRowsOperator(TypePreservingTemplatesMixin, BaseOperator):
         if parent is not self:
             super()._do_render_template_fields(parent, template_fields, *args, **kwargs)
             return
-        paths = {name: unwrap(getattr(self, name)) for name in ("source", "report")}
+        names = [name for name in ("source", "report") if name in self.template_fields]
+        paths = {name: unwrap(getattr(self, name)) for name in names}
         with not_recording(self):
             super()._do_render_template_fields(parent, template_fields, *args, **kwargs)
             if self.leads is not None:

@@ -46,7 +46,7 @@ def lead_value(field: str, value: Any, *, is_extended: bool = False) -> Any:
     :return: the value; None if it is missing: None, blank text or not a number (NaN).
     :raises RowRejected: if the field cannot have it.
     """
-    if value is None or (isinstance(value, float) and math.isnan(value)):
+    if value is None or (isinstance(value, (float, Decimal)) and math.isnan(value)):
         return None
     if isinstance(value, str) and not remove_invisible(value)[0]:
         return None
