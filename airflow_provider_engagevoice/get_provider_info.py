@@ -100,7 +100,7 @@ def get_provider_info() -> dict[str, Any]:
     return {
         "package-name": "airflow-provider-engagevoice",
         "name": "RingCentral RingCX",
-        "description": "Lead actions of RingCentral RingCX (formerly Engage Voice).",
+        "description": "Loads and lead actions of RingCentral RingCX (formerly Engage Voice).",
         "integrations": [
             {
                 "integration-name": integration,
@@ -122,7 +122,19 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "hooks": [{"integration-name": integration, "python-modules": [f"{package}.hooks.engagevoice"]}],
-        "operators": [{"integration-name": integration, "python-modules": [f"{package}.operators.leads"]}],
+        "operators": [
+            {
+                "integration-name": integration,
+                "python-modules": [f"{package}.operators.leads", f"{package}.operators.load"],
+            }
+        ],
         "sensors": [{"integration-name": integration, "python-modules": [f"{package}.sensors.campaigns"]}],
+        "transfers": [
+            {
+                "source-integration-name": "Common SQL",
+                "target-integration-name": integration,
+                "python-module": f"{package}.transfers.sql_to_engagevoice",
+            }
+        ],
         "triggers": [{"integration-name": integration, "python-modules": [f"{package}.triggers.campaigns"]}],
     }

@@ -14,7 +14,9 @@ PUBLIC_MODULES = [
     "get_provider_info",
     "hooks.engagevoice",
     "operators.leads",
+    "operators.load",
     "sensors.campaigns",
+    "transfers.sql_to_engagevoice",
     "triggers.campaigns",
 ]
 MAX_MODULES = 15

@@ -133,10 +133,11 @@ def test_airflow_providers_get_lists_the_modules(airflow_home: Path) -> None:
     kinds = ("hooks", "operators", "sensors", "triggers")
     assert {kind: shown[kind][0]["python-modules"] for kind in kinds} == {
         "hooks": [f"{MODULES}.hooks.engagevoice"],
-        "operators": [f"{MODULES}.operators.leads"],
+        "operators": [f"{MODULES}.operators.leads", f"{MODULES}.operators.load"],
         "sensors": [f"{MODULES}.sensors.campaigns"],
         "triggers": [f"{MODULES}.triggers.campaigns"],
     }
+    assert shown["transfers"][0]["python-module"] == f"{MODULES}.transfers.sql_to_engagevoice"
 
 
 def test_provider_info_fits_the_schema_of_airflow() -> None:

@@ -13,6 +13,8 @@ PACKAGE = "airflow_provider_engagevoice"
 PUBLIC = {
     "hooks.engagevoice": ["EngageVoiceHook", "no_retry_on_permanent_errors"],
     "operators.leads": ["EmailLeadsOperator", "LeadActionOperator", "MoveLeadsOperator"],
+    "operators.load": ["LoadLeadsOperator", "UpdateLeadsOperator"],
+    "transfers.sql_to_engagevoice": ["SqlToEngageVoiceOperator"],
     "sensors.campaigns": ["CampaignLookupSensor"],
     "triggers.campaigns": ["CampaignLookupTrigger"],
     "sandbox": ["SandboxServer", "Settings"],
@@ -29,12 +31,16 @@ PUBLIC = {
         "InvalidCriteria",
         "InvalidParameter",
         "InvalidRequest",
+        "LeadsExist",
+        "LoadedTwice",
         "NoLeadsMatched",
         "NotFound",
         "OutcomeUnknown",
         "PermanentError",
         "RateLimited",
+        "RowsRejected",
         "ServiceUnavailable",
+        "SourceRejected",
         "TooManyLeads",
         "TransientError",
         "UnexpectedResponse",
@@ -49,7 +55,11 @@ PUBLIC["ringcx"] = sorted(
         "ActionResult",
         "Campaign",
         "LeadList",
+        "LeadRows",
+        "LoadOptions",
+        "LoadResult",
         "RingCXClient",
+        "UpdateOptions",
     ]
 )
 

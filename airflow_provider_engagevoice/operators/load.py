@@ -160,7 +160,7 @@ class BaseRowsOperator(TypePreservingTemplatesMixin, BaseOperator):
         return {
             "campaign": require_rendered(self, "campaign"),
             **self._rows(),
-            "mapping": self.mapping,
+            "mapping": _parse("mapping", self.mapping),
             "unmapped": self.unmapped,
             "delimiter": self.delimiter,
             "max_in_flight": self.max_in_flight,
@@ -178,9 +178,9 @@ class BaseRowsOperator(TypePreservingTemplatesMixin, BaseOperator):
         """Return the rows, as the argument ``leads`` or ``source`` of the hook."""
         if self._has("source"):
             return {"source": require_rendered(self, "source")}
-        leads = unwrap(self.leads)
-        # An upstream None has become an empty text; it is no empty list.
-        return {"leads": None if isinstance(leads, str) and not leads else leads}
+        leads = _parse("leads", unwrap(self.leads))
+        is_list = isinstance(leads, (list, tuple))
+        return {"leads": [_parse("leads", row) for row in leads] if is_list else leads}
 
     def _check_report(self, context: Context) -> None:
         """Raise if mapped tasks would replace the report of each other."""
@@ -343,7 +343,7 @@ class LoadLeadsOperator(BaseRowsOperator):
             **arguments,
             list_name=require_rendered(self, "list_name"),
             existing=self.existing,
-            load_options=self.load_options,
+            load_options=_parse("load_options", self.load_options),
             chunk_size=self.chunk_size,
             max_leads=self.max_leads,
             verify=self.verify,
@@ -414,3 +414,20 @@ class UpdateLeadsOperator(BaseRowsOperator):
 
     def _run(self, hook: EngageVoiceHook, arguments: dict[str, Any]) -> LoadResult:
         return hook.update_leads(**arguments)
+
+
+def _parse(name: str, value: Any) -> Any:
+    """Return the value of an argument that may be rendered text of it, as without native rendering.
+
+    :param name: the argument.
+    :param value: its value; text is JSON or a Python literal.
+    :return: the value; None for the text of None, an empty list for that of one.
+    :raises InvalidCriteria: if it is text of something else.
+    """
+    if not isinstance(value, str):
+        return value
+    if value.strip() in ("", "None", "null"):
+        return None
+    from airflow_provider_engagevoice.ringcx.leads.literals import is_blank, parse_text
+
+    return [] if is_blank(value) else parse_text(value, name)

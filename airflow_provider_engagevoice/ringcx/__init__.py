@@ -30,17 +30,24 @@ if TYPE_CHECKING:
         InvalidCriteria,
         InvalidParameter,
         InvalidRequest,
+        LeadsExist,
+        LoadedTwice,
         NoLeadsMatched,
         NotFound,
         OutcomeUnknown,
         PermanentError,
         RateLimited,
+        RowsRejected,
         ServiceUnavailable,
+        SourceRejected,
         TooManyLeads,
         TransientError,
         UnexpectedResponse,
         VerificationFailed,
     )
+    from airflow_provider_engagevoice.ringcx.loading.lead_load import LoadOptions, LoadResult
+    from airflow_provider_engagevoice.ringcx.loading.lead_rows import LeadRows
+    from airflow_provider_engagevoice.ringcx.loading.updater import UpdateOptions
 
 __all__ = [
     "AccessDenied",
@@ -58,17 +65,25 @@ __all__ = [
     "InvalidParameter",
     "InvalidRequest",
     "LeadList",
+    "LeadRows",
     "LeadSearchCriteria",
+    "LeadsExist",
+    "LoadOptions",
+    "LoadResult",
+    "LoadedTwice",
     "NoLeadsMatched",
     "NotFound",
     "OutcomeUnknown",
     "PermanentError",
     "RateLimited",
     "RingCXClient",
+    "RowsRejected",
     "ServiceUnavailable",
+    "SourceRejected",
     "TooManyLeads",
     "TransientError",
     "UnexpectedResponse",
+    "UpdateOptions",
     "VerificationFailed",
 ]
 
@@ -78,8 +93,12 @@ _MODULES = {
     "ActionResult": "bulk.action",
     "Campaign": "campaigns",
     "LeadList": "campaigns",
+    "LeadRows": "loading.lead_rows",
     "LeadSearchCriteria": "criteria",
+    "LoadOptions": "loading.lead_load",
+    "LoadResult": "loading.lead_load",
     "RingCXClient": "client",
+    "UpdateOptions": "loading.updater",
 }
 
 
