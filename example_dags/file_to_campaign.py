@@ -39,8 +39,8 @@ with DAG(
     doc_md=__doc__,
     tags=["ringcx"],
 ) as dag:
-    # The columns of the file have RingCX's names: externId, leadPhone, firstName. All others are kept with the
-    # lead. If leads.csv.meta.json is next to the file, the file must be the one that it describes.
+    # Columns with RingCX's names, such as externId, become fields of the lead; all others are kept as its own
+    # data. If leads.csv.meta.json is next to the file, the file must be the one that it describes.
     load = LoadLeadsOperator(
         task_id="load",
         campaign="{{ params.campaign }}",

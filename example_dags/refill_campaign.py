@@ -38,7 +38,7 @@ with DAG(
         hook = EngageVoiceHook()
         campaign = hook.find_campaign(context["params"]["campaign"])
         criteria = {"campaignIds": [campaign["campaign_id"]], "leadStates": ["READY"]}
-        return hook.count_leads(criteria) < context["params"]["minimum"]
+        return hook.count_leads(criteria) < int(context["params"]["minimum"])
 
     refill = SqlToEngageVoiceOperator(
         task_id="refill",

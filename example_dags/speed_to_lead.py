@@ -40,7 +40,7 @@ with DAG(
         list_name="Web form",
         # IMMEDIATE puts the lead before all others of the campaign.
         load_options={"dialPriority": "IMMEDIATE", "duplicateHandling": "REMOVE_FROM_LIST"},
-        # A form that is sent twice makes one lead.
+        # Two submissions of a form make one lead.
         existing="skip",
         # The token in the list's name finds the lead, so a retry after a lost response loads it only once.
         retries=3,
