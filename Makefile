@@ -16,7 +16,7 @@ unexport PYTHONOPTIMIZE PYTHONSAFEPATH PYTHONWARNINGS PYTHONDEVMODE __PYVENV_LAU
 unexport PIP_USER PIP_TARGET PIP_PREFIX PIP_ROOT PIP_REQUIRE_VIRTUALENV
 unexport PYTEST_ADDOPTS PYTEST_PLUGINS MYPYPATH
 
-.PHONY: help demo test test-all test-dags docs docs-pages bench cluster bench-limits lint format build constraints clean venv
+.PHONY: help demo test test-all test-dags docs docs-pages bench cluster bench-limits bench-load lint format build constraints clean venv
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /make \1|/p' Makefile | awk -F '|' '{ printf "%-18s %s\n", $$1, $$2 }'
@@ -65,6 +65,9 @@ cluster: venv ## kill a worker of a real Airflow cluster during a bulk action, t
 bench-limits: venv ## measure throughput under RingCX's limits, half an hour (ARGS=latency: only over latency)
 	@sh scripts/venv.sh "$(AIRFLOW)" "$(PYTHON)" cluster
 	@$(VENV_PYTHON) -m tests.benchmarks.limits $(ARGS)
+
+bench-load: venv ## measure loads, 15 minutes (ARGS=throughput, memory or safety runs one of them)
+	@$(VENV_PYTHON) -m tests.benchmarks.load $(ARGS)
 
 lint: venv ## check style, formatting, types, import layers, spelling and wording
 	$(VENV_PYTHON) -m ruff check .
