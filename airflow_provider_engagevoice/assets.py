@@ -6,8 +6,9 @@ campaigns emits the event of each when it succeeds:
 - If its ``outlets`` contain the asset, the event gets the counts as its extra. Airflow emits this event
   whether or not leads were changed.
 - If they contain aliases, the event is emitted through those.
-- Otherwise the event is emitted through an outlet that is added while the task runs. It costs nothing when
-  the DAG is parsed, and a run that changed nothing emits nothing.
+- Otherwise the asset is added to the outlets while the task runs, if a DAG refers to it. This costs nothing
+  when the DAG is parsed, and a run that changed nothing emits nothing. No asset and no alias is created: if
+  two tasks create the same one at once, Airflow sets one of the tasks to failed.
 """
 
 from __future__ import annotations
@@ -18,9 +19,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_engagevoice.version_compat import (
-    add_asset_event,
     asset_types,
-    automatic_outlet,
+    find_asset,
     triggering_assets,
 )
 
@@ -92,15 +92,15 @@ def _emit(context: Context, uri: str, extra: Mapping[str, Any], *, changed: bool
     if declared or not changed:
         return
     aliases = [each for each in outlets if isinstance(each, alias_type)]
-    if not aliases:
-        if uri in triggering_assets(context):
-            log.info("No asset event of %s: an event of it has triggered this DAG run", uri)
-            return
-        outlet = automatic_outlet(uri)
-        if outlet is None:
-            return
-        task.outlets = [*outlets, outlet]
-        aliases = [outlet]
+    if not aliases and uri in triggering_assets(context):
+        log.info("No asset event of %s: an event of it has triggered this DAG run", uri)
+        return
+    asset = find_asset(events, uri)
     for alias in aliases:
-        add_asset_event(events, alias, uri, extra)
+        events[alias].add(asset or with_uri[0](uri=uri), extra=dict(extra))
+    if not aliases:
+        if asset is None:
+            return
+        task.outlets = [*outlets, asset]
+        events[asset].extra.update(extra)
     log.info("Asset event: %s", uri)

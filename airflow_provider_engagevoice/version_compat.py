@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 try:
@@ -45,11 +44,10 @@ __all__ = [
     "Connection",
     "Context",
     "PokeReturnValue",
-    "add_asset_event",
     "asset_types",
-    "automatic_outlet",
     "conf",
     "current_context",
+    "find_asset",
     "mask_secret",
     "storage_path",
     "triggering_assets",
@@ -107,17 +105,16 @@ def asset_types() -> tuple[tuple[Any, ...], Any]:
     return (Asset, type(Asset.ref(uri="x://"))), AssetAlias
 
 
-def automatic_outlet(uri: str) -> Any:
-    """Return an outlet through which a running task can emit an event that its DAG does not declare.
+def find_asset(events: Any, uri: str) -> Any:
+    """Return the asset of a URI, with its name, if a DAG refers to it.
 
-    On Airflow 3 it is an alias, for which Airflow creates the asset. Airflow 2.11 fails if it does not know
-    an alias from a DAG, so it is the dataset itself there, if a DAG refers to it.
-
+    :param events: the context's ``outlet_events``.
     :param uri: URI of the asset.
-    :return: the outlet; None if no event can be stored.
+    :return: the asset; None if no DAG refers to it.
     """
     try:
-        from airflow.sdk import AssetAlias
+        from airflow.sdk import Asset
+        from airflow.sdk.exceptions import AirflowRuntimeError
     except ImportError:  # Airflow 2.11
         from airflow.datasets import Dataset
         from airflow.models.dataset import DatasetModel
@@ -126,28 +123,12 @@ def automatic_outlet(uri: str) -> Any:
         with create_session() as session:
             known = session.query(DatasetModel.id).filter(DatasetModel.uri == uri).first()
         return None if known is None else Dataset(uri)
-    return AssetAlias(name=uri)
-
-
-def add_asset_event(events: Any, outlet: Any, uri: str, extra: Mapping[str, Any]) -> None:
-    """Add an event to the outlet events of a task.
-
-    :param events: the context's ``outlet_events``.
-    :param outlet: an alias among the task's outlets, or what :func:`automatic_outlet` returned.
-    :param uri: URI of the asset.
-    :param extra: the event's extra.
-    """
     try:
-        from airflow.sdk import Asset
-    except ImportError:  # Airflow 2.11
-        from airflow.datasets import Dataset, DatasetAlias
-
-        if isinstance(outlet, DatasetAlias):
-            events[outlet].add(Dataset(uri), extra=dict(extra))
-        else:
-            events[outlet].extra.update(extra)
-        return
-    events[outlet].add(Asset(uri=uri), extra=dict(extra))
+        return events[Asset.ref(uri=uri)].key.to_asset()
+    except AirflowRuntimeError as error:
+        if "ASSET_NOT_FOUND" not in str(error):
+            raise
+        return None
 
 
 def triggering_assets(context: Context) -> set[str]:

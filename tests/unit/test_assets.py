@@ -31,9 +31,9 @@ class Events(dict[str, Accessor]):
 
 @pytest.fixture
 def context(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """Context of a task without outlets, in a run that no event has triggered."""
-    # Without a database on Airflow 2.11.
-    monkeypatch.setattr(assets, "automatic_outlet", lambda uri: ALIAS(f"automatic {uri}"))
+    """Context of a task without outlets, in a run that no event has triggered. DAGs use campaigns 2 and 3."""
+    known = {URI, "ringcx://1/3"}
+    monkeypatch.setattr(assets, "find_asset", lambda events, uri: ASSET(uri) if uri in known else None)
     monkeypatch.setattr(assets, "triggering_assets", lambda context: context["triggers"])
     task = SimpleNamespace(outlets=[])
     return {"ti": SimpleNamespace(task=task), "outlet_events": Events(), "triggers": ()}
@@ -43,6 +43,12 @@ def added(context: dict[str, Any]) -> list[Any]:
     return [event for accessor in context["outlet_events"].values() for event in accessor.added]
 
 
+def automatic(context: dict[str, Any]) -> list[Any]:
+    """Return the outlets and their extras."""
+    outlets = context["ti"].task.outlets
+    return [(outlet.uri, context["outlet_events"][outlet].extra) for outlet in outlets]
+
+
 def test_uri_has_account_and_campaign() -> None:
     assert campaign_uri(1, "2") == URI
     assert ASSET(URI).uri == URI
@@ -50,8 +56,15 @@ def test_uri_has_account_and_campaign() -> None:
 
 def test_event_has_counts_and_facts(context: dict[str, Any]) -> None:
     emit_campaign_event(context, "1", 2, {"leads_inserted": 5, "leads_updated": 0}, facts={"source": "crm"})
-    assert added(context) == [(URI, {"source": "crm", "leads_inserted": 5, "leads_updated": 0})]
-    assert [outlet.name for outlet in context["ti"].task.outlets] == [f"automatic {URI}"]
+    assert automatic(context) == [(URI, {"source": "crm", "leads_inserted": 5, "leads_updated": 0})]
+
+
+def test_no_event_if_no_dag_refers_to_the_campaign(context: dict[str, Any]) -> None:
+    emit_campaign_event(context, "1", 4, {"leads": 5})
+    assert automatic(context) == []
+    context["ti"].task.outlets = [ALIAS("mine")]
+    emit_campaign_event(context, "1", 4, {"leads": 5})
+    assert added(context) == [("ringcx://1/4", {"leads": 5})]
 
 
 @pytest.mark.parametrize(("counts", "dry_run"), [({}, False), ({"leads": 0}, False), ({"leads": 3}, True)])
@@ -89,10 +102,10 @@ def test_event_does_not_trigger_the_dag_that_it_has_triggered(
     caplog.set_level("INFO")
     context["triggers"] = {URI}
     emit_campaign_event(context, 1, 2, {"leads": 1})
-    assert added(context) == []
+    assert automatic(context) == []
     assert "has triggered this DAG run" in caplog.text
     emit_campaign_event(context, 1, 3, {"leads": 1})
-    assert added(context) == [("ringcx://1/3", {"leads": 1})]
+    assert automatic(context) == [("ringcx://1/3", {"leads": 1})]
 
 
 def test_outlets_of_other_tasks_are_not_changed(context: dict[str, Any]) -> None:
