@@ -6,6 +6,7 @@ from importlib.metadata import version
 
 import pytest
 
+from airflow_provider_engagevoice.version_compat import triggering_assets
 from tests.support.asset_events import register_consumer, stored_events, triggered
 from tests.support.dag_runs import run_tasks
 
@@ -196,3 +197,18 @@ def test_retried_task_emits_one_event(uris, ids):
     assert run.attempts("suppress") == 2
     (event,) = stored_events(run)
     assert event.extra["leads_updated"] == 2
+
+
+@pytest.mark.skipif(not IS_2, reason="tested with a scheduler: tests/integration/test_asset_scheduling.py")
+def test_assets_that_triggered_a_run_are_read_from_the_database(uris, ids):
+    from airflow.models.dagrun import DagRun
+    from airflow.models.dataset import DatasetEvent
+    from airflow.utils.session import create_session
+
+    dag_run = run_tasks(retried, ids=ids[:1]).dag_run
+    context = {"ti": dag_run}
+    assert triggering_assets(context) == set()
+    with create_session() as session:
+        run = session.get(DagRun, dag_run.id)
+        run.consumed_dataset_events = [session.query(DatasetEvent).order_by(DatasetEvent.id.desc()).first()]
+    assert triggering_assets(context) == {uris["spring"]}
