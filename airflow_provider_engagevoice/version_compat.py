@@ -44,10 +44,13 @@ __all__ = [
     "Connection",
     "Context",
     "PokeReturnValue",
+    "asset_types",
     "conf",
     "current_context",
+    "find_asset",
     "mask_secret",
     "storage_path",
+    "triggering_assets",
 ]
 
 
@@ -89,3 +92,61 @@ def storage_path(path: Any) -> Any:
     except ImportError:  # Airflow 2.11
         from airflow.io.path import ObjectStoragePath
     return ObjectStoragePath(path)
+
+
+def asset_types() -> tuple[tuple[Any, ...], Any]:
+    """Return the classes of outlets with a URI, and the class of aliases."""
+    try:
+        from airflow.sdk import Asset, AssetAlias
+    except ImportError:  # Airflow 2.11
+        from airflow.datasets import Dataset, DatasetAlias
+
+        return (Dataset,), DatasetAlias
+    return (Asset, type(Asset.ref(uri="x://"))), AssetAlias
+
+
+def find_asset(events: Any, uri: str) -> Any:
+    """Return the asset of a URI, with its name, if a DAG refers to it.
+
+    :param events: the context's ``outlet_events``.
+    :param uri: URI of the asset.
+    :return: the asset; None if no DAG refers to it.
+    """
+    try:
+        from airflow.sdk import Asset
+        from airflow.sdk.exceptions import AirflowRuntimeError
+    except ImportError:  # Airflow 2.11
+        from airflow.datasets import Dataset
+        from airflow.models.dataset import DatasetModel
+        from airflow.utils.session import create_session
+
+        with create_session() as session:
+            known = session.query(DatasetModel.id).filter(DatasetModel.uri == uri).first()
+        return None if known is None else Dataset(uri)
+    try:
+        return events[Asset.ref(uri=uri)].key.to_asset()
+    except AirflowRuntimeError as error:
+        if "ASSET_NOT_FOUND" not in str(error):
+            raise
+        return None
+
+
+def triggering_assets(context: Context) -> set[str]:
+    """Return the URIs of assets, and the names of aliases, whose events have triggered the DAG run.
+
+    :param context: the task's context.
+    :return: URIs and names.
+    """
+    if "triggering_asset_events" in context:
+        keys = context["triggering_asset_events"] or ()
+        return {str(getattr(key, "uri", None) or getattr(key, "name", "")) for key in keys}
+    # Airflow 2.11. Its triggering_dataset_events fails if the DAG run has changes that are not stored yet.
+    from airflow.models.dagrun import DagRun
+    from airflow.models.dataset import DatasetEvent, DatasetModel
+    from airflow.utils.session import create_session
+
+    ti: Any = context["ti"]
+    with create_session() as session:
+        query = session.query(DatasetModel.uri).join(DatasetEvent, DatasetEvent.dataset_id == DatasetModel.id)
+        runs = DatasetEvent.created_dagruns.any((DagRun.dag_id == ti.dag_id) & (DagRun.run_id == ti.run_id))
+        return {uri for (uri,) in query.filter(runs)}

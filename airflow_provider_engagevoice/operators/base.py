@@ -43,6 +43,8 @@ from airflow_provider_engagevoice.version_compat import (
 )
 
 if TYPE_CHECKING:
+    from airflow_provider_engagevoice.lineage import Lineage
+    from airflow_provider_engagevoice.ringcx.bulk.action import BulkAction
     from airflow_provider_engagevoice.ringcx.campaigns import Campaign
     from airflow_provider_engagevoice.ringcx.leads.selection import Selection
     from airflow_provider_engagevoice.version_compat import Context
@@ -111,6 +113,7 @@ class BaseLeadOperator(TypePreservingTemplatesMixin, BaseOperator):
         self.engagevoice_conn_id = engagevoice_conn_id
         self._hook: EngageVoiceHook | None = None
         self._authored: dict[str, Any] = {}
+        self._lineage: Lineage | None = None
 
     def _validate(self) -> None:
         """Raise for what is known to be wrong when the DAG is parsed.
@@ -151,6 +154,16 @@ class BaseLeadOperator(TypePreservingTemplatesMixin, BaseOperator):
         """
         if self._hook is not None:
             self._hook.cancel()
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """Return the datasets that the task has read and written, for OpenLineage.
+
+        :param task_instance: the task instance.
+        :return: an ``OperatorLineage``; None if OpenLineage's provider is not installed.
+        """
+        from airflow_provider_engagevoice.lineage import openlineage_facets
+
+        return openlineage_facets(self._lineage)
 
     @abstractmethod
     def _run(self, hook: EngageVoiceHook, selection: Selection, context: Context) -> dict[str, Any]:
@@ -318,11 +331,32 @@ class BaseLeadOperator(TypePreservingTemplatesMixin, BaseOperator):
         executor = hook.get_conn().lead_actions(account_id)
         try:
             with skip_on_no_match(self.on_no_match):
-                return dict(executor.execute(action, self._checkpoints.next_action()))
+                result = dict(executor.execute(action, self._checkpoints.next_action()))
         except BaseException:
             if executor.result is not None and self.do_xcom_push:
                 context["ti"].xcom_push(key="return_value", value=dict(executor.result))
             raise
+        self._publish(context, hook.get_conn().host, action, result)
+        return result
+
+    def _publish(self, context: Context, host: str, action: BulkAction, result: Mapping[str, Any]) -> None:
+        """Emit the asset events of an action that has succeeded, and keep its lineage."""
+        from airflow_provider_engagevoice.assets import emit_campaign_event, warn_on_error
+        from airflow_provider_engagevoice.lineage import action_lineage, path_datasets
+        from airflow_provider_engagevoice.ringcx.bulk.changes import campaign_changes
+
+        with warn_on_error("determine the changed campaigns"):
+            changes = campaign_changes(action, result)
+            self._lineage = action_lineage(changes, host, path_datasets(self.source))
+            for campaign_id in changes.changed:
+                emit_campaign_event(
+                    context,
+                    changes.account_id,
+                    campaign_id,
+                    changes.counts,
+                    facts=changes.facts,
+                    dry_run=changes.dry_run,
+                )
 
     def _do_render_template_fields(
         self, parent: Any, template_fields: Any, *args: Any, **kwargs: Any

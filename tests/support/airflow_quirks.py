@@ -16,6 +16,10 @@ reschedule_twice = pytest.mark.skipif(
     _IS_3_0, reason="Airflow 3.0: dag.test() fails if a sensor is rescheduled more than once"
 )
 
+needs_airflow_3 = pytest.mark.skipif(
+    version("apache-airflow").startswith("2."), reason="Airflow 2 has no separate API server"
+)
+
 _SUPERVISOR_MESSAGE = re.compile(r"\[debug +\] (Sending request|Received message)")
 
 

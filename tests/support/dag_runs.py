@@ -23,8 +23,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from types import SimpleNamespace
 try:
-    from airflow.sdk import DAG, task
+    from airflow.sdk import DAG, Asset, AssetAlias, task
 except ImportError:
+    from airflow.datasets import Dataset as Asset, DatasetAlias as AssetAlias
     from airflow.decorators import task
     from airflow.models.dag import DAG
 from airflow_provider_engagevoice.hooks.engagevoice import EngageVoiceHook
