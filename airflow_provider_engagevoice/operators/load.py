@@ -27,6 +27,7 @@ from airflow_provider_engagevoice.templating import (
 from airflow_provider_engagevoice.version_compat import BaseOperator
 
 if TYPE_CHECKING:
+    from airflow_provider_engagevoice.lineage import Lineage
     from airflow_provider_engagevoice.ringcx.loading.lead_load import LoadResult
     from airflow_provider_engagevoice.version_compat import Context
 
@@ -89,6 +90,7 @@ class BaseRowsOperator(TypePreservingTemplatesMixin, BaseOperator):
         self.account_id = account_id
         self.engagevoice_conn_id = engagevoice_conn_id
         self._hook: EngageVoiceHook | None = None
+        self._lineage: Lineage | None = None
         self._authored_report = report
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -105,11 +107,23 @@ class BaseRowsOperator(TypePreservingTemplatesMixin, BaseOperator):
             self._check_report(context)
             hook = self._hook = EngageVoiceHook(require_rendered(self, "engagevoice_conn_id"))
             try:
-                return dict(self._run(hook, self._arguments()))
+                result = self._run(hook, self._arguments())
             except BaseException:
                 if hook.rows_result is not None and self.do_xcom_push:
                     context["ti"].xcom_push(key="return_value", value=dict(hook.rows_result))
                 raise
+            self._record_changes(hook, result, context)
+            return dict(result)
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """Return the datasets of the task for OpenLineage, without a request.
+
+        :param task_instance: the task instance, which is not needed.
+        :return: the datasets; None if the OpenLineage provider is not installed.
+        """
+        from airflow_provider_engagevoice.lineage import openlineage_facets
+
+        return openlineage_facets(self._lineage)
 
     def on_kill(self) -> None:
         """Stop between two requests. The log and the XCom show the rows that are done.
@@ -181,6 +195,19 @@ class BaseRowsOperator(TypePreservingTemplatesMixin, BaseOperator):
         leads = _parse("leads", unwrap(self.leads))
         is_list = isinstance(leads, (list, tuple))
         return {"leads": [_parse("leads", row) for row in leads] if is_list else leads}
+
+    def _record_changes(self, hook: EngageVoiceHook, result: LoadResult, context: Context) -> None:
+        """Emit the asset event of the campaign, and keep the lineage."""
+        from airflow_provider_engagevoice.assets import emit_campaign_event, warn_on_error
+        from airflow_provider_engagevoice.lineage import Lineage, campaign_dataset, path_datasets
+
+        account_id, campaign_id = result["account_id"], result["campaign_id"]
+        counts = {name: result[name] for name in ("leads_inserted", "leads_updated")}
+        with warn_on_error("determine the lineage"):
+            changed = sum(counts.values())
+            output = campaign_dataset(hook.get_conn().host, account_id, campaign_id, changed)
+            self._lineage = Lineage(path_datasets(self.source), (output,))
+        emit_campaign_event(context, account_id, campaign_id, counts, dry_run=self.dry_run)
 
     def _check_report(self, context: Context) -> None:
         """Raise if mapped tasks would replace the report of each other."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _BATCH_SIZE = 5_000
 #: SQLite's page cache in KiB. More does not make a load faster, since rows are written and read in order.
-_CACHE_KIB = 8_192
+_CACHE_KIB = 4_096
 _SCHEMA = """
 CREATE TABLE rows (
     position INTEGER PRIMARY KEY, number INTEGER, key TEXT, near TEXT, digest INTEGER, lead TEXT);
