@@ -28,7 +28,7 @@ FAULTS = (
     {"kind": "load_failed", "when": "before", "chance": 0.02, "seed": 6},
 )
 
-#: What programs do: three tries for each batch, and a batch counts as loaded if the status is 200.
+#: What programs do: three attempts for each batch, and a batch counts as loaded if the status is 200.
 _LOOP = """
 import csv, os, sys
 import requests
@@ -90,7 +90,7 @@ class Outcome:
 def measure_table() -> str:
     """Run both programs; return a Markdown table with the conditions below it."""
     rows = ["| program | leads lost | leads loaded twice | attempts |", "|---|---|---|---|"]
-    for title, code in (("plain loop, three tries for each batch", _LOOP), ("this package", _LOADER)):
+    for title, code in (("plain loop, three attempts for each batch", _LOOP), ("this package", _LOADER)):
         for kind, is_killed in (("", False), (", killed once in the middle", True)):
             found = _run(code, is_killed)
             print(title, kind, found, file=sys.stderr, flush=True)
