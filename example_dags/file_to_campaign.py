@@ -46,7 +46,7 @@ with DAG(
         campaign="{{ params.campaign }}",
         source="{{ params.source }}",
         unmapped="extended",
-        list_name="File of {{ ds }}",
+        list_name="File {{ run_id }}",
         on_rejected="continue",
         report="{{ params.report }}",
     )

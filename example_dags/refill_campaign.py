@@ -48,7 +48,7 @@ with DAG(
         sql_conn_id="warehouse",
         campaign="{{ params.campaign }}",
         mapping={"contact_id": "externId", "mobile": "leadPhone"},
-        list_name="Refill {{ ts }}",
+        list_name="Refill {{ run_id }}",
         existing="skip",
         # There may be no contacts left.
         allow_empty=True,

@@ -49,7 +49,7 @@ with DAG(
             "last_name": "lastName",
             "plan": "extendedLeadData.plan",
         },
-        list_name="Warehouse {{ ds }}",
+        list_name="Warehouse {{ run_id }}",
         # A contact that the campaign has is not called twice.
         existing="skip",
         # An empty or unusually short result is a fault of the warehouse, not a quiet day.
