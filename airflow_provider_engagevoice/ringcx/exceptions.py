@@ -7,6 +7,7 @@
     │   ├── RateLimited             still 429 after waiting
     │   ├── ServiceUnavailable      not reachable, or failing
     │   ├── VerificationFailed      leads not in the expected state yet
+    │   ├── LeadsChanged            leads changed while they were read
     │   └── Cancelled               the task was asked to stop
     └── PermanentError              a retry cannot help
         ├── AuthenticationError     credentials or token rejected
@@ -51,6 +52,7 @@ __all__ = [
     "InvalidCriteria",
     "InvalidParameter",
     "InvalidRequest",
+    "LeadsChanged",
     "LeadsExist",
     "LoadedTwice",
     "NoLeadsMatched",
@@ -152,6 +154,10 @@ class ActionRejected(PermanentError):
 
 class VerificationFailed(TransientError):
     """Some leads did not reach the expected state after the action (``verify=True``)."""
+
+
+class LeadsChanged(TransientError):
+    """Leads changed while they were read, so that not all of them may have been read."""
 
 
 class OutcomeUnknown(PermanentError):

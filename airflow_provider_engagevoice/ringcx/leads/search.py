@@ -97,12 +97,7 @@ class LeadSearch:
         :param selection: the leads.
         :param add: called with each row.
         """
-        if selection.empty_reason:
-            return
-        counted: list[int] = []
-        found = yield from self._read_pages(selection, add, counted)
-        # Counted again if leads changed while the pages were read.
-        expected = counted[0] if counted == [found] else (yield from self.count_steps(selection))
+        found, expected = yield from self.read_steps(selection, add)
         if expected != found:
             log.warning(
                 "Search found %d leads, but RingCX counts %d: leads changed meanwhile",
@@ -110,11 +105,33 @@ class LeadSearch:
                 expected,
             )
 
+    def read_steps(
+        self,
+        selection: Selection,
+        add: Callable[[Mapping[str, Any]], object],
+        page_size: int = PAGE_SIZE,
+    ) -> Steps[tuple[int, int]]:
+        """Read leads and count them, as steps.
+
+        :param selection: the leads.
+        :param add: called with each row, once for each lead.
+        :param page_size: number of rows requested in a page.
+        :return: number of leads that were read, and RingCX's count.
+        """
+        if selection.empty_reason:
+            return 0, 0
+        counted: list[int] = []
+        found = yield from self._read_pages(selection, add, counted, page_size)
+        # Counted again if leads changed while the pages were read.
+        expected = counted[0] if counted == [found] else (yield from self.count_steps(selection))
+        return found, expected
+
     def _read_pages(
         self,
         selection: Selection,
         add: Callable[[Mapping[str, Any]], object],
         counted: list[int] | None = None,
+        page_size: int = PAGE_SIZE,
     ) -> Steps[int]:
         """Read the distinct rows of all pages; return their number.
 
@@ -124,9 +141,10 @@ class LeadSearch:
         requested than that many leads need.
 
         :param counted: the count is added to it; None if RingCX does not count leads.
+        :param page_size: number of rows requested in a page.
         """
         seen: set[int] = set()
-        page_size, page, pages_without_new = PAGE_SIZE, 0, 0
+        page, pages_without_new = 0, 0
         while pages_without_new < 2:
             rows = yield from self._fetch_page(selection, page, page_size)
             if not rows and page > 0:

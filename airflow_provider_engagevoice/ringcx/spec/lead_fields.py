@@ -41,3 +41,29 @@ LEAD_FIELDS: Mapping[str, FieldKind] = {
     "quotaTargetIds": FieldKind.LIST,
 }
 """Kind of each field, by name. RingCX ignores other names, such as ``middleName`` (observed)."""
+
+ROW_FIELDS: Mapping[str, str] = {
+    "leadId": "int64",
+    "externId": "string",
+    "campaignId": "int64",
+    "campaignName": "string",
+    "dialGroupId": "int64",
+    "listId": "int64",
+    "listDesc": "string",
+    "leadPhone": "string",
+    "leadState": "string",
+    **dict.fromkeys(("leadPasses", "maxPasses"), "int64"),
+    "suppressed": "bool",
+    **dict.fromkeys(
+        (
+            *("nextDialTime", "loadedDts", "stateDts", "lastPassDts", "lastPassDispo", "lastPassDisposition"),
+            *("agentDispostion", "lastPassAgentName", "pendingAgentName", "uploadDate", "uploadedBy"),
+            *("title", "firstName", "midName", "lastName", "suffix", "gateKeeper", "address1", "address2"),
+            *("city", "state", "zip", "leadTimezone", "callerId", "auxData1", "auxData2", "auxData3"),
+            *("auxData4", "auxData5", "auxPhone", "auxGreeting", "auxExternalUrl", "liveAnswerMessage"),
+            *("machAnswerMessage", "extraData"),
+        ),
+        "string",
+    ),
+}
+"""Fields of a lead in a search, with their types. Source: contract, CampaignLeadSearchResultsView."""

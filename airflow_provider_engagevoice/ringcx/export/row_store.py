@@ -1,0 +1,98 @@
+"""Private temporary table of the leads of an export, each once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from airflow_provider_engagevoice.ringcx.leads.id_spool import temporary_file_error
+from airflow_provider_engagevoice.ringcx.leads.search import lead_id_of
+
+_BATCH_SIZE = 1_000
+#: SQLite's page cache in KiB. The leads are written and read almost in order.
+_CACHE_KIB = 4_096
+
+
+class LeadStore:
+    """Leads in a temporary file without a name, which does not outlive the process.
+
+    :param fields: fields of each lead that are kept.
+    :raises TransientError: if the file cannot be written, for example because there is no room for it.
+    :raises PermanentError: if it cannot be created.
+    """
+
+    def __init__(self, fields: Sequence[str]) -> None:
+        import sqlite3
+
+        self._fields = fields
+        self._pending: dict[int, str] = {}
+        with self._errors():
+            self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+            self._database.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+            self._database.execute("PRAGMA journal_mode = OFF")
+            self._database.execute("CREATE TABLE leads (lead_id INTEGER PRIMARY KEY, row TEXT)")
+            self._database.execute("BEGIN")
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Add a lead, or replace it if it was read before.
+
+        :param row: RingCX's row.
+        """
+        values = [row.get(field) for field in self._fields]
+        self._pending[lead_id_of(row)] = json.dumps(values, ensure_ascii=False)
+        if len(self._pending) >= _BATCH_SIZE:
+            self._flush()
+
+    def remove(self, lead_id: int) -> None:
+        """Remove a lead that no longer matches, if it is there.
+
+        :param lead_id: its id.
+        """
+        self._flush()
+        with self._errors():
+            self._database.execute("DELETE FROM leads WHERE lead_id = ?", (lead_id,))
+
+    def __len__(self) -> int:
+        self._flush()
+        with self._errors():
+            return int(self._database.execute("SELECT count(*) FROM leads").fetchone()[0])
+
+    def __iter__(self) -> Iterator[list[Any]]:
+        """Yield the values of each lead in the order of the fields; the leads in the order of their ids."""
+        self._flush()
+        last = -1
+        while True:
+            with self._errors():
+                found = self._database.execute(
+                    "SELECT lead_id, row FROM leads WHERE lead_id > ? ORDER BY lead_id LIMIT ?",
+                    (last, _BATCH_SIZE),
+                ).fetchall()
+            if not found:
+                return
+            for _, row in found:
+                yield json.loads(row)
+            last = found[-1][0]
+
+    def close(self) -> None:
+        """Delete the temporary file."""
+        self._database.close()
+
+    def _flush(self) -> None:
+        if self._pending:
+            with self._errors():
+                self._database.executemany(
+                    "INSERT OR REPLACE INTO leads VALUES (?, ?)", self._pending.items()
+                )
+            self._pending = {}
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Raise this package's error in place of SQLite's."""
+        import sqlite3
+
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise temporary_file_error(str(error), created="unable to open" not in str(error)) from None

@@ -1,0 +1,129 @@
+"""An output file, local or in object storage, that appears whole or not at all, with its manifest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter, PermanentError, TransientError
+from airflow_provider_engagevoice.ringcx.files.manifest import SUFFIX
+from airflow_provider_engagevoice.ringcx.files.paths import safe_path
+from airflow_provider_engagevoice.ringcx.leads.id_spool import temporary_file_error
+
+_READ_SIZE = 1 << 20
+
+
+@dataclass(frozen=True)
+class WrittenFile:
+    """A file that was written.
+
+    :param path: its path.
+    :param size: its number of bytes.
+    :param sha256: digest of the bytes, in hexadecimal digits.
+    """
+
+    path: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class OutputFile:
+    """A file to write.
+
+    A local file is written under another name in the same folder and renamed at the end, readable by its
+    owner only. An object is written to a private temporary file and uploaded in one call at the end, which object
+    stores do completely or not at all.
+
+    :param path: a path, or an object of Airflow's ``ObjectStoragePath``.
+    :raises InvalidParameter: if the folder of a local path does not exist or cannot be written to.
+    """
+
+    path: Any
+
+    def __post_init__(self) -> None:
+        folder = self._local.parent if self._local is not None else None
+        if folder is not None and not (folder.is_dir() and os.access(folder, os.W_OK)):
+            raise InvalidParameter(f"output: the folder of {safe_path(self.path)} cannot be written to")
+
+    def write(self, write: Callable[[IO[bytes]], object]) -> WrittenFile:
+        """Write the file.
+
+        :param write: writes its content.
+        :return: the file.
+        :raises TransientError: if it cannot be written or uploaded; what was under the path is unchanged.
+        """
+        folder = str(self._local.parent) if self._local is not None else None
+        try:
+            descriptor, name = tempfile.mkstemp(prefix=".engagevoice-", dir=folder)
+        except OSError as error:
+            raise temporary_file_error(error.strerror or type(error).__name__, created=False) from None
+        temporary = Path(name)
+        try:
+            with os.fdopen(descriptor, "w+b") as file:
+                write(file)
+                file.flush()
+                os.fsync(file.fileno())
+                size, digest = _measure(file)
+            self._publish(temporary)
+        except OSError as error:
+            raise TransientError(
+                f"Cannot write {safe_path(self.path)} ({error.strerror or type(error).__name__}); what was "
+                "there is unchanged"
+            ) from None
+        finally:
+            with suppress(OSError):
+                temporary.unlink()
+        return WrittenFile(str(self.path), size, digest)
+
+    def write_manifest(self, content: Mapping[str, Any]) -> str:
+        """Write the manifest of the file, which must have been written before.
+
+        :param content: what the manifest says.
+        :return: its path.
+        """
+        parent = self._local.parent if self._local is not None else self.path.parent
+        name = self._local.name if self._local is not None else self.path.name
+        manifest = OutputFile(parent / f"{name}{SUFFIX}")
+        text = json.dumps(content, indent=2) + "\n"
+        return manifest.write(lambda file: file.write(text.encode())).path
+
+    @property
+    def _local(self) -> Path | None:
+        """The path if it is local; None for an object in a store."""
+        if isinstance(self.path, (str, Path)):
+            return Path(self.path)
+        protocol = getattr(self.path, "protocol", "file")
+        return Path(self.path.path) if protocol in ("file", "local", "") else None
+
+    def _publish(self, temporary: Path) -> None:
+        """Give the complete file its name, or upload it."""
+        if self._local is not None:
+            temporary.replace(self._local)
+            return
+        try:
+            # One call, so that an error in the middle leaves the object that was there.
+            self.path.fs.put_file(str(temporary), self.path.path)
+        except OSError:
+            raise
+        except Exception as error:
+            # Each kind of storage raises its own errors; their messages may contain credentials.
+            kind = PermanentError if isinstance(error, (TypeError, NotImplementedError)) else TransientError
+            raise kind(
+                f"Cannot upload {safe_path(self.path)} ({type(error).__name__}); what was there is unchanged"
+            ) from None
+
+
+def _measure(file: IO[bytes]) -> tuple[int, str]:
+    digest = hashlib.sha256()
+    file.seek(0)
+    while block := file.read(_READ_SIZE):
+        digest.update(block)
+    return file.tell(), digest.hexdigest()

@@ -1,0 +1,131 @@
+"""Writes rows to a CSV, JSON Lines or Parquet file."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from typing import IO, Any
+
+from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter
+from airflow_provider_engagevoice.ringcx.files.paths import file_format, is_compressed
+
+_BATCH_SIZE = 2_000
+#: Functions of pyarrow that make a type.
+_PARQUET_TYPES = {"string": "string", "int64": "int64", "bool": "bool_"}
+
+
+def output_format(path: Any) -> str:
+    """Return the format of an output file, by its suffix.
+
+    :param path: its path.
+    :return: ``csv``, ``json`` (JSON Lines) or ``parquet``.
+    :raises InvalidParameter: if it is none of them.
+    """
+    try:
+        found = file_format(path)
+    except InvalidParameter:
+        found = "lines"
+    if found == "lines":
+        raise InvalidParameter("output must be a .csv, .jsonl, .ndjson (each also as .gz) or .parquet file")
+    return found
+
+
+def write_rows(
+    file: IO[bytes],
+    path: Any,
+    columns: Sequence[str],
+    types: Mapping[str, str],
+    rows: Iterable[Sequence[Any]],
+) -> int:
+    """Write rows in the format of a path.
+
+    :param file: the file.
+    :param path: path whose suffix names the format.
+    :param columns: names of the columns.
+    :param types: type of each column that is not text, for Parquet: ``int64`` or ``bool``.
+    :param rows: values of each row, in the order of the columns.
+    :return: number of rows.
+    """
+    if output_format(path) == "parquet":
+        return _write_parquet(file, columns, types, rows)
+    with _text(file, is_compressed(path)) as text:
+        write = _csv_writer(text, columns) if output_format(path) == "csv" else _json_writer(text, columns)
+        return sum(write(row) for row in rows)
+
+
+@contextmanager
+def _text(file: IO[bytes], compressed: bool) -> Iterator[IO[str]]:
+    # Without the time and the name of the file, so that the same rows give the same bytes.
+    binary: Any = gzip.GzipFile("", "wb", fileobj=file, mtime=0) if compressed else file
+    text = io.TextIOWrapper(binary, encoding="utf-8", newline="")
+    yield text
+    text.flush()
+    text.detach()
+    if compressed:
+        binary.close()
+
+
+def _csv_writer(text: IO[str], columns: Sequence[str]) -> Any:
+    writer = csv.writer(text)
+    writer.writerow(columns)
+
+    def write(row: Sequence[Any]) -> int:
+        writer.writerow([_cell(value) for value in row])
+        return 1
+
+    return write
+
+
+def _json_writer(text: IO[str], columns: Sequence[str]) -> Any:
+    def write(row: Sequence[Any]) -> int:
+        # ASCII, since some readers treat other line separators of Unicode as the end of a line.
+        text.write(json.dumps(dict(zip(columns, row, strict=True))) + "\n")
+        return 1
+
+    return write
+
+
+def _cell(value: Any) -> Any:
+    if value is None:
+        return ""
+    return json.dumps(value) if isinstance(value, (bool, dict, list)) else value
+
+
+def _write_parquet(
+    file: IO[bytes], columns: Sequence[str], types: Mapping[str, str], rows: Iterable[Sequence[Any]]
+) -> int:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        raise InvalidParameter(
+            "A .parquet output needs pyarrow: pip install airflow-provider-engagevoice[parquet]"
+        ) from None
+    schema = pyarrow.schema(
+        [(name, getattr(pyarrow, _PARQUET_TYPES[types.get(name, "string")])()) for name in columns]
+    )
+    count, source = 0, iter(rows)
+    with pyarrow.parquet.ParquetWriter(file, schema) as writer:
+        while batch := list(islice(source, _BATCH_SIZE)):
+            values = [
+                pyarrow.array(
+                    [_parquet_value(row[index], types.get(name)) for row in batch], schema.field(name).type
+                )
+                for index, name in enumerate(columns)
+            ]
+            writer.write_table(pyarrow.table(values, schema=schema))
+            count += len(batch)
+    return count
+
+
+def _parquet_value(value: Any, kind: str | None) -> Any:
+    if value is None or kind == "bool":
+        return value
+    if kind == "int64":
+        return int(value)
+    return value if isinstance(value, str) else json.dumps(value)
