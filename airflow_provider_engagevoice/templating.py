@@ -264,3 +264,20 @@ def require_rendered(operator: Any, name: str) -> Any:
     if is_blank(value):
         raise InvalidParameter(f"{name} rendered empty; fix its template, or leave it out")
     return str(value) if name == "account_id" else value
+
+
+def require_own_path(operator: Any, name: str, context: Context) -> None:
+    """Raise if the mapped tasks of an operator would write to the same file.
+
+    :param operator: the operator that runs.
+    :param name: the argument that names the file.
+    :param context: the task's context.
+    :raises InvalidParameter: if it is mapped, and the path is the same for all of its tasks.
+    """
+    ti: Any = context["ti"]
+    if ti.map_index is None or ti.map_index < 0 or is_expanded_from_xcom(operator, name):
+        return
+    mapped = find_mapped_operator(operator)
+    template = getattr(mapped, "partial_kwargs", {}).get(name)
+    if template is not None and "map_index" not in str(template):
+        raise InvalidParameter(f"Add {{{{ ti.map_index }}}} to {name}: each mapped task needs its own path")

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from airflow_provider_engagevoice.ringcx.bulk.checkpoint import CheckpointStore
     from airflow_provider_engagevoice.ringcx.campaigns import Account, Campaign
     from airflow_provider_engagevoice.ringcx.client import RingCXClient
+    from airflow_provider_engagevoice.ringcx.export.exporter import ExportResult
     from airflow_provider_engagevoice.ringcx.files.id_file import IdFile
     from airflow_provider_engagevoice.ringcx.leads.selection import Selection
     from airflow_provider_engagevoice.ringcx.loading.lead_load import LoadResult
@@ -317,6 +318,54 @@ class EngageVoiceHook(BaseHook):
         leads = self.get_conn().leads(account_id)
         chunks = selection.chunks(CHUNK_SIZE, disjoint=True)
         return chain.from_iterable(leads.search(chunk) for chunk in chunks)
+
+    @without_context
+    def export_leads(
+        self,
+        search_criteria: Mapping[str, Any] | str,
+        output: Any,
+        *,
+        fields: Sequence[str] | None = None,
+        on_changed: str = "fail",
+        manifest: bool = True,
+        account_id: str | None = None,
+        account_wide: bool = False,
+    ) -> ExportResult:
+        """Write all leads that match to a file, and prove that none is missing.
+
+        The criteria on facts that change while leads are read (states, passes, dispositions, times of calls)
+        are applied here, not by RingCX; so all leads of the other criteria are read (docs/exporting.md).
+
+        :param search_criteria: as for :meth:`perform_lead_action`. If nothing is selected, the file has no
+            leads.
+        :param output: a path, an object storage URL or an ``ObjectStoragePath``: ``.csv``, ``.jsonl``,
+            ``.ndjson`` (each also as ``.gz``) or ``.parquet``. What is there is replaced at the end.
+        :param fields: fields of each lead, in the order of the columns; default all of
+            ``spec.lead_fields.ROW_FIELDS``.
+        :param on_changed: what to do if leads change faster than they can be read: ``"fail"`` (default) or
+            ``"continue"``.
+        :param manifest: write ``<output>.meta.json`` afterwards; default True.
+        :param account_id: sub-account; default the connection's, else the only one.
+        :param account_wide: allow criteria that name no campaign, list, lead, external id or phone number;
+            default False.
+        :return: ``count, filtered_out, bytes, path, sha256, manifest, complete, requests, account_id``.
+        :raises LeadsChanged: if leads change faster than they can be read, and ``on_changed`` is ``"fail"``.
+        :raises InvalidCriteria: if the criteria are wrong or could select more leads than intended.
+        :raises TransientError: if the file cannot be written. What was under its path is unchanged.
+        """
+        from airflow_provider_engagevoice.ringcx.export.exporter import LeadExport
+        from airflow_provider_engagevoice.ringcx.spec.lead_fields import ROW_FIELDS
+
+        require_bool(manifest=manifest)
+        selection = self._selection(search_criteria, account_wide)
+        export = LeadExport(
+            selection,
+            open_storage(output),
+            tuple(ROW_FIELDS) if fields is None else fields,
+            on_changed,
+            manifest,
+        )
+        return self.get_conn().lead_exporter(account_id).execute(export)
 
     @without_context
     def count_leads(

@@ -144,7 +144,7 @@ class BaseLeadOperator(TypePreservingTemplatesMixin, BaseOperator):
             self._checkpoints = checkpoints_of(context, hook.get_conn().authenticator.store)
             selection = self._selection()
             if selection.empty_reason:
-                return self._nothing_selected(self._explain(selection.empty_reason), hook)
+                return self._nothing_selected(self._explain(selection.empty_reason), hook, context)
             return self._run(hook, selection, context)
 
     def on_kill(self) -> None:
@@ -275,7 +275,7 @@ class BaseLeadOperator(TypePreservingTemplatesMixin, BaseOperator):
         content = "None" if value in (None, "None") else "empty"
         return f"{reason}; {source} is {content}" if source else reason
 
-    def _nothing_selected(self, reason: str, hook: EngageVoiceHook) -> dict[str, Any]:
+    def _nothing_selected(self, reason: str, hook: EngageVoiceHook, context: Context) -> dict[str, Any]:
         from airflow_provider_engagevoice.ringcx.bulk.action import empty_result
 
         if self.on_empty == "skip":
@@ -366,7 +366,8 @@ class BaseLeadOperator(TypePreservingTemplatesMixin, BaseOperator):
             return
         literals = find_literals(self)
         authored = {name: getattr(self, name) for name in self.template_fields}
-        paths = {name: unwrap(getattr(self, name)) for name in ("source", "report")}
+        names = [name for name in ("source", "report", "output") if name in self.template_fields]
+        paths = {name: unwrap(getattr(self, name)) for name in names}
         with not_recording(self):
             self._authored = authored
             super()._do_render_template_fields(parent, template_fields, *args, **kwargs)

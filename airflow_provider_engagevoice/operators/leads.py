@@ -330,9 +330,9 @@ class MoveLeadsOperator(BaseLeadOperator):
                 'verify needs copy=False and on_duplicate="MOVE": otherwise leads stay in the source'
             )
 
-    def _nothing_selected(self, reason: str, hook: EngageVoiceHook) -> dict[str, Any]:
+    def _nothing_selected(self, reason: str, hook: EngageVoiceHook, context: Context) -> dict[str, Any]:
         return {
-            **super()._nothing_selected(reason, hook),
+            **super()._nothing_selected(reason, hook, context),
             "campaign_id": None,
             "list_id": None,
             "list_name": None,

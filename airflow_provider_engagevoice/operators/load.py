@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_engagevoice.hooks.engagevoice import EngageVoiceHook, no_retry_on_permanent_errors
 from airflow_provider_engagevoice.provenance import (
     is_data,
-    is_expanded_from_xcom,
     is_mapped_copy,
     not_recording,
     records_arguments,
@@ -21,6 +20,7 @@ from airflow_provider_engagevoice.templating import (
     RedactedRows,
     TypePreservingTemplatesMixin,
     redact_path,
+    require_own_path,
     require_rendered,
     unwrap,
 )
@@ -91,7 +91,6 @@ class BaseRowsOperator(TypePreservingTemplatesMixin, BaseOperator):
         self.engagevoice_conn_id = engagevoice_conn_id
         self._hook: EngageVoiceHook | None = None
         self._lineage: Lineage | None = None
-        self._authored_report = report
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Load or update the leads.
@@ -104,7 +103,7 @@ class BaseRowsOperator(TypePreservingTemplatesMixin, BaseOperator):
         :raises EngageVoiceError: if a retry can help.
         """
         with no_retry_on_permanent_errors():
-            self._check_report(context)
+            require_own_path(self, "report", context)
             hook = self._hook = EngageVoiceHook(require_rendered(self, "engagevoice_conn_id"))
             try:
                 result = self._run(hook, self._arguments())
@@ -208,19 +207,6 @@ class BaseRowsOperator(TypePreservingTemplatesMixin, BaseOperator):
             output = campaign_dataset(hook.get_conn().host, account_id, campaign_id, changed)
             self._lineage = Lineage(path_datasets(self.source), (output,))
         emit_campaign_event(context, account_id, campaign_id, counts, dry_run=self.dry_run)
-
-    def _check_report(self, context: Context) -> None:
-        """Raise if mapped tasks would replace the report of each other."""
-        ti: Any = context["ti"]
-        is_mapped = ti.map_index is not None and ti.map_index >= 0
-        if not is_mapped or self._authored_report is None or is_expanded_from_xcom(self, "report"):
-            return
-        from airflow_provider_engagevoice.provenance import find_mapped_operator
-
-        mapped = find_mapped_operator(self)
-        template = getattr(mapped, "partial_kwargs", {}).get("report")
-        if template is not None and "map_index" not in str(template):
-            raise InvalidParameter("Add {{ ti.map_index }} to report: each mapped task needs its own path")
 
     def _do_render_template_fields(
         self, parent: Any, template_fields: Any, *args: Any, **kwargs: Any

@@ -21,6 +21,7 @@ from airflow_provider_engagevoice.ringcx.exceptions import (
     require_bool,
     without_context,
 )
+from airflow_provider_engagevoice.ringcx.export.exporter import LeadExporter
 from airflow_provider_engagevoice.ringcx.leads.search import LeadSearch
 from airflow_provider_engagevoice.ringcx.loading.lead_load import LeadLoad, LoadOptions, LoadResult
 from airflow_provider_engagevoice.ringcx.loading.lead_rows import LeadRows
@@ -101,6 +102,15 @@ class RingCXClient:
             self.host,
             self.connection_id,
         )
+
+    def lead_exporter(self, account_id: str | None = None) -> LeadExporter:
+        """Return the exporter of a sub-account, which writes leads to a file.
+
+        :param account_id: the sub-account; default the connection's, else the only one.
+        :return: the exporter.
+        """
+        account = self.leads(account_id).account_id
+        return LeadExporter(self.request_steps, self.campaigns, account, self.cancel_token)
 
     def lead_loader(self, account_id: str | None = None) -> LeadLoader:
         """Return the loader of a sub-account, which loads rows into a campaign.

@@ -29,6 +29,7 @@ except ImportError:
     from airflow.decorators import task
     from airflow.models.dag import DAG
 from airflow_provider_engagevoice.hooks.engagevoice import EngageVoiceHook
+from airflow_provider_engagevoice.operators.export import ExportLeadsOperator
 from airflow_provider_engagevoice.operators.leads import (
     EmailLeadsOperator, LeadActionOperator, MoveLeadsOperator,
 )

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 IN_FLIGHT = 8
 #: Times that a part is read again if the number of its leads differs from RingCX's count.
 _REREADS = 3
-#: Page size of the second pass over leads that do not fit one page: its pages end at other leads than those
+#: Page size of the second read of leads that do not fit one page: its pages end at other leads than those
 #: of the first, so that a lead that moves across the end of a page is in one of them.
 _SECOND_PAGE_SIZE = 700
 

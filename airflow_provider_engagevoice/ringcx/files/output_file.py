@@ -39,8 +39,8 @@ class OutputFile:
     """A file to write.
 
     A local file is written under another name in the same folder and renamed at the end, readable by its
-    owner only. An object is written to a private temporary file and uploaded in one call at the end, which object
-    stores do completely or not at all.
+    owner only. An object is written to a private temporary file and uploaded in one call at the end, which
+    object stores do completely or not at all.
 
     :param path: a path, or an object of Airflow's ``ObjectStoragePath``.
     :raises InvalidParameter: if the folder of a local path does not exist or cannot be written to.
@@ -104,7 +104,7 @@ class OutputFile:
         return Path(self.path.path) if protocol in ("file", "local", "") else None
 
     def _publish(self, temporary: Path) -> None:
-        """Give the complete file its name, or upload it."""
+        """Rename the complete file, or upload it."""
         if self._local is not None:
             temporary.replace(self._local)
             return

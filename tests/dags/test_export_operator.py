@@ -1,0 +1,70 @@
+"""ExportLeadsOperator in DAG runs."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support.dag_runs import run_tasks
+
+# run_tasks defines the names that functions which build DAGs use.
+# ruff: noqa: F821
+# mypy: disable-error-code="name-defined"
+
+pytestmark = pytest.mark.usefixtures("airflow_db")
+
+
+def exports(folder):
+    ExportLeadsOperator(
+        task_id="ready",
+        campaign="Spring Renewals",
+        search_criteria={"leadStates": ["READY"]},
+        output=folder + "/ready.csv",
+        fields=["leadId", "externId", "leadState"],
+    )
+    ExportLeadsOperator(
+        task_id="none", search_criteria={"externIds": "{{ [] }}"}, output=folder + "/none.jsonl"
+    )
+    ExportLeadsOperator(
+        task_id="empty",
+        search_criteria={"externIds": "{{ [] }}"},
+        output=folder + "/empty.csv",
+        on_empty="succeed",
+    )
+
+
+def test_export_writes_the_leads_that_match_and_a_manifest(ringcx_sandbox, tmp_path):
+    ready = {
+        lead["leadId"] for lead in ringcx_sandbox.leads("Spring Renewals") if lead["leadState"] == "READY"
+    }
+    run = run_tasks(exports, folder=str(tmp_path))
+    assert run.states() == {"ready": "success", "none": "skipped", "empty": "success"}
+    with (tmp_path / "ready.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {int(row["leadId"]) for row in rows} == ready
+    assert len(rows) == len(ready) == run.xcom("ready")["count"]
+    manifest = json.loads((tmp_path / "ready.csv.meta.json").read_text())
+    assert (manifest["rows"], manifest["complete"]) == (len(ready), True)
+    assert run.xcom("ready")["sha256"] == manifest["sha256"]
+    assert (tmp_path / "empty.csv").read_text().startswith("leadId,externId,")
+    assert not Path(tmp_path / "none.jsonl").exists()
+
+
+def load_the_export(folder):
+    export = ExportLeadsOperator(
+        task_id="export",
+        campaign="Spring Renewals",
+        search_criteria={"leadStates": ["READY"]},
+        output=folder + "/ready.csv",
+        fields=["externId", "leadPhone", "firstName"],
+    )
+    export >> LoadLeadsOperator(task_id="load", campaign="Summer Win-Back", source=folder + "/ready.csv")
+
+
+def test_export_can_be_loaded(ringcx_sandbox, tmp_path):
+    run = run_tasks(load_the_export, folder=str(tmp_path))
+    assert set(run.states().values()) == {"success"}
+    assert run.xcom("load")["leads_inserted"] == run.xcom("export")["count"] > 0
