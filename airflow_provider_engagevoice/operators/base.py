@@ -366,7 +366,7 @@ class BaseLeadOperator(TypePreservingTemplatesMixin, BaseOperator):
             return
         literals = find_literals(self)
         authored = {name: getattr(self, name) for name in self.template_fields}
-        names = [name for name in ("source", "report", "output") if name in self.template_fields]
+        names = [name for name in ("source", "report", "output_path") if name in self.template_fields]
         paths = {name: unwrap(getattr(self, name)) for name in names}
         with not_recording(self):
             self._authored = authored

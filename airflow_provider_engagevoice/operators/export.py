@@ -52,7 +52,7 @@ class ExportLeadsOperator(BaseLeadOperator):
     """
 
     template_fields: Sequence[str] = (
-        "output",
+        "output_path",
         "fields",
         "campaign",
         *(name for name in BaseLeadOperator.template_fields if name != "report"),
@@ -92,7 +92,8 @@ class ExportLeadsOperator(BaseLeadOperator):
             engagevoice_conn_id=engagevoice_conn_id,
             **kwargs,
         )
-        self.output = output
+        # Airflow's operators have a property named output: their XCom.
+        self.output_path = output
         self.fields = fields
         self.campaign = campaign
         self.on_changed = on_changed
@@ -111,10 +112,10 @@ class ExportLeadsOperator(BaseLeadOperator):
 
     def _validate_authored(self) -> None:
         super()._validate_authored()
-        if isinstance(self.output, str) and not is_runtime_value(self.output):
+        if isinstance(self.output_path, str) and not is_runtime_value(self.output_path):
             from airflow_provider_engagevoice.ringcx.files.row_writer import output_format
 
-            output_format(self.output)
+            output_format(self.output_path)
 
     def _run(self, hook: EngageVoiceHook, selection: Selection, context: Context) -> dict[str, Any]:
         from airflow_provider_engagevoice.ringcx.export.exporter import LeadExport
@@ -130,7 +131,7 @@ class ExportLeadsOperator(BaseLeadOperator):
         fields = require_rendered(self, "fields")
         export = LeadExport(
             selection,
-            open_storage(require_rendered(self, "output")),
+            open_storage(require_rendered(self, "output_path")),
             tuple(ROW_FIELDS) if fields is None else fields,
             self.on_changed,
             self.manifest,
