@@ -93,7 +93,9 @@ class ChunkLoader:
             return rows
         is_skipping = state.load.options.existing == "skip"
         if state.is_in_doubt(number) or reconciler.lists.has_chunk(number):
-            rows = yield from reconciler.reconcile_earlier(rows, self._recorder(number), self.started)
+            rows = yield from reconciler.reconcile_earlier(
+                rows, self._recorder(number), self.started, if_unknown=self._is_ours_if_unknown
+            )
             return (yield from self._look_up_existing(number, rows)) if rows and is_skipping else rows
         return (yield from self._look_up_existing(number, rows)) if self.looks_up else rows
 
@@ -114,7 +116,7 @@ class ChunkLoader:
         :return: the leads by external id, and the rows whose leads do not come from this load.
         """
         found = yield from self.reconciler.lookup.find(row.key for row in rows)
-        is_ours = self.reconciler.is_loaded_here if self.state.is_resumed else self._is_in_lists
+        is_ours = self._is_loaded_here if self.state.is_resumed else self._is_in_lists
         ours = {key: mine for key, leads in found.items() if (mine := [*filter(is_ours, leads)])}
         loaded = [row for row in rows if row.key in ours]
         if loaded:
@@ -138,6 +140,17 @@ class ChunkLoader:
             "The campaign has a lead with this external id",
             [found[row.key] for row in rows],
         )
+
+    @property
+    def _is_ours_if_unknown(self) -> bool:
+        """Whether a lead counts as loaded by this load if nothing shows who has loaded it.
+
+        Only if the row would be sent otherwise, so that it is not loaded twice.
+        """
+        return self.state.load.options.existing == "load"
+
+    def _is_loaded_here(self, lead: FoundLead) -> bool:
+        return self.reconciler.is_loaded_here(lead, if_unknown=self._is_ours_if_unknown)
 
     def _is_in_lists(self, lead: FoundLead) -> bool:
         return lead.list_id in self.reconciler.lists.list_ids
