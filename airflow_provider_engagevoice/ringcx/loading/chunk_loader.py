@@ -94,6 +94,8 @@ class ChunkLoader:
         is_skipping = state.load.options.existing == "skip"
         if state.is_in_doubt(number) or reconciler.lists.has_chunk(number):
             rows = yield from reconciler.reconcile_earlier(rows, self._recorder(number), self.started)
+            if rows and (yield from reconciler.has_hidden_leads(number)):
+                raise _not_shown(len(rows), state.load.list_name)
             return (yield from self._look_up_existing(number, rows)) if rows and is_skipping else rows
         return (yield from self._look_up_existing(number, rows)) if self.looks_up else rows
 
@@ -147,8 +149,9 @@ class ChunkLoader:
         for _ in range(_MAX_SENDS):
             part = self.reconciler.lists.next_part(number)
             name = self.reconciler.lists.name_of(part)
+            observer = _InFlightObserver(self.state, number, self.state.is_in_doubt(number))
             try:
-                reply = yield from self.sender.send(rows, name, _InFlightObserver(self.state, number))
+                reply = yield from self.sender.send(rows, name, observer)
             except OutcomeUnknown as error:
                 rows = yield from self._reconcile(number, part, rows, error)
                 if not rows:
@@ -175,14 +178,8 @@ class ChunkLoader:
         """
         log.warning("%s. Looking up what RingCX has loaded of chunk %d", str(error).rstrip("."), number + 1)
         rest = yield from self.reconciler.reconcile(rows, self._recorder(number))
-        if len(rest) == len(rows) and part not in self.reconciler.lists.by_part:
-            raise OutcomeUnknown(
-                f"Check the list {self.reconciler.lists.name_of(part)!r} in RingCX, then clear the task: the "
-                f"request for {counted(len(rows), 'row')} had no response, and RingCX shows none of them "
-                "yet. The next attempt looks again before it sends them",
-                status=error.status,
-                request=error.request,
-            )
+        if rest and not (yield from self.reconciler.shows_part(number, part, len(rest) < len(rows))):
+            raise _not_shown(len(rest), self.reconciler.lists.name_of(part), error)
         log.info("Chunk %d: RingCX has loaded %d of %d rows", number + 1, len(rows) - len(rest), len(rows))
         return rest
 
@@ -253,17 +250,29 @@ class _InFlightObserver:
 
     :param state: state of the load.
     :param number: the chunk.
+    :param was_in_doubt: an earlier request of the chunk may have been applied.
     """
 
     state: LoadState
     number: int
+    was_in_doubt: bool
 
     def on_attempt(self) -> None:
         # Not earlier: a request that still waits for its slot has certainly not been applied.
         self.state.set_in_flight(self.number)
 
     def on_not_applied(self) -> None:
-        self.state.set_not_applied(self.number)
+        self.state.set_not_applied(self.number, was_in_doubt=self.was_in_doubt)
+
+
+def _not_shown(rows: int, list_name: str, cause: OutcomeUnknown | None = None) -> OutcomeUnknown:
+    return OutcomeUnknown(
+        f"Check the list {list_name!r} in RingCX, then clear the task: a request for {counted(rows, 'row')} "
+        "had no response, and RingCX shows none of them yet. The next attempt looks again before it sends "
+        "them",
+        status=None if cause is None else cause.status,
+        request=None if cause is None else cause.request,
+    )
 
 
 def rejected_error(ledger: RowLedger) -> RowsRejected:

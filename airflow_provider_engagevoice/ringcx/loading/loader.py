@@ -95,8 +95,10 @@ class LeadLoader:
             state = LoadState(load, spool, checkpoints or NullCheckpointStore())
             try:
                 self._run(load, state)
-            except EngageVoiceError as error:
-                error.result = dict(self._result(load, state))
+            except BaseException as error:
+                state.record_in_doubt()
+                if isinstance(error, EngageVoiceError):
+                    error.result = dict(self._result(load, state))
                 raise
             finally:
                 self._end(load, state)
@@ -205,12 +207,7 @@ class LeadLoader:
             verifier.run()
 
     def _end(self, load: LeadLoad, state: LoadState) -> None:
-        """Record rows in flight as unknown, keep the result, and log it."""
-        for number in sorted(state.in_doubt):
-            rows = state.read_chunk(number)
-            state.ledger.record(
-                number, rows, Outcome.UNKNOWN, "no_response", "The request for the row had no response"
-            )
+        """Keep the result, and log it."""
         self.result = self._result(load, state)
         if state.failed_agents:
             log.warning(

@@ -20,6 +20,7 @@ from airflow_provider_engagevoice.ringcx.bulk.checkpoint import (
     Checkpoint,
     CheckpointStore,
     NullCheckpointStore,
+    Resumable,
     load_checkpoint,
 )
 from airflow_provider_engagevoice.ringcx.bulk.digests import action_fingerprint, input_digests
@@ -53,7 +54,7 @@ class SavedCheckpoint(CheckpointStore):
         super().__init__(is_retry)
         self.saved = saved
 
-    def load(self, action: BulkAction, fingerprint: str) -> Mapping[str, Any] | None:
+    def load(self, action: Resumable, fingerprint: str) -> Mapping[str, Any] | None:
         return self.saved
 
     def save(self, checkpoint: Mapping[str, Any]) -> None:
