@@ -220,7 +220,7 @@ class ChunkLoader:
             self.state.ledger.record(number, rest, Outcome.LOADED)
             return
         before = len(rest)
-        if reply.inserted != 0:
+        if reply.inserted != 0 or sum(reply.left_out.values()) != len(rest):
             rest = yield from self._find_inserted(number, rest, reply.inserted)
         found = before - len(rest)
         missing = None if reply.inserted is None else reply.inserted - found
