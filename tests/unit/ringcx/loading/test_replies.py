@@ -146,8 +146,6 @@ def test_counters_of_left_out_rows_that_do_not_add_up_are_rejected(crm: Crm) -> 
         crm.load(ROWS)
 
 
-def test_agents_that_could_not_be_reserved_are_warned_of(
-    crm: Crm, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_agents_that_could_not_be_reserved_are_warned_of(crm: Crm, caplog: pytest.LogCaptureFixture) -> None:
     assert counts(crm.load([crm_row(1, reserveAgent="nobody"), crm_row(2)])) == (2, 0, 0, 0, 0)
     assert "1 lead could not be reserved" in caplog.text
