@@ -194,6 +194,11 @@ class LeadLoader:
         if state.requests or state.is_resumed:
             verifier.reconciler.lists.refresh()
             verifier.check_loaded_twice()
+            if not verifier.reconciler.lists.by_part and ledger.total(Outcome.LOADED):
+                log.warning(
+                    "RingCX shows no list of this load, so the names of lists do not show what is loaded. "
+                    "Only a retry with the checkpoint of this load does not load rows again"
+                )
         unknown = ledger.total(Outcome.UNKNOWN)
         if unknown:
             raise OutcomeUnknown(

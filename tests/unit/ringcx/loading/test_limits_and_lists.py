@@ -40,7 +40,7 @@ def test_thousand_rows_fit_one_request(crm: Crm) -> None:
 
 
 def test_max_leads_is_the_largest_number_that_is_loaded(crm: Crm) -> None:
-    with pytest.raises(TooManyLeads, match="Raise max_leads above 5 to load 6 rows. Nothing was sent"):
+    with pytest.raises(TooManyLeads, match=r"Raise max_leads above 5 to load 6 rows\. Nothing was sent"):
         crm.load(ROWS, max_leads=5)
     assert not crm.loads
     assert counts(crm.load(ROWS, max_leads=6)) == (6, 0, 0, 0, 0)
