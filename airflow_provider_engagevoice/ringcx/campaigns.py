@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, TypedDict
@@ -248,7 +248,7 @@ class CampaignService:
             yield from _rows(self.request("GET", f"{groups}/{_id(group, 'agentGroupId')}/agents"), "agents")
 
 
-def lead_list(row: Mapping[str, Any]) -> LeadList:
+def lead_list(row: dict[str, Any]) -> LeadList:
     """Return a loaded list of RingCX's row.
 
     :param row: the row.

@@ -52,7 +52,9 @@ class RowFile:
         return "row" if self._file.format == "parquet" else "line"
 
     def __iter__(self) -> Iterator[tuple[int, Row]]:
-        """Yield each row with its number, as :attr:`unit` says. Rows of a CSV file without a value are skipped.
+        """Yield each row with its number, as :attr:`unit` says.
+
+        Rows of a CSV file without any value are skipped.
 
         :raises TransientError: if the file changed while it was read.
         :raises InvalidParameter: if the file does not exist, does not have the format of its suffix, or its

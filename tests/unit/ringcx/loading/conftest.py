@@ -14,6 +14,7 @@ from tests.support.clients import FakeClock
 from tests.support.loading import Crm
 
 MakeCrm = Callable[..., Crm]
+Refuse = Callable[..., str]
 
 
 @pytest.fixture
@@ -47,3 +48,17 @@ def make_crm(waits: FakeClock) -> Iterator[MakeCrm]:
             return Crm(stack.enter_context(server), waits)
 
         yield make
+
+
+@pytest.fixture
+def refuse(crm: Crm) -> Iterator[Refuse]:
+    """Return a function that checks that a load is refused with an error and sends nothing."""
+
+    def check(error: type[Exception], message: str, leads: Any = None, **options: Any) -> str:
+        with pytest.raises(error, match=message) as caught:
+            crm.load(leads, **options)
+        assert not crm.loads
+        return str(caught.value)
+
+    yield check
+    assert not crm.loads

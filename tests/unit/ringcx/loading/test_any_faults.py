@@ -102,7 +102,7 @@ def test_each_valid_row_is_loaded_once(
         bulk_server.clear_faults()
         for number, (name, when) in faults.items():
             bulk_server.fault(**FAULTS[name], operation="direct_load", when=when, at=[number])
-        options = {
+        options: dict[str, Any] = {
             "chunk_size": chunk_size,
             "max_in_flight": max_in_flight,
             "existing": existing,

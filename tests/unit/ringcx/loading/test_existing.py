@@ -157,7 +157,7 @@ def test_phone_numbers_within_a_load(
     ("handling", "inserted"), [("RETAIN_ALL", 3), ("REMOVE_FROM_LIST", 3), ("REMOVE_ALL_EXISTING", 2)]
 )
 def test_phone_numbers_of_the_campaign(crm: Crm, handling: str, inserted: int) -> None:
-    options = {"load_options": {"duplicateHandling": handling}}
+    options: dict[str, Any] = {"load_options": {"duplicateHandling": handling}}
     crm.load([crm_row(9, leadPhone="6175550001")], load_id="another", **options)
     result = crm.load([crm_row(1), crm_row(2), crm_row(3)], **options)
     assert counts(result) == (inserted, 0, 3 - inserted, 0, 0)

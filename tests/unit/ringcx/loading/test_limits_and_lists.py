@@ -91,7 +91,7 @@ def test_two_campaigns_of_one_name_are_refused_before_anything_is_sent(crm: Crm)
 
 
 def test_many_immediate_leads_are_warned_of(crm: Crm, caplog: pytest.LogCaptureFixture) -> None:
-    options = {"load_options": {"dialPriority": "IMMEDIATE"}, "dry_run": True}
+    options: dict[str, Any] = {"load_options": {"dialPriority": "IMMEDIATE"}, "dry_run": True}
     crm.load(crm_rows(1000), **options)
     assert "IMMEDIATE" not in caplog.text
     crm.load(crm_rows(1001), **options)
@@ -143,7 +143,7 @@ def test_other_load_id_loads_again(crm: Crm) -> None:
 
 
 def test_options_are_sent_as_given(crm: Crm) -> None:
-    options = {
+    options: dict[str, Any] = {
         "listState": "PAUSED",
         "timeZoneOption": "EXPLICIT",
         "internationalNumberFormat": True,

@@ -153,7 +153,7 @@ def test_finished_checkpoint_sends_nothing(crm: Crm) -> None:
 def test_finished_checkpoint_of_a_load_with_rejected_rows_counts_them_once(crm: Crm) -> None:
     store = FakeTaskStateStore()
     rows = [*ROWS, crm_row(9, maxPasses=10**17), crm_row(10, leadPhone="1")]
-    options = {"chunk_size": 2, "on_rejected": "ignore"}
+    options: dict[str, Any] = {"chunk_size": 2, "on_rejected": "ignore"}
     first = crm.load(rows, checkpoints=start_attempt(store), **options)
     assert counts(first) == (8, 0, 0, 2, 0)
     assert crm.load(rows, checkpoints=start_attempt(store, is_retry=True), **options) == first
@@ -180,7 +180,7 @@ def test_kill_at_any_checkpoint(make_crm: MakeCrm, load_lists: str, is_after: bo
         kept: dict[str, Any] = {}
         rows = crm_rows(6, 100 * number)
         load_id = f"kill {number}"
-        options = {"chunk_size": 2, "load_id": load_id}
+        options: dict[str, Any] = {"chunk_size": 2, "load_id": load_id}
         store = KillingStore(kept, number, is_after=is_after)
         try:
             crm.load(rows, max_in_flight=1 + number % 2, checkpoints=store, **options)
@@ -198,7 +198,7 @@ def test_kill_at_any_checkpoint(make_crm: MakeCrm, load_lists: str, is_after: bo
 
 def test_kill_without_any_checkpoint(crm: Crm) -> None:
     for number in range(1, 8):
-        options = {"chunk_size": 2, "load_id": f"kill {number}", "max_in_flight": 1}
+        options: dict[str, Any] = {"chunk_size": 2, "load_id": f"kill {number}", "max_in_flight": 1}
         rows = crm_rows(6, 100 * number)
         with pytest.raises(Killed):
             crm.load(rows, checkpoints=NoStore({}, number), **options)
