@@ -32,9 +32,9 @@ def crm_row(number: int, **changes: Any) -> Row:
     return {"externId": f"{PREFIX}{number}", "leadPhone": f"617555{number:04}", **changes}
 
 
-def crm_rows(count: int, start: int = 0) -> list[Row]:
+def crm_rows(count: int, start: int = 0, **changes: Any) -> list[Row]:
     """Return valid rows with consecutive numbers."""
-    return [crm_row(number) for number in range(start, start + count)]
+    return [crm_row(number, **changes) for number in range(start, start + count)]
 
 
 def write_csv(path: Path, rows: Iterable[Row]) -> str:

@@ -187,8 +187,11 @@ class ChunkLoader:
         """Look up whether RingCX has loaded rows of a request although it says that it failed."""
         reconciler, record = self.reconciler, self._recorder(number)
         rest = yield from reconciler.look_up(refusal.rows, record)
-        if rest and part in reconciler.lists.by_part:
+        # A list of another name may be the one of this request if RingCX ignores the names.
+        if rest and (part in reconciler.lists.by_part or reconciler.lists.has_other_new):
             rest = yield from reconciler.reconcile(rest, record)
+            if rest and (yield from reconciler.has_hidden_leads(number)):
+                raise _not_shown(len(rest), reconciler.lists.name_of(part))
         return replace(refusal, rows=rest) if rest else None
 
     def _halve(self, number: int, refusal: _Refusal, failed: int) -> Steps[None]:

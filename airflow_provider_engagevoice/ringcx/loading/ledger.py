@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from airflow_provider_engagevoice.ringcx.loading.hiding import hide_values
 from airflow_provider_engagevoice.ringcx.loading.lookup import FoundLead
 from airflow_provider_engagevoice.ringcx.loading.options import rejected_limit
 from airflow_provider_engagevoice.ringcx.loading.row_spool import RowSpool
@@ -61,7 +62,7 @@ class RowLedger:
             return
         self._open[number][outcome, code] += len(rows)
         if message:
-            self.reasons[sanitize(message)] += len(rows)
+            self.reasons[sanitize(hide_values(message, rows))] += len(rows)
         if leads is not None and outcome is Outcome.LOADED:
             self.loaded_twice[number] += sum(len(each) > 1 for each in leads)
         ids = None if leads is None else [each[0].lead_id for each in leads]

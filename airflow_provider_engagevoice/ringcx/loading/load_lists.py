@@ -53,7 +53,10 @@ class LoadLists:
     token: str
     #: Ids of the lists by part, as of the last :meth:`refresh`.
     by_part: Mapping[str, list[int]] = field(default_factory=dict, init=False)
+    #: The campaign has lists that are newer than this object and are not those of the load by their names.
+    has_other_new: bool = field(default=False, init=False)
     _uploaded: Mapping[int, object] = field(default_factory=dict, init=False)
+    _before: frozenset[int] | None = field(default=None, init=False)
     _tries: Counter[int] = field(default_factory=Counter, init=False)
 
     def __post_init__(self) -> None:
@@ -67,6 +70,7 @@ class LoadLists:
     def refresh(self) -> None:
         """Read the lists of the campaign."""
         found: dict[str, list[int]] = {}
+        others: set[int] = set()
         uploaded: dict[int, object] = {}
         for row in self.campaigns.list_rows(self.campaign):
             each = lead_list(row)
@@ -75,7 +79,11 @@ class LoadLists:
             if match := self._suffix.fullmatch(name, max(name.rfind(_SEPARATOR), 0)):
                 found.setdefault(match[1], []).append(each["list_id"])
                 uploaded[each["list_id"]] = row.get("uploadDate")
+            else:
+                others.add(each["list_id"])
         self.by_part, self._uploaded = found, uploaded
+        self._before = frozenset(others) if self._before is None else self._before
+        self.has_other_new = not others <= self._before
 
     def name_of(self, part: str) -> str:
         """Return the name of the list that a request makes.

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_engagevoice.ringcx.exceptions import NotFound, RowsRejected
+from airflow_provider_engagevoice.ringcx.exceptions import NotFound, OutcomeUnknown, RowsRejected
 from airflow_provider_engagevoice.sandbox.api.loader import load_rows
 from tests.support.loading import Crm, counts, crm_row, crm_rows, outcomes, read_report
+from tests.unit.ringcx.loading.conftest import MakeCrm
 
 ROWS = crm_rows(6)
 EACH_ONCE = {row["externId"]: 1 for row in ROWS}
@@ -48,6 +49,20 @@ def test_rows_of_a_request_that_was_processed_although_it_failed_are_not_sent_ag
     crm.server.fault("load_failed", operation="direct_load", status=status, when="after")
     assert counts(crm.load(ROWS)) == (6, 0, 0, 0, 0)
     assert len(crm.loads) == 1
+    assert crm.loaded == EACH_ONCE
+
+
+@pytest.mark.parametrize("fault", [{"kind": "load_failed"}, {"kind": "status", "status": 400}])
+def test_rows_of_a_failed_request_that_are_not_visible_in_time_are_not_sent_again(
+    make_crm: MakeCrm, fault: dict[str, Any]
+) -> None:
+    crm = make_crm(visibility_delay=200)
+    crm.server.fault(**fault, operation="direct_load", when="after")
+    with pytest.raises(OutcomeUnknown, match="RingCX shows none of them yet"):
+        crm.load(ROWS)
+    assert len(crm.loads) == 1
+    crm.server.advance(200)
+    assert counts(crm.load(ROWS)) == (6, 0, 0, 0, 0)
     assert crm.loaded == EACH_ONCE
 
 
