@@ -11,6 +11,7 @@ import pytest
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
 from tests.support.clients import FakeClock
+from tests.support.fixtures import PACED_MODULES
 from tests.support.loading import Crm
 
 MakeCrm = Callable[..., Crm]
@@ -20,8 +21,6 @@ Refuse = Callable[..., str]
 @pytest.fixture
 def waits(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
     """The clock of the client's waits, which take no time."""
-    from tests.support.fixtures import PACED_MODULES
-
     clock = FakeClock()
     for module in PACED_MODULES:
         monkeypatch.setattr(f"airflow_provider_engagevoice.ringcx.{module}.clock", clock)

@@ -8,7 +8,12 @@ from typing import Any
 import pytest
 import requests
 
-from airflow_provider_engagevoice.ringcx.exceptions import LeadsExist, RowsRejected, TooManyLeads
+from airflow_provider_engagevoice.ringcx.exceptions import (
+    LeadsExist,
+    RowsRejected,
+    TooManyLeads,
+    UnexpectedResponse,
+)
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from tests.support.clients import ROOT
 from tests.support.loading import Crm, counts, crm_row, crm_rows, outcomes, read_report
@@ -192,3 +197,13 @@ def test_row_on_a_do_not_call_list_is_left_out_again_after_a_lost_response(crm: 
     assert counts(result) == (5, 0, 1, 0, 0)
     assert outcomes(tmp_path / "report.csv")[2] == "dnc"
     assert crm.loaded == {f"K-{number}": 1 for number in range(6) if number != 2}
+
+
+@pytest.mark.parametrize("existing", ["skip", "update", "fail"])
+def test_search_result_of_another_campaign_is_refused(crm: Crm, existing: str) -> None:
+    """RingCX ignores a filter that it does not know, so that its result may be wider than asked for."""
+    row = {"leadId": 1, "externId": "K-1", "campaignId": crm.server.campaign("Summer Win-Back")["campaignId"]}
+    crm.server.fault("answer", operation="lead_search", body=[row], times=2)
+    with pytest.raises(UnexpectedResponse, match="has leads of other campaigns"):
+        crm.load(ROWS, existing=existing)
+    assert not crm.loads

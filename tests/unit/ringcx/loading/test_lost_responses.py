@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_engagevoice.ringcx.exceptions import LoadedTwice, OutcomeUnknown, RateLimited
+from tests.support.clients import make_client
 from tests.support.loading import Crm, counts, crm_rows
 from tests.unit.ringcx.loading.conftest import MakeCrm
 
@@ -91,8 +92,6 @@ def test_rejection_because_of_the_rate_limit_is_known_not_to_be_loaded(crm: Crm)
 
 def test_token_that_expires_during_a_load_is_refreshed(crm: Crm, isolated_store: None) -> None:
     crm.server.fault("expired", operation="direct_load", at=[2])
-    from tests.support.clients import make_client
-
     result = crm.load(ROWS, chunk_size=2, client=make_client(crm.server.url))
     assert counts(result) == (6, 0, 0, 0, 0)
     assert crm.loaded == EACH_ONCE

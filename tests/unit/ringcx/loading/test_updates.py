@@ -14,6 +14,7 @@ from airflow_provider_engagevoice.ringcx.exceptions import (
     TooManyLeads,
 )
 from airflow_provider_engagevoice.ringcx.loading.updates import changed_fields
+from tests.support.clients import make_client
 from tests.support.loading import Crm, counts, crm_row, crm_rows, outcomes, read_report
 
 
@@ -159,8 +160,6 @@ def test_lead_that_disappears_is_rejected(loaded: Crm, tmp_path: Path) -> None:
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_update_without_response_is_sent_again(loaded: Crm, fault: dict[str, Any], when: str) -> None:
     loaded.server.fault(**fault, operation="lead_update", when=when, at=[2])
-    from tests.support.clients import make_client
-
     client = make_client(loaded.server.url)
     assert counts(loaded.update(crm_rows(4, firstName="New"), client=client)) == (0, 4, 0, 0, 0)
     assert list(field(loaded, "firstName").values()) == ["New"] * 4 + ["Old"] * 2
