@@ -167,7 +167,7 @@ class LeadLoader:
 
         Pipeline(self.cancel_token, 1, load.in_flight).run(map(look_up, state.chunks_to_do()))
         if conflicts:
-            numbers = ", ".join(str(row.number) for row in conflicts[:5])
+            numbers = ", ".join(map(str, sorted(row.number for row in conflicts)[:5]))
             more = ", ..." if len(conflicts) > 5 else ""
             raise LeadsExist(
                 f'Set existing to "skip", "update" or "load": the campaign has the external ids of '

@@ -8,13 +8,10 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_provider_engagevoice.ringcx.leads.id_spool import comparison_key, temporary_file_error
 from airflow_provider_engagevoice.ringcx.loading.rows import LeadRow, Outcome
-
-if TYPE_CHECKING:
-    pass
 
 _BATCH_SIZE = 5_000
 #: SQLite's page cache in KiB. More does not make a load faster, since rows are written and read in order.

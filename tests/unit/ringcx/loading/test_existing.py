@@ -10,6 +10,7 @@ import requests
 
 from airflow_provider_engagevoice.ringcx.exceptions import (
     LeadsExist,
+    OutcomeUnknown,
     RowsRejected,
     TooManyLeads,
     UnexpectedResponse,
@@ -197,6 +198,26 @@ def test_row_on_a_do_not_call_list_is_left_out_again_after_a_lost_response(crm: 
     assert counts(result) == (5, 0, 1, 0, 0)
     assert outcomes(tmp_path / "report.csv")[2] == "dnc"
     assert crm.loaded == {f"K-{number}": 1 for number in range(6) if number != 2}
+
+
+@pytest.mark.parametrize(("seconds", "is_sent_again"), [(800, False), (1000, True)])
+def test_list_that_stays_empty_is_sent_again_once_its_leads_would_be_visible(
+    crm: Crm, seconds: int, is_sent_again: bool
+) -> None:
+    """All rows are on a do-not-call list, which the lost response would have shown."""
+    add_do_not_call(crm.server, "6175550002")
+    crm.server.advance(-seconds)
+    crm.server.fault("drop", operation="direct_load", when="after")
+    with pytest.raises(OutcomeUnknown, match="RingCX shows none of them yet"):
+        crm.load([crm_row(2)])
+    crm.server.advance(seconds)
+    if is_sent_again:
+        assert counts(crm.load([crm_row(2)])) == (0, 0, 1, 0, 0)
+    else:
+        with pytest.raises(OutcomeUnknown, match="RingCX shows none of them yet"):
+            crm.load([crm_row(2)])
+    assert len(crm.loads) == 1 + is_sent_again
+    assert not crm.loaded
 
 
 @pytest.mark.parametrize("existing", ["skip", "update", "fail"])
