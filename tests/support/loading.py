@@ -10,6 +10,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import requests
+
 from airflow_provider_engagevoice.ringcx.bulk.checkpoint import CheckpointStore
 from airflow_provider_engagevoice.ringcx.client import RingCXClient
 from airflow_provider_engagevoice.ringcx.loading.lead_load import LoadOptions, LoadResult
@@ -17,7 +19,7 @@ from airflow_provider_engagevoice.ringcx.loading.lead_rows import LeadRows
 from airflow_provider_engagevoice.ringcx.loading.updater import UpdateOptions
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.sandbox.state.request_log import RecordedRequest
-from tests.support.clients import FakeClock, make_client
+from tests.support.clients import ROOT, FakeClock, make_client
 
 Row = dict[str, Any]
 
@@ -68,6 +70,14 @@ def counts(result: Mapping[str, Any]) -> tuple[int, ...]:
     """Return how many rows of a result are inserted, updated, skipped, rejected and unknown."""
     names = ("inserted", "updated", "skipped", "rejected", "unknown")
     return tuple(result[f"leads_{name}"] for name in names)
+
+
+def add_do_not_call(server: SandboxServer, phone: str) -> None:
+    """Add a phone number to the do-not-call list of the account."""
+    headers = {"X-Auth-Token": "sandbox-token"}
+    body = {"phone": phone}
+    response = requests.post(f"{server.url}{ROOT}/dncLists", json=body, headers=headers, timeout=10)
+    response.raise_for_status()
 
 
 @dataclass

@@ -88,17 +88,6 @@ class LoadReconciler:
             record(loaded, [ours[row.key] for row in loaded])
         return [row for row in rows if row.key not in ours]
 
-    def shows_part(self, number: int, part: str, has_some: bool) -> Steps[bool]:
-        """Return whether RingCX shows that it has processed a request, so that missing rows can be sent.
-
-        :param number: the chunk.
-        :param part: the part that the request had.
-        :param has_some: RingCX shows some leads of the request.
-        """
-        if self.lists.by_part and part not in self.lists.by_part:
-            return False
-        return has_some and not (yield from self.has_hidden_leads(number))
-
     def has_hidden_leads(self, number: int) -> Steps[bool]:
         """Return whether a new list of a chunk has no leads: searches may not show them yet.
 

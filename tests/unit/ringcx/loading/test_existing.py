@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 
 from airflow_provider_engagevoice.ringcx.exceptions import (
     LeadsExist,
@@ -15,9 +14,7 @@ from airflow_provider_engagevoice.ringcx.exceptions import (
     TooManyLeads,
     UnexpectedResponse,
 )
-from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
-from tests.support.clients import ROOT
-from tests.support.loading import Crm, counts, crm_row, crm_rows, outcomes, read_report
+from tests.support.loading import Crm, add_do_not_call, counts, crm_row, crm_rows, outcomes, read_report
 from tests.unit.ringcx.loading.conftest import MakeCrm
 
 ROWS = crm_rows(6)
@@ -167,13 +164,6 @@ def test_phone_numbers_of_the_campaign(crm: Crm, handling: str, inserted: int) -
     crm.load([crm_row(9, leadPhone="6175550001")], load_id="another", **options)
     result = crm.load([crm_row(1), crm_row(2), crm_row(3)], **options)
     assert counts(result) == (inserted, 0, 3 - inserted, 0, 0)
-
-
-def add_do_not_call(server: SandboxServer, phone: str) -> None:
-    headers = {"X-Auth-Token": "sandbox-token"}
-    body = {"phone": phone}
-    response = requests.post(f"{server.url}{ROOT}/dncLists", json=body, headers=headers, timeout=10)
-    response.raise_for_status()
 
 
 def test_rows_on_a_do_not_call_list_are_left_out(crm: Crm, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ import pytest
 from airflow_provider_engagevoice.ringcx.exceptions import EngageVoiceError
 from tests.sandbox.support.loads import OPTIONS
 from tests.support.bulk import FakeTaskStateStore, start_attempt
-from tests.support.loading import Crm, Row, write_csv
+from tests.support.loading import Crm, Row, add_do_not_call, write_csv
 
 #: Values that appear nowhere else.
 MARKS = ["Zaphod", "Beeblebrox", "QX-77421", "6175550137", "555-0137", "zb@heart.example", "Magrathea"]
@@ -143,6 +143,22 @@ def test_load_writes_no_data_of_leads(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["report.csv", "temporary"]
     assert stat.S_IMODE(report.stat().st_mode) == 0o600
     assert "QX-77421" in report.read_text() or name == "wrong key"
+
+
+def test_message_of_a_failure_does_not_name_another_row_that_is_loaded(
+    crm: Crm, written: Callable[..., str]
+) -> None:
+    add_do_not_call(crm.server, "6175550001")
+    body = {
+        "leadsInserted": 0,
+        "processingStatus": "DNC_UPLOAD_FAILED",
+        "message": "zaphod beeblebrox of magrathea is wrong",
+    }
+    crm.server.fault("answer", operation="direct_load", when="after", body=body)
+    other = {"externId": "K-1", "leadPhone": "6175550001"}
+    text = written(crm.load, [marked(), other], on_rejected="ignore")
+    assert "of … is wrong" in text
+    assert_private(text)
 
 
 @pytest.mark.parametrize("name", ["changed", "missing", "several", "refused", "same"])

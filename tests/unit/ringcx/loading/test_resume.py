@@ -144,10 +144,11 @@ def test_finished_checkpoint_sends_nothing(crm: Crm) -> None:
     store = FakeTaskStateStore()
     crm.server.fault("drop", operation="direct_load", when="after", at=[1])
     first = crm.load(ROWS, chunk_size=2, checkpoints=start_attempt(store))
-    before = len(crm.loads) + len(crm.searches)
+    before = len(crm.server.requests)
     second = crm.load(ROWS, chunk_size=2, checkpoints=start_attempt(store, is_retry=True))
     assert second == first
-    assert len(crm.loads) + len(crm.searches) == before
+    operations = {request.operation for request in crm.server.requests[before:]}
+    assert not operations & {"direct_load", "lead_search", "lead_count"}
 
 
 def test_finished_checkpoint_of_a_load_with_rejected_rows_counts_them_once(crm: Crm) -> None:
