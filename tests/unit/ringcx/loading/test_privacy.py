@@ -161,7 +161,7 @@ def test_message_of_a_failure_does_not_name_another_row_that_is_loaded(
     assert_private(text)
 
 
-@pytest.mark.parametrize("name", ["changed", "missing", "several", "refused", "same"])
+@pytest.mark.parametrize("name", ["changed", "missing", "several", "refused", "forbidden", "same"])
 def test_update_writes_no_data_of_leads(crm: Crm, written: Callable[..., str], name: str) -> None:
     crm.load([marked(firstName="Other"), marked(1)], load_id="before")
     if name == "several":
@@ -170,6 +170,8 @@ def test_update_writes_no_data_of_leads(crm: Crm, written: Callable[..., str], n
         crm.server.fault(
             "status", operation="lead_update", status=400, details="zaphod Beeblebrox QX-77421 is wrong"
         )
+    if name == "forbidden":
+        crm.server.fault("status", operation="lead_update", status=403, details="zaphod is not yours")
     row = {"missing": marked(externId="QX-77421-2"), "same": marked(1)}.get(name, marked())
     assert_private(written(crm.update, [row]))
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_engagevoice.ringcx.exceptions import OutcomeUnknown, RowsRejected
-from tests.support.loading import Crm, counts, crm_row, crm_rows, outcomes, read_report
+from tests.support.loading import Crm, add_do_not_call, counts, crm_row, crm_rows, outcomes, read_report
+from tests.unit.ringcx.loading.conftest import MakeCrm
 
 ROWS = crm_rows(4)
 EACH_ONCE = {row["externId"]: 1 for row in ROWS}
@@ -98,6 +99,39 @@ def test_external_id_that_is_another_value_of_a_rejected_row_is_not_rejected(
     result = crm.load(rows, on_rejected="ignore", report=str(tmp_path / "report.csv"))
     assert counts(result) == (2, 0, 0, 1, 0)
     assert outcomes(tmp_path / "report.csv") == ["loaded", "rejected", "loaded"]
+
+
+def test_external_id_in_the_values_of_another_rejected_row_is_not_rejected(crm: Crm, tmp_path: Path) -> None:
+    """RingCX shows the values of the second row without its external id."""
+    rows = [crm_row(1), crm_row(2, auxData1="K-1", maxPasses=10**17)]
+    answer(
+        crm,
+        leadsInserted=1,
+        rejectedRows=[{"message": "wrong", "rowData": ["6175550002", "K-1", str(10**17)]}],
+    )
+    result = crm.load(rows, on_rejected="ignore", report=str(tmp_path / "report.csv"))
+    assert counts(result) == (1, 0, 0, 1, 0)
+    assert outcomes(tmp_path / "report.csv") == ["loaded", "rejected"]
+
+
+def test_rejected_row_whose_values_are_those_of_two_rows_is_found_by_a_search(
+    crm: Crm, tmp_path: Path
+) -> None:
+    phone = "6175550001"
+    rows = [
+        crm_row(1, leadPhone=phone),
+        crm_row(2, leadPhone=phone, auxData1="K-1", maxPasses=10**17),
+    ]
+    result = crm.load(rows, on_rejected="ignore", report=str(tmp_path / "report.csv"))
+    assert counts(result) == (1, 0, 0, 1, 0)
+    assert outcomes(tmp_path / "report.csv") == ["loaded", "rejected"]
+
+
+def test_inserted_rows_are_told_from_those_left_out_once_they_are_visible(make_crm: MakeCrm) -> None:
+    crm = make_crm(visibility_delay=10)
+    add_do_not_call(crm.server, "6175550002")
+    assert counts(crm.load(ROWS)) == (3, 0, 1, 0, 0)
+    assert set(crm.loaded) == {"K-0", "K-1", "K-3"}
 
 
 @pytest.mark.parametrize("row_data", [None, [], ["another value"], "K-2"])

@@ -11,7 +11,7 @@ import pytest
 from airflow_provider_engagevoice.ringcx.bulk.checkpoint import CheckpointStore, Resumable
 from airflow_provider_engagevoice.ringcx.exceptions import Cancelled, NotFound, OutcomeUnknown
 from tests.support.bulk import FakeTaskStateStore, Killed, start_attempt
-from tests.support.loading import Crm, counts, crm_row, crm_rows, outcomes, read_report
+from tests.support.loading import Crm, add_do_not_call, counts, crm_row, crm_rows, outcomes, read_report
 from tests.unit.ringcx.loading.conftest import MakeCrm
 
 ROWS = crm_rows(8)
@@ -128,6 +128,18 @@ def test_report_of_the_second_call_has_all_rows(crm: Crm, tmp_path: Path) -> Non
     ids = {lead["externId"]: str(lead["leadId"]) for lead in crm.leads}
     assert {line["external_id"]: line["lead_id"] for line in read_report(report)} == ids
     assert outcomes(report) == ["loaded"] * 8
+
+
+def test_report_of_the_second_call_has_rows_that_ringcx_left_out_in_the_first(
+    crm: Crm, tmp_path: Path
+) -> None:
+    report = tmp_path / "report.csv"
+    store = FakeTaskStateStore()
+    add_do_not_call(crm.server, "6175550001")
+    interrupt(crm, 3, checkpoints=start_attempt(store), report=str(report))
+    result = crm.load(ROWS, chunk_size=2, report=str(report), checkpoints=start_attempt(store, is_retry=True))
+    assert counts(result) == (7, 0, 1, 0, 0)
+    assert outcomes(report) == ["loaded", "dnc", *["loaded"] * 6]
 
 
 def test_checkpoint_saves_the_search_for_complete_chunks(crm: Crm) -> None:
