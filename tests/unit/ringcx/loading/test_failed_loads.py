@@ -9,6 +9,7 @@ import pytest
 
 from airflow_provider_engagevoice.ringcx.exceptions import NotFound, OutcomeUnknown, RowsRejected
 from airflow_provider_engagevoice.sandbox.api.loader import load_rows
+from tests.support.bulk import FakeTaskStateStore, start_attempt
 from tests.support.loading import Crm, counts, crm_row, crm_rows, outcomes, read_report
 from tests.unit.ringcx.loading.conftest import MakeCrm
 
@@ -136,6 +137,17 @@ def test_rejected_rows_stop_the_load_unless_the_author_continues(crm: Crm) -> No
     assert caught.value.result is not None
     assert counts(caught.value.result) == (4, 0, 0, 2, 0)
     assert counts(crm.load(ROWS, chunk_size=2)) == (6, 0, 0, 0, 0)
+    assert crm.loaded == EACH_ONCE
+
+
+def test_rejected_rows_are_sent_again_by_an_attempt_with_the_checkpoint(crm: Crm) -> None:
+    store = FakeTaskStateStore()
+    options: dict[str, Any] = {"chunk_size": 2, "on_rejected": "continue"}
+    crm.server.fault("load_failed", operation="direct_load", status=ACCOUNT_STATUSES[0])
+    with pytest.raises(RowsRejected):
+        crm.load(ROWS, checkpoints=start_attempt(store), **options)
+    result = crm.load(ROWS, checkpoints=start_attempt(store, is_retry=True), **options)
+    assert counts(result) == (6, 0, 0, 0, 0)
     assert crm.loaded == EACH_ONCE
 
 

@@ -69,6 +69,11 @@ def test_only_leads_and_fields_that_differ_are_sent(
     assert set(field(loaded, "city").values()) == {"Boston"}
 
 
+@pytest.mark.parametrize("phone", ["(617) 555-0003", "+1 617 555 0003", "16175550003", 6175550003])
+def test_phone_number_in_another_form_is_not_sent(loaded: Crm, phone: Any) -> None:
+    assert counts(loaded.update([crm_row(3, leadPhone=phone)])) == (0, 0, 1, 0, 0)
+
+
 def test_second_update_sends_nothing(loaded: Crm) -> None:
     rows = crm_rows(6, firstName="New", extendedLeadData={"plan": "gold"}, maxPasses=3)
     assert counts(loaded.update(rows)) == (0, 6, 0, 0, 0)
