@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 #: Paths of the legacy portals lack ``/voice``. Source: guide, "URIs".
 LEGACY_PORTALS = frozenset({"portal.vacd.biz", "portal.virtualacd.biz"})
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _HOST = re.compile(r"[\w-]{1,63}(\.[\w-]{1,63})*|[0-9a-f:.]*:[0-9a-f:.]*")
 
 _DEFAULT_PORTS = {"https": 443, "http": 80}
@@ -174,8 +175,8 @@ class RingCXClient:
         :return: the load; nothing has been read or sent yet but the campaigns.
         """
         require_bool(dry_run=dry_run, verify=verify)
-        if not isinstance(list_name, str) or not list_name.strip():
-            raise InvalidParameter("list_name must be text")
+        if not isinstance(list_name, str) or not list_name.strip() or _CONTROL.search(list_name):
+            raise InvalidParameter("list_name must be text without control characters")
         row_input = rows.to_input(options.on_rejected, options.max_rejected)
         found = self.campaigns.find(campaign, account_id=account_id)
         identity = os.urandom(16).hex() if load_id is None else load_id

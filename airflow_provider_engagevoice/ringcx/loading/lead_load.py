@@ -27,11 +27,12 @@ class LoadResult(TypedDict):
     """Result of a load or an update, without any lead's data.
 
     ``rows`` is the number of rows of the source and the sum of ``leads_inserted``, ``leads_updated``,
-    ``leads_skipped``, ``leads_rejected`` and ``leads_unknown``. ``leads_supplied`` are the rows that passed
-    all checks. ``leads_skipped`` are rows that are in the source twice or in the campaign already, and those
-    that RingCX left out as duplicates or because of do-not-call lists. ``requests`` counts the requests that
-    changed leads or may have. ``list_name`` is the name of the lists that the load makes, up to the number of
-    the request; None for an update.
+    ``leads_skipped``, ``leads_rejected`` and ``leads_unknown``; in a dry run and in the result of an error,
+    the remaining rows were not sent. ``leads_supplied`` are the rows that passed all checks.
+    ``leads_skipped`` are rows that are in the source twice or in the campaign already, and those that RingCX
+    left out as duplicates or because of do-not-call lists. ``requests`` counts the requests that changed
+    leads or may have. ``list_name`` is the name of the lists that the load makes, up to the number of the
+    request; None for an update.
     """
 
     campaign_id: int

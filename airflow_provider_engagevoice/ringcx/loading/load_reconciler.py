@@ -94,6 +94,16 @@ class LoadReconciler:
             record(loaded, [ours[row.key] for row in loaded])
         return [row for row in rows if row.key not in ours]
 
+    def has_hidden_leads(self, number: int) -> Steps[bool]:
+        """Return whether a new list of a chunk has no leads: searches may not show them yet.
+
+        :param number: the chunk.
+        """
+        for list_id in self.lists.recent(number):
+            if not (yield from self.lookup.count_in_lists([list_id])):
+                return True
+        return False
+
     def _look_up_at(
         self,
         times: Iterable[float],

@@ -108,9 +108,19 @@ def _read(
                 raise RowRejected(KEY_FIELD, "is missing")
             check(lead)
         except RowRejected as error:
+            key = _key_of(row, targets) if key is None else key
             yield number, key, None, f"invalid_{error.field}", str(error)
         else:
             yield number, key, lead, "", ""
+
+
+def _key_of(row: Mapping[str, Any], targets: Mapping[str, str]) -> str | None:
+    """Return the external id of a row, for the report; None if it has no valid one."""
+    key_targets = {column: field for column, field in targets.items() if field == KEY_FIELD}
+    try:
+        return to_lead(row, key_targets).get(KEY_FIELD)
+    except RowRejected:
+        return None
 
 
 def _home_number(number: str) -> str:
