@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -22,11 +23,12 @@ from airflow_provider_engagevoice.ringcx.exceptions import (
     without_context,
 )
 from airflow_provider_engagevoice.ringcx.leads.search import LeadSearch
-from airflow_provider_engagevoice.ringcx.loading.lead_load import LeadLoad, LoadOptions, LoadResult
+from airflow_provider_engagevoice.ringcx.loading.lead_load import LeadLoad, LoadResult
 from airflow_provider_engagevoice.ringcx.loading.lead_rows import LeadRows
 from airflow_provider_engagevoice.ringcx.loading.load_lists import load_token
 from airflow_provider_engagevoice.ringcx.loading.loader import LeadLoader
-from airflow_provider_engagevoice.ringcx.loading.updater import LeadUpdate, LeadUpdater, UpdateOptions
+from airflow_provider_engagevoice.ringcx.loading.options import LoadOptions, UpdateOptions
+from airflow_provider_engagevoice.ringcx.loading.updater import LeadUpdate, LeadUpdater
 from airflow_provider_engagevoice.ringcx.observers import AttemptObserver
 from airflow_provider_engagevoice.ringcx.steps import Steps, run
 from airflow_provider_engagevoice.ringcx.transport.http import LOOPBACK, ApiRequest, HttpTransport
@@ -169,9 +171,11 @@ class RingCXClient:
         account_id: str | None = None,
         dry_run: bool = False,
         verify: bool = True,
+        not_before: datetime | None = None,
     ) -> LeadLoad:
         """Return a load with its campaign, as for :meth:`load_leads`.
 
+        :param not_before: time before which no attempt can have sent anything; default None, unknown.
         :return: the load; nothing has been read or sent yet but the campaigns.
         """
         require_bool(dry_run=dry_run, verify=verify)
@@ -181,7 +185,8 @@ class RingCXClient:
         found = self.campaigns.find(campaign, account_id=account_id)
         identity = os.urandom(16).hex() if load_id is None else load_id
         token = load_token([identity, found["account_id"], found["campaign_id"]])
-        return LeadLoad(found, row_input, list_name.strip(), token, options, dry_run, verify)
+        name = list_name.strip()
+        return LeadLoad(found, row_input, name, token, options, dry_run, verify, not_before)
 
     def update_leads(
         self,

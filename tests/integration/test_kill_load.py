@@ -288,10 +288,6 @@ class TestExistingLeadsAfterKillBeforeTheFirstLoad:
         assert result.error == "LeadsExist"
         assert task.times_loaded() == [1] * 3 + [0] * 7
 
-    @pytest.mark.xfail(
-        reason="A lead that the campaign had before counts as loaded if neither a list nor a checkpoint of "
-        "the load is found, because it may be a lead of the load whose list RingCX does not show"
-    )
     def test_existing_load_adds_second_leads(self, make_task: Callable[..., LoadTask]) -> None:
         task, result = self.run_retry(make_task, "load")
         assert not result.error

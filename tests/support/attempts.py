@@ -15,6 +15,7 @@ import sys
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,8 @@ from airflow_provider_engagevoice.ringcx.bulk.attempts import Attempt, AttemptCh
 from airflow_provider_engagevoice.ringcx.exceptions import EngageVoiceError
 from airflow_provider_engagevoice.ringcx.leads.selection import Selection
 from airflow_provider_engagevoice.ringcx.loading import load_reconciler, load_verification
-from airflow_provider_engagevoice.ringcx.loading.lead_load import LoadOptions
 from airflow_provider_engagevoice.ringcx.loading.lead_rows import LeadRows
+from airflow_provider_engagevoice.ringcx.loading.options import LoadOptions
 from airflow_provider_engagevoice.ringcx.ratelimit import operations
 from airflow_provider_engagevoice.ringcx.spec.rate_limits import LIMITS, RateWindow
 from airflow_provider_engagevoice.ringcx.storage.base import StateStore
@@ -189,7 +190,8 @@ def run_load_attempt(spec: dict[str, Any]) -> AttemptResult:
 
     :param spec: ``url``, ``store``, ``folder``, ``task``, ``attempt``, ``series``, ``is_retry`` and
         ``kill_at`` as for :func:`run_attempt`; ``rows``, ``campaign``, ``options`` of the load, ``report``
-        (its path or None), and ``waits``, the seconds between two look-ups.
+        (its path or None), ``waits``, the seconds between two look-ups, and ``not_before``, the start of the
+        run.
     :return: its result.
     """
     os.environ[FOLDER_VARIABLE] = spec["folder"]
@@ -205,6 +207,7 @@ def run_load_attempt(spec: dict[str, Any]) -> AttemptResult:
             LoadOptions(**spec["options"]),
             list_name="Loaded by a test",
             load_id=spec["task"],
+            not_before=datetime.fromisoformat(spec["not_before"]),
         )
         loader = client.lead_loader(load.campaign["account_id"])
         return AttemptResult(summary=dict(loader.execute(load, checkpoints.next_action())))

@@ -9,6 +9,7 @@ import threading
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,7 @@ class LoadTask:
     _series: int = 0
 
     def __post_init__(self) -> None:
+        self._created = datetime.now(timezone.utc).isoformat()
         ready = [lead for lead in self.ringcx.leads(CAMPAIGN) if lead["leadState"] == "READY"]
         known = [str(lead["externId"]) for lead in ready[: self.existing_rows]]
         keys = [*known, *(f"NEW-{number}" for number in range(self.new))]
@@ -109,6 +111,7 @@ class LoadTask:
             options=self.options,
             report=str(self.report) if self.has_report else None,
             waits=self.waits,
+            not_before=self._created,
         )
 
     def run_killed(self, kill_point: KillPoint) -> None:

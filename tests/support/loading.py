@@ -14,9 +14,9 @@ import requests
 
 from airflow_provider_engagevoice.ringcx.bulk.checkpoint import CheckpointStore
 from airflow_provider_engagevoice.ringcx.client import RingCXClient
-from airflow_provider_engagevoice.ringcx.loading.lead_load import LoadOptions, LoadResult
+from airflow_provider_engagevoice.ringcx.loading.lead_load import LoadResult
 from airflow_provider_engagevoice.ringcx.loading.lead_rows import LeadRows
-from airflow_provider_engagevoice.ringcx.loading.updater import UpdateOptions
+from airflow_provider_engagevoice.ringcx.loading.options import LoadOptions, UpdateOptions
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.sandbox.state.request_log import RecordedRequest
 from tests.support.clients import ROOT, FakeClock, make_client

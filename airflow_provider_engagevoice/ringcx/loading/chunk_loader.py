@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 _ACCOUNT_FAILURES = ("DNC_ACCOUNT_SETTINGS", "DNC_UPLOAD_FAILED", "DNC_GREATER_ONE_DAY")
 #: A chunk is halved until both halves have failed this many times in a row: the fault is not a single row.
 _MAX_FAILED_HALVINGS = 2
+#: Reasons in the error for rejected rows.
+_REASONS_SHOWN = 5
 #: Most requests for the same rows whose response is lost.
 _MAX_SENDS = 5
 
@@ -298,9 +300,14 @@ def rejected_error(ledger: RowLedger) -> RowsRejected:
     :param ledger: the outcomes of all rows.
     """
     rejected, done = ledger.total(Outcome.REJECTED), ledger.total(Outcome.LOADED, Outcome.UPDATED)
-    reasons = "".join(f"\n{reason}: {count:,}" for reason, count in ledger.reasons.most_common(5))
+    most = [
+        f"\n{reason}: {count:,}"
+        for (outcome, reason), count in ledger.reasons.most_common()
+        if outcome is Outcome.REJECTED
+    ]
     return RowsRejected(
         f"Correct {counted(rejected, 'row')} that RingCX rejected. {counted(done, 'row')} of "
-        f"{ledger.spool.rows:,} are done; running the task again sends only what is missing{reasons}",
+        f"{ledger.spool.rows:,} are done; running the task again sends only what is missing"
+        f"{''.join(most[:_REASONS_SHOWN])}",
         status=200,
     )

@@ -27,8 +27,8 @@ class RowLedger:
     spool: RowSpool
     #: Rows of complete chunks, without those that were rejected before any request.
     counts: Counts = field(default_factory=Counter, init=False)
-    #: Rows that RingCX rejected or left out, by reason.
-    reasons: Counter[str] = field(default_factory=Counter, init=False)
+    #: Rows that are not loaded, by outcome and reason.
+    reasons: Counter[tuple[Outcome, str]] = field(default_factory=Counter, init=False)
     #: Number of rows that several leads of this load have, by chunk.
     loaded_twice: Counter[int] = field(default_factory=Counter, init=False)
     #: Rows of chunks that are not complete: a later attempt counts them again.
@@ -38,7 +38,7 @@ class RowLedger:
         self._checked: Counts = Counter()
         for (outcome, code, message), count in self.spool.count_outcomes().items():
             self._checked[outcome, code] += count
-            self.reasons[message] += count
+            self.reasons[outcome, message] += count
 
     def record(
         self,
@@ -62,7 +62,7 @@ class RowLedger:
             return
         self._open[number][outcome, code] += len(rows)
         if message:
-            self.reasons[sanitize(hide_values(message, rows))] += len(rows)
+            self.reasons[outcome, sanitize(hide_values(message, rows))] += len(rows)
         if leads is not None and outcome is Outcome.LOADED:
             self.loaded_twice[number] += sum(len(each) > 1 for each in leads)
         ids = None if leads is None else [each[0].lead_id for each in leads]

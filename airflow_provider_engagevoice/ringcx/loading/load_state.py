@@ -56,8 +56,8 @@ class LoadState:
         #: An earlier attempt may have sent requests, so all rows that it may have sent are looked up.
         self.is_resumed = bool(checkpoint) or self.is_lost
         self._resume(checkpoint)
-        if self.since is None and not self.is_resumed:
-            self.since = datetime.now(timezone.utc)
+        if self.since is None:
+            self.since = self.load.not_before if self.is_resumed else datetime.now(timezone.utc)
 
     @property
     def chunk_count(self) -> int:

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_engagevoice.ringcx.loading.mapping import RowMapper, to_lead
+from airflow_provider_engagevoice.ringcx.loading.mapping import RowMapper
 from airflow_provider_engagevoice.ringcx.loading.options import is_international
 from airflow_provider_engagevoice.ringcx.loading.row_spool import RowSpool
 from airflow_provider_engagevoice.ringcx.loading.rows import RowSource
-from airflow_provider_engagevoice.ringcx.loading.values import RowRejected
+from airflow_provider_engagevoice.ringcx.loading.values import RowRejected, to_lead
 from airflow_provider_engagevoice.ringcx.spec.lead_fields import KEY_FIELD, PHONE_FIELDS
 from airflow_provider_engagevoice.ringcx.spec.load_options import FIELD_OF_TIME_ZONE
 
