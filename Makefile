@@ -16,7 +16,7 @@ unexport PYTHONOPTIMIZE PYTHONSAFEPATH PYTHONWARNINGS PYTHONDEVMODE __PYVENV_LAU
 unexport PIP_USER PIP_TARGET PIP_PREFIX PIP_ROOT PIP_REQUIRE_VIRTUALENV
 unexport PYTEST_ADDOPTS PYTEST_PLUGINS MYPYPATH
 
-.PHONY: help demo test test-all test-dags docs docs-pages bench cluster bench-limits bench-load lint format build constraints clean venv
+.PHONY: help demo test test-all test-dags test-slow docs docs-pages bench cluster bench-limits bench-load lint format build constraints clean venv
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /make \1|/p' Makefile | awk -F '|' '{ printf "%-18s %s\n", $$1, $$2 }'
@@ -27,7 +27,7 @@ help: ## list the targets
 demo: venv ## run the example DAG in real Airflow against the sandbox
 	@NO_PROXY=127.0.0.1,localhost no_proxy=127.0.0.1,localhost $(VENV_PYTHON) scripts/demo.py $(ARGS)
 
-test: venv ## run all tests (ARGS="-k move -n 0" passes arguments to pytest)
+test: venv ## run all tests but the slow ones (ARGS="-k move -n 0" passes arguments to pytest)
 	@home=$$(mktemp -d) || exit 1; \
 	trap 'rm -rf "$$home"' EXIT; trap 'exit 130' INT; trap 'exit 143' TERM; \
 	AIRFLOW_HOME="$$home" $(VENV_PYTHON) -m pytest -n 2 --cov --cov-report=term tests $(ARGS)
@@ -36,15 +36,21 @@ test: venv ## run all tests (ARGS="-k move -n 0" passes arguments to pytest)
 OTHER_AIRFLOWS = 3.0.6 3.1.8 3.2.2
 DAG_TESTS = tests/dags tests/unit/operators tests/unit/sensors tests/unit/triggers tests/test_provider.py
 
-test-all: ## run all tests on Airflow 3.3.2 and 2.11.2, and the DAG tests on the versions between
+test-all: ## run all tests, with the slow ones, on Airflow 3.3.2 and 2.11.2, and the DAG tests on the versions between
 	@$(MAKE) test AIRFLOW=3.3.2
 	@$(MAKE) test AIRFLOW=2.11.2
 	@for airflow in $(OTHER_AIRFLOWS); do $(MAKE) test-dags AIRFLOW=$$airflow || exit 1; done
+	@for airflow in 3.3.2 2.11.2; do $(MAKE) test-slow AIRFLOW=$$airflow || exit 1; done
 
 test-dags: venv ## run the tests that need Airflow (AIRFLOW=3.0.6, 3.1.8 or 3.2.2)
 	@home=$$(mktemp -d) || exit 1; \
 	trap 'rm -rf "$$home"' EXIT; trap 'exit 130' INT; trap 'exit 143' TERM; \
 	AIRFLOW_HOME="$$home" $(VENV_PYTHON) -m pytest -n 2 --timeout 900 $(DAG_TESTS) $(ARGS)
+
+test-slow: venv ## run the slow tests (ARGS="--turn 7 --time-limit 60" runs a part, 7 is any number)
+	@home=$$(mktemp -d) || exit 1; \
+	trap 'rm -rf "$$home"' EXIT; trap 'exit 130' INT; trap 'exit 143' TERM; \
+	AIRFLOW_HOME="$$home" $(VENV_PYTHON) -m pytest -n 2 -m slow tests $(ARGS)
 
 docs: ## build the documentation into site/ (ARGS=serve serves it while you edit)
 	@sh scripts/docs-venv.sh "$(PYTHON)"

@@ -60,7 +60,7 @@ def _prepare_environment() -> Path:
 
 AIRFLOW_HOME = _prepare_environment()
 
-pytest_plugins = ["tests.support.fixtures"]
+pytest_plugins = ["tests.support.fixtures", "tests.support.slow_tests"]
 
 # The same examples in every run, so that a failure is caused by the change that is tested.
 settings.register_profile(

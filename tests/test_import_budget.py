@@ -22,6 +22,7 @@ PUBLIC_MODULES = [
 MAX_MODULES = 15
 MAX_MODULES_TOGETHER = 25
 MAX_MODULES_WITH_OPERATORS = 27
+MAX_MODULES_WITH_LOADS = 37
 #: CPU time in units of the reference work below, which makes the test independent of the machine's speed and
 #: load. The budget is 12 ms; on a machine that needs 12 ms the reference takes REFERENCE_MS.
 MAX_CPU_MS = 12.0
@@ -86,6 +87,22 @@ MoveLeadsOperator(
     search_criteria={"leadStates": ["READY"]},
 )
 EmailLeadsOperator(task_id="email", search_criteria={"campaignIds": [1]}, email_to=["team@example.com"])
+"""
+INSTANTIATE_LOADS = """
+from airflow_provider_engagevoice.operators.load import LoadLeadsOperator, UpdateLeadsOperator
+from airflow_provider_engagevoice.transfers.sql_to_engagevoice import SqlToEngageVoiceOperator
+mapping = {"crm_id": "externId", "mobile": "leadPhone"}
+LoadLeadsOperator(
+    task_id="load",
+    campaign="Spring Renewals",
+    source="leads.csv",
+    mapping=mapping,
+    load_options={"dialPriority": "IMMEDIATE"},
+)
+SqlToEngageVoiceOperator(
+    task_id="sql", campaign="Spring Renewals", sql="SELECT 1", sql_conn_id="warehouse", mapping=mapping
+)
+UpdateLeadsOperator(task_id="update", campaign="Spring Renewals", leads=[{"externId": "1", "city": "Denver"}])
 """
 WARM_UP = """
 class Other(BaseOperator):
@@ -160,6 +177,13 @@ def test_imports_load_no_heavy_library(imported: Measurement) -> None:
 def test_operators_with_literals_stay_within_the_budget(instantiated: Measurement) -> None:
     assert len(instantiated.own) <= MAX_MODULES_WITH_OPERATORS, instantiated.own
     assert instantiated.cpu <= MAX_CPU_MS / REFERENCE_MS
+
+
+def test_operators_of_loads_stay_within_the_budget() -> None:
+    measured = measure(INSTANTIATE_LOADS, WARM_UP)
+    assert len(measured.own) <= MAX_MODULES_WITH_LOADS, measured.own
+    assert measured.cpu <= MAX_CPU_MS / REFERENCE_MS
+    assert HEAVY & set(measured.modules) == set()
 
 
 def test_operators_with_literals_load_no_heavy_library(instantiated: Measurement) -> None:

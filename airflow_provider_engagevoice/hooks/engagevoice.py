@@ -467,10 +467,10 @@ class EngageVoiceHook(BaseHook):
         :raises OutcomeUnknown: if RingCX does not show whether rows were loaded.
         :raises EngageVoiceError: for any other failure.
         """
-        from airflow_provider_engagevoice.hooks.task_identity import task_identity, task_label
+        from airflow_provider_engagevoice.hooks.task_identity import run_started, task_identity, task_label
         from airflow_provider_engagevoice.ringcx.leads.moves import campaign_reference
-        from airflow_provider_engagevoice.ringcx.loading.lead_load import LoadOptions
         from airflow_provider_engagevoice.ringcx.loading.lead_rows import LeadRows
+        from airflow_provider_engagevoice.ringcx.loading.options import LoadOptions
 
         options = LoadOptions(
             existing=existing,
@@ -502,6 +502,7 @@ class EngageVoiceHook(BaseHook):
             account_id=account_id,
             dry_run=dry_run,
             verify=verify,
+            not_before=run_started(context),
         )
         loader = self._rows_work = client.lead_loader(load.campaign["account_id"])
         return loader.execute(load, checkpoints)
@@ -556,7 +557,7 @@ class EngageVoiceHook(BaseHook):
         """
         from airflow_provider_engagevoice.ringcx.leads.moves import campaign_reference
         from airflow_provider_engagevoice.ringcx.loading.lead_rows import LeadRows
-        from airflow_provider_engagevoice.ringcx.loading.updater import UpdateOptions
+        from airflow_provider_engagevoice.ringcx.loading.options import UpdateOptions
 
         options = UpdateOptions(max_updates, max_in_flight, on_rejected, max_rejected)
         rows = LeadRows(

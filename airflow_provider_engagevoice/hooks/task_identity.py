@@ -31,3 +31,14 @@ def task_label(context: Any) -> str:
     ti: Any = context["ti"]
     map_index = "" if ti.map_index in (None, -1) else f"[{ti.map_index}]"
     return f"{ti.dag_id}.{ti.task_id}{map_index} {ti.run_id}"
+
+
+def run_started(context: Any) -> datetime | None:
+    """Return when the DAG run of the running task began, before which none of its attempts can have started.
+
+    :param context: the task's context; None outside of a task.
+    :return: the time; None if it is not known. Airflow may change it if a person clears the run, but not
+        before an automatic retry.
+    """
+    started = None if context is None else getattr(context.get("dag_run"), "start_date", None)
+    return started if isinstance(started, datetime) and started.tzinfo is not None else None

@@ -336,7 +336,7 @@ class LoadLeadsOperator(BaseRowsOperator):
         self._validate()
 
     def _validate_options(self) -> None:
-        from airflow_provider_engagevoice.ringcx.loading.lead_load import LoadOptions
+        from airflow_provider_engagevoice.ringcx.loading.options import LoadOptions
 
         require_bool(verify=self.verify)
         is_known = not is_runtime_value(self.load_options) and not is_mapped_copy(self)
@@ -421,7 +421,7 @@ class UpdateLeadsOperator(BaseRowsOperator):
         self._validate()
 
     def _validate_options(self) -> None:
-        from airflow_provider_engagevoice.ringcx.loading.updater import UpdateOptions
+        from airflow_provider_engagevoice.ringcx.loading.options import UpdateOptions
 
         UpdateOptions(self.max_updates, self.max_in_flight, self.on_rejected, self.max_rejected)
 

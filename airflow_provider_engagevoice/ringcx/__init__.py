@@ -45,9 +45,9 @@ if TYPE_CHECKING:
         UnexpectedResponse,
         VerificationFailed,
     )
-    from airflow_provider_engagevoice.ringcx.loading.lead_load import LoadOptions, LoadResult
+    from airflow_provider_engagevoice.ringcx.loading.lead_load import LoadResult
     from airflow_provider_engagevoice.ringcx.loading.lead_rows import LeadRows
-    from airflow_provider_engagevoice.ringcx.loading.updater import UpdateOptions
+    from airflow_provider_engagevoice.ringcx.loading.options import LoadOptions, UpdateOptions
 
 __all__ = [
     "AccessDenied",
@@ -95,10 +95,10 @@ _MODULES = {
     "LeadList": "campaigns",
     "LeadRows": "loading.lead_rows",
     "LeadSearchCriteria": "criteria",
-    "LoadOptions": "loading.lead_load",
+    "LoadOptions": "loading.options",
     "LoadResult": "loading.lead_load",
     "RingCXClient": "client",
-    "UpdateOptions": "loading.updater",
+    "UpdateOptions": "loading.options",
 }
 
 

@@ -222,14 +222,19 @@ class CampaignService:
         :param campaign: the campaign.
         :return: the lists.
         """
+        return [lead_list(row) for row in self.list_rows(campaign)]
+
+    def list_rows(self, campaign: Campaign) -> list[dict[str, Any]]:
+        """Return the loaded lists of a campaign as RingCX shows them.
+
+        :param campaign: the campaign.
+        :return: RingCX's rows, unchanged (contract, ``CampaignLeadList``).
+        """
         path = (
             f"{account_path(campaign['account_id'])}/dialGroups/{campaign['dial_group_id']}"
             f"/campaigns/{campaign['campaign_id']}/lists"
         )
-        rows = _rows(self.request("GET", path), "lists")
-        return [
-            LeadList(list_id=_id(row, "listId"), list_name=str(row.get("listDesc") or "")) for row in rows
-        ]
+        return _rows(self.request("GET", path), "lists")
 
     def agents(self, account_id: str | None = None) -> Iterator[dict[str, Any]]:
         """Yield all agents of an account, in one request per agent group and one more.
@@ -241,6 +246,14 @@ class CampaignService:
         groups = f"{account_path(self.default_account() if account_id is None else account_id)}/agentGroups"
         for group in _rows(self.request("GET", groups), "agent groups"):
             yield from _rows(self.request("GET", f"{groups}/{_id(group, 'agentGroupId')}/agents"), "agents")
+
+
+def lead_list(row: dict[str, Any]) -> LeadList:
+    """Return a loaded list of RingCX's row.
+
+    :param row: the row.
+    """
+    return LeadList(list_id=_id(row, "listId"), list_name=str(row.get("listDesc") or ""))
 
 
 def matches_name_or_id(reference: str | int, name: str, object_id: int) -> bool:

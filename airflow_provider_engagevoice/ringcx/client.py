@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -23,11 +24,12 @@ from airflow_provider_engagevoice.ringcx.exceptions import (
 )
 from airflow_provider_engagevoice.ringcx.export.exporter import LeadExporter
 from airflow_provider_engagevoice.ringcx.leads.search import LeadSearch
-from airflow_provider_engagevoice.ringcx.loading.lead_load import LeadLoad, LoadOptions, LoadResult
+from airflow_provider_engagevoice.ringcx.loading.lead_load import LeadLoad, LoadResult
 from airflow_provider_engagevoice.ringcx.loading.lead_rows import LeadRows
 from airflow_provider_engagevoice.ringcx.loading.load_lists import load_token
 from airflow_provider_engagevoice.ringcx.loading.loader import LeadLoader
-from airflow_provider_engagevoice.ringcx.loading.updater import LeadUpdate, LeadUpdater, UpdateOptions
+from airflow_provider_engagevoice.ringcx.loading.options import LoadOptions, UpdateOptions
+from airflow_provider_engagevoice.ringcx.loading.updater import LeadUpdate, LeadUpdater
 from airflow_provider_engagevoice.ringcx.observers import AttemptObserver
 from airflow_provider_engagevoice.ringcx.steps import Steps, run
 from airflow_provider_engagevoice.ringcx.transport.http import LOOPBACK, ApiRequest, HttpTransport
@@ -37,6 +39,7 @@ log = logging.getLogger(__name__)
 #: Paths of the legacy portals lack ``/voice``. Source: guide, "URIs".
 LEGACY_PORTALS = frozenset({"portal.vacd.biz", "portal.virtualacd.biz"})
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _HOST = re.compile(r"[\w-]{1,63}(\.[\w-]{1,63})*|[0-9a-f:.]*:[0-9a-f:.]*")
 
 _DEFAULT_PORTS = {"https": 443, "http": 80}
@@ -178,19 +181,22 @@ class RingCXClient:
         account_id: str | None = None,
         dry_run: bool = False,
         verify: bool = True,
+        not_before: datetime | None = None,
     ) -> LeadLoad:
         """Return a load with its campaign, as for :meth:`load_leads`.
 
+        :param not_before: time before which no attempt can have sent anything; default None, unknown.
         :return: the load; nothing has been read or sent yet but the campaigns.
         """
         require_bool(dry_run=dry_run, verify=verify)
-        if not isinstance(list_name, str) or not list_name.strip():
-            raise InvalidParameter("list_name must be text")
+        if not isinstance(list_name, str) or not list_name.strip() or _CONTROL.search(list_name):
+            raise InvalidParameter("list_name must be text without control characters")
         row_input = rows.to_input(options.on_rejected, options.max_rejected)
         found = self.campaigns.find(campaign, account_id=account_id)
         identity = os.urandom(16).hex() if load_id is None else load_id
         token = load_token([identity, found["account_id"], found["campaign_id"]])
-        return LeadLoad(found, row_input, list_name.strip(), token, options, dry_run, verify)
+        name = list_name.strip()
+        return LeadLoad(found, row_input, name, token, options, dry_run, verify, not_before)
 
     def update_leads(
         self,

@@ -104,7 +104,7 @@ ASSUMPTIONS = (
     Assumption(
         34, "EMAIL_LEADS", "adds a mail to the outbox; leads are unchanged and counts are 0 (assumed)", _D
     ),
-    Assumption(35, "A load", "creates a new list with that description", _O),
+    Assumption(35, "A load", "creates a new list with that description", _O, ("load_lists",)),
     Assumption(
         36,
         "A load without its required options",

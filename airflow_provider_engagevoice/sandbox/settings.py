@@ -83,6 +83,11 @@ class Settings:
         "original", "the lead that a transition marks as TRANSITIONED", choices=("original", "copy")
     )
     loader_defaults: bool = _setting(False, "a load may omit required options, for which defaults apply")
+    load_lists: str = _setting(
+        "named",
+        "whether the list of a load has its description as its name, or a generated name",
+        choices=("named", "unnamed"),
+    )
     column_base: int = _setting(0, "number of the first column in pageColumnMappings", most=1)
     dnc_scrubbed: str = _setting(
         "leave_out",

@@ -23,6 +23,7 @@ EVERY: dict[str, tuple[Any, Any, str, list[Any]]] = {
     "latency": (0.0, 0.25, "0.25", [-0.1, 60.5]),
     "latency_jitter": (0.0, 0.1, "0.1", [-0.1, 1.5]),
     "limits": ("documented", "off", "off", ["on", "DOCUMENTED", None]),
+    "load_lists": ("named", "unnamed", "unnamed", ["Named", None]),
     "loader_defaults": (False, True, "yes", [1]),
     "page_base": (0, 1, "1", [2, True]),
     "patch_state": (False, True, "ON", [1]),

@@ -1,4 +1,4 @@
-"""Task attempts with checkpoints in a :class:`SharedCheckpointStore`, in processes that can be killed.
+"""Task attempts with checkpoints in a record that attempts share, in processes that can be killed.
 
 ``python -m tests.support.attempts`` imports all modules, then forks a process for each attempt specification
 that it reads from standard input. It does not need a running Airflow.
@@ -15,13 +15,20 @@ import sys
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
-from airflow_provider_engagevoice.hooks.checkpoints import SharedRecord
+from airflow_provider_engagevoice.hooks.checkpoints import SharedRecord, TaskStateRecord
 from airflow_provider_engagevoice.ringcx.bulk.action import BulkAction
-from airflow_provider_engagevoice.ringcx.bulk.attempts import Attempt, AttemptCheckpoints
+from airflow_provider_engagevoice.ringcx.bulk.attempts import Attempt, AttemptCheckpoints, TaskRecord
 from airflow_provider_engagevoice.ringcx.exceptions import EngageVoiceError
 from airflow_provider_engagevoice.ringcx.leads.selection import Selection
+from airflow_provider_engagevoice.ringcx.loading import load_reconciler, load_verification
+from airflow_provider_engagevoice.ringcx.loading.lead_rows import LeadRows
+from airflow_provider_engagevoice.ringcx.loading.options import LoadOptions
+from airflow_provider_engagevoice.ringcx.ratelimit import operations
+from airflow_provider_engagevoice.ringcx.spec.rate_limits import LIMITS, RateWindow
 from airflow_provider_engagevoice.ringcx.storage.base import StateStore
 from airflow_provider_engagevoice.ringcx.storage.file import FOLDER_VARIABLE
 from tests.support import workers
@@ -35,7 +42,7 @@ class AttemptResult:
     :param killed: its process was killed.
     :param error: class name of the error; empty if the attempt succeeded.
     :param message: message of the error.
-    :param summary: result of the action if the attempt succeeded.
+    :param summary: result of the action or the load if the attempt succeeded.
     """
 
     killed: bool = False
@@ -60,7 +67,7 @@ class AttemptRunner:
     def run(self, **spec: Any) -> AttemptResult:
         """Run an attempt until it ends.
 
-        :param spec: as for :func:`run_attempt`.
+        :param spec: as for :func:`run_attempt`, or for :func:`run_load_attempt` if it has ``rows``.
         :return: its result.
         """
         assert self._server.stdin is not None
@@ -84,17 +91,45 @@ class AttemptRunner:
         return json.loads(line)
 
 
+class FileTaskStateStore:
+    """A task state store as in Airflow 3.3: outlives all attempts and can be reached from all hosts.
+
+    :param path: its file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def get(self, key: str) -> str | None:
+        return self._values().get(key)
+
+    def set(self, key: str, value: str) -> None:
+        new = self._path.with_suffix(".new")
+        new.write_text(json.dumps({**self._values(), key: value}))
+        new.replace(self._path)
+
+    def _values(self) -> dict[str, str]:
+        return dict(json.loads(self._path.read_text())) if self._path.exists() else {}
+
+
 class SelfKillingCheckpoints(AttemptCheckpoints):
     """Checkpoints that kill their own process before or after a certain one is saved.
 
     :param store: the shared store.
-    :param spec: as for :func:`run_attempt`. Its ``kill_at`` is ``before`` or ``after``, followed by an event
+    :param spec: as for :func:`run_attempt`. If it has ``task_state``, the record is in this file, and not in
+        the shared store. Its ``kill_at`` is ``before`` or ``after``, followed by an event
         of :func:`_event` or by ``save`` and the number of the checkpoint; None for never.
     """
 
     def __init__(self, store: StateStore, spec: dict[str, Any]) -> None:
         attempt = Attempt(spec["attempt"], spec["series"], spec["is_retry"])
-        super().__init__(SharedRecord(store, spec["task"]), attempt)
+        path = spec.get("task_state")
+        record: TaskRecord = (
+            SharedRecord(store, spec["task"])
+            if path is None
+            else TaskStateRecord(FileTaskStateStore(Path(path)))
+        )
+        super().__init__(record, attempt)
         self._kill_at = spec["kill_at"]
         self._saves = 0
         self._kill_if_due("after done 0")
@@ -150,9 +185,39 @@ def run_attempt(spec: dict[str, Any]) -> AttemptResult:
         return AttemptResult(error=type(error).__name__, message=str(error))
 
 
+def run_load_attempt(spec: dict[str, Any]) -> AttemptResult:
+    """Load rows as an operator does.
+
+    :param spec: ``url``, ``store``, ``folder``, ``task``, ``attempt``, ``series``, ``is_retry`` and
+        ``kill_at`` as for :func:`run_attempt`; ``rows``, ``campaign``, ``options`` of the load, ``report``
+        (its path or None), ``waits``, the seconds between two look-ups, and ``not_before``, the start of the
+        run.
+    :return: its result.
+    """
+    os.environ[FOLDER_VARIABLE] = spec["folder"]
+    vars(load_reconciler)["WAITS"] = vars(load_verification)["WAITS"] = spec["waits"]
+    # The sandbox has no rate limits, either.
+    vars(operations)["LIMITS"] = dict.fromkeys(LIMITS, (RateWindow(10_000, 1.0),))
+    client = workers.make_client({**spec, "method": "api_token"})
+    try:
+        checkpoints = SelfKillingCheckpoints(client.authenticator.store, spec)
+        load = client.prepare_load(
+            spec["campaign"],
+            LeadRows(spec["rows"], report=spec["report"]),
+            LoadOptions(**spec["options"]),
+            list_name="Loaded by a test",
+            load_id=spec["task"],
+            not_before=datetime.fromisoformat(spec["not_before"]),
+        )
+        loader = client.lead_loader(load.campaign["account_id"])
+        return AttemptResult(summary=dict(loader.execute(load, checkpoints.next_action())))
+    except EngageVoiceError as error:
+        return AttemptResult(error=type(error).__name__, message=str(error))
+
+
 def _run_in_child(spec: dict[str, Any], result_descriptor: int) -> None:
     try:
-        result = run_attempt(spec)
+        result = run_load_attempt(spec) if "rows" in spec else run_attempt(spec)
     except BaseException:
         result = AttemptResult(error="unexpected", message=traceback.format_exc())
     os.write(result_descriptor, json.dumps(vars(result)).encode())

@@ -106,13 +106,18 @@ class FinishedRun:
 
 
 def run_dag_file(
-    path: Path, run_conf: dict[str, Any] | None = None, logical_date: datetime | None = None
+    path: Path,
+    run_conf: dict[str, Any] | None = None,
+    logical_date: datetime | None = None,
+    cleared: FinishedRun | None = None,
 ) -> FinishedRun:
     """Run the only DAG of a file in the DAGs folder.
 
     :param path: the DAG file.
     :param run_conf: configuration of the run, which overrides the DAG's params.
     :param logical_date: date of the run; a run of the same date is deleted before; default now.
+    :param cleared: a run that is continued instead: all of its tasks are cleared, as by a person, and run
+        again.
     """
     name = f"dag_file_{next(_numbers)}"
     spec = importlib.util.spec_from_file_location(name, path)
@@ -125,8 +130,10 @@ def run_dag_file(
         dag = next(value for value in vars(module).values() if type(value).__name__ == "DAG")
         names = inspect.signature(dag.test).parameters
         date_name = "logical_date" if "logical_date" in names else "execution_date"
+        if cleared is not None:
+            logical_date = getattr(cleared.dag_run, date_name)
         options = {} if logical_date is None else {date_name: logical_date}
-        with _interrupted_tasks_fail():
+        with _interrupted_tasks_fail(), _continuing(cleared):
             return FinishedRun(dag.test(run_conf=run_conf, **options))
     finally:
         del sys.modules[name]
@@ -157,6 +164,32 @@ def _interrupted_tasks_fail() -> Iterator[None]:
 
 
 @contextmanager
+def _continuing(run: FinishedRun | None) -> Iterator[None]:
+    """Let ``dag.test()`` continue a run instead of replacing it; it clears the tasks of the date before.
+
+    :param run: the run; None to replace it.
+    """
+
+    def continue_run(*, dag: Any, session: Any, **arguments: Any) -> Any:
+        from airflow.models.dagrun import DagRun
+
+        assert run is not None
+        found = session.get(DagRun, run.dag_run.id)
+        found.dag, found.state = dag, "running"
+        session.commit()
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        # The function moved and was renamed in Airflow 3.1.
+        for name in ("models.dag._get_or_create_dagrun", "models.dagrun.get_or_create_dagrun"):
+            module, _, function = name.rpartition(".")
+            found = importlib.import_module(f"airflow.{module}")
+            if run is not None and hasattr(found, function):
+                patch.setattr(found, function, continue_run)
+        yield
+
+
+@contextmanager
 def dag_file(name: str, source: str) -> Iterator[Path]:
     """Write a file in Airflow's DAGs folder, and delete it on exit from the ``with`` block."""
     path = Path(os.environ["AIRFLOW__CORE__DAGS_FOLDER"], name)
@@ -177,6 +210,13 @@ def run_tasks(build: Callable[..., Any], *, native: bool = False, **arguments: A
     :param native: render templates to native Python types.
     :param arguments: arguments of the function.
     """
+    with built_dag(build, native=native, **arguments) as path:
+        return run_dag_file(path)
+
+
+@contextmanager
+def built_dag(build: Callable[..., Any], *, native: bool = False, **arguments: Any) -> Iterator[Path]:
+    """Write a DAG file as :func:`run_tasks` does, and delete it on exit from the ``with`` block."""
     dag_id = f"{build.__name__}_{next(_numbers)}"
     source = (
         _HEADER
@@ -187,4 +227,4 @@ def run_tasks(build: Callable[..., Any], *, native: bool = False, **arguments: A
         + f"\n    {build.__name__}(**{arguments!r})\n"
     )
     with dag_file(f"{dag_id}.py", source) as path:
-        return run_dag_file(path)
+        yield path

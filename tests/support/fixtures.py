@@ -70,12 +70,16 @@ def six_ids(ready_leads: list[dict[str, Any]]) -> list[int]:
     return [lead["leadId"] for lead in ready_leads[:6]]
 
 
+PACED_MODULES = ("bulk.pipeline", "loading.load_reconciler", "loading.loader")
+
+
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Durations of the client's waits in seconds; the client does not actually wait."""
     clock = FakeClock()
-    # The pipeline's clock alone: the time in which requests may be retried does not pass.
-    monkeypatch.setattr("airflow_provider_engagevoice.ringcx.bulk.pipeline.clock", clock)
+    # Not the transport's clock: the time in which requests may be retried does not pass.
+    for module in PACED_MODULES:
+        monkeypatch.setattr(f"airflow_provider_engagevoice.ringcx.{module}.clock", clock)
     monkeypatch.setattr(
         "airflow_provider_engagevoice.ringcx.concurrency.wait_until",
         lambda seconds, over: clock.sleep(seconds),
@@ -84,7 +88,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 _TIMED_MODULES = (
-    "bulk.pipeline",
+    *PACED_MODULES,
     "transport.http",
     "auth.refresh",
     "auth.schemes",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter
-from airflow_provider_engagevoice.ringcx.leads.selection import Selection
-from airflow_provider_engagevoice.ringcx.spec.lead_actions import Action
+
+if TYPE_CHECKING:
+    from airflow_provider_engagevoice.ringcx.leads.selection import Selection
+    from airflow_provider_engagevoice.ringcx.spec.lead_actions import Action
 
 ON_REJECTED = ("fail", "continue", "ignore")
 """Valid values of ``on_rejected``."""

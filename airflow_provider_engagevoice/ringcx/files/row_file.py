@@ -15,6 +15,7 @@ from airflow_provider_engagevoice.ringcx.files.tables import (
     read_json_lines,
     read_parquet,
 )
+from airflow_provider_engagevoice.ringcx.leads.identifiers import remove_invisible
 
 Row = Mapping[str, Any]
 """One row: values by column name. All values of a CSV file are text, as in the file."""
@@ -53,6 +54,8 @@ class RowFile:
     def __iter__(self) -> Iterator[tuple[int, Row]]:
         """Yield each row with its number, as :attr:`unit` says.
 
+        Rows of a CSV file without any value are skipped.
+
         :raises TransientError: if the file changed while it was read.
         :raises InvalidParameter: if the file does not exist, does not have the format of its suffix, or its
             columns are not valid; the message shows the number, never the content.
@@ -66,8 +69,11 @@ class RowFile:
                 if self._file.format == "csv"
                 else read_parquet(file, self._choose_all)
             )
+            is_text = self._file.format == "csv"
             for number, values in rows:
-                yield number, dict(zip(self._header, values, strict=True))
+                # Spreadsheets write rows of empty cells below a table.
+                if not is_text or any(remove_invisible(value)[0] for value in values):
+                    yield number, dict(zip(self._header, values, strict=True))
 
     def _choose_all(self, header: list[str]) -> range:
         """Choose all columns."""

@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 _ACCOUNT_FAILURES = ("DNC_ACCOUNT_SETTINGS", "DNC_UPLOAD_FAILED", "DNC_GREATER_ONE_DAY")
 #: A chunk is halved until both halves have failed this many times in a row: the fault is not a single row.
 _MAX_FAILED_HALVINGS = 2
+#: Reasons in the error for rejected rows.
+_REASONS_SHOWN = 5
 #: Most requests for the same rows whose response is lost.
 _MAX_SENDS = 5
 
@@ -93,7 +95,11 @@ class ChunkLoader:
             return rows
         is_skipping = state.load.options.existing == "skip"
         if state.is_in_doubt(number) or reconciler.lists.has_chunk(number):
-            rows = yield from reconciler.reconcile_earlier(rows, self._recorder(number), self.started)
+            rows = yield from reconciler.reconcile_earlier(
+                rows, self._recorder(number), self.started, if_unknown=self._is_ours_if_unknown
+            )
+            if rows and (yield from reconciler.has_hidden_leads(number)):
+                raise _not_shown(len(rows), state.load.list_name)
             return (yield from self._look_up_existing(number, rows)) if rows and is_skipping else rows
         return (yield from self._look_up_existing(number, rows)) if self.looks_up else rows
 
@@ -114,7 +120,7 @@ class ChunkLoader:
         :return: the leads by external id, and the rows whose leads do not come from this load.
         """
         found = yield from self.reconciler.lookup.find(row.key for row in rows)
-        is_ours = self.reconciler.is_loaded_here if self.state.is_resumed else self._is_in_lists
+        is_ours = self._is_loaded_here if self.state.is_resumed else self._is_in_lists
         ours = {key: mine for key, leads in found.items() if (mine := [*filter(is_ours, leads)])}
         loaded = [row for row in rows if row.key in ours]
         if loaded:
@@ -139,6 +145,17 @@ class ChunkLoader:
             [found[row.key] for row in rows],
         )
 
+    @property
+    def _is_ours_if_unknown(self) -> bool:
+        """Whether a lead counts as loaded by this load if nothing shows who has loaded it.
+
+        Only if the row would be sent otherwise, so that it is not loaded twice.
+        """
+        return self.state.load.options.existing == "load"
+
+    def _is_loaded_here(self, lead: FoundLead) -> bool:
+        return self.reconciler.is_loaded_here(lead, if_unknown=self._is_ours_if_unknown)
+
     def _is_in_lists(self, lead: FoundLead) -> bool:
         return lead.list_id in self.reconciler.lists.list_ids
 
@@ -147,8 +164,9 @@ class ChunkLoader:
         for _ in range(_MAX_SENDS):
             part = self.reconciler.lists.next_part(number)
             name = self.reconciler.lists.name_of(part)
+            observer = _InFlightObserver(self.state, number, self.state.is_in_doubt(number))
             try:
-                reply = yield from self.sender.send(rows, name, _InFlightObserver(self.state, number))
+                reply = yield from self.sender.send(rows, name, observer)
             except OutcomeUnknown as error:
                 rows = yield from self._reconcile(number, part, rows, error)
                 if not rows:
@@ -175,14 +193,9 @@ class ChunkLoader:
         """
         log.warning("%s. Looking up what RingCX has loaded of chunk %d", str(error).rstrip("."), number + 1)
         rest = yield from self.reconciler.reconcile(rows, self._recorder(number))
-        if len(rest) == len(rows) and part not in self.reconciler.lists.by_part:
-            raise OutcomeUnknown(
-                f"Check the list {self.reconciler.lists.name_of(part)!r} in RingCX, then clear the task: the "
-                f"request for {counted(len(rows), 'row')} had no response, and RingCX shows none of them "
-                "yet. The next attempt looks again before it sends them",
-                status=error.status,
-                request=error.request,
-            )
+        # A request of which RingCX shows some leads was processed; sending the rest tells why it is missing.
+        if rest and (len(rest) == len(rows) or (yield from self.reconciler.has_hidden_leads(number))):
+            raise _not_shown(len(rest), self.reconciler.lists.name_of(part), error)
         log.info("Chunk %d: RingCX has loaded %d of %d rows", number + 1, len(rows) - len(rest), len(rows))
         return rest
 
@@ -190,8 +203,11 @@ class ChunkLoader:
         """Look up whether RingCX has loaded rows of a request although it says that it failed."""
         reconciler, record = self.reconciler, self._recorder(number)
         rest = yield from reconciler.look_up(refusal.rows, record)
-        if rest and part in reconciler.lists.by_part:
+        # A list of another name may be the one of this request if RingCX ignores the names.
+        if rest and (part in reconciler.lists.by_part or reconciler.lists.has_other_new):
             rest = yield from reconciler.reconcile(rest, record)
+            if rest and (yield from reconciler.has_hidden_leads(number)):
+                raise _not_shown(len(rest), reconciler.lists.name_of(part))
         return replace(refusal, rows=rest) if rest else None
 
     def _halve(self, number: int, refusal: _Refusal, failed: int) -> Steps[None]:
@@ -223,7 +239,7 @@ class ChunkLoader:
             self.state.ledger.record(number, rest, Outcome.LOADED)
             return
         before = len(rest)
-        if reply.inserted != 0:
+        if reply.inserted != 0 or sum(reply.left_out.values()) != len(rest):
             rest = yield from self._find_inserted(number, rest, reply.inserted)
         found = before - len(rest)
         missing = None if reply.inserted is None else reply.inserted - found
@@ -253,17 +269,29 @@ class _InFlightObserver:
 
     :param state: state of the load.
     :param number: the chunk.
+    :param was_in_doubt: an earlier request of the chunk may have been applied.
     """
 
     state: LoadState
     number: int
+    was_in_doubt: bool
 
     def on_attempt(self) -> None:
         # Not earlier: a request that still waits for its slot has certainly not been applied.
         self.state.set_in_flight(self.number)
 
     def on_not_applied(self) -> None:
-        self.state.set_not_applied(self.number)
+        self.state.set_not_applied(self.number, was_in_doubt=self.was_in_doubt)
+
+
+def _not_shown(rows: int, list_name: str, cause: OutcomeUnknown | None = None) -> OutcomeUnknown:
+    return OutcomeUnknown(
+        f"Check the list {list_name!r} in RingCX, then clear the task: a request for {counted(rows, 'row')} "
+        "had no response, and RingCX shows none of them yet. The next attempt looks again before it sends "
+        "them",
+        status=None if cause is None else cause.status,
+        request=None if cause is None else cause.request,
+    )
 
 
 def rejected_error(ledger: RowLedger) -> RowsRejected:
@@ -272,9 +300,14 @@ def rejected_error(ledger: RowLedger) -> RowsRejected:
     :param ledger: the outcomes of all rows.
     """
     rejected, done = ledger.total(Outcome.REJECTED), ledger.total(Outcome.LOADED, Outcome.UPDATED)
-    reasons = "".join(f"\n{reason}: {count:,}" for reason, count in ledger.reasons.most_common(5))
+    most = [
+        f"\n{reason}: {count:,}"
+        for (outcome, reason), count in ledger.reasons.most_common()
+        if outcome is Outcome.REJECTED
+    ]
     return RowsRejected(
         f"Correct {counted(rejected, 'row')} that RingCX rejected. {counted(done, 'row')} of "
-        f"{ledger.spool.rows:,} are done; running the task again sends only what is missing{reasons}",
+        f"{ledger.spool.rows:,} are done; running the task again sends only what is missing"
+        f"{''.join(most[:_REASONS_SHOWN])}",
         status=200,
     )

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from airflow_provider_engagevoice.ringcx.loading.hiding import hide_values
 from airflow_provider_engagevoice.ringcx.loading.lookup import FoundLead
 from airflow_provider_engagevoice.ringcx.loading.options import rejected_limit
 from airflow_provider_engagevoice.ringcx.loading.row_spool import RowSpool
@@ -26,10 +27,10 @@ class RowLedger:
     spool: RowSpool
     #: Rows of complete chunks, without those that were rejected before any request.
     counts: Counts = field(default_factory=Counter, init=False)
-    #: Rows that RingCX rejected or left out, by reason.
-    reasons: Counter[str] = field(default_factory=Counter, init=False)
-    #: Number of rows that several leads of this load have.
-    loaded_twice: int = field(default=0, init=False)
+    #: Rows that are not loaded, by outcome and reason.
+    reasons: Counter[tuple[Outcome, str]] = field(default_factory=Counter, init=False)
+    #: Number of rows that several leads of this load have, by chunk.
+    loaded_twice: Counter[int] = field(default_factory=Counter, init=False)
     #: Rows of chunks that are not complete: a later attempt counts them again.
     _open: defaultdict[int, Counts] = field(default_factory=lambda: defaultdict(Counter), init=False)
 
@@ -37,7 +38,7 @@ class RowLedger:
         self._checked: Counts = Counter()
         for (outcome, code, message), count in self.spool.count_outcomes().items():
             self._checked[outcome, code] += count
-            self.reasons[message] += count
+            self.reasons[outcome, message] += count
 
     def record(
         self,
@@ -61,9 +62,9 @@ class RowLedger:
             return
         self._open[number][outcome, code] += len(rows)
         if message:
-            self.reasons[sanitize(message)] += len(rows)
+            self.reasons[outcome, sanitize(hide_values(message, rows))] += len(rows)
         if leads is not None and outcome is Outcome.LOADED:
-            self.loaded_twice += sum(len(each) > 1 for each in leads)
+            self.loaded_twice[number] += sum(len(each) > 1 for each in leads)
         ids = None if leads is None else [each[0].lead_id for each in leads]
         self.spool.set_outcome(rows, outcome, code, message, ids)
 
@@ -71,13 +72,13 @@ class RowLedger:
         """Count the rows of a chunk as complete."""
         self.counts.update(self._open.pop(number, Counter()))
 
-    def has_all_outcomes(self, number: int) -> bool:
-        """Return whether a later attempt need not look at a chunk: no row of it is rejected or unknown.
+    def has_any(self, number: int, *outcomes: Outcome) -> bool:
+        """Return whether any row of a chunk that is not complete has one of some outcomes.
 
         :param number: the chunk.
+        :param outcomes: the outcomes.
         """
-        open_outcomes = {outcome for outcome, _ in self._open[number]}
-        return not open_outcomes & {Outcome.REJECTED, Outcome.UNKNOWN}
+        return not {outcome for outcome, _ in self._open[number]}.isdisjoint(outcomes)
 
     def complete_all(self) -> None:
         """Count the rows of all chunks as complete."""

@@ -12,11 +12,16 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
 
-from airflow_provider_engagevoice.ringcx.campaigns import Campaign, CampaignService
+from airflow_provider_engagevoice.ringcx.campaigns import Campaign, CampaignService, lead_list
+from airflow_provider_engagevoice.ringcx.leads.coercion import to_datetime
 
 MAX_NAME = 255
 """Longest name of a list, in characters. RingCX's limit is unknown."""
+
+_VISIBLE_AFTER = timedelta(minutes=15)
+"""Age of a list at which searches certainly show its leads. RingCX's delay is unknown, seconds observed."""
 
 _TOKEN_LENGTH = 12
 _SEPARATOR = " · "
@@ -48,6 +53,10 @@ class LoadLists:
     token: str
     #: Ids of the lists by part, as of the last :meth:`refresh`.
     by_part: Mapping[str, list[int]] = field(default_factory=dict, init=False)
+    #: The campaign has lists that are newer than this object and are not those of the load by their names.
+    has_other_new: bool = field(default=False, init=False)
+    _uploaded: Mapping[int, object] = field(default_factory=dict, init=False)
+    _before: frozenset[int] | None = field(default=None, init=False)
     _tries: Counter[int] = field(default_factory=Counter, init=False)
 
     def __post_init__(self) -> None:
@@ -61,12 +70,20 @@ class LoadLists:
     def refresh(self) -> None:
         """Read the lists of the campaign."""
         found: dict[str, list[int]] = {}
-        for each in self.campaigns.lists(self.campaign):
+        others: set[int] = set()
+        uploaded: dict[int, object] = {}
+        for row in self.campaigns.list_rows(self.campaign):
+            each = lead_list(row)
             # At the end only: the author's own name may contain anything.
             name = each["list_name"]
             if match := self._suffix.fullmatch(name, max(name.rfind(_SEPARATOR), 0)):
                 found.setdefault(match[1], []).append(each["list_id"])
-        self.by_part = found
+                uploaded[each["list_id"]] = row.get("uploadDate")
+            else:
+                others.add(each["list_id"])
+        self.by_part, self._uploaded = found, uploaded
+        self._before = frozenset(others) if self._before is None else self._before
+        self.has_other_new = not others <= self._before
 
     def name_of(self, part: str) -> str:
         """Return the name of the list that a request makes.
@@ -92,11 +109,31 @@ class LoadLists:
 
         :param number: the chunk, from 0.
         """
-        return any(part.partition("-")[0] == str(number + 1) for part in self.by_part)
+        return number in self.by_chunk()
 
-    def repeated(self) -> list[list[int]]:
-        """Return the ids of lists that the same request has made, for each request that made several."""
-        return [ids for ids in self.by_part.values() if len(ids) > 1]
+    def by_chunk(self) -> dict[int, list[int]]:
+        """Return the ids of the lists by chunk, from 0."""
+        found: dict[int, list[int]] = {}
+        for part, ids in self.by_part.items():
+            found.setdefault(int(part.partition("-")[0]) - 1, []).extend(ids)
+        return found
+
+    def recent(self, number: int) -> list[int]:
+        """Return the ids of lists of a chunk that are so new that RingCX may not show their leads yet.
+
+        :param number: the chunk, from 0.
+        """
+        return [each for each in self.by_chunk().get(number, []) if _is_recent(self._uploaded[each])]
+
+
+def _is_recent(uploaded: object) -> bool:
+    """Return whether a list was made a short time ago; True if RingCX does not show when."""
+    try:
+        time = to_datetime(uploaded)
+    except (ValueError, OverflowError):
+        return True
+    time = time if time.tzinfo is not None else time.replace(tzinfo=timezone.utc)
+    return datetime.now(timezone.utc) - time < _VISIBLE_AFTER
 
 
 def _try_number(part: str) -> int:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from airflow_provider_engagevoice.ringcx import clock
 from airflow_provider_engagevoice.ringcx.loading.load_lists import LoadLists
@@ -35,17 +36,17 @@ class LoadReconciler:
     lookup: LeadLookup
     since: datetime | None
 
-    def is_loaded_here(self, lead: FoundLead) -> bool:
+    def is_loaded_here(self, lead: FoundLead, *, if_unknown: bool = True) -> bool:
         """Return whether a lead comes from this load, or may come from it.
 
         :param lead: a lead with the external id of a row.
+        :param if_unknown: the result if nothing shows it: by default True, so that no row is loaded twice.
         :return: whether its list is one of the load. If RingCX shows no list of the load, whether it was
-            loaded after the load began; always True if that time is not known, so that no row is
-            loaded twice.
+            loaded after the load began, if that time is known.
         """
         if self.lists.by_part:
             return lead.list_id in self.lists.list_ids
-        return self.since is None or lead.is_loaded_since(self.since)
+        return if_unknown if self.since is None else lead.is_loaded_since(self.since)
 
     def reconcile(self, rows: Sequence[LeadRow], record: RecordLoaded) -> Steps[list[LeadRow]]:
         """Find the rows of a request that has just been sent.
@@ -58,7 +59,7 @@ class LoadReconciler:
         return (yield from self._look_up_at(times, rows, record))
 
     def reconcile_earlier(
-        self, rows: Sequence[LeadRow], record: RecordLoaded, started: float
+        self, rows: Sequence[LeadRow], record: RecordLoaded, started: float, *, if_unknown: bool = True
     ) -> Steps[list[LeadRow]]:
         """Find the rows of a request that an earlier attempt may have sent.
 
@@ -67,34 +68,54 @@ class LoadReconciler:
         :param rows: the rows.
         :param record: records the rows that are found.
         :param started: when this attempt started, by the monotonic clock.
+        :param if_unknown: as for :meth:`is_loaded_here`.
         :return: the rows that are not found after the last wait.
         """
-        rest = yield from self.look_up(rows, record)
+        rest = yield from self.look_up(rows, record, if_unknown=if_unknown)
         times = [time for time in _times(started) if time > clock.monotonic()]
-        return (yield from self._look_up_at(times, rest, record)) if rest else rest
+        return (yield from self._look_up_at(times, rest, record, if_unknown=if_unknown)) if rest else rest
 
-    def look_up(self, rows: Sequence[LeadRow], record: RecordLoaded) -> Steps[list[LeadRow]]:
+    def look_up(
+        self, rows: Sequence[LeadRow], record: RecordLoaded, *, if_unknown: bool = True
+    ) -> Steps[list[LeadRow]]:
         """Find rows once, and record those that are found.
 
         :param rows: the rows.
         :param record: records the rows that are found.
+        :param if_unknown: as for :meth:`is_loaded_here`.
         :return: the others.
         """
         self.lists.refresh()
         found = yield from self.lookup.find(row.key for row in rows)
-        ours = {key: mine for key, leads in found.items() if (mine := [*filter(self.is_loaded_here, leads)])}
+        is_ours = partial(self.is_loaded_here, if_unknown=if_unknown)
+        ours = {key: mine for key, leads in found.items() if (mine := [*filter(is_ours, leads)])}
         loaded = [row for row in rows if row.key in ours]
         if loaded:
             record(loaded, [ours[row.key] for row in loaded])
         return [row for row in rows if row.key not in ours]
 
+    def has_hidden_leads(self, number: int) -> Steps[bool]:
+        """Return whether a new list of a chunk has no leads: searches may not show them yet.
+
+        :param number: the chunk.
+        """
+        for list_id in self.lists.recent(number):
+            if not (yield from self.lookup.count_in_lists([list_id])):
+                return True
+        return False
+
     def _look_up_at(
-        self, times: Iterable[float], rows: Sequence[LeadRow], record: RecordLoaded
+        self,
+        times: Iterable[float],
+        rows: Sequence[LeadRow],
+        record: RecordLoaded,
+        *,
+        if_unknown: bool = True,
     ) -> Steps[list[LeadRow]]:
         rest = list(rows)
         for time in times:
             yield Sleep(max(time - clock.monotonic(), 0.0))
-            rest = yield from self.look_up(rest, record)
+            rest = yield from self.look_up(rest, record, if_unknown=if_unknown)
             if not rest:
                 break
         return rest

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from airflow_provider_engagevoice.ringcx.bulk.options import is_count
 from airflow_provider_engagevoice.ringcx.endpoints import RequestStepsFn, account_path
-from airflow_provider_engagevoice.ringcx.exceptions import OutcomeUnknown
+from airflow_provider_engagevoice.ringcx.exceptions import EngageVoiceError, OutcomeUnknown
+from airflow_provider_engagevoice.ringcx.loading.hiding import hide_in_error, hide_values
 from airflow_provider_engagevoice.ringcx.loading.rows import LeadRow
 from airflow_provider_engagevoice.ringcx.observers import AttemptObserver
 from airflow_provider_engagevoice.ringcx.spec.load_options import FAILURE_STATUSES, LEFT_OUT_COUNTERS
@@ -72,18 +73,23 @@ class LoadSender:
         :raises OutcomeUnknown: if the request may have been applied.
         :raises InvalidRequest: if RingCX rejects the request as malformed or too large.
         """
-        response = yield from self.request_steps(
-            "POST",
-            f"{account_path(self.account_id)}/campaigns/{self.campaign_id}/leadLoader/direct",
-            json={
-                **self.options,
-                "description": description,
-                "uploadLeads": [row.lead for row in rows],
-            },
-            retry_safe=False,
-            observer=observer,
-        )
-        return _read_reply(response)
+        try:
+            response = yield from self.request_steps(
+                "POST",
+                f"{account_path(self.account_id)}/campaigns/{self.campaign_id}/leadLoader/direct",
+                json={
+                    **self.options,
+                    "description": description,
+                    "uploadLeads": [row.lead for row in rows],
+                },
+                retry_safe=False,
+                observer=observer,
+            )
+        except EngageVoiceError as error:
+            hide_in_error(error, rows)
+            raise
+        reply = _read_reply(response)
+        return replace(reply, message=hide_values(reply.message, rows))
 
 
 def _read_reply(response: Any) -> LoadReply:

@@ -56,8 +56,8 @@ class LoadState:
         #: An earlier attempt may have sent requests, so all rows that it may have sent are looked up.
         self.is_resumed = bool(checkpoint) or self.is_lost
         self._resume(checkpoint)
-        if self.since is None and not self.is_resumed:
-            self.since = datetime.now(timezone.utc)
+        if self.since is None:
+            self.since = self.load.not_before if self.is_resumed else datetime.now(timezone.utc)
 
     @property
     def chunk_count(self) -> int:
@@ -88,10 +88,15 @@ class LoadState:
         self.in_doubt = self.in_doubt | {number}
         self.save()
 
-    def set_not_applied(self, number: int) -> None:
-        """Save that the request of a chunk has certainly not been applied."""
+    def set_not_applied(self, number: int, *, was_in_doubt: bool) -> None:
+        """Save that the request of a chunk has certainly not been applied.
+
+        :param number: the chunk.
+        :param was_in_doubt: an earlier request of the chunk may have been applied.
+        """
         self.requests -= 1
-        self.in_doubt.discard(number)
+        if not was_in_doubt:
+            self.in_doubt.discard(number)
         self.save()
 
     def complete(self, number: int) -> None:
@@ -102,16 +107,26 @@ class LoadState:
 
         :param number: the chunk.
         """
-        if self.ledger.has_all_outcomes(number):
+        if not self.ledger.has_any(number, Outcome.UNKNOWN):
+            self.in_doubt.discard(number)
+        if not self.ledger.has_any(number, Outcome.REJECTED, Outcome.UNKNOWN):
             self._complete.add(number)
             self.ledger.complete(number)
-            self.in_doubt.discard(number)
         self.save()
+
+    def record_in_doubt(self) -> None:
+        """Record rows as unknown whose request had no response, because the load ends without one."""
+        for number in sorted(self.in_doubt):
+            rows = self.read_chunk(number)
+            self.ledger.record(
+                number, rows, Outcome.UNKNOWN, "no_response", "The request for the row had no response"
+            )
 
     def finish(self) -> None:
         """Save that nothing is left to do."""
         self.is_finished = True
         self._complete = set(range(self.chunk_count))
+        self.in_doubt = set()
         self.ledger.complete_all()
         self.save()
 

@@ -66,9 +66,10 @@ def log_summary(result: LoadResult, ledger: RowLedger, title: str) -> None:
     skipped = {name: ledger.total(outcome) for outcome, name in _SKIPPED.items()}
     details = ", ".join(f"{name} {count:,}" for name, count in skipped.items() if count)
     log.info("%s", title)
+    log.info("  %-9s %10s", "rows", f"{result['rows']:,}")
     for name in ("supplied", "inserted", "updated", "skipped", "rejected", "unknown"):
         count = int(result[f"leads_{name}"])  # type: ignore[literal-required]
         suffix = f"  ({details})" if name == "skipped" and details else ""
         log.info("  %-9s %10s%s", name, f"{count:,}", suffix)
-    for reason, count in ledger.reasons.most_common(_REASONS_SHOWN):
+    for (_, reason), count in ledger.reasons.most_common(_REASONS_SHOWN):
         log.info("  %10s: %s", f"{count:,}", reason)

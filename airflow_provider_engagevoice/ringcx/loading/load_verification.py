@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from dataclasses import dataclass
+from itertools import chain
 
 from airflow_provider_engagevoice.ringcx.bulk.pipeline import Pipeline
 from airflow_provider_engagevoice.ringcx.concurrency import CancelToken
@@ -66,21 +68,25 @@ class LoadVerifier:
 
         :raises LoadedTwice: if RingCX processed a request late, after the rows were sent a second time.
         """
-        twice, names = self.state.ledger.loaded_twice, []
-        for list_ids in self.reconciler.lists.repeated():
-            keys = [
-                run(self.reconciler.lookup.keys_in_list(each), self.cancel_token.sleep) for each in list_ids
-            ]
-            common = keys[0].intersection(*keys[1:])
-            twice += len(common)
-            names += [str(each) for each in list_ids] if common else []
-        if twice:
+        twice, names = Counter(self.state.ledger.loaded_twice), list[str]()
+        for number, list_ids in self.reconciler.lists.by_chunk().items():
+            if len(list_ids) < 2:
+                continue
+            keys = {each: self._keys_in_list(each) for each in list_ids}
+            repeated = {key for key, count in Counter(chain(*keys.values())).items() if count > 1}
+            twice[number] = max(twice[number], len(repeated))
+            names += [str(each) for each in list_ids if keys[each] & repeated]
+        total = sum(twice.values())
+        if total:
             lists = f" in the lists {', '.join(names)}" if names else ""
             raise LoadedTwice(
                 f"Cancel or delete one of each two leads{lists}: RingCX processed a request late, and "
-                f"{counted(twice, 'lead')} of list {self.reconciler.lists.list_name!r} may be in the "
+                f"{counted(total, 'lead')} of list {self.reconciler.lists.list_name!r} may be in the "
                 "campaign twice"
             )
+
+    def _keys_in_list(self, list_id: int) -> set[str]:
+        return run(self.reconciler.lookup.keys_in_list(list_id), self.cancel_token.sleep)
 
     def _count_in_lists(self) -> int:
         total = 0

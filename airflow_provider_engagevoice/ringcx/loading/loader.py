@@ -95,8 +95,10 @@ class LeadLoader:
             state = LoadState(load, spool, checkpoints or NullCheckpointStore())
             try:
                 self._run(load, state)
-            except EngageVoiceError as error:
-                error.result = dict(self._result(load, state))
+            except BaseException as error:
+                state.record_in_doubt()
+                if isinstance(error, EngageVoiceError):
+                    error.result = dict(self._result(load, state))
                 raise
             finally:
                 self._end(load, state)
@@ -165,7 +167,7 @@ class LeadLoader:
 
         Pipeline(self.cancel_token, 1, load.in_flight).run(map(look_up, state.chunks_to_do()))
         if conflicts:
-            numbers = ", ".join(str(row.number) for row in conflicts[:5])
+            numbers = ", ".join(map(str, sorted(row.number for row in conflicts)[:5]))
             more = ", ..." if len(conflicts) > 5 else ""
             raise LeadsExist(
                 f'Set existing to "skip", "update" or "load": the campaign has the external ids of '
@@ -192,6 +194,11 @@ class LeadLoader:
         if state.requests or state.is_resumed:
             verifier.reconciler.lists.refresh()
             verifier.check_loaded_twice()
+            if not verifier.reconciler.lists.by_part and ledger.total(Outcome.LOADED):
+                log.warning(
+                    "RingCX shows no list of this load, so the names of lists do not show what is loaded. "
+                    "Only a retry with the checkpoint of this load does not load rows again"
+                )
         unknown = ledger.total(Outcome.UNKNOWN)
         if unknown:
             raise OutcomeUnknown(
@@ -205,12 +212,7 @@ class LeadLoader:
             verifier.run()
 
     def _end(self, load: LeadLoad, state: LoadState) -> None:
-        """Record rows in flight as unknown, keep the result, and log it."""
-        for number in sorted(state.in_doubt):
-            rows = state.read_chunk(number)
-            state.ledger.record(
-                number, rows, Outcome.UNKNOWN, "no_response", "The request for the row had no response"
-            )
+        """Keep the result, and log it."""
         self.result = self._result(load, state)
         if state.failed_agents:
             log.warning(

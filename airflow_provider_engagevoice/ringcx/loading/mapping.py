@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter, did_you_mean
 from airflow_provider_engagevoice.ringcx.leads.coercion import type_name
-from airflow_provider_engagevoice.ringcx.loading.values import lead_value
 from airflow_provider_engagevoice.ringcx.spec.lead_fields import EXTENDED_DATA, KEY_FIELD, LEAD_FIELDS
 
 UNMAPPED = ("fail", "ignore", "extended")
 """Valid values of ``unmapped``."""
 
-_EXTENDED_PREFIX = f"{EXTENDED_DATA}."
+EXTENDED_PREFIX = f"{EXTENDED_DATA}."
+"""Beginning of a target in the own data of a lead."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ class RowMapper:
             if not _is_field(target):
                 raise InvalidParameter(
                     f"mapping: {target!r} is not a field of a lead{did_you_mean(target, LEAD_FIELDS)}; use "
-                    f"{_EXTENDED_PREFIX}{target} for your own data"
+                    f"{EXTENDED_PREFIX}{target} for your own data"
                 )
         repeated = [target for target, count in Counter(self.mapping.values()).items() if count > 1]
         if repeated:
@@ -85,31 +84,8 @@ class RowMapper:
                 f"Map column {others[0]!r} of the source, or set unmapped"
                 f"{did_you_mean(others[0], LEAD_FIELDS) if self.mapping is None else ''}"
             )
-        extended = {name: _EXTENDED_PREFIX + name for name in others} if self.unmapped == "extended" else {}
+        extended = {name: EXTENDED_PREFIX + name for name in others} if self.unmapped == "extended" else {}
         return {**mapping, **extended}
-
-
-def to_lead(row: Mapping[str, Any], targets: Mapping[str, str]) -> dict[str, Any]:
-    """Return the lead of a row. Blank values are left out: RingCX may reject an empty text (observed).
-
-    :param row: values by column.
-    :param targets: fields by column.
-    :return: the lead, as RingCX's ``CampaignLead``.
-    :raises RowRejected: if a value is not valid; the message names the field, never the value.
-    """
-    lead: dict[str, Any] = {}
-    extended: dict[str, Any] = {}
-    for column, target in targets.items():
-        value = lead_value(target.partition(".")[0], row.get(column), is_extended="." in target)
-        if value is None:
-            continue
-        if target.startswith(_EXTENDED_PREFIX):
-            extended[target.removeprefix(_EXTENDED_PREFIX)] = value
-        else:
-            lead[target] = value
-    if extended:
-        lead[EXTENDED_DATA] = {**lead.get(EXTENDED_DATA, {}), **extended}
-    return lead
 
 
 def _match_columns(names: Collection[str], columns: Collection[str]) -> dict[str, str]:
@@ -138,4 +114,4 @@ def _missing_column(name: str, columns: Collection[str]) -> InvalidParameter:
 
 
 def _is_field(target: str) -> bool:
-    return target in LEAD_FIELDS or (target.startswith(_EXTENDED_PREFIX) and target != _EXTENDED_PREFIX)
+    return target in LEAD_FIELDS or (target.startswith(EXTENDED_PREFIX) and target != EXTENDED_PREFIX)

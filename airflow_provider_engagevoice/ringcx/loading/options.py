@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_engagevoice.ringcx.bulk.options import MAX_IN_FLIGHT, ON_REJECTED, is_count
+from airflow_provider_engagevoice.ringcx.defaults import CHUNK_SIZE, MAX_UPDATES
 from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter, did_you_mean
 from airflow_provider_engagevoice.ringcx.leads.coercion import (
     DATETIME_HINT,
@@ -33,6 +35,69 @@ _to_datetime = make_coercer(to_ringcx_datetime, DATETIME_HINT, InvalidParameter)
 _PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*%")
 _AT_LEAST = re.compile(r">=\s*(\d+)")
 _KNOWN = (*LOAD_CHOICES, *LOAD_SWITCHES, *LOAD_TEXTS, *LOAD_TEXT_LISTS)
+
+
+@dataclass(frozen=True)
+class LoadOptions:
+    """Options of a load as the author gives them, checked on creation.
+
+    :param existing: what to do about external ids that the campaign has already: ``"load"`` loads the row all
+        the same, ``"skip"`` leaves it out, ``"update"`` updates the lead, ``"fail"`` raises before anything
+        is sent.
+    :param load_options: RingCX's own options by name; None for the defaults.
+    :param chunk_size: number of rows in one request, at most 1,000.
+    :param max_leads: most leads to load; None for no limit.
+    :param max_updates: most leads that ``existing="update"`` may update; None for no limit.
+    :param max_in_flight: most requests in flight at once, 1 to 16; None for the default.
+    :param on_rejected: ``"fail"`` sends nothing if a row is wrong and stops when RingCX rejects one,
+        ``"continue"`` loads the others and fails at the end, ``"ignore"`` loads the others.
+    :param max_rejected: rejected rows that are accepted all the same: a number, or a percentage of the rows
+        such as ``"1%"``; None for none, or with ``on_rejected="ignore"`` for any.
+    :raises InvalidParameter: if one of them is not valid.
+    """
+
+    existing: str = "load"
+    load_options: Mapping[str, Any] | None = None
+    chunk_size: int = CHUNK_SIZE
+    max_leads: int | None = None
+    max_updates: int | None = MAX_UPDATES
+    max_in_flight: int | None = None
+    on_rejected: str = "fail"
+    max_rejected: int | str | None = None
+
+    def __post_init__(self) -> None:
+        validate_load(self.existing, self.chunk_size, self.max_leads, self.max_updates)
+        validate_rejections(self.on_rejected, self.max_rejected)
+        validate_in_flight(self.max_in_flight)
+        complete_load_options(self.load_options)
+
+    @property
+    def request_options(self) -> dict[str, Any]:
+        """RingCX's options of each request."""
+        return complete_load_options(self.load_options)
+
+
+@dataclass(frozen=True)
+class UpdateOptions:
+    """Options of an update, checked on creation.
+
+    :param max_updates: most leads to update; None for no limit.
+    :param max_in_flight: most requests in flight at once, 1 to 16; None for the default.
+    :param on_rejected: as for a load. A row whose external id no lead of the campaign has, or several, is
+        rejected.
+    :param max_rejected: as for a load.
+    :raises InvalidParameter: if one of them is not valid.
+    """
+
+    max_updates: int | None = MAX_UPDATES
+    max_in_flight: int | None = None
+    on_rejected: str = "fail"
+    max_rejected: int | str | None = None
+
+    def __post_init__(self) -> None:
+        validate_limit("max_updates", self.max_updates)
+        validate_in_flight(self.max_in_flight)
+        validate_rejections(self.on_rejected, self.max_rejected)
 
 
 def validate_rejections(on_rejected: object, max_rejected: object) -> None:

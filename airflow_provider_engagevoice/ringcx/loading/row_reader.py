@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_engagevoice.ringcx.loading.mapping import RowMapper, to_lead
+from airflow_provider_engagevoice.ringcx.loading.mapping import RowMapper
 from airflow_provider_engagevoice.ringcx.loading.options import is_international
 from airflow_provider_engagevoice.ringcx.loading.row_spool import RowSpool
 from airflow_provider_engagevoice.ringcx.loading.rows import RowSource
-from airflow_provider_engagevoice.ringcx.loading.values import RowRejected
+from airflow_provider_engagevoice.ringcx.loading.values import RowRejected, to_lead
 from airflow_provider_engagevoice.ringcx.spec.lead_fields import KEY_FIELD, PHONE_FIELDS
 from airflow_provider_engagevoice.ringcx.spec.load_options import FIELD_OF_TIME_ZONE
 
@@ -108,9 +108,19 @@ def _read(
                 raise RowRejected(KEY_FIELD, "is missing")
             check(lead)
         except RowRejected as error:
+            key = _key_of(row, targets) if key is None else key
             yield number, key, None, f"invalid_{error.field}", str(error)
         else:
             yield number, key, lead, "", ""
+
+
+def _key_of(row: Mapping[str, Any], targets: Mapping[str, str]) -> str | None:
+    """Return the external id of a row, for the report; None if it has no valid one."""
+    key_targets = {column: field for column, field in targets.items() if field == KEY_FIELD}
+    try:
+        return to_lead(row, key_targets).get(KEY_FIELD)
+    except RowRejected:
+        return None
 
 
 def _home_number(number: str) -> str:

@@ -43,8 +43,9 @@ class RowRun:
         spool = None
         try:
             manifests = self.input.guard.manifests()
-            self.input.guard.check_file(manifests)
             spool, columns = read_rows(self.input.rows, self.input.mapper, check)
+            # Not before: the file could be replaced between the check and the reading.
+            self.input.guard.check_file(manifests)
             self._warn_near_misses(spool)
             self.input.guard.check_rows(spool, columns, manifests)
             yield spool

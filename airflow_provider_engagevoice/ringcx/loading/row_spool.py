@@ -8,13 +8,10 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_provider_engagevoice.ringcx.leads.id_spool import comparison_key, temporary_file_error
 from airflow_provider_engagevoice.ringcx.loading.rows import LeadRow, Outcome
-
-if TYPE_CHECKING:
-    pass
 
 _BATCH_SIZE = 5_000
 #: SQLite's page cache in KiB. More does not make a load faster, since rows are written and read in order.
@@ -245,7 +242,7 @@ class RowSpool:
             return int(self._database.execute("SELECT count(*) FROM updates").fetchone()[0])
 
     def iter_updates(self) -> Iterator[tuple[LeadRow, int, dict[str, Any]]]:
-        """Yield the stored updates in the order of their rows: the row, the lead's id, the fields."""
+        """Yield the stored updates in the order of their rows: the row, the lead's id and its new fields."""
         last = -1
         while True:
             with self._errors():
@@ -257,7 +254,8 @@ class RowSpool:
             if not found:
                 return
             for position, number, key, lead_id, body in found:
-                yield LeadRow(position, number, key, {}), lead_id, json.loads(body)
+                fields = json.loads(body)
+                yield LeadRow(position, number, key, fields), lead_id, fields
             last = found[-1][0]
 
     def count_outcomes(self) -> dict[tuple[Outcome, str, str], int]:

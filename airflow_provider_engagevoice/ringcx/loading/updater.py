@@ -9,7 +9,7 @@ from airflow_provider_engagevoice.ringcx.bulk.pipeline import Pipeline
 from airflow_provider_engagevoice.ringcx.bulk.progress import ProgressLogger
 from airflow_provider_engagevoice.ringcx.campaigns import Campaign
 from airflow_provider_engagevoice.ringcx.concurrency import CancelToken
-from airflow_provider_engagevoice.ringcx.defaults import CHUNK_SIZE, MAX_UPDATES
+from airflow_provider_engagevoice.ringcx.defaults import CHUNK_SIZE
 from airflow_provider_engagevoice.ringcx.endpoints import RequestStepsFn
 from airflow_provider_engagevoice.ringcx.exceptions import EngageVoiceError, without_context
 from airflow_provider_engagevoice.ringcx.leads.search import LeadSearch
@@ -18,11 +18,7 @@ from airflow_provider_engagevoice.ringcx.loading.lead_load import DEFAULT_IN_FLI
 from airflow_provider_engagevoice.ringcx.loading.ledger import RowLedger
 from airflow_provider_engagevoice.ringcx.loading.load_summary import load_result, log_summary
 from airflow_provider_engagevoice.ringcx.loading.lookup import LeadLookup
-from airflow_provider_engagevoice.ringcx.loading.options import (
-    validate_in_flight,
-    validate_limit,
-    validate_rejections,
-)
+from airflow_provider_engagevoice.ringcx.loading.options import UpdateOptions
 from airflow_provider_engagevoice.ringcx.loading.row_reader import check_update
 from airflow_provider_engagevoice.ringcx.loading.row_run import RowRun
 from airflow_provider_engagevoice.ringcx.loading.rows import Outcome
@@ -30,29 +26,6 @@ from airflow_provider_engagevoice.ringcx.loading.updates import LeadUpdates
 from airflow_provider_engagevoice.ringcx.steps import Steps
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class UpdateOptions:
-    """Options of an update, checked on creation.
-
-    :param max_updates: most leads to update; None for no limit.
-    :param max_in_flight: most requests in flight at once, 1 to 16; None for the default.
-    :param on_rejected: as for a load. A row whose external id no lead of the campaign has, or several, is
-        rejected.
-    :param max_rejected: as for a load.
-    :raises InvalidParameter: if one of them is not valid.
-    """
-
-    max_updates: int | None = MAX_UPDATES
-    max_in_flight: int | None = None
-    on_rejected: str = "fail"
-    max_rejected: int | str | None = None
-
-    def __post_init__(self) -> None:
-        validate_limit("max_updates", self.max_updates)
-        validate_in_flight(self.max_in_flight)
-        validate_rejections(self.on_rejected, self.max_rejected)
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,15 @@ from typing import Any
 
 from airflow_provider_engagevoice.ringcx.bulk.progress import ProgressLogger
 from airflow_provider_engagevoice.ringcx.endpoints import RequestStepsFn, account_path
-from airflow_provider_engagevoice.ringcx.exceptions import InvalidRequest, NotFound, TooManyLeads, counted
+from airflow_provider_engagevoice.ringcx.exceptions import (
+    EngageVoiceError,
+    InvalidRequest,
+    NotFound,
+    TooManyLeads,
+    counted,
+)
 from airflow_provider_engagevoice.ringcx.leads.identifiers import same_identifier
+from airflow_provider_engagevoice.ringcx.loading.hiding import hide_in_error
 from airflow_provider_engagevoice.ringcx.loading.ledger import RowLedger
 from airflow_provider_engagevoice.ringcx.loading.lookup import FoundLead
 from airflow_provider_engagevoice.ringcx.loading.rows import LeadRow, Outcome
@@ -107,7 +114,10 @@ class LeadUpdates:
                 # The same values again change nothing. Source: contract, "changes only sent fields".
                 retry_safe=True,
             )
-        except (InvalidRequest, NotFound) as error:
+        except EngageVoiceError as error:
+            hide_in_error(error, [row])
+            if not isinstance(error, (InvalidRequest, NotFound)):
+                raise
             self.ledger.record(number, [row], Outcome.REJECTED, f"http_{error.status}", str(error))
         else:
             found = [[FoundLead(lead_id, None, {})]]
@@ -131,7 +141,7 @@ def changed_fields(lead: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str,
             continue
         if field == EXTENDED_DATA:
             before = _extended_data(current)
-            if any(before.get(name) != each for name, each in value.items()):
+            if not all(name in before and _is_same(each, before[name]) for name, each in value.items()):
                 changed[field] = {**before, **value}
         elif not _is_equal(field, value, current.get(field)):
             changed[field] = value
@@ -143,7 +153,14 @@ def _is_equal(field: str, value: Any, current: Any) -> bool:
         return False
     if field in PHONE_FIELDS:
         return _phones(value) == _phones(current)
-    return bool(value == current) or str(value) == str(current)
+    return _is_same(value, current)
+
+
+def _is_same(value: Any, current: Any) -> bool:
+    """Return whether RingCX's value is the one of the row; RingCX shows some numbers and objects as text."""
+    if value == current or str(value) == str(current):
+        return True
+    return isinstance(current, str) and json.dumps(value) == current
 
 
 def _phones(value: object) -> list[str]:
@@ -151,10 +168,9 @@ def _phones(value: object) -> list[str]:
 
 
 def _extended_data(current: Mapping[str, Any]) -> Mapping[str, Any]:
-    value = current.get(EXTENDED_DATA)
-    if value is None:
-        try:
-            value = json.loads(current.get("extraData") or "{}")
-        except (TypeError, ValueError):
-            value = {}
+    """Return a lead's own data. ``extraData`` is JSON with types; ``extendedLeadData`` may have text only."""
+    try:
+        value = json.loads(current.get("extraData") or "")
+    except (TypeError, ValueError):
+        value = current.get(EXTENDED_DATA)
     return value if isinstance(value, Mapping) else {}

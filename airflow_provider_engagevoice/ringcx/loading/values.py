@@ -14,7 +14,9 @@ from airflow_provider_engagevoice.ringcx.leads.identifiers import (
     InvalidIdentifier,
     remove_invisible,
 )
+from airflow_provider_engagevoice.ringcx.loading.mapping import EXTENDED_PREFIX
 from airflow_provider_engagevoice.ringcx.spec.lead_fields import (
+    EXTENDED_DATA,
     KEY_FIELD,
     LEAD_FIELDS,
     PHONE_FIELDS,
@@ -35,6 +37,29 @@ class RowRejected(ValueError):
     def __init__(self, field: str, reason: str) -> None:
         super().__init__(f"{field} {reason}")
         self.field = field
+
+
+def to_lead(row: Mapping[str, Any], targets: Mapping[str, str]) -> dict[str, Any]:
+    """Return the lead of a row. Blank values are left out: RingCX may reject an empty text (observed).
+
+    :param row: values by column.
+    :param targets: fields by column.
+    :return: the lead, as RingCX's ``CampaignLead``.
+    :raises RowRejected: if a value is not valid; the message names the field, never the value.
+    """
+    lead: dict[str, Any] = {}
+    extended: dict[str, Any] = {}
+    for column, target in targets.items():
+        value = lead_value(target.partition(".")[0], row.get(column), is_extended="." in target)
+        if value is None:
+            continue
+        if target.startswith(EXTENDED_PREFIX):
+            extended[target.removeprefix(EXTENDED_PREFIX)] = value
+        else:
+            lead[target] = value
+    if extended:
+        lead[EXTENDED_DATA] = {**lead.get(EXTENDED_DATA, {}), **extended}
+    return lead
 
 
 def lead_value(field: str, value: Any, *, is_extended: bool = False) -> Any:

@@ -11,6 +11,7 @@ from airflow_provider_engagevoice.sandbox.api.loader.load_options import LoadOpt
 from airflow_provider_engagevoice.sandbox.api.loader.load_results import SUCCESS_MESSAGE, Counts
 from airflow_provider_engagevoice.sandbox.api.loader.load_rows import NewLead, parse_leads
 from airflow_provider_engagevoice.sandbox.http.parsing import parse_integer
+from airflow_provider_engagevoice.sandbox.settings import Settings
 from airflow_provider_engagevoice.sandbox.state.dnc import BlockedNumbers, find_blocked
 from airflow_provider_engagevoice.sandbox.state.phones import phone_digits
 from airflow_provider_engagevoice.sandbox.state.store import LEAD_COLUMNS
@@ -47,14 +48,14 @@ class Load:
     :param connection: the database, inside a transaction.
     :param target: the target campaign.
     :param options: the options of the load.
-    :param scrubbed: ``leave_out`` skips leads on do-not-call lists, ``insert`` inserts them as DO-NOT-CALL.
+    :param settings: the settings ``dnc_scrubbed`` and ``load_lists`` apply.
     :param now: milliseconds since 1970.
     """
 
     connection: sqlite3.Connection
     target: Target
     options: LoadOptions
-    scrubbed: str
+    settings: Settings
     now: int
 
     def run(self, entries: Sequence[object]) -> Counts:
@@ -71,7 +72,7 @@ class Load:
         blocked = self._find_blocked(unique)
         chosen = (
             unique
-            if self.scrubbed == "insert"
+            if self.settings.dnc_scrubbed == "insert"
             else [lead for lead in unique if not _is_blocked(lead, blocked)]
         )
         counts = Counts(
@@ -97,11 +98,12 @@ class Load:
         :param message: message stored in the list.
         :return: id of the list.
         """
+        name = self.options.description if self.settings.load_lists == "named" else ""
         cursor = self.connection.execute(
             "INSERT INTO lists (campaignId, listDesc, listState, leadsSupplied, leadsAccepted,"
             " leadsDoNotCall, uploadDate, uploadedBy, result, message) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
-                self.target.campaign, self.options.description or f"Loaded leads {self.now}",
+                self.target.campaign, name or f"Loaded leads {self.now}",
                 self.options.list_state, counts.supplied, counts.accepted, counts.scrubbed, self.now,
                 self.target.user, result, message,
             ),

@@ -117,7 +117,7 @@ def _load(
         connection,
         _target(connection, request),
         options,
-        sandbox.settings.dnc_scrubbed,
+        sandbox.settings,
         sandbox.clock.milliseconds(),
     )
 

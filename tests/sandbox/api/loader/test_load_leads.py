@@ -56,6 +56,16 @@ def test_load_same_name_creates_another_list(api: Any, spring: Row) -> None:
     assert names.count("Spring leads") == 2
 
 
+@pytest.mark.assumption(35)
+def test_load_unnamed_setting_ignores_description(api_of: Callable[[SandboxServer], Any]) -> None:
+    with SandboxServer(Settings(size=100, load_lists="unnamed")) as other:
+        api, campaign = api_of(other), other.campaign("Spring Renewals")
+        load(api, campaign, [lead(1)])
+        newest = lists_of(api, campaign)[-1]
+        assert newest["listDesc"].startswith("Loaded leads ")
+        assert find_lead(api, "T-1")["listDesc"] == newest["listDesc"]
+
+
 def test_load_without_description_generates_name(api: Any, spring: Row) -> None:
     load(api, spring, [lead(1)], description=None, listState="PAUSED")
     newest = lists_of(api, spring)[-1]

@@ -11,8 +11,8 @@ from uuid import UUID
 import pytest
 
 from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter
-from airflow_provider_engagevoice.ringcx.loading.mapping import RowMapper, to_lead
-from airflow_provider_engagevoice.ringcx.loading.values import RowRejected
+from airflow_provider_engagevoice.ringcx.loading.mapping import RowMapper
+from airflow_provider_engagevoice.ringcx.loading.values import RowRejected, to_lead
 
 MAPPING = {"crm_id": "externId", "mobile": "leadPhone", "plan": "extendedLeadData.plan"}
 
