@@ -298,23 +298,30 @@ class EngageVoiceHook(BaseHook):
         *,
         account_id: str | None = None,
         account_wide: bool = False,
+        complete: bool = False,
     ) -> Iterator[dict[str, Any]]:
         """Iterate over the leads that match, each once.
 
         Acting on leads while iterating is safe: the pages are read before the first lead is returned, up to
-        500 ids at a time. Leads that other programs change meanwhile may be missing or not.
+        500 ids at a time. Leads that other programs change meanwhile may be missing or not, unless
+        ``complete``.
 
         :param search_criteria: as for :meth:`perform_lead_action`.
         :param account_id: sub-account; default the connection's, else the only one.
         :param account_wide: allow criteria that name no campaign, list, lead, external id or phone number;
             default False.
+        :param complete: read all leads as :meth:`export_leads` does before the first is returned, so that
+            each lead that matches throughout is among them, or raise ``LeadsChanged``; default False.
         :return: rows as RingCX returns them: ``leadId``, ``externId``, ``leadState`` and so on. They are
             personal data: keep them out of logs and XCom.
         :raises InvalidCriteria: if the criteria are wrong or could select more leads than intended.
         """
+        require_bool(complete=complete)
         selection = self._selection(search_criteria, account_wide)
         if selection.empty_reason:
             return iter(())
+        if complete:
+            return self.get_conn().lead_exporter(account_id).read(selection)
         leads = self.get_conn().leads(account_id)
         chunks = selection.chunks(CHUNK_SIZE, disjoint=True)
         return chain.from_iterable(leads.search(chunk) for chunk in chunks)

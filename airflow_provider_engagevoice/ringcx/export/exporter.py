@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any, TypedDict
@@ -88,6 +88,20 @@ class LeadExporter:
     campaigns: CampaignService
     account_id: str
     cancel_token: CancelToken = field(default_factory=CancelToken)
+
+    @without_context
+    def read(self, selection: Selection) -> Iterator[dict[str, Any]]:
+        """Yield all leads of a selection, after all of them have been read and proven complete.
+
+        :param selection: the leads.
+        :return: RingCX's rows, in the order of the lead ids.
+        :raises LeadsChanged: if leads change faster than they can be read.
+        """
+        store = LeadStore()
+        leads = LeadSearch(self.request_steps, self.account_id, self.cancel_token)
+        if not selection.empty_reason:
+            LeadReader(leads, self.campaigns, self.cancel_token).read(selection, store)
+        return iter(store)
 
     @without_context
     def execute(self, export: LeadExport) -> ExportResult:

@@ -18,12 +18,12 @@ _CACHE_KIB = 4_096
 class LeadStore:
     """Leads in a temporary file without a name, which does not outlive the process.
 
-    :param fields: fields of each lead that are kept.
+    :param fields: fields of each lead that are kept; None for the whole row.
     :raises TransientError: if the file cannot be written, for example because there is no room for it.
     :raises PermanentError: if it cannot be created.
     """
 
-    def __init__(self, fields: Sequence[str]) -> None:
+    def __init__(self, fields: Sequence[str] | None = None) -> None:
         import sqlite3
 
         self._fields = fields
@@ -40,7 +40,7 @@ class LeadStore:
 
         :param row: RingCX's row.
         """
-        values = [row.get(field) for field in self._fields]
+        values = row if self._fields is None else [row.get(field) for field in self._fields]
         self._pending[lead_id_of(row)] = json.dumps(values, ensure_ascii=False)
         if len(self._pending) >= _BATCH_SIZE:
             self._flush()
@@ -59,8 +59,8 @@ class LeadStore:
         with self._errors():
             return int(self._database.execute("SELECT count(*) FROM leads").fetchone()[0])
 
-    def __iter__(self) -> Iterator[list[Any]]:
-        """Yield the values of each lead in the order of the fields; the leads in the order of their ids."""
+    def __iter__(self) -> Iterator[Any]:
+        """Yield the values of each lead in the order of the fields, or its row, in the order of the ids."""
         self._flush()
         last = -1
         while True:

@@ -212,3 +212,11 @@ def test_lead_that_is_deleted_while_parts_are_read_may_be_missing_or_not(
     assert set(counts) >= remaining
     assert set(counts) - remaining <= set(map(str, victims))
     assert result["complete"]
+
+
+def test_complete_search_yields_whole_rows_of_each_lead(make_server: MakeServer) -> None:
+    server = make_server(rows=1_200)
+    server.fault("dialer", leads=50, chance=1, operation="lead_search")
+    rows = list(make_client(server.url).lead_exporter().read(Selection(in_spring(server))))
+    assert sorted(str(row["leadId"]) for row in rows) == sorted(lead_ids(server))
+    assert rows[0].keys() == server.leads("Spring Renewals")[0].keys()
