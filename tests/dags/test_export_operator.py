@@ -6,8 +6,10 @@ import csv
 import json
 from pathlib import Path
 
+import pyarrow.parquet
 import pytest
 
+from tests.dags.test_example_dags import run_example
 from tests.support.dag_runs import run_tasks
 
 # run_tasks defines the names that functions which build DAGs use.
@@ -68,3 +70,14 @@ def test_export_can_be_loaded(ringcx_sandbox, tmp_path):
     run = run_tasks(load_the_export, folder=str(tmp_path))
     assert set(run.states().values()) == {"success"}
     assert run.xcom("load")["leads_inserted"] == run.xcom("export")["count"] > 0
+
+
+def test_example_exports_the_leads_called_since_a_time(ringcx_sandbox, tmp_path):
+    called = [lead for lead in ringcx_sandbox.leads("Spring Renewals") if lead["lastPassDts"]]
+    since = sorted(lead["lastPassDts"] for lead in called)[len(called) // 2]
+    run = run_example("export_outcomes", since=since, folder=str(tmp_path))
+    assert run.states() == {"export": "success"}
+    (path,) = tmp_path.glob("day=*/outcomes.parquet")
+    exported = {row["leadId"] for row in pyarrow.parquet.read_table(path).to_pylist()}
+    assert exported == {lead["leadId"] for lead in called if lead["lastPassDts"] > since}
+    assert exported

@@ -38,20 +38,22 @@ class WrittenFile:
 class OutputFile:
     """A file to write.
 
-    A local file is written under another name in the same folder and renamed at the end, readable by its
-    owner only. An object is written to a private temporary file and uploaded in one call at the end, which
-    object stores do completely or not at all.
+    A local file is written under another name in the same folder, which is made if it is missing, and
+    renamed at the end, readable by its owner only. An object is written to a private temporary file and
+    uploaded in one call at the end, which object stores do completely or not at all.
 
     :param path: a path, or an object of Airflow's ``ObjectStoragePath``.
-    :raises InvalidParameter: if the folder of a local path does not exist or cannot be written to.
+    :raises InvalidParameter: if a local path is a folder, or its folder cannot be written to.
     """
 
     path: Any
 
     def __post_init__(self) -> None:
-        folder = self._local.parent if self._local is not None else None
-        if folder is not None and not (folder.is_dir() and os.access(folder, os.W_OK)):
-            raise InvalidParameter(f"output: the folder of {safe_path(self.path)} cannot be written to")
+        if self._local is None:
+            return
+        folder = next(each for each in self._local.absolute().parents if each.exists())
+        if self._local.is_dir() or not (folder.is_dir() and os.access(folder, os.W_OK)):
+            raise InvalidParameter(f"output: {safe_path(self.path)} cannot be written")
 
     def write(self, write: Callable[[IO[bytes]], object]) -> WrittenFile:
         """Write the file.
@@ -62,6 +64,8 @@ class OutputFile:
         """
         folder = str(self._local.parent) if self._local is not None else None
         try:
+            if self._local is not None:
+                self._local.parent.mkdir(parents=True, exist_ok=True)
             descriptor, name = tempfile.mkstemp(prefix=".engagevoice-", dir=folder)
         except OSError as error:
             raise temporary_file_error(error.strerror or type(error).__name__, created=False) from None

@@ -147,9 +147,19 @@ def test_wrong_arguments_are_refused(changes: dict[str, Any], message: str) -> N
         LeadExport(Selection({"campaignIds": [1]}), path, **changes)
 
 
-def test_missing_folder_is_refused_before_anything_is_read(ringcx: SandboxServer, tmp_path: Path) -> None:
-    with pytest.raises(InvalidParameter, match="folder of"):
-        export(ringcx, str(tmp_path / "missing" / "leads.csv"))
+def test_missing_folders_are_made(ringcx: SandboxServer, tmp_path: Path) -> None:
+    result = export(ringcx, str(tmp_path / "a" / "b" / "leads.csv"))
+    assert Path(result["path"]).is_file()
+
+
+@pytest.mark.parametrize("name", ["file/leads.csv", "folder.csv"])
+def test_impossible_path_is_refused_before_anything_is_read(
+    ringcx: SandboxServer, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "folder.csv").mkdir()
+    with pytest.raises(InvalidParameter, match="cannot be written"):
+        export(ringcx, str(tmp_path / name))
     assert not any(request.operation == "lead_search" for request in ringcx.requests)
 
 
