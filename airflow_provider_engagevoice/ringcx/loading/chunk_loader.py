@@ -193,7 +193,7 @@ class ChunkLoader:
         """
         log.warning("%s. Looking up what RingCX has loaded of chunk %d", str(error).rstrip("."), number + 1)
         rest = yield from self.reconciler.reconcile(rows, self._recorder(number))
-        # A request of which RingCX shows some leads was processed; sending the rest tells why it is missing.
+        # A request of which RingCX shows some leads was processed; sending the rest shows why it is missing.
         if rest and (len(rest) == len(rows) or (yield from self.reconciler.has_hidden_leads(number))):
             raise _not_shown(len(rest), self.reconciler.lists.name_of(part), error)
         log.info("Chunk %d: RingCX has loaded %d of %d rows", number + 1, len(rows) - len(rest), len(rows))
