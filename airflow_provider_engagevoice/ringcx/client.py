@@ -112,7 +112,7 @@ class RingCXClient:
         :return: the loader.
         """
         leads = self.leads(account_id)
-        return LeadLoader(self.request_steps, leads, self.campaigns, self.cancel_token, self.host)
+        return LeadLoader(self.request_steps, leads, self.cancel_token, self.host)
 
     def lead_updater(self, account_id: str | None = None) -> LeadUpdater:
         """Return the updater of a sub-account, which changes fields of leads.
