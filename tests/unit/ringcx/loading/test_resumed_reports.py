@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -83,7 +84,7 @@ def test_duplicate_that_ringcx_removed_is_not_loaded_after_a_lost_response(
 ) -> None:
     """RingCX compares the numbers of one request only, so the duplicate must not be sent alone."""
     rows = [crm_row(0), crm_row(1, leadPhone=crm_row(0)["leadPhone"]), crm_row(2)]
-    options = {"load_options": {"duplicateHandling": "REMOVE_FROM_LIST"}}
+    options: dict[str, Any] = {"load_options": {"duplicateHandling": "REMOVE_FROM_LIST"}}
     report = tmp_path / "report.csv"
     if has_checkpoint:
         crm.server.fault("drop", operation="direct_load", when="after")
