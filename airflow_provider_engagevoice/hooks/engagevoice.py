@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from copy import copy
 from itertools import chain
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from airflow_provider_engagevoice.get_provider_info import (
     CONNECTION_TYPE,
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from airflow_provider_engagevoice.ringcx.loading.lead_load import LoadResult
     from airflow_provider_engagevoice.ringcx.loading.loader import LeadLoader
     from airflow_provider_engagevoice.ringcx.loading.updater import LeadUpdater
-    from airflow_provider_engagevoice.version_compat import Connection
+    from airflow_provider_engagevoice.version_compat import Connection, Context
 
 __all__ = ["EngageVoiceHook", "no_retry_on_permanent_errors"]
 
@@ -460,8 +460,9 @@ class EngageVoiceHook(BaseHook):
             ``row,external_id,outcome,code,message,lead_id``; default None, no report.
         :param dry_run: check the rows and look up existing ones, but send nothing; default False.
         :param verify: look up afterwards whether the campaign has all leads; default True.
-        :param load_id: identifies the load for later attempts; default the task instance, outside of a task
-            a new one.
+        :param load_id: identifies the load for later attempts; default the task instance with
+            ``list_name``, outside of a task a new one. Several loads of one task into the same campaign need
+            different ones.
         :param account_id: sub-account; default the connection's, else all are searched for the campaign.
         :return: counts, see ``LoadResult``: ``campaign_id, account_id, dry_run, rows, leads_supplied,
             leads_inserted, leads_updated, leads_skipped, leads_rejected, leads_unknown, requests, report,
@@ -474,7 +475,7 @@ class EngageVoiceHook(BaseHook):
         :raises OutcomeUnknown: if RingCX does not show whether rows were loaded.
         :raises EngageVoiceError: for any other failure.
         """
-        from airflow_provider_engagevoice.hooks.task_identity import run_started, task_identity, task_label
+        from airflow_provider_engagevoice.hooks.task_identity import run_started, task_label
         from airflow_provider_engagevoice.ringcx.leads.moves import campaign_reference
         from airflow_provider_engagevoice.ringcx.loading.lead_rows import LeadRows
         from airflow_provider_engagevoice.ringcx.loading.options import LoadOptions
@@ -505,7 +506,7 @@ class EngageVoiceHook(BaseHook):
             rows,
             options,
             list_name=task_label(context) if list_name is None else list_name,
-            load_id=task_identity(context) if load_id is None else load_id,
+            load_id=_load_id(context, load_id, list_name),
             account_id=account_id,
             dry_run=dry_run,
             verify=verify,
@@ -707,6 +708,26 @@ def _describe_accounts(client: RingCXClient, accounts: Sequence[Account]) -> tup
     if not client.account_id and len(ids) > 1:
         message += ". Set account_id, unless each task sets its own: tasks without one will fail"
     return True, message
+
+
+def _load_id(context: Context | None, load_id: Any, list_name: str | None) -> Any:
+    """Return what identifies a load of the running task.
+
+    :raises InvalidParameter: if the task has made a load that would have the same lists.
+    """
+    if context is None:
+        return load_id
+    from airflow_provider_engagevoice.hooks.task_identity import task_identity
+
+    identity = [*(task_identity(context) or ()), list_name] if load_id is None else load_id
+    used: list[Any] = cast("Any", context).setdefault("engagevoice_loads", [])
+    if identity in used:
+        raise InvalidParameter(
+            "Pass a load_id: this task has begun a load with the same list_name already, whose leads would "
+            "count as those of this one"
+        )
+    used.append(identity)
+    return identity
 
 
 @contextmanager

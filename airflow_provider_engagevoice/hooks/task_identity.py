@@ -10,6 +10,8 @@ def task_identity(context: Any) -> list[str] | None:
     """Return what identifies the running task instance.
 
     It has neither the attempt nor the host, so that an attempt after a clear finds what others have loaded.
+    Nor does it name the Airflow deployment: a copy of the DAG that loads the same run into the same campaign
+    loads no lead a second time.
 
     :param context: the task's context; None outside of a task.
     :return: DAG, task, run and map index; None outside of a task.

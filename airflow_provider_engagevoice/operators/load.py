@@ -106,7 +106,7 @@ class BaseRowsOperator(TypePreservingTemplatesMixin, BaseOperator):
             require_own_path(self, "report", context)
             hook = self._hook = EngageVoiceHook(require_rendered(self, "engagevoice_conn_id"))
             try:
-                result = self._run(hook, self._arguments())
+                result = self._run(hook, self._arguments(), context)
             except BaseException:
                 if hook.rows_result is not None and self.do_xcom_push:
                     context["ti"].xcom_push(key="return_value", value=dict(hook.rows_result))
@@ -133,7 +133,7 @@ class BaseRowsOperator(TypePreservingTemplatesMixin, BaseOperator):
             self._hook.cancel()
 
     @abstractmethod
-    def _run(self, hook: EngageVoiceHook, arguments: dict[str, Any]) -> LoadResult:
+    def _run(self, hook: EngageVoiceHook, arguments: dict[str, Any], context: Context) -> LoadResult:
         """Load or update the leads with the arguments that both have."""
 
     @abstractmethod
@@ -351,9 +351,13 @@ class LoadLeadsOperator(BaseRowsOperator):
             max_rejected=self.max_rejected,
         )
 
-    def _run(self, hook: EngageVoiceHook, arguments: dict[str, Any]) -> LoadResult:
+    def _run(self, hook: EngageVoiceHook, arguments: dict[str, Any], context: Context) -> LoadResult:
+        from airflow_provider_engagevoice.hooks.task_identity import task_identity
+
         return hook.load_leads(
             **arguments,
+            # Without list_name: a template of the current time differs in each attempt.
+            load_id=task_identity(context),
             list_name=require_rendered(self, "list_name"),
             existing=self.existing,
             load_options=_parse("load_options", self.load_options),
@@ -425,7 +429,7 @@ class UpdateLeadsOperator(BaseRowsOperator):
 
         UpdateOptions(self.max_updates, self.max_in_flight, self.on_rejected, self.max_rejected)
 
-    def _run(self, hook: EngageVoiceHook, arguments: dict[str, Any]) -> LoadResult:
+    def _run(self, hook: EngageVoiceHook, arguments: dict[str, Any], context: Context) -> LoadResult:
         return hook.update_leads(**arguments)
 
 

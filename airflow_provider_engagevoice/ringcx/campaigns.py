@@ -222,19 +222,7 @@ class CampaignService:
         :param campaign: the campaign.
         :return: the lists.
         """
-        return [lead_list(row) for row in self.list_rows(campaign)]
-
-    def list_rows(self, campaign: Campaign) -> list[dict[str, Any]]:
-        """Return the loaded lists of a campaign as RingCX shows them.
-
-        :param campaign: the campaign.
-        :return: RingCX's rows, unchanged (contract, ``CampaignLeadList``).
-        """
-        path = (
-            f"{account_path(campaign['account_id'])}/dialGroups/{campaign['dial_group_id']}"
-            f"/campaigns/{campaign['campaign_id']}/lists"
-        )
-        return _rows(self.request("GET", path), "lists")
+        return [lead_list(row) for row in list_rows(self.request("GET", lists_path(campaign)))]
 
     def agents(self, account_id: str | None = None) -> Iterator[dict[str, Any]]:
         """Yield all agents of an account, in one request per agent group and one more.
@@ -246,6 +234,26 @@ class CampaignService:
         groups = f"{account_path(self.default_account() if account_id is None else account_id)}/agentGroups"
         for group in _rows(self.request("GET", groups), "agent groups"):
             yield from _rows(self.request("GET", f"{groups}/{_id(group, 'agentGroupId')}/agents"), "agents")
+
+
+def lists_path(campaign: Campaign) -> str:
+    """Return the path of the loaded lists of a campaign. Source: guide, "Find Existing Lists".
+
+    :param campaign: the campaign.
+    """
+    return (
+        f"{account_path(campaign['account_id'])}/dialGroups/{campaign['dial_group_id']}"
+        f"/campaigns/{campaign['campaign_id']}/lists"
+    )
+
+
+def list_rows(response: Any) -> list[dict[str, Any]]:
+    """Return RingCX's rows of loaded lists (contract, ``CampaignLeadList``).
+
+    :param response: the response to a request of :func:`lists_path`.
+    :raises UnexpectedResponse: if it is not a list.
+    """
+    return _rows(response, "lists")
 
 
 def lead_list(row: dict[str, Any]) -> LeadList:

@@ -122,7 +122,7 @@ class RingCXClient:
         :return: the loader.
         """
         leads = self.leads(account_id)
-        return LeadLoader(self.request_steps, leads, self.campaigns, self.cancel_token, self.host)
+        return LeadLoader(self.request_steps, leads, self.cancel_token, self.host)
 
     def lead_updater(self, account_id: str | None = None) -> LeadUpdater:
         """Return the updater of a sub-account, which changes fields of leads.
@@ -151,7 +151,8 @@ class RingCXClient:
         :param options: the options of the load; default all of their defaults.
         :param list_name: name of the lists that the load makes; a token and a number are added to it.
         :param load_id: identifies the load: a later call with the same id loads only the rows that RingCX
-            does not have from the earlier call. Default a new one.
+            does not have from the earlier call, as far as RingCX shows the names of the lists. Default a new
+            one.
         :param account_id: sub-account; default the connection's, else the only one.
         :param dry_run: only check the rows; default False.
         :param verify: look up afterwards whether the campaign has all leads; default True.
@@ -183,8 +184,16 @@ class RingCXClient:
         verify: bool = True,
         not_before: datetime | None = None,
     ) -> LeadLoad:
-        """Return a load with its campaign, as for :meth:`load_leads`.
+        """Return a load with its campaign.
 
+        :param campaign: as for :meth:`load_leads`.
+        :param rows: as for :meth:`load_leads`.
+        :param options: the options of the load.
+        :param list_name: as for :meth:`load_leads`.
+        :param load_id: as for :meth:`load_leads`.
+        :param account_id: as for :meth:`load_leads`.
+        :param dry_run: as for :meth:`load_leads`.
+        :param verify: as for :meth:`load_leads`.
         :param not_before: time before which no attempt can have sent anything; default None, unknown.
         :return: the load; nothing has been read or sent yet but the campaigns.
         """
@@ -231,8 +240,13 @@ class RingCXClient:
         account_id: str | None = None,
         dry_run: bool = False,
     ) -> LeadUpdate:
-        """Return an update with its campaign, as for :meth:`update_leads`.
+        """Return an update with its campaign.
 
+        :param campaign: as for :meth:`update_leads`.
+        :param rows: as for :meth:`update_leads`.
+        :param options: the options of the update.
+        :param account_id: as for :meth:`update_leads`.
+        :param dry_run: as for :meth:`update_leads`.
         :return: the update; nothing has been read or sent yet but the campaigns.
         """
         require_bool(dry_run=dry_run)

@@ -206,3 +206,21 @@ def test_runs_of_a_backfill_are_separate_loads(ringcx_sandbox, days):
             assert set(run.states().values()) == {"success"}
     assert times_loaded(ringcx_sandbox) == [2 * days, 0, 0, 0, 0, 0]
     assert len(tokens(ringcx_sandbox)) == 2 * days
+
+
+def two_loads():
+    @task
+    def load(names):
+        rows = [{"externId": f"C-{n}", "leadPhone": f"303555{n:04d}"} for n in range(2)]
+        hook = EngageVoiceHook()
+        return [hook.load_leads("Spring Renewals", rows, list_name=name)["leads_inserted"] for name in names]
+
+    load.override(task_id="different")(["A", "B"])
+    load.override(task_id="same")(["C", "C"])
+
+
+def test_loads_of_one_task_need_different_lists(ringcx_sandbox, logged):
+    run = run_tasks(two_loads)
+    assert run.states() == {"different": "success", "same": "failed"}
+    assert run.xcom("different") == [2, 2]
+    assert "Pass a load_id: this task has begun a load with the same list_name already" in logged()

@@ -21,6 +21,7 @@ from airflow_provider_engagevoice.ringcx.loading.load_state import LoadState
 from airflow_provider_engagevoice.ringcx.loading.lookup import FoundLead
 from airflow_provider_engagevoice.ringcx.loading.reply_reader import record_left_out, record_rejected
 from airflow_provider_engagevoice.ringcx.loading.rows import LeadRow, Outcome
+from airflow_provider_engagevoice.ringcx.spec.lead_fields import PHONE_FIELDS
 from airflow_provider_engagevoice.ringcx.steps import Enter, Steps
 
 log = logging.getLogger(__name__)
@@ -162,6 +163,9 @@ class ChunkLoader:
     def _send(self, number: int, rows: Sequence[LeadRow]) -> Steps[_Refusal | None]:
         """Send rows and record their outcome; return those that RingCX refused as a whole."""
         for _ in range(_MAX_SENDS):
+            rows = self._without_duplicates(number, rows)
+            if not rows:
+                return None
             part = self.reconciler.lists.next_part(number)
             name = self.reconciler.lists.name_of(part)
             observer = _InFlightObserver(self.state, number, self.state.is_in_doubt(number))
@@ -169,8 +173,6 @@ class ChunkLoader:
                 reply = yield from self.sender.send(rows, name, observer)
             except OutcomeUnknown as error:
                 rows = yield from self._reconcile(number, part, rows, error)
-                if not rows:
-                    return None
                 unknown = error
                 continue
             except InvalidRequest as error:
@@ -184,6 +186,21 @@ class ChunkLoader:
             return None
         raise unknown
 
+    def _without_duplicates(self, number: int, rows: Sequence[LeadRow]) -> Sequence[LeadRow]:
+        """Record rows whose phone number a loaded row of their chunk has, if RingCX is to remove them.
+
+        RingCX compares the leads of one request only (guide). It would load the duplicates if they were sent
+        without the row that it has kept.
+        """
+        options = self.state.load.options
+        if options.request_options["duplicateHandling"] != "REMOVE_FROM_LIST":
+            return rows
+        taken = self.state.spool.read_phones(number, options.chunk_size)
+        duplicates = [row for row in rows if row.lead.get(PHONE_FIELDS[0]) in taken]
+        message = "RingCX has kept another row of the same request with this phone number"
+        self.state.ledger.record(number, duplicates, Outcome.DUPLICATE, "deletedCount", message)
+        return [row for row in rows if row not in duplicates]
+
     def _reconcile(
         self, number: int, part: str, rows: Sequence[LeadRow], error: OutcomeUnknown
     ) -> Steps[list[LeadRow]]:
@@ -193,7 +210,7 @@ class ChunkLoader:
         """
         log.warning("%s. Looking up what RingCX has loaded of chunk %d", str(error).rstrip("."), number + 1)
         rest = yield from self.reconciler.reconcile(rows, self._recorder(number))
-        # A request of which RingCX shows some leads was processed; sending the rest tells why it is missing.
+        # A request of which RingCX shows some leads was processed; sending the rest shows why it is missing.
         if rest and (len(rest) == len(rows) or (yield from self.reconciler.has_hidden_leads(number))):
             raise _not_shown(len(rest), self.reconciler.lists.name_of(part), error)
         log.info("Chunk %d: RingCX has loaded %d of %d rows", number + 1, len(rows) - len(rest), len(rows))

@@ -10,7 +10,7 @@ from airflow_provider_engagevoice.ringcx.exceptions import EngageVoiceError
 from airflow_provider_engagevoice.ringcx.loading.rows import LeadRow
 
 _HIDDEN = "…"
-#: Shorter values are in many words of a message, and identify nobody.
+#: Shorter values are in many words of a message, and identify no lead.
 _SHORTEST = 3
 
 

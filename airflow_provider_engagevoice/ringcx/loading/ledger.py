@@ -6,7 +6,6 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from airflow_provider_engagevoice.ringcx.loading.hiding import hide_values
 from airflow_provider_engagevoice.ringcx.loading.lookup import FoundLead
 from airflow_provider_engagevoice.ringcx.loading.options import rejected_limit
 from airflow_provider_engagevoice.ringcx.loading.row_spool import RowSpool
@@ -60,13 +59,13 @@ class RowLedger:
         """
         if not rows:
             return
-        self._open[number][outcome, code] += len(rows)
-        if message:
-            self.reasons[outcome, sanitize(hide_values(message, rows))] += len(rows)
-        if leads is not None and outcome is Outcome.LOADED:
-            self.loaded_twice[number] += sum(len(each) > 1 for each in leads)
         ids = None if leads is None else [each[0].lead_id for each in leads]
         self.spool.set_outcome(rows, outcome, code, message, ids)
+        self._open[number][outcome, code] += len(rows)
+        if message:
+            self.reasons[outcome, sanitize(message)] += len(rows)
+        if leads is not None and outcome is Outcome.LOADED:
+            self.loaded_twice[number] += sum(len(each) > 1 for each in leads)
 
     def complete(self, number: int) -> None:
         """Count the rows of a chunk as complete."""

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
-from airflow_provider_engagevoice.ringcx.campaigns import Campaign, CampaignService, lead_list
+from airflow_provider_engagevoice.ringcx import clock
+from airflow_provider_engagevoice.ringcx.campaigns import Campaign, lead_list, list_rows, lists_path
+from airflow_provider_engagevoice.ringcx.endpoints import RequestStepsFn
 from airflow_provider_engagevoice.ringcx.leads.coercion import to_datetime
+from airflow_provider_engagevoice.ringcx.steps import Steps
 
 MAX_NAME = 255
 """Longest name of a list, in characters. RingCX's limit is unknown."""
@@ -41,18 +45,21 @@ def load_token(identity: Iterable[object]) -> str:
 class LoadLists:
     """The lists that the requests of one load have made.
 
-    :param campaigns: reads the lists of a campaign.
+    :param request_steps: sends a request: method, path and keyword arguments.
     :param campaign: the campaign.
     :param list_name: name of the lists, before the token.
     :param token: token of the load, from :func:`load_token`.
     """
 
-    campaigns: CampaignService
+    request_steps: RequestStepsFn
     campaign: Campaign
     list_name: str
     token: str
     #: Ids of the lists by part, as of the last :meth:`refresh`.
     by_part: Mapping[str, list[int]] = field(default_factory=dict, init=False)
+    #: Ids of all lists of the load.
+    list_ids: frozenset[int] = field(default=frozenset(), init=False)
+    _refreshed: float = field(default=-math.inf, init=False)
     #: The campaign has lists that are newer than this object and are not those of the load by their names.
     has_other_new: bool = field(default=False, init=False)
     _uploaded: Mapping[int, object] = field(default_factory=dict, init=False)
@@ -62,17 +69,18 @@ class LoadLists:
     def __post_init__(self) -> None:
         self._suffix = re.compile(rf"{_SEPARATOR}{self.token}/(\d+(?:-\d+)?)")
 
-    @property
-    def list_ids(self) -> list[int]:
-        """Ids of all lists of the load."""
-        return [list_id for ids in self.by_part.values() for list_id in ids]
+    def refresh(self, max_age: float = 0.0) -> Steps[None]:
+        """Read the lists of the campaign.
 
-    def refresh(self) -> None:
-        """Read the lists of the campaign."""
+        :param max_age: seconds that the last reading may be old; then nothing is read.
+        """
+        if clock.monotonic() - self._refreshed < max_age:
+            return
+        response = yield from self.request_steps("GET", lists_path(self.campaign))
         found: dict[str, list[int]] = {}
         others: set[int] = set()
         uploaded: dict[int, object] = {}
-        for row in self.campaigns.list_rows(self.campaign):
+        for row in list_rows(response):
             each = lead_list(row)
             # At the end only: the author's own name may contain anything.
             name = each["list_name"]
@@ -81,7 +89,8 @@ class LoadLists:
                 uploaded[each["list_id"]] = row.get("uploadDate")
             else:
                 others.add(each["list_id"])
-        self.by_part, self._uploaded = found, uploaded
+        self.by_part, self._uploaded, self._refreshed = found, uploaded, clock.monotonic()
+        self.list_ids = frozenset(list_id for ids in found.values() for list_id in ids)
         self._before = frozenset(others) if self._before is None else self._before
         self.has_other_new = not others <= self._before
 

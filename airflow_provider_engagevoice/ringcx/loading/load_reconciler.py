@@ -19,6 +19,9 @@ log = logging.getLogger(__name__)
 WAITS = (2.0, 5.0, 15.0, 30.0)
 """Seconds to wait before each look-up: RingCX may show a lead some time after it was loaded (observed)."""
 
+#: Seconds that the lists may be old before the first look-up of a chunk: there may be thousands of chunks.
+_LISTS_AGE = 1.0
+
 RecordLoaded = Callable[[Sequence[LeadRow], Sequence[list[FoundLead]]], None]
 """Records that rows are loaded, with the leads of each."""
 
@@ -71,21 +74,27 @@ class LoadReconciler:
         :param if_unknown: as for :meth:`is_loaded_here`.
         :return: the rows that are not found after the last wait.
         """
-        rest = yield from self.look_up(rows, record, if_unknown=if_unknown)
+        rest = yield from self.look_up(rows, record, if_unknown=if_unknown, lists_age=_LISTS_AGE)
         times = [time for time in _times(started) if time > clock.monotonic()]
         return (yield from self._look_up_at(times, rest, record, if_unknown=if_unknown)) if rest else rest
 
     def look_up(
-        self, rows: Sequence[LeadRow], record: RecordLoaded, *, if_unknown: bool = True
+        self,
+        rows: Sequence[LeadRow],
+        record: RecordLoaded,
+        *,
+        if_unknown: bool = True,
+        lists_age: float = 0.0,
     ) -> Steps[list[LeadRow]]:
         """Find rows once, and record those that are found.
 
         :param rows: the rows.
         :param record: records the rows that are found.
         :param if_unknown: as for :meth:`is_loaded_here`.
+        :param lists_age: seconds that the last reading of the lists may be old.
         :return: the others.
         """
-        self.lists.refresh()
+        yield from self.lists.refresh(lists_age)
         found = yield from self.lookup.find(row.key for row in rows)
         is_ours = partial(self.is_loaded_here, if_unknown=if_unknown)
         ours = {key: mine for key, leads in found.items() if (mine := [*filter(is_ours, leads)])}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_engagevoice.ringcx.bulk.options import is_count
@@ -88,12 +88,11 @@ class LoadSender:
         except EngageVoiceError as error:
             hide_in_error(error, rows)
             raise
-        reply = _read_reply(response)
-        return replace(reply, message=hide_values(reply.message, rows))
+        return _read_reply(response, rows)
 
 
-def _read_reply(response: Any) -> LoadReply:
-    """Return the result in a response.
+def _read_reply(response: Any, sent: Sequence[LeadRow]) -> LoadReply:
+    """Return the result in a response, with messages that do not repeat a value of the rows.
 
     :raises OutcomeUnknown: if the response is none.
     """
@@ -105,19 +104,25 @@ def _read_reply(response: Any) -> LoadReply:
     return LoadReply(
         inserted=_count(response, "leadsInserted"),
         left_out={name: _count(response, name) or 0 for name in LEFT_OUT_COUNTERS},
-        rejected=[_rejected_row(row) for row in rows if isinstance(row, dict)]
+        rejected=[_rejected_row(row, sent) for row in rows if isinstance(row, dict)]
         if isinstance(rows, list)
         else [],
         failed_agents=_count(response, "failedAgentAssignment") or 0,
         failure=str(status or "Failed") if has_failed else "",
-        message=str(response.get("message") or ""),
+        message=_message(response, sent),
     )
 
 
-def _rejected_row(row: Mapping[str, Any]) -> RejectedRow:
+def _message(part: Mapping[str, Any], sent: Sequence[LeadRow]) -> str:
+    """Return the message in a part of the response. Half of a character could not be stored."""
+    text = str(part.get("message") or "").encode("utf-8", "backslashreplace").decode()
+    return hide_values(text, sent) if text else ""
+
+
+def _rejected_row(row: Mapping[str, Any], sent: Sequence[LeadRow]) -> RejectedRow:
     values = row.get("rowData")
     return RejectedRow(
-        str(row.get("message") or "RingCX gave no reason"),
+        _message(row, sent) or "RingCX gave no reason",
         frozenset(map(str, values)) if isinstance(values, list) else frozenset(),
     )
 

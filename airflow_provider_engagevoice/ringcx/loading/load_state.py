@@ -27,7 +27,8 @@ class LoadState:
     """State of one attempt of a load. The checkpoint is saved before each request and after its outcome.
 
     The checkpoint saves look-ups; what it does not show is looked up in RingCX by external id. So it is not
-    used if the rows have changed since the earlier attempt, nor for the outcome of rows in a report.
+    used if the rows have changed since the earlier attempt. With a report, which has a line for each row, it
+    keeps only the chunks whose rows are all loaded.
 
     :param load: the load.
     :param spool: its rows.
@@ -45,6 +46,10 @@ class LoadState:
     in_doubt: set[int] = field(default_factory=set, init=False)
     is_finished: bool = field(default=False, init=False)
     _complete: set[int] = field(default_factory=set, init=False)
+    #: Chunks that are not complete and that this or an earlier attempt has worked on.
+    _begun: set[int] = field(default_factory=set, init=False)
+    #: Those of them that this attempt has looked at.
+    _known: set[int] = field(default_factory=set, init=False)
 
     def __post_init__(self) -> None:
         self.ledger = RowLedger(self.spool)
@@ -107,27 +112,43 @@ class LoadState:
 
         :param number: the chunk.
         """
+        self._known.add(number)
         if not self.ledger.has_any(number, Outcome.UNKNOWN):
             self.in_doubt.discard(number)
-        if not self.ledger.has_any(number, Outcome.REJECTED, Outcome.UNKNOWN):
+        if self.ledger.has_any(number, *self._looked_up_again):
+            self._begun.add(number)
+        else:
             self._complete.add(number)
+            self._begun.discard(number)
             self.ledger.complete(number)
         self.save()
 
+    @property
+    def _looked_up_again(self) -> set[Outcome]:
+        """Outcomes of rows that a later attempt looks up again."""
+        if self.load.input.report is not None:
+            return {*Outcome} - {Outcome.LOADED}
+        return {Outcome.REJECTED, Outcome.UNKNOWN}
+
     def record_in_doubt(self) -> None:
-        """Record rows as unknown whose request had no response, because the load ends without one."""
-        for number in sorted(self.in_doubt):
+        """Record rows as unknown that may be loaded, because the load ends before it is known."""
+        earlier = set(self.chunks_to_do()) if self.is_lost else self._begun
+        for number in sorted(self.in_doubt | (earlier - self._known)):
             rows = self.read_chunk(number)
-            self.ledger.record(
-                number, rows, Outcome.UNKNOWN, "no_response", "The request for the row had no response"
+            code, message = (
+                ("no_response", "The request for the row had no response")
+                if number in self.in_doubt
+                else ("earlier_attempt", "An earlier attempt may have loaded the row")
             )
+            self.ledger.record(number, rows, Outcome.UNKNOWN, code, message)
 
     def finish(self) -> None:
         """Save that nothing is left to do."""
         self.is_finished = True
-        self._complete = set(range(self.chunk_count))
         self.in_doubt = set()
-        self.ledger.complete_all()
+        if self.load.input.report is None:
+            self._complete = set(range(self.chunk_count))
+            self.ledger.complete_all()
         self.save()
 
     def save(self) -> None:
@@ -141,6 +162,7 @@ class LoadState:
                 "source": self._source,
                 "next": first,
                 "complete": sorted(number for number in self._complete if number > first),
+                "begun": sorted(self._begun),
                 "in_doubt": sorted(self.in_doubt),
                 "counts": [[outcome.value, code, n] for (outcome, code), n in self.ledger.counts.items()],
                 "requests": self.requests,
@@ -155,7 +177,8 @@ class LoadState:
 
     @property
     def _source(self) -> str:
-        return f"{self.spool.fingerprint} {self.load.options.chunk_size}"
+        has_report = self.load.input.report is not None
+        return f"{self.spool.fingerprint} {self.load.options.chunk_size} {has_report}"
 
     def _resume(self, saved: Mapping[str, Any]) -> None:
         """Take over what the checkpoint of an earlier attempt shows."""
@@ -164,16 +187,19 @@ class LoadState:
         self.requests = saved["requests"]
         self.since = to_datetime(saved["since"]) if saved["since"] else None
         if saved["version"] != _VERSION or saved["source"] != self._source:
-            log.warning("The rows have changed since the last attempt; each is looked up before it is sent")
+            log.warning(
+                "The rows or the options have changed since the last attempt; each row is looked up before "
+                "it is sent"
+            )
             self.is_lost = True
             return
-        self.in_doubt = set(saved["in_doubt"])
-        if self.load.input.report is not None:
-            # The report has a line for each row, so the outcome of each is looked up.
-            return
+        self.in_doubt, self._begun = set(saved["in_doubt"]), set(saved["begun"])
         self._complete = {*range(saved["next"]), *saved["complete"]}
         self.ledger.counts = Counter({(Outcome(outcome), code): n for outcome, code, n in saved["counts"]})
-        self.is_finished = saved["finished"]
+        self.is_finished = saved["finished"] and self.load.input.report is None
+        if self.load.input.report is not None:
+            for number in self._complete:
+                self.spool.set_outcome(self.read_chunk(number), Outcome.LOADED)
         log.info(
             "%s: resuming; a previous attempt completed %d of %d chunks%s",
             self.load.name,

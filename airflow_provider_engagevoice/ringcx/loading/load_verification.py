@@ -95,7 +95,7 @@ class LoadVerifier:
             nonlocal total
             total += yield from self.reconciler.lookup.count_in_lists(list_ids)
 
-        ids = self.reconciler.lists.list_ids
+        ids = sorted(self.reconciler.lists.list_ids)
         parts = [ids[start : start + _LISTS_IN_REQUEST] for start in range(0, len(ids), _LISTS_IN_REQUEST)]
         Pipeline(self.cancel_token, 1, _SEARCHES_IN_FLIGHT).run(map(count, parts))
         return total

@@ -10,7 +10,6 @@ from airflow_provider_engagevoice.ringcx import clock
 from airflow_provider_engagevoice.ringcx.bulk.checkpoint import CheckpointStore, NullCheckpointStore
 from airflow_provider_engagevoice.ringcx.bulk.pipeline import Pipeline
 from airflow_provider_engagevoice.ringcx.bulk.progress import ProgressLogger
-from airflow_provider_engagevoice.ringcx.campaigns import CampaignService
 from airflow_provider_engagevoice.ringcx.concurrency import CancelToken
 from airflow_provider_engagevoice.ringcx.endpoints import RequestStepsFn
 from airflow_provider_engagevoice.ringcx.exceptions import (
@@ -33,10 +32,9 @@ from airflow_provider_engagevoice.ringcx.loading.load_verification import LoadVe
 from airflow_provider_engagevoice.ringcx.loading.lookup import LeadLookup
 from airflow_provider_engagevoice.ringcx.loading.row_reader import LoadCheck
 from airflow_provider_engagevoice.ringcx.loading.row_run import RowRun
-from airflow_provider_engagevoice.ringcx.loading.row_spool import RowSpool
 from airflow_provider_engagevoice.ringcx.loading.rows import LeadRow, Outcome
 from airflow_provider_engagevoice.ringcx.loading.updates import LeadUpdates
-from airflow_provider_engagevoice.ringcx.steps import Steps
+from airflow_provider_engagevoice.ringcx.steps import Steps, run
 
 log = logging.getLogger(__name__)
 
@@ -50,14 +48,12 @@ class LeadLoader:
 
     :param request_steps: sends a request: method, path and keyword arguments.
     :param leads: searches and counts leads.
-    :param campaigns: reads the lists of the campaign.
     :param cancel_token: cancels the load between two requests.
     :param host: base URL of RingCX, for the log.
     """
 
     request_steps: RequestStepsFn
     leads: LeadSearch
-    campaigns: CampaignService
     cancel_token: CancelToken = field(default_factory=CancelToken)
     host: str = ""
     #: Result of the load that runs or ran last, also if an exception ended it; None before the first one.
@@ -105,9 +101,9 @@ class LeadLoader:
             return self._result(load, state)
 
     def _run(self, load: LeadLoad, state: LoadState) -> None:
-        self._check_limits(load, state.spool, state)
-        lists = LoadLists(self.campaigns, load.campaign, load.list_name, load.token)
-        lists.refresh()
+        self._check_limits(load, state)
+        lists = LoadLists(self.request_steps, load.campaign, load.list_name, load.token)
+        run(lists.refresh(), self.cancel_token.sleep)
         state.is_resumed = state.is_resumed or bool(lists.by_part)
         lookup = LeadLookup(self.leads, load.campaign["campaign_id"])
         reconciler = LoadReconciler(lists, lookup, state.since)
@@ -130,11 +126,12 @@ class LeadLoader:
         self._check(load, state, LoadVerifier(state, reconciler, self.cancel_token))
         state.finish()
 
-    def _check_limits(self, load: LeadLoad, spool: RowSpool, state: LoadState) -> None:
+    def _check_limits(self, load: LeadLoad, state: LoadState) -> None:
         count, most = state.ledger.supplied, load.options.max_leads
         if most is not None and count > most:
             raise TooManyLeads(
-                f"Raise max_leads above {most:,} to load {counted(count, 'row')}. Nothing was sent"
+                f"Raise max_leads above {most:,} to load {counted(count, 'row')}. Nothing was sent in this "
+                "attempt"
             )
         if load.options.request_options["dialPriority"] == "IMMEDIATE" and count > _MANY_IMMEDIATE:
             log.warning(
@@ -146,18 +143,19 @@ class LeadLoader:
 
         :raises LeadsExist: if the campaign has any of them, and ``existing`` is ``"fail"``.
         """
-        if load.options.existing == "load" and not state.is_resumed:
-            return
         updates = LeadUpdates(
             self.request_steps, load.campaign["account_id"], load.campaign["campaign_id"], state.ledger
         )
         conflicts: list[LeadRow] = []
+        existing_count = 0
 
         def look_up(number: int) -> Steps[None]:
             rows = state.read_chunk(number)
             if not rows:
                 return
+            nonlocal existing_count
             found, existing = yield from loader.find_existing(number, rows)
+            existing_count += len(existing)
             if load.options.existing == "fail":
                 conflicts.extend(existing)
             elif load.options.existing == "update":
@@ -172,15 +170,20 @@ class LeadLoader:
             raise LeadsExist(
                 f'Set existing to "skip", "update" or "load": the campaign has the external ids of '
                 f"{counted(len(conflicts), 'row')} ({load.input.rows.unit} {numbers}{more}). "
-                "Nothing was sent"
+                "Nothing was sent in this attempt"
+            )
+        count = state.spool.count_updates()
+        if load.dry_run:
+            log.info(
+                "The campaign has %s of them already%s",
+                counted(existing_count, "row"),
+                f"; {counted(count, 'lead')} would be updated" if load.options.existing == "update" else "",
             )
         updates.check_limit(load.options.max_updates)
         if not load.dry_run:
-            count = state.spool.count_updates()
             progress = ProgressLogger("Updating", count, 1, noun="lead")
             work = updates.work(load.options.chunk_size, progress)
             Pipeline(self.cancel_token, load.in_flight, 2 * load.in_flight).run(work)
-            state.requests += count
 
     def _send(self, load: LeadLoad, state: LoadState, loader: ChunkLoader) -> None:
         done = state.ledger.total(Outcome.LOADED)
@@ -192,7 +195,7 @@ class LeadLoader:
         """Raise if the load is not as it must be although all requests have a response."""
         ledger, options = state.ledger, load.options
         if state.requests or state.is_resumed:
-            verifier.reconciler.lists.refresh()
+            run(verifier.reconciler.lists.refresh(), self.cancel_token.sleep)
             verifier.check_loaded_twice()
             if not verifier.reconciler.lists.by_part and ledger.total(Outcome.LOADED):
                 log.warning(
@@ -226,7 +229,7 @@ class LeadLoader:
         return load_result(
             load.campaign,
             state.ledger,
-            state.requests,
+            state.requests + state.ledger.total(Outcome.UPDATED),
             load.input.report,
             load.list_name,
             dry_run=load.dry_run,

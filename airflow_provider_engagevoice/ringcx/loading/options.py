@@ -119,7 +119,9 @@ def validate_expect_rows(expect_rows: object) -> None:
     :raises InvalidParameter: if it is none of them.
     """
     is_valid = expect_rows is None or is_count(expect_rows) or hasattr(expect_rows, "open")
-    if not is_valid and not (isinstance(expect_rows, str) and expect_rows.strip()):
+    if isinstance(expect_rows, str) and expect_rows.strip():
+        is_valid = expected_rows(expect_rows) is not None or expect_rows.strip()[0] not in "<>="
+    if not is_valid:
         raise InvalidParameter('expect_rows must be a number, ">=1000" or the path of a manifest')
 
 

@@ -61,8 +61,8 @@ class RowRun:
         count, numbers = spool.near_misses(_NEAR_MISSES_SHOWN)
         if count:
             log.warning(
-                "%s differ from another one only in case, blanks, leading zeros or a trailing .0; they count "
-                "as different leads. First %ss: %s",
+                "%s differ from another one only in case, blanks, leading zeros, a trailing .0, or in having "
+                "15 or 18 letters, as Salesforce ids have; they count as different leads. First %ss: %s",
                 counted(count, "external id"),
                 self.input.rows.unit,
                 ", ".join(map(str, numbers)),

@@ -12,6 +12,7 @@ from typing import Any
 
 from airflow_provider_engagevoice.ringcx.leads.id_spool import comparison_key, temporary_file_error
 from airflow_provider_engagevoice.ringcx.loading.rows import LeadRow, Outcome
+from airflow_provider_engagevoice.ringcx.spec.lead_fields import PHONE_FIELDS
 
 _BATCH_SIZE = 5_000
 #: SQLite's page cache in KiB. More does not make a load faster, since rows are written and read in order.
@@ -44,7 +45,7 @@ class RowOutcome:
     :param key: its external id; None if it has no valid one.
     :param outcome: what became of it; None if it is still to be sent.
     :param code: short name of the reason; empty if there is none.
-    :param message: the reason, without any value of the row.
+    :param message: the reason; the one of RingCX if it has rejected the row.
     :param lead_id: id of the lead in RingCX, if known.
     """
 
@@ -174,6 +175,20 @@ class RowSpool:
             LeadRow(position, row_number, key, json.loads(lead)) for position, row_number, key, lead in found
         ]
 
+    def read_phones(self, number: int, size: int) -> set[str]:
+        """Return the phone numbers of the rows of a chunk that are loaded.
+
+        :param number: the chunk, from 0.
+        :param size: number of rows in a chunk, whatever their outcome.
+        """
+        with self._errors():
+            found = self._database.execute(
+                "SELECT lead FROM rows JOIN outcomes USING (position)"
+                " WHERE position >= ? AND position < ? AND outcome = ?",
+                (number * size, (number + 1) * size, Outcome.LOADED.value),
+            ).fetchall()
+        return {phone for (lead,) in found if (phone := json.loads(lead).get(PHONE_FIELDS[0]))}
+
     def read_loaded(self, number: int, size: int) -> list[LeadRow]:
         """Return the rows of a chunk that are loaded, without their leads.
 
@@ -202,7 +217,7 @@ class RowSpool:
         :param rows: the rows.
         :param outcome: what became of them.
         :param code: short name of the reason.
-        :param message: the reason, without any value of the rows.
+        :param message: the reason.
         :param lead_ids: ids of their leads in RingCX, in the same order; None if they are not known.
         """
         ids = [None] * len(rows) if lead_ids is None else lead_ids
@@ -213,16 +228,6 @@ class RowSpool:
                     (row.position, outcome.value, code, message, lead_id)
                     for row, lead_id in zip(rows, ids, strict=True)
                 ],
-            )
-
-    def set_remaining(self, outcome: Outcome) -> None:
-        """Store an outcome for all rows that have none."""
-        with self._errors():
-            self._database.execute(
-                "INSERT INTO outcomes (position, outcome, code, message)"
-                " SELECT position, ?, '', '' FROM rows"
-                " WHERE position NOT IN (SELECT position FROM outcomes)",
-                (outcome.value,),
             )
 
     def add_updates(self, updates: Iterable[tuple[LeadRow, int, dict[str, Any]]]) -> None:
