@@ -137,6 +137,8 @@ class LeadCountSensor(SearchCriteriaMixin, PollingSensor):
         """
         with no_retry_on_permanent_errors():
             self._validate_options()
+            # Of an earlier call, for which other values may have been rendered.
+            self._selected = self._query = self._history = None
             self._new_history()
             selection = self._selection()
             if selection.empty_reason:
