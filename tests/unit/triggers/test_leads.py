@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_engagevoice.ringcx.leads.lead_count import CountQuery
+from airflow_provider_engagevoice.ringcx.leads.selection import Selection
 from airflow_provider_engagevoice.ringcx.ratelimit.operations import rate_limit_for
 from airflow_provider_engagevoice.ringcx.storage.registry import open_store
 from airflow_provider_engagevoice.ringcx.transport import http
@@ -202,6 +204,21 @@ def test_trigger_serialization_round_trip() -> None:
     assert restored.serialize() == (path, arguments)
 
 
+def test_trigger_survives_a_restart_of_the_triggerer(
+    ringcx_sandbox: SandboxServer, criteria: dict[str, Any]
+) -> None:
+    """Airflow recreates it from its database, which has no credentials."""
+    from airflow.models.trigger import Trigger
+
+    path, arguments = make_trigger(
+        criteria, at_least=1, facts={"campaign_name": "Spring Renewals"}
+    ).serialize()
+    row = Trigger(path, arguments)
+    assert ringcx_sandbox.connection["password"] not in json.dumps(row.kwargs)
+    event = run_trigger(LeadCountTrigger(**row.kwargs))
+    assert event["result"]["campaign_name"] == "Spring Renewals"
+
+
 def test_trigger_sends_only_searches_after_sign_in(
     ringcx_sandbox: SandboxServer, criteria: dict[str, Any]
 ) -> None:
@@ -249,6 +266,25 @@ def test_triggers_of_the_same_leads_share_each_count(
     assert counts(ringcx_sandbox) == 4
     # Nothing is kept for triggers that have ended.
     assert not any(shared_counts._shared.values())
+
+
+def test_shared_count_is_reused_while_it_is_recent(
+    ringcx_sandbox: SandboxServer, criteria: dict[str, Any], fake_time: FakeTime
+) -> None:
+    """Sensors with different intervals share counts, too."""
+
+    async def check() -> list[Any]:
+        query = CountQuery(ACCOUNT, Selection(criteria))
+        with shared_counts.shared_count("engagevoice_default", query) as shared:
+            outcomes = [await shared.check(30), await shared.check(30)]
+            fake_time.now += 29
+            outcomes.append(await shared.check(30))
+            fake_time.now += 2
+            return [*outcomes, await shared.check(30)]
+
+    first, second, third, fourth = asyncio.run(check())
+    assert first is second is third is not fourth
+    assert counts(ringcx_sandbox) == 2
 
 
 def test_triggers_share_a_failed_count(ringcx_sandbox: SandboxServer, criteria: dict[str, Any]) -> None:
