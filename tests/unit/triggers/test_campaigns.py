@@ -17,7 +17,6 @@ from airflow_provider_engagevoice.ringcx.ratelimit.operations import rate_limit_
 from airflow_provider_engagevoice.ringcx.steps import Steps
 from airflow_provider_engagevoice.ringcx.storage.base import LimitExceeded
 from airflow_provider_engagevoice.ringcx.storage.registry import open_store
-from airflow_provider_engagevoice.ringcx.transport import http
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.triggers import campaigns as trigger_module
 from airflow_provider_engagevoice.triggers.campaigns import CampaignLookupTrigger
@@ -28,12 +27,6 @@ pytestmark = pytest.mark.usefixtures("airflow_db")
 
 LOOKUP = "dial_groups_with_children"
 ACQUIRE_STEPS = RateLimiter.acquire_steps
-
-
-@pytest.fixture(autouse=True)
-def short_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retry requests of the client almost at once."""
-    monkeypatch.setattr(http, "_INITIAL_BACKOFF", 0.001)
 
 
 def make_trigger(**arguments: Any) -> CampaignLookupTrigger:
