@@ -128,7 +128,12 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": [f"{package}.operators.leads", f"{package}.operators.load"],
             }
         ],
-        "sensors": [{"integration-name": integration, "python-modules": [f"{package}.sensors.campaigns"]}],
+        "sensors": [
+            {
+                "integration-name": integration,
+                "python-modules": [f"{package}.sensors.campaigns", f"{package}.sensors.leads"],
+            }
+        ],
         "transfers": [
             {
                 "source-integration-name": "Common SQL",
@@ -136,5 +141,10 @@ def get_provider_info() -> dict[str, Any]:
                 "python-module": f"{package}.transfers.sql_to_engagevoice",
             }
         ],
-        "triggers": [{"integration-name": integration, "python-modules": [f"{package}.triggers.campaigns"]}],
+        "triggers": [
+            {
+                "integration-name": integration,
+                "python-modules": [f"{package}.triggers.campaigns", f"{package}.triggers.leads"],
+            }
+        ],
     }

@@ -9,13 +9,25 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_engagevoice.provenance import (
     ProvenanceMixin,
+    find_emptied,
+    find_literals,
     find_mapped_operator,
     is_data,
     is_expanded_from_xcom,
+    mark_literals,
     materialize,
     not_recording,
 )
-from airflow_provider_engagevoice.ringcx.criteria import KINDS, CriterionKind, Role, keys_with
+from airflow_provider_engagevoice.ringcx.criteria import (
+    ALL_KEYS,
+    KINDS,
+    UNSET,
+    CriterionKind,
+    Role,
+    is_runtime_value,
+    keys_with,
+    runtime_keys,
+)
 from airflow_provider_engagevoice.ringcx.exceptions import InvalidCriteria, InvalidParameter
 
 if TYPE_CHECKING:
@@ -24,9 +36,10 @@ if TYPE_CHECKING:
     from airflow_provider_engagevoice.version_compat import Context
 
 _ID_LISTS = (CriterionKind.IDS, CriterionKind.TEXTS, CriterionKind.PHONES)
-_PERSONAL = keys_with([Role.IDENTITY]) | {
+PERSONAL_KEYS = keys_with([Role.IDENTITY]) | {
     key for key, kind in KINDS.items() if kind in (CriterionKind.TEXT, CriterionKind.PHONE_FRAGMENT)
 }
+"""Criteria whose values are personal data of leads."""
 
 
 class TypePreservingTemplatesMixin(ProvenanceMixin):
@@ -73,6 +86,79 @@ class TypePreservingTemplatesMixin(ProvenanceMixin):
             for name in set_fields:
                 value = getattr(self, name)
                 setattr(self, name, "" if value is None and name in rendered else materialize(value))
+
+
+class SearchCriteriaMixin(TypePreservingTemplatesMixin):
+    """Mixin for operators with ``search_criteria``, which are redacted from when they are rendered."""
+
+    search_criteria: Any
+
+    def _set_criteria(self, search_criteria: Any) -> None:
+        """Set the criteria, in ``__init__``."""
+        self._criteria_given = search_criteria is not UNSET
+        self.search_criteria = search_criteria if self._criteria_given else {}
+        self._runtime_keys = runtime_keys(self.search_criteria)
+        self._authored: dict[str, Any] = {}
+
+    def _has(self, name: str) -> bool:
+        """Return whether an argument was given, whatever its rendered value."""
+        return getattr(self, name) is not None or is_data(self, name)
+
+    def _keys_from_data(self) -> frozenset[str]:
+        """Return the criteria whose value may be data, all if the criteria as a whole may be."""
+        is_changed = isinstance(self.search_criteria, RedactedCriteria) and self.search_criteria.is_changed
+        if is_changed or is_data(self, "search_criteria"):
+            return ALL_KEYS
+        criteria = unwrap(self.search_criteria)
+        return self._runtime_keys | find_emptied(criteria) if isinstance(criteria, Mapping) else ALL_KEYS
+
+    def _explain(self, reason: str) -> str:
+        """Add the template of the empty value to the reason why nothing is selected."""
+        name = reason.partition(" ")[0]
+        authored, rendered = self._authored.get("search_criteria"), unwrap(self.search_criteria)
+        if isinstance(authored, Mapping) and name in authored:
+            template = authored[name]
+            value = rendered.get(name) if isinstance(rendered, Mapping) else rendered
+        else:
+            name = name if name in self._authored else "search_criteria"
+            template, value = self._authored.get(name), unwrap(getattr(self, name, None))
+        if isinstance(template, (list, tuple)) and len(template) == 1:
+            template = template[0]
+            value = value[0] if isinstance(value, (list, tuple)) and value else value
+        source = _describe_template(template)
+        # Without native rendering, None is the text "None".
+        content = "None" if value in (None, "None") else "empty"
+        return f"{reason}; {source} is {content}" if source else reason
+
+    def _do_render_template_fields(
+        self, parent: Any, template_fields: Any, *args: Any, **kwargs: Any
+    ) -> None:
+        if parent is not self:
+            super()._do_render_template_fields(parent, template_fields, *args, **kwargs)
+            return
+        literals = find_literals(self)
+        authored = {name: getattr(self, name) for name in self.template_fields}
+        with not_recording(self):
+            self._authored = authored
+            super()._do_render_template_fields(parent, template_fields, *args, **kwargs)
+            self._redact_criteria(literals)
+
+    def _redact_criteria(self, literals: frozenset[str]) -> None:
+        """Replace rendered criteria by a mapping that is redacted when it is shown."""
+        criteria = self.search_criteria
+        if isinstance(criteria, RedactedCriteria):
+            return
+        if literals:
+            criteria = {**criteria, **mark_literals({key: criteria[key] for key in literals})}
+        self.search_criteria = RedactedCriteria(criteria)
+
+
+def _describe_template(value: Any) -> str:
+    """Return the template of an argument, or the task whose output it is; empty if it is neither."""
+    if isinstance(value, str):
+        return f"its template {value!r}" if is_runtime_value(value) else ""
+    task = getattr(value, "operator", None)
+    return f"the output of task {task.task_id!r}" if task is not None else ""
 
 
 def _is_template(content: str, env: jinja2.Environment) -> bool:
@@ -205,7 +291,7 @@ def unwrap(value: Any) -> Any:
 
 
 def _redact(key: str, value: Any) -> Any:
-    if key in KINDS and key not in _PERSONAL and _is_valid(key, value):
+    if key in KINDS and key not in PERSONAL_KEYS and _is_valid(key, value):
         return value if value is None or isinstance(value, (str, int, list, tuple, dict)) else str(value)
     values = _parse(value) if isinstance(value, str) and KINDS.get(key) in _ID_LISTS else value
     if isinstance(values, Collection) and not isinstance(values, (str, bytes, bytearray, Mapping)):

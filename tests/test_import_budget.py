@@ -16,8 +16,10 @@ PUBLIC_MODULES = [
     "operators.leads",
     "operators.load",
     "sensors.campaigns",
+    "sensors.leads",
     "transfers.sql_to_engagevoice",
     "triggers.campaigns",
+    "triggers.leads",
 ]
 MAX_MODULES = 15
 MAX_MODULES_TOGETHER = 25

@@ -134,8 +134,8 @@ def test_airflow_providers_get_lists_the_modules(airflow_home: Path) -> None:
     assert {kind: shown[kind][0]["python-modules"] for kind in kinds} == {
         "hooks": [f"{MODULES}.hooks.engagevoice"],
         "operators": [f"{MODULES}.operators.leads", f"{MODULES}.operators.load"],
-        "sensors": [f"{MODULES}.sensors.campaigns"],
-        "triggers": [f"{MODULES}.triggers.campaigns"],
+        "sensors": [f"{MODULES}.sensors.campaigns", f"{MODULES}.sensors.leads"],
+        "triggers": [f"{MODULES}.triggers.campaigns", f"{MODULES}.triggers.leads"],
     }
     assert shown["transfers"][0]["python-module"] == f"{MODULES}.transfers.sql_to_engagevoice"
 

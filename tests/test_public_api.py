@@ -16,7 +16,9 @@ PUBLIC = {
     "operators.load": ["LoadLeadsOperator", "UpdateLeadsOperator"],
     "transfers.sql_to_engagevoice": ["SqlToEngageVoiceOperator"],
     "sensors.campaigns": ["CampaignLookupSensor"],
+    "sensors.leads": ["LeadCountSensor"],
     "triggers.campaigns": ["CampaignLookupTrigger"],
+    "triggers.leads": ["LeadCountTrigger"],
     "sandbox": ["SandboxServer", "Settings"],
     "ringcx.criteria": ["LeadSearchCriteria"],
     "ringcx.exceptions": [

@@ -13,25 +13,16 @@ from airflow_provider_engagevoice.hooks.engagevoice import (
     skip_on_no_match,
 )
 from airflow_provider_engagevoice.provenance import (
-    find_emptied,
-    find_literals,
     is_data,
     is_mapped_copy,
-    mark_literals,
     not_recording,
     records_arguments,
 )
-from airflow_provider_engagevoice.ringcx.criteria import (
-    ALL_KEYS,
-    UNSET,
-    is_runtime_value,
-    runtime_keys,
-)
+from airflow_provider_engagevoice.ringcx.criteria import UNSET, is_runtime_value
 from airflow_provider_engagevoice.ringcx.defaults import CHUNK_SIZE
 from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter, error_place
 from airflow_provider_engagevoice.templating import (
-    RedactedCriteria,
-    TypePreservingTemplatesMixin,
+    SearchCriteriaMixin,
     redact_path,
     require_rendered,
     unwrap,
@@ -52,7 +43,7 @@ if TYPE_CHECKING:
 _ON_EMPTY = ("skip", "fail", "succeed")
 
 
-class BaseLeadOperator(TypePreservingTemplatesMixin, BaseOperator):
+class BaseLeadOperator(SearchCriteriaMixin, BaseOperator):
     """Base class: which leads, and the options of the action."""
 
     template_fields: Sequence[str] = (
@@ -92,9 +83,7 @@ class BaseLeadOperator(TypePreservingTemplatesMixin, BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self._criteria_given = search_criteria is not UNSET
-        self.search_criteria: Any = search_criteria if self._criteria_given else {}
-        self._runtime_keys = runtime_keys(self.search_criteria)
+        self._set_criteria(search_criteria)
         self.source = source
         self.source_column = source_column
         self.source_as = source_as
@@ -112,7 +101,6 @@ class BaseLeadOperator(TypePreservingTemplatesMixin, BaseOperator):
         self.max_in_flight = max_in_flight
         self.engagevoice_conn_id = engagevoice_conn_id
         self._hook: EngageVoiceHook | None = None
-        self._authored: dict[str, Any] = {}
         self._lineage: Lineage | None = None
 
     def _validate(self) -> None:
@@ -199,10 +187,6 @@ class BaseLeadOperator(TypePreservingTemplatesMixin, BaseOperator):
         """Return whether criteria without a campaign, list or id are allowed."""
         return self.account_wide or self._has("source") or self._has(self._campaign_argument)
 
-    def _has(self, name: str) -> bool:
-        """Return whether an argument was given, whatever its rendered value."""
-        return getattr(self, name) is not None or is_data(self, name)
-
     def _validate_options(self) -> None:
         from airflow_provider_engagevoice.ringcx.bulk.options import validate_options
 
@@ -229,14 +213,6 @@ class BaseLeadOperator(TypePreservingTemplatesMixin, BaseOperator):
         if self.max_leads is None and is_data(self, "max_leads"):
             raise InvalidParameter("max_leads is None, but was set; leave it out for no limit")
 
-    def _keys_from_data(self) -> frozenset[str]:
-        """Return the criteria whose value may be data, all if the criteria as a whole may be."""
-        is_changed = isinstance(self.search_criteria, RedactedCriteria) and self.search_criteria.is_changed
-        if is_changed or is_data(self, "search_criteria"):
-            return ALL_KEYS
-        criteria = unwrap(self.search_criteria)
-        return self._runtime_keys | find_emptied(criteria) if isinstance(criteria, Mapping) else ALL_KEYS
-
     def _selection(self) -> Selection:
         from airflow_provider_engagevoice.ringcx.leads.literals import is_blank
         from airflow_provider_engagevoice.ringcx.leads.selection import Selection, build_selection
@@ -256,24 +232,6 @@ class BaseLeadOperator(TypePreservingTemplatesMixin, BaseOperator):
             source=source,
             on_invalid=self.on_invalid_id,
         )
-
-    def _explain(self, reason: str) -> str:
-        """Add the template of the empty value to the reason why nothing is selected."""
-        name = reason.partition(" ")[0]
-        authored, rendered = self._authored.get("search_criteria"), unwrap(self.search_criteria)
-        if isinstance(authored, Mapping) and name in authored:
-            template = authored[name]
-            value = rendered.get(name) if isinstance(rendered, Mapping) else rendered
-        else:
-            name = name if name in self._authored else "search_criteria"
-            template, value = self._authored.get(name), unwrap(getattr(self, name, None))
-        if isinstance(template, (list, tuple)) and len(template) == 1:
-            template = template[0]
-            value = value[0] if isinstance(value, (list, tuple)) and value else value
-        source = _describe_template(template)
-        # Without native rendering, None is the text "None".
-        content = "None" if value in (None, "None") else "empty"
-        return f"{reason}; {source} is {content}" if source else reason
 
     def _nothing_selected(self, reason: str, hook: EngageVoiceHook, context: Context) -> dict[str, Any]:
         from airflow_provider_engagevoice.ringcx.bulk.action import empty_result
@@ -364,33 +322,12 @@ class BaseLeadOperator(TypePreservingTemplatesMixin, BaseOperator):
         if parent is not self:
             super()._do_render_template_fields(parent, template_fields, *args, **kwargs)
             return
-        literals = find_literals(self)
-        authored = {name: getattr(self, name) for name in self.template_fields}
         names = [name for name in ("source", "report", "output_path") if name in self.template_fields]
         paths = {name: unwrap(getattr(self, name)) for name in names}
+        super()._do_render_template_fields(parent, template_fields, *args, **kwargs)
         with not_recording(self):
-            self._authored = authored
-            super()._do_render_template_fields(parent, template_fields, *args, **kwargs)
-            self._redact_criteria(literals)
             for name, written in paths.items():
                 value = getattr(self, name)
                 # A path that the author wrote without a template can be shown, whatever it is.
                 if not isinstance(value, str) or value != written or is_data(self, name):
                     setattr(self, name, redact_path(value))
-
-    def _redact_criteria(self, literals: frozenset[str]) -> None:
-        """Replace rendered criteria by a mapping that is redacted when it is shown."""
-        criteria = self.search_criteria
-        if isinstance(criteria, RedactedCriteria):
-            return
-        if literals:
-            criteria = {**criteria, **mark_literals({key: criteria[key] for key in literals})}
-        self.search_criteria = RedactedCriteria(criteria)
-
-
-def _describe_template(value: Any) -> str:
-    """Return the template of an argument, or the task whose output it is; empty if it is neither."""
-    if isinstance(value, str):
-        return f"its template {value!r}" if is_runtime_value(value) else ""
-    task = getattr(value, "operator", None)
-    return f"the output of task {task.task_id!r}" if task is not None else ""

@@ -224,6 +224,25 @@ class CampaignService:
         """
         return [lead_list(row) for row in list_rows(self.request("GET", lists_path(campaign)))]
 
+    def max_passes(self, campaign: Campaign) -> int:
+        """Return how often the leads of a campaign may be called, which is the default of its leads.
+
+        :param campaign: the campaign.
+        :return: the number. Source: contract, ``Campaign.maxPasses``.
+        :raises UnexpectedResponse: if RingCX returns no positive number.
+        """
+        path = (
+            f"{account_path(campaign['account_id'])}/dialGroups/{campaign['dial_group_id']}"
+            f"/campaigns/{campaign['campaign_id']}"
+        )
+        row = self.request("GET", path)
+        number = row.get("maxPasses") if isinstance(row, dict) else None
+        if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+            raise UnexpectedResponse(
+                f"RingCX returns no maximum of passes for campaign {campaign['campaign_name']!r} (maxPasses)"
+            )
+        return number
+
     def agents(self, account_id: str | None = None) -> Iterator[dict[str, Any]]:
         """Yield all agents of an account, in one request per agent group and one more.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 import time
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,7 @@ from airflow_provider_engagevoice.version_compat import (
 )
 
 if TYPE_CHECKING:
+    from airflow_provider_engagevoice.ringcx.campaigns import Campaign
     from airflow_provider_engagevoice.version_compat import Context
 
 __all__ = ["CampaignLookupSensor"]
@@ -42,7 +44,165 @@ _TOLERATED_FAILURES = 5
 _GRACE = timedelta(minutes=2)
 
 
-class CampaignLookupSensor(TypePreservingTemplatesMixin, BaseSensorOperator):
+class PollingSensor(TypePreservingTemplatesMixin, BaseSensorOperator):
+    """Base class of the sensors: check RingCX until a condition holds, in the worker or in the triggerer.
+
+    It is in this module because each module that a DAG imports costs time when the DAG is parsed.
+    """
+
+    deferrable: bool
+    engagevoice_conn_id: str
+    mode: str
+    _failures = 0
+    _last_reason = ""
+    _last_error: EngageVoiceError | None = None
+    _hook: EngageVoiceHook | None = None
+
+    @abstractmethod
+    def _check(self, hook: EngageVoiceHook, context: Context) -> Any:
+        """Check once; return the XCom if the wait is over, else None, and set ``_last_reason``."""
+
+    @abstractmethod
+    def _defer(self) -> None:
+        """Defer to the trigger."""
+
+    @abstractmethod
+    def _awaited(self) -> str:
+        """Return what did not happen before the timeout, for a timeout without another reason."""
+
+    def _can_defer(self) -> bool:
+        """Return whether the task may wait in the triggerer; log the reason if not."""
+        return True
+
+    def poke(self, context: Context) -> PokeReturnValue:
+        """Check once.
+
+        :param context: the task's context.
+        :return: whether the wait is over, with the XCom value.
+        :raises EngageVoiceError: if the error is permanent, or after five consecutive transient failures.
+        """
+        if self._hook is None:
+            self._hook = EngageVoiceHook(require_rendered(self, "engagevoice_conn_id"))
+        try:
+            result = self._check(self._hook, context)
+        except EngageVoiceError as error:
+            self._failures += 1
+            if isinstance(error, PermanentError) or self._failures > _TOLERATED_FAILURES:
+                raise
+            self._last_reason, self._last_error = str(error), error
+            self.log.warning("Check failed (%d in a row): %s", self._failures, error)
+            return PokeReturnValue(is_done=False)
+        self._failures, self._last_error = 0, None
+        return PokeReturnValue(is_done=result is not None, xcom_value=result)
+
+    def execute(self, context: Context) -> Any:
+        """Wait; if deferrable, check once and defer to the triggerer.
+
+        :param context: the task's context.
+        :return: the XCom value.
+        :raises AirflowSensorTimeout: if the condition did not hold before the timeout.
+        :raises AirflowSkipException: the same, with ``soft_fail``.
+        :raises AirflowFailException: if the error is permanent.
+        """
+        with no_retry_on_permanent_errors():
+            if self.deferrable and self._can_defer():
+                found = self.poke(context)
+                if not found.is_done:
+                    self._defer()
+                return found.xcom_value
+            try:
+                # Airflow 2 warns if the decorated method is called by a subclass.
+                return inspect.unwrap(BaseSensorOperator.execute)(self, context)
+            except AirflowSensorTimeout:
+                # Airflow's message names neither what was awaited nor the cause.
+                raise AirflowSensorTimeout(self._timeout_message(self._last_reason)) from None
+            except AirflowSkipException as skip:
+                if skip.__cause__ is not None:
+                    raise
+                message = self._timeout_message(self._last_reason)
+                self.log.warning("%s. Task skipped (soft_fail=True)", message)
+                raise AirflowSkipException(message) from None
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
+        """Complete the task after the trigger's event.
+
+        :param context: the task's context.
+        :param event: payload of the event.
+        :return: the XCom value.
+        :raises AirflowSensorTimeout: if the condition did not hold before the timeout.
+        :raises AirflowFailException: if the error is permanent.
+        :raises ServiceUnavailable: after too many consecutive transient failures.
+        """
+        status = event.get("status")
+        if status == "timeout":
+            raise AirflowSensorTimeout(self._timeout_message(event.get("reason") or ""))
+        message = event.get("message") or f"The trigger ended with {status!r}"
+        # "hopeless" is the name that development versions used.
+        if status in ("permanent_error", "hopeless"):
+            raise AirflowFailException(message)
+        raise ServiceUnavailable(message)
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Resume after the deferral, so that ``soft_fail`` does not turn a permanent error into a skip.
+
+        :param next_method: name of the method to resume with.
+        :param next_kwargs: its arguments.
+        :param context: the task's context.
+        :return: the XCom value.
+        """
+        try:
+            return super().resume_execution(next_method, next_kwargs, context)
+        except AirflowSkipException as skip:
+            if isinstance(skip.__cause__, AirflowFailException):
+                raise skip.__cause__ from None
+            if skip.__cause__ is not None:
+                self.log.warning("%s. Task skipped (soft_fail=True)", skip.__cause__)
+            raise
+
+    def _get_next_poke_interval(self, *args: Any, **kwargs: Any) -> float:
+        interval: float = super()._get_next_poke_interval(*args, **kwargs)
+        if not self._failures:
+            return interval
+        from airflow_provider_engagevoice.triggers.campaigns import MAX_PAUSE
+
+        return min(interval * 2**self._failures, max(MAX_PAUSE, interval))
+
+    def _timeout_message(self, reason: str) -> str:
+        """Return the message of a timeout: first why the last check failed, which names the fix."""
+        reason = reason or self._awaited()
+        return f"{reason.rstrip('.')} (waited {self.timeout:g} s)"
+
+    def _next_check(self) -> str:
+        """Return when the next check is, if this is known."""
+        if self.deferrable or self.exponential_backoff:
+            return ""
+        return f" Next check in {self.poke_interval:g} s"
+
+    def _check_switch(self, name: str) -> None:
+        if not isinstance(getattr(self, name), bool):
+            raise InvalidParameter(f"{name} must be True or False; templates are not supported")
+
+    def _trigger_arguments(self) -> dict[str, Any]:
+        """Return the arguments that the triggers of all sensors have."""
+        self.log.info("Deferring: checking every %g s, timeout %g s", self.poke_interval, self.timeout)
+        return {
+            "engagevoice_conn_id": self.engagevoice_conn_id,
+            "poke_interval": self.poke_interval,
+            "end_time": time.time() + self.timeout,
+            "tolerated_failures": _TOLERATED_FAILURES,
+            "exponential_backoff": bool(self.exponential_backoff),
+            "max_wait": self.max_wait.total_seconds() if self.max_wait else None,
+        }
+
+    def _defer_to(self, trigger: Any) -> None:
+        self.defer(
+            trigger=trigger,
+            method_name="execute_complete",
+            timeout=timedelta(seconds=self.timeout) + _GRACE,
+        )
+
+
+class CampaignLookupSensor(PollingSensor):
     """Wait until a campaign exists and return it.
 
     Each check sends one request per account. Up to five consecutive transient failures (RingCX unreachable
@@ -84,67 +244,8 @@ class CampaignLookupSensor(TypePreservingTemplatesMixin, BaseSensorOperator):
         self.active_only = active_only
         self.deferrable = deferrable
         self.engagevoice_conn_id = engagevoice_conn_id
-        self._failures = 0
-        self._last_reason = ""
-        self._hook: EngageVoiceHook | None = None
         with error_place(f"{type(self).__name__}(task_id={self.task_id!r})"):
             self._validate()
-
-    def poke(self, context: Context) -> PokeReturnValue:
-        """Check once whether the campaign exists.
-
-        :param context: the task's context.
-        :return: whether it exists, with the campaign as XCom value.
-        :raises EngageVoiceError: if the error is permanent, or after five consecutive transient failures.
-        """
-        if self._hook is None:
-            self._hook = EngageVoiceHook(require_rendered(self, "engagevoice_conn_id"))
-        try:
-            campaign = self._hook.get_conn().campaigns.find(**self._query(), argument=None)
-        except CampaignNotFound as error:
-            self._failures = 0
-            level = logging.INFO if self._last_reason else logging.WARNING
-            self._last_reason = str(error)
-            self.log.log(level, "%s", as_sentence(error) + self._next_check())
-            return PokeReturnValue(is_done=False)
-        except EngageVoiceError as error:
-            self._failures += 1
-            if isinstance(error, PermanentError) or self._failures > _TOLERATED_FAILURES:
-                raise
-            self._last_reason = str(error)
-            self.log.warning("Check failed (%d in a row): %s", self._failures, error)
-            return PokeReturnValue(is_done=False)
-        self._failures = 0
-        self._log_found(campaign)
-        return PokeReturnValue(is_done=True, xcom_value=campaign)
-
-    def execute(self, context: Context) -> Any:
-        """Wait for the campaign; if deferrable, check once and defer to the triggerer.
-
-        :param context: the task's context.
-        :return: the campaign.
-        :raises AirflowSensorTimeout: if the campaign did not appear before the timeout.
-        :raises AirflowSkipException: the same, with ``soft_fail``.
-        :raises AirflowFailException: if the error is permanent.
-        """
-        with no_retry_on_permanent_errors():
-            if not self.deferrable:
-                try:
-                    # Airflow 2 warns if the decorated method is called by a subclass.
-                    return inspect.unwrap(BaseSensorOperator.execute)(self, context)
-                except AirflowSensorTimeout:
-                    # Airflow's message names neither the campaign nor the cause.
-                    raise AirflowSensorTimeout(self._timeout_message(self._last_reason)) from None
-                except AirflowSkipException as skip:
-                    if skip.__cause__ is not None:
-                        raise
-                    message = self._timeout_message(self._last_reason)
-                    self.log.warning("%s. Task skipped (soft_fail=True)", message)
-                    raise AirflowSkipException(message) from None
-            found = self.poke(context)
-            if not found.is_done:
-                self._defer()
-            return found.xcom_value
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """Complete the task after the trigger's event.
@@ -156,53 +257,24 @@ class CampaignLookupSensor(TypePreservingTemplatesMixin, BaseSensorOperator):
         :raises AirflowFailException: if the error is permanent.
         :raises ServiceUnavailable: after too many consecutive transient failures.
         """
-        status = event.get("status")
-        if status == "found":
+        if event.get("status") == "found":
             self._log_found(event["campaign"])
             return event["campaign"]
-        if status == "timeout":
-            raise AirflowSensorTimeout(self._timeout_message(event.get("reason") or ""))
-        message = event.get("message") or f"The trigger ended with {status!r}"
-        # "hopeless" is the name that development versions used.
-        if status in ("permanent_error", "hopeless"):
-            raise AirflowFailException(message)
-        raise ServiceUnavailable(message)
+        return super().execute_complete(context, event)
 
-    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Resume after the deferral, so that ``soft_fail`` does not turn a permanent error into a skip.
-
-        :param next_method: name of the method to resume with.
-        :param next_kwargs: its arguments.
-        :param context: the task's context.
-        :return: the campaign.
-        """
+    def _check(self, hook: EngageVoiceHook, context: Context) -> Campaign | None:
         try:
-            return super().resume_execution(next_method, next_kwargs, context)
-        except AirflowSkipException as skip:
-            if isinstance(skip.__cause__, AirflowFailException):
-                raise skip.__cause__ from None
-            if skip.__cause__ is not None:
-                self.log.warning("%s. Task skipped (soft_fail=True)", skip.__cause__)
-            raise
+            campaign = hook.get_conn().campaigns.find(**self._query(), argument=None)
+        except CampaignNotFound as error:
+            level = logging.INFO if self._last_reason else logging.WARNING
+            self._last_reason = str(error)
+            self.log.log(level, "%s", as_sentence(error) + self._next_check())
+            return None
+        self._log_found(campaign)
+        return campaign
 
-    def _get_next_poke_interval(self, *args: Any, **kwargs: Any) -> float:
-        interval: float = super()._get_next_poke_interval(*args, **kwargs)
-        if not self._failures:
-            return interval
-        from airflow_provider_engagevoice.triggers.campaigns import MAX_PAUSE
-
-        return min(interval * 2**self._failures, max(MAX_PAUSE, interval))
-
-    def _timeout_message(self, reason: str) -> str:
-        """Return the message of a timeout: first why the last check failed, which names the fix."""
-        reason = reason or f"Campaign {self.campaign_name!r} did not appear"
-        return f"{reason.rstrip('.')} (waited {self.timeout:g} s)"
-
-    def _next_check(self) -> str:
-        """Return when the next check is, if this is known."""
-        if self.deferrable or self.exponential_backoff:
-            return ""
-        return f" Next check in {self.poke_interval:g} s"
+    def _awaited(self) -> str:
+        return f"Campaign {self.campaign_name!r} did not appear"
 
     def _validate(self) -> None:
         """Raise for what is known to be wrong when the DAG is parsed."""
@@ -211,10 +283,6 @@ class CampaignLookupSensor(TypePreservingTemplatesMixin, BaseSensorOperator):
             raise InvalidParameter("campaign_name must be a name that is not empty")
         self._check_switch("active_only")
         self._check_switch("deferrable")
-
-    def _check_switch(self, name: str) -> None:
-        if not isinstance(getattr(self, name), bool):
-            raise InvalidParameter(f"{name} must be True or False; templates are not supported")
 
     def _log_found(self, campaign: Mapping[str, Any]) -> None:
         self.log.info(
@@ -242,18 +310,5 @@ class CampaignLookupSensor(TypePreservingTemplatesMixin, BaseSensorOperator):
         from airflow_provider_engagevoice.triggers.campaigns import CampaignLookupTrigger
 
         query = self._query()
-        self.log.info("Deferring: checking every %g s, timeout %g s", self.poke_interval, self.timeout)
-        self.defer(
-            trigger=CampaignLookupTrigger(
-                campaign_name=query.pop("campaign"),
-                **query,
-                engagevoice_conn_id=self.engagevoice_conn_id,
-                poke_interval=self.poke_interval,
-                end_time=time.time() + self.timeout,
-                tolerated_failures=_TOLERATED_FAILURES,
-                exponential_backoff=bool(self.exponential_backoff),
-                max_wait=self.max_wait.total_seconds() if self.max_wait else None,
-            ),
-            method_name="execute_complete",
-            timeout=timedelta(seconds=self.timeout) + _GRACE,
-        )
+        name = query.pop("campaign")
+        self._defer_to(CampaignLookupTrigger(campaign_name=name, **query, **self._trigger_arguments()))

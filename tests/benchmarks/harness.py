@@ -17,9 +17,13 @@ ACCOUNT_PATH = "/voice/api/v1/admin/accounts/50810001"
 
 
 class ApiClient:
-    """Client of one sub-account that keeps a single connection open."""
+    """Client of one sub-account that keeps a single connection open.
+
+    :param port: port of the sandbox.
+    """
 
     def __init__(self, port: int) -> None:
+        self.port = port
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
 
     def request(self, method: str, path: str, body: object = None) -> Any:

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.dags.test_example_dags import run_example
+from tests.dags.test_example_dags import EXAMPLES, run_example
+from tests.support.dag_runs import dag_file, run_dag_file
 
 pytestmark = pytest.mark.usefixtures("airflow_db")
 
@@ -66,8 +67,17 @@ def test_speed_to_lead_example_loads_a_lead_once(ringcx_sandbox):
 
 @pytest.mark.usefixtures("warehouse")
 def test_refill_example_loads_contacts_only_if_the_campaign_runs_dry(ringcx_sandbox):
-    assert run_example("refill_campaign", minimum=0).state("refill") == "skipped"
+    source = (EXAMPLES / "refill_campaign.py").read_text()
+    assert "timeout=timedelta(hours=1)" in source
+    impatient = source.replace("timeout=timedelta(hours=1)", "timeout=0.1")
+    with dag_file("refill_campaign.py", impatient) as path:
+        run = run_dag_file(path, run_conf={"minimum": 0})
+    assert run.states() == {"runs_dry": "skipped", "refill": "skipped"}
     assert keys_of(ringcx_sandbox, "W-") == []
-    run = run_example("refill_campaign", minimum=100_000, refill=10)
+    # READY leads that have used up their passes are not dialled any more.
+    with ringcx_sandbox._state.store.changing() as connection:
+        connection.execute("UPDATE leads SET leadPasses = maxPasses WHERE leadState = 'READY'")
+    run = run_example("refill_campaign", minimum=0, refill=10)
     assert run.states() == {"runs_dry": "success", "refill": "success"}
+    assert run.xcom("runs_dry")["count"] == 0
     assert keys_of(ringcx_sandbox, "W-") == sorted(f"W-{n}" for n in range(30, 40))

@@ -36,6 +36,7 @@ from airflow_provider_engagevoice.operators.leads import (
 from airflow_provider_engagevoice.operators.load import LoadLeadsOperator, UpdateLeadsOperator
 from airflow_provider_engagevoice.ringcx.criteria import LeadSearchCriteria
 from airflow_provider_engagevoice.sensors.campaigns import CampaignLookupSensor
+from airflow_provider_engagevoice.sensors.leads import LeadCountSensor
 from airflow_provider_engagevoice.transfers.sql_to_engagevoice import SqlToEngageVoiceOperator
 
 """

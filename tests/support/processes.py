@@ -1,4 +1,4 @@
-"""Worker processes and Redis servers for tests."""
+"""Worker processes, Redis servers and waiting threads in tests."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_engagevoice.ringcx.spec.rate_limits import RateWindow
+from airflow_provider_engagevoice.ringcx.steps import run
 
 ROOT = Path(__file__).parents[2]
 
@@ -176,3 +178,11 @@ def redis_server(password: str | None = None) -> Iterator[RedisServer]:
         yield server
     finally:
         server.stop()
+
+
+def count_waiting_threads() -> int:
+    """Return the number of threads that are waiting in a request, for example for its slot."""
+    return sum(
+        any(frame.f_code is run.__code__ for frame, _ in traceback.walk_stack(top))
+        for top in sys._current_frames().values()
+    )

@@ -25,6 +25,7 @@ from airflow_provider_engagevoice.ringcx.criteria import KINDS, Role, keys_with
 from airflow_provider_engagevoice.ringcx.exceptions import InvalidCriteria, InvalidParameter
 from airflow_provider_engagevoice.ringcx.leads.coercion import is_list
 from airflow_provider_engagevoice.sensors.campaigns import CampaignLookupSensor
+from airflow_provider_engagevoice.sensors.leads import LeadCountSensor
 from airflow_provider_engagevoice.templating import require_rendered
 
 try:
@@ -39,6 +40,7 @@ OPERATORS: dict[type, dict[str, Any]] = {
     LeadActionOperator: {"lead_action": "CANCEL_LEADS"},
     EmailLeadsOperator: {"email_to": "team@example.com"},
     MoveLeadsOperator: {"target_campaign": "Summer Win-Back"},
+    LeadCountSensor: {"at_least": 1},
 }
 CAMPAIGN = {"campaignIds": [101]}
 KEYS = sorted(KINDS)

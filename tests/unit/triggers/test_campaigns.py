@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 import threading
 import time
-import traceback
 from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
@@ -16,26 +14,19 @@ import pytest
 
 from airflow_provider_engagevoice.ringcx.ratelimit.limiter import RateLimiter
 from airflow_provider_engagevoice.ringcx.ratelimit.operations import rate_limit_for
-from airflow_provider_engagevoice.ringcx.steps import Steps, run
+from airflow_provider_engagevoice.ringcx.steps import Steps
 from airflow_provider_engagevoice.ringcx.storage.base import LimitExceeded
 from airflow_provider_engagevoice.ringcx.storage.registry import open_store
-from airflow_provider_engagevoice.ringcx.transport import http
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.triggers import campaigns as trigger_module
 from airflow_provider_engagevoice.triggers.campaigns import CampaignLookupTrigger
 from tests.support.clients import DIAL_GROUPS
-from tests.support.processes import wait_for
+from tests.support.processes import count_waiting_threads, wait_for
 
 pytestmark = pytest.mark.usefixtures("airflow_db")
 
 LOOKUP = "dial_groups_with_children"
 ACQUIRE_STEPS = RateLimiter.acquire_steps
-
-
-@pytest.fixture(autouse=True)
-def short_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retry requests of the client almost at once."""
-    monkeypatch.setattr(http, "_INITIAL_BACKOFF", 0.001)
 
 
 def make_trigger(**arguments: Any) -> CampaignLookupTrigger:
@@ -155,14 +146,6 @@ def acquiring_threads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     monkeypatch.setattr(RateLimiter, "acquire_steps", acquire_steps)
     return threads
-
-
-def count_waiting_threads() -> int:
-    """Return the number of threads that are waiting in a request, for example for its slot."""
-    return sum(
-        any(frame.f_code is run.__code__ for frame, _ in traceback.walk_stack(top))
-        for top in sys._current_frames().values()
-    )
 
 
 async def _until_four_threads_wait() -> None:
