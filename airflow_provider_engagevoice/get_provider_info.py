@@ -100,7 +100,7 @@ def get_provider_info() -> dict[str, Any]:
     return {
         "package-name": "airflow-provider-engagevoice",
         "name": "RingCentral RingCX",
-        "description": "Loads and lead actions of RingCentral RingCX (formerly Engage Voice).",
+        "description": "Loads, exports and lead actions of RingCentral RingCX (formerly Engage Voice).",
         "integrations": [
             {
                 "integration-name": integration,
@@ -125,7 +125,11 @@ def get_provider_info() -> dict[str, Any]:
         "operators": [
             {
                 "integration-name": integration,
-                "python-modules": [f"{package}.operators.leads", f"{package}.operators.load"],
+                "python-modules": [
+                    f"{package}.operators.export",
+                    f"{package}.operators.leads",
+                    f"{package}.operators.load",
+                ],
             }
         ],
         "sensors": [

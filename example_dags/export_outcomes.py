@@ -12,7 +12,7 @@ except ImportError:  # Airflow 2
 
 from airflow_provider_engagevoice.operators.export import ExportLeadsOperator
 
-# An hour of overlap: a call that was going on at the end of the last export has ended since.
+# An hour of overlap: a call that had begun by the end of the last export has ended since.
 SINCE = "{{ params.since or data_interval_start - macros.timedelta(hours=1) }}"
 # A run that a person starts has no data interval on Airflow 3.
 DAY = "{{ data_interval_start.strftime('%Y-%m-%d') if data_interval_start is defined else run_id }}"

@@ -13,6 +13,7 @@ import pytest
 PUBLIC_MODULES = [
     "get_provider_info",
     "hooks.engagevoice",
+    "operators.export",
     "operators.leads",
     "operators.load",
     "sensors.campaigns",

@@ -12,6 +12,7 @@ import pytest
 PACKAGE = "airflow_provider_engagevoice"
 PUBLIC = {
     "hooks.engagevoice": ["EngageVoiceHook", "no_retry_on_permanent_errors"],
+    "operators.export": ["ExportLeadsOperator"],
     "operators.leads": ["EmailLeadsOperator", "LeadActionOperator", "MoveLeadsOperator"],
     "operators.load": ["LoadLeadsOperator", "UpdateLeadsOperator"],
     "transfers.sql_to_engagevoice": ["SqlToEngageVoiceOperator"],
@@ -33,6 +34,7 @@ PUBLIC = {
         "InvalidCriteria",
         "InvalidParameter",
         "InvalidRequest",
+        "LeadsChanged",
         "LeadsExist",
         "LoadedTwice",
         "NoLeadsMatched",
@@ -56,6 +58,7 @@ PUBLIC["ringcx"] = sorted(
         "Account",
         "ActionResult",
         "Campaign",
+        "ExportResult",
         "LeadList",
         "LeadRows",
         "LoadOptions",

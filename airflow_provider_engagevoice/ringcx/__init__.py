@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         InvalidCriteria,
         InvalidParameter,
         InvalidRequest,
+        LeadsChanged,
         LeadsExist,
         LoadedTwice,
         NoLeadsMatched,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
         UnexpectedResponse,
         VerificationFailed,
     )
+    from airflow_provider_engagevoice.ringcx.export.exporter import ExportResult
     from airflow_provider_engagevoice.ringcx.loading.lead_load import LoadResult
     from airflow_provider_engagevoice.ringcx.loading.lead_rows import LeadRows
     from airflow_provider_engagevoice.ringcx.loading.options import LoadOptions, UpdateOptions
@@ -61,12 +63,14 @@ __all__ = [
     "Cancelled",
     "CannotConnect",
     "EngageVoiceError",
+    "ExportResult",
     "InvalidCriteria",
     "InvalidParameter",
     "InvalidRequest",
     "LeadList",
     "LeadRows",
     "LeadSearchCriteria",
+    "LeadsChanged",
     "LeadsExist",
     "LoadOptions",
     "LoadResult",
@@ -92,6 +96,7 @@ _MODULES = {
     "Account": "campaigns",
     "ActionResult": "bulk.action",
     "Campaign": "campaigns",
+    "ExportResult": "export.exporter",
     "LeadList": "campaigns",
     "LeadRows": "loading.lead_rows",
     "LeadSearchCriteria": "criteria",
