@@ -800,7 +800,5 @@ def open_storage(source: Any) -> Any:
     except (ImportError, ValueError):
         package = _STORAGE_PACKAGES.get(scheme)
         hint = f'Install the package for it: pip install "{package}"' if package else "Use another storage"
-        raise InvalidParameter(
-            f"{hint}. Airflow cannot open source {scheme or type(path).__name__}://"
-        ) from None
+        raise InvalidParameter(f"{hint}. Airflow cannot open {scheme or type(path).__name__}://") from None
     return path

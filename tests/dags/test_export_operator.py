@@ -55,6 +55,21 @@ def test_export_writes_the_leads_that_match_and_a_manifest(ringcx_sandbox, tmp_p
     assert not Path(tmp_path / "none.jsonl").exists()
 
 
+def export_mapped(output):
+    ExportLeadsOperator.partial(task_id="export", output=output, fields=["leadId"]).expand(
+        search_criteria=[{"externIds": ["CRM-0000012"]}, {"externIds": ["CRM-0000013"]}]
+    )
+
+
+@pytest.mark.parametrize(("name", "state"), [("a.csv", "failed"), ("{{ ti.map_index }}.csv", "success")])
+def test_mapped_exports_need_paths_of_their_own(ringcx_sandbox, tmp_path, logged, name, state):
+    run = run_tasks(export_mapped, output=str(tmp_path / name))
+    assert set(run.states().values()) == {state}
+    assert len(list(tmp_path.glob("*.csv"))) == (2 if state == "success" else 0)
+    assert ("each mapped task needs its own path" in logged()) == (state == "failed")
+    assert state == "success" or not any("leadSearch" in each.path for each in ringcx_sandbox.requests)
+
+
 def load_the_export(folder):
     export = ExportLeadsOperator(
         task_id="export",

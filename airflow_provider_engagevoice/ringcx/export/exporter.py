@@ -20,7 +20,11 @@ from airflow_provider_engagevoice.ringcx.exceptions import (
 from airflow_provider_engagevoice.ringcx.export.lead_reader import LeadReader
 from airflow_provider_engagevoice.ringcx.export.row_store import LeadStore
 from airflow_provider_engagevoice.ringcx.files.output_file import OutputFile
-from airflow_provider_engagevoice.ringcx.files.row_writer import output_format, write_rows
+from airflow_provider_engagevoice.ringcx.files.row_writer import (
+    check_library,
+    output_format,
+    write_rows,
+)
 from airflow_provider_engagevoice.ringcx.leads.search import LeadSearch
 from airflow_provider_engagevoice.ringcx.leads.selection import Selection
 from airflow_provider_engagevoice.ringcx.spec.lead_fields import ROW_FIELDS
@@ -113,6 +117,7 @@ class LeadExporter:
         :raises TransientError: if the file cannot be written. What was under its path is unchanged.
         """
         output = OutputFile(export.output)
+        check_library(export.output)
         requests = 0
 
         def count_requests(*args: Any, **options: Any) -> Any:

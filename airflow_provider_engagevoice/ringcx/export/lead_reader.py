@@ -18,7 +18,7 @@ from airflow_provider_engagevoice.ringcx.exceptions import LeadsChanged, Unexpec
 from airflow_provider_engagevoice.ringcx.export.parts import Part, Partitioner
 from airflow_provider_engagevoice.ringcx.export.row_store import LeadStore
 from airflow_provider_engagevoice.ringcx.export.volatile import Test, split_criteria
-from airflow_provider_engagevoice.ringcx.leads.search import PAGE_SIZE, LeadSearch, lead_id_of
+from airflow_provider_engagevoice.ringcx.leads.search import PAGE_SIZE, LeadSearch, PagesRead, lead_id_of
 from airflow_provider_engagevoice.ringcx.leads.selection import Selection
 from airflow_provider_engagevoice.ringcx.steps import Steps, run
 
@@ -28,8 +28,8 @@ log = logging.getLogger(__name__)
 IN_FLIGHT = 8
 #: Times that a part is read again if the number of its leads differs from RingCX's count.
 _REREADS = 3
-#: Page size of the second read of leads that do not fit one page: its pages end at other leads than those
-#: of the first, so that a lead that moves across the end of a page is in one of them.
+#: Page size of every second read of leads that do not fit one page: its pages end at other leads than those
+#: of the read before.
 _SECOND_PAGE_SIZE = 700
 
 
@@ -39,7 +39,8 @@ class LeadReader:
 
     Filters on facts that the dialer changes are applied here, see ``export.volatile``. The others divide the
     leads into parts that fit one request. A part is complete if it has as many leads as RingCX counts
-    afterwards; otherwise it is read again.
+    afterwards, and, if it is in several responses, if two reads have found the same leads; otherwise it is
+    read again.
 
     :param leads: searches and counts leads.
     :param campaigns: reads the lists of campaigns.
@@ -104,53 +105,59 @@ class LeadReader:
         return [each["list_id"] for campaign in found for each in self.campaigns.lists(campaign)]
 
     def _read_part(self, part: Part, store: LeadStore, tests: Sequence[Test]) -> Steps[None]:
-        """Read a part until the number of its leads is RingCX's count."""
-        earlier: set[int] = set()
-        for attempt in range(1 + _REREADS):
+        """Read a part until the number of its leads is RingCX's count.
+
+        If it takes several responses, also until two reads in a row have found the same leads. A lead that
+        another program deletes moves those behind it: if one of them moves to a page that was read before, it
+        is missing, but the deleted lead that was read makes up for it in the number.
+        """
+        earlier: dict[int, bool] = {}
+        page_size = PAGE_SIZE
+        for attempt in range(2 + _REREADS):
             found: dict[int, bool] = {}
-            expected = yield from self._read_once(part, found, store, tests)
-            for lead_id in earlier - found.keys():
-                store.remove(lead_id)
-            earlier = set(found)
-            if len(found) == expected:
+            read = yield from self._read_once(part, found, store, tests, page_size)
+            for lead_id in earlier:
+                if earlier[lead_id] and not found.get(lead_id):
+                    store.remove(lead_id)
+            is_counted, is_whole = len(found) == read.expected, read.pages <= 1
+            if is_counted and (is_whole or earlier.keys() == found.keys()):
                 break
-            log.info(
-                "%s read and %d counted: leads have changed; reading them again (%d of %d)",
-                counted(len(found), "lead"),
-                expected,
-                attempt + 1,
-                _REREADS,
-            )
-        else:
-            self._report_incomplete(len(earlier), expected)
+            if attempt > _REREADS - is_whole:
+                self._report_incomplete(len(found), read.expected)
+                break
+            if attempt or is_whole:
+                log.info(
+                    "%s read and %d counted: leads have changed; reading them again (%d of %d)",
+                    counted(len(found), "lead"),
+                    read.expected,
+                    attempt + is_whole,
+                    _REREADS,
+                )
+            earlier = found
+            page_size = PAGE_SIZE if is_whole or page_size != PAGE_SIZE else _SECOND_PAGE_SIZE
         self.filtered_out += sum(not matches for matches in found.values())
 
     def _read_once(
-        self, part: Part, found: dict[int, bool], store: LeadStore, tests: Sequence[Test]
-    ) -> Steps[int]:
-        """Read a part; return RingCX's count of it."""
+        self, part: Part, found: dict[int, bool], store: LeadStore, tests: Sequence[Test], page_size: int
+    ) -> Steps[PagesRead]:
+        """Read a part; add to ``found`` whether each lead matches, and those that match to the store."""
         campaign_ids = part.body.get("campaignIds")
 
         def add(row: Mapping[str, Any]) -> None:
             if campaign_ids and row.get("campaignId") not in campaign_ids:
                 raise UnexpectedResponse("RingCX's response to a lead search has leads of other campaigns")
             matches = all(test(row) for test in tests)
-            lead_id = lead_id_of(row)
+            found[lead_id_of(row)] = matches
             if matches:
                 store.add(row)
-            elif found.get(lead_id):
-                store.remove(lead_id)
-            found[lead_id] = matches
 
-        _, expected = yield from self.leads.read_steps(part.selection, add)
-        if not part.fits_a_page:
-            _, expected = yield from self.leads.read_steps(part.selection, add, _SECOND_PAGE_SIZE)
-        return expected
+        return (yield from self.leads.read_steps(part.selection, add, page_size))
 
     def _report_incomplete(self, found: int, expected: int) -> None:
+        difference = f"RingCX counts {expected:,}" if found != expected else "other ones before"
         message = (
             f"Leads change faster than they can be read: {counted(found, 'lead')} of a part were read and "
-            f"RingCX counts {expected:,}, after {_REREADS} more reads"
+            f"{difference}, after {_REREADS} more reads"
         )
         if not self.continues:
             raise LeadsChanged(f'Run the task again, or set on_changed="continue". {message}')

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -16,6 +16,8 @@ from airflow_provider_engagevoice.ringcx.steps import Steps
 _FIRST = datetime(2000, 1, 1, tzinfo=timezone.utc)
 #: Loads of the same second cannot be separated: whether RingCX compares fractions is not known.
 _SHORTEST = timedelta(seconds=1)
+#: Times that the halves of a part are counted, if they have fewer leads than the part.
+_RECOUNTS = 3
 
 
 @dataclass(frozen=True)
@@ -59,32 +61,55 @@ class Partitioner:
         :param part: the part.
         :return: the parts; none if it cannot be divided.
         """
-        for left_body, right_body, left_lists, right_lists in self._cuts(part):
-            left = yield from self.leads.count_steps(Selection(left_body))
-            right = yield from self.leads.count_steps(Selection(right_body))
-            # Fewer, if leads belong to no list, or RingCX does not count those at the time of the cut.
-            if left + right >= part.count:
-                return [Part(left_body, left, left_lists), Part(right_body, right, right_lists)]
-        return []
+        halves = yield from self._halve_lists(part)
+        return halves or (yield from self._halve_time(part))
 
-    def _cuts(
-        self, part: Part
-    ) -> Iterator[tuple[dict[str, Any], dict[str, Any], Sequence[int], Sequence[int]]]:
-        """Yield the ways to cut a part, the best one first: criteria and lists of both halves."""
-        lists = part.list_ids
-        if len(lists) > 1:
-            # So that each part has about as many leads as a page.
-            pages = -(-part.count // PAGE_SIZE)
-            middle = int(pages // 2 * PAGE_SIZE / part.count * len(lists))
-            middle = min(max(middle, 1), len(lists) - 1)
-            left, right = list(lists[:middle]), list(lists[middle:])
-            yield {**part.body, "listIds": left}, {**part.body, "listIds": right}, left, right
-        if len(lists) == 1:
+    def _halve_lists(self, part: Part) -> Steps[list[Part]]:
+        lists = list(part.list_ids)
+        if len(lists) < 2:
+            return []
+        # So that each part has about as many leads as a page.
+        pages = -(-part.count // PAGE_SIZE)
+        middle = int(pages // 2 * PAGE_SIZE / part.count * len(lists))
+        middle = min(max(middle, 1), len(lists) - 1)
+        halves = lists[:middle], lists[middle:]
+        bodies = [{**part.body, "listIds": half} for half in halves]
+        # Fewer, if leads belong to no list.
+        counts = yield from self._count_all(part, bodies)
+        return [Part(*each) for each in zip(bodies, counts, halves, strict=True)] if counts else []
+
+    def _halve_time(self, part: Part) -> Steps[list[Part]]:
+        if len(part.list_ids) == 1:
             # The leads of a list have usually been loaded at the same time.
-            return
+            return []
         start = to_datetime(part.body.get("loadedDtsStart", _FIRST))
         end = to_datetime(part.body.get("loadedDtsEnd", self.now + timedelta(days=1)))
-        if end - start > _SHORTEST:
-            cut = to_ringcx_datetime(start + (end - start) / 2)
-            # Both halves have the leads of the time of the cut, if RingCX includes it: each is kept once.
-            yield {**part.body, "loadedDtsEnd": cut}, {**part.body, "loadedDtsStart": cut}, lists, lists
+        if end - start <= _SHORTEST:
+            return []
+        first, cut, last = map(to_ringcx_datetime, (start, start + (end - start) / 2, end))
+        if not {"loadedDtsStart", "loadedDtsEnd"} <= part.body.keys():
+            # Leads without a time are in neither half. Leads of the time of the cut, which are in both, would
+            # make up for them in the sum below.
+            between = {**part.body, "loadedDtsStart": first, "loadedDtsEnd": last}
+            if not (yield from self._count_all(part, [between])):
+                return []
+        # Both halves have the leads of the time of the cut, if RingCX includes it: each is kept once.
+        bodies = [
+            {**part.body, "loadedDtsStart": first, "loadedDtsEnd": cut},
+            {**part.body, "loadedDtsStart": cut, "loadedDtsEnd": last},
+        ]
+        counts = yield from self._count_all(part, bodies)
+        return [Part(*each, part.list_ids) for each in zip(bodies, counts, strict=True)] if counts else []
+
+    def _count_all(self, part: Part, bodies: Sequence[Mapping[str, Any]]) -> Steps[list[int]]:
+        """Count parts of a part; none if they lack some of its leads, also if it is counted again."""
+        expected = part.count
+        for _ in range(_RECOUNTS):
+            counts = []
+            for body in bodies:
+                counts.append((yield from self.leads.count_steps(Selection(body))))
+            if sum(counts) >= expected:
+                return counts
+            # Leads may have been deleted meanwhile.
+            expected = yield from self.leads.count_steps(part.selection)
+        return []

@@ -6,15 +6,17 @@ import csv
 import gzip
 import io
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from typing import IO, Any
 
-from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter
+from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter, UnexpectedResponse
 from airflow_provider_engagevoice.ringcx.files.paths import file_format, is_compressed
 
 _BATCH_SIZE = 2_000
+_INTEGER = re.compile(r"-?[0-9]{1,18}")
 #: Functions of pyarrow that make a type.
 _PARQUET_TYPES = {"string": "string", "int64": "int64", "bool": "bool_"}
 
@@ -33,6 +35,16 @@ def output_format(path: Any) -> str:
     if found == "lines":
         raise InvalidParameter("output must be a .csv, .jsonl, .ndjson (each also as .gz) or .parquet file")
     return found
+
+
+def check_library(path: Any) -> None:
+    """Raise if the library that writes the format of a path is not installed.
+
+    :param path: the path.
+    :raises InvalidParameter: if it is missing; the message names the extra.
+    """
+    if output_format(path) == "parquet":
+        _pyarrow()
 
 
 def write_rows(
@@ -99,13 +111,7 @@ def _cell(value: Any) -> Any:
 def _write_parquet(
     file: IO[bytes], columns: Sequence[str], types: Mapping[str, str], rows: Iterable[Sequence[Any]]
 ) -> int:
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError:
-        raise InvalidParameter(
-            "A .parquet output needs pyarrow: pip install airflow-provider-engagevoice[parquet]"
-        ) from None
+    pyarrow = _pyarrow()
     schema = pyarrow.schema(
         [(name, getattr(pyarrow, _PARQUET_TYPES[types.get(name, "string")])()) for name in columns]
     )
@@ -114,7 +120,8 @@ def _write_parquet(
         while batch := list(islice(source, _BATCH_SIZE)):
             values = [
                 pyarrow.array(
-                    [_parquet_value(row[index], types.get(name)) for row in batch], schema.field(name).type
+                    [_parquet_value(name, row[index], types.get(name)) for row in batch],
+                    schema.field(name).type,
                 )
                 for index, name in enumerate(columns)
             ]
@@ -123,9 +130,30 @@ def _write_parquet(
     return count
 
 
-def _parquet_value(value: Any, kind: str | None) -> Any:
-    if value is None or kind == "bool":
+def _pyarrow() -> Any:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        raise InvalidParameter(
+            "A .parquet output needs pyarrow: pip install airflow-provider-engagevoice[parquet]"
+        ) from None
+    return pyarrow
+
+
+def _parquet_value(name: str, value: Any, kind: str | None) -> Any:
+    if value is None:
+        return None
+    if kind is None or kind == "string":
+        return value if isinstance(value, str) else json.dumps(value)
+    if kind == "bool" and isinstance(value, bool):
         return value
-    if kind == "int64":
-        return int(value)
-    return value if isinstance(value, str) else json.dumps(value)
+    if kind == "int64" and not isinstance(value, bool):
+        if isinstance(value, int) and -(2**63) <= value < 2**63:
+            return value
+        if isinstance(value, str) and _INTEGER.fullmatch(value):
+            return int(value)
+    # pyarrow's own message would contain the value.
+    raise UnexpectedResponse(
+        f"Write another format than Parquet, or leave out the field {name}: a value of it is no {kind}"
+    )

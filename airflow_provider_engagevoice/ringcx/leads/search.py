@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from tempfile import SpooledTemporaryFile
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from airflow_provider_engagevoice.ringcx.concurrency import CancelToken
 from airflow_provider_engagevoice.ringcx.endpoints import RequestStepsFn, account_path
@@ -28,6 +28,19 @@ PAGE_SIZE = 1000
 
 #: Bytes of rows that are kept in memory; more go to a temporary file.
 _IN_MEMORY = 8 << 20
+
+
+class PagesRead(NamedTuple):
+    """What a search has read.
+
+    :param found: number of leads.
+    :param expected: RingCX's count of them.
+    :param pages: number of responses that they were in. Leads can move between several.
+    """
+
+    found: int
+    expected: int
+    pages: int
 
 
 @dataclass(frozen=True)
@@ -59,7 +72,7 @@ class LeadSearch:
             return 0
         response = yield from self._post_search(selection, {"count": "true"})
         if isinstance(response, list):
-            return (yield from self._read_pages(selection, lambda row: None))
+            return (yield from self._read_pages(selection, lambda row: None))[0]
         if isinstance(response, dict):
             response = response.get("totalCount")
         if isinstance(response, bool) or not isinstance(response, int) or response < 0:
@@ -97,7 +110,7 @@ class LeadSearch:
         :param selection: the leads.
         :param add: called with each row.
         """
-        found, expected = yield from self.read_steps(selection, add)
+        found, expected, _ = yield from self.read_steps(selection, add)
         if expected != found:
             log.warning(
                 "Search found %d leads, but RingCX counts %d: leads changed meanwhile",
@@ -110,7 +123,7 @@ class LeadSearch:
         selection: Selection,
         add: Callable[[Mapping[str, Any]], object],
         page_size: int = PAGE_SIZE,
-    ) -> Steps[tuple[int, int]]:
+    ) -> Steps[PagesRead]:
         """Read leads and count them, as steps.
 
         :param selection: the leads.
@@ -119,12 +132,12 @@ class LeadSearch:
         :return: number of leads that were read, and RingCX's count.
         """
         if selection.empty_reason:
-            return 0, 0
+            return PagesRead(0, 0, 0)
         counted: list[int] = []
-        found = yield from self._read_pages(selection, add, counted, page_size)
+        found, pages = yield from self._read_pages(selection, add, counted, page_size)
         # Counted again if leads changed while the pages were read.
         expected = counted[0] if counted == [found] else (yield from self.count_steps(selection))
-        return found, expected
+        return PagesRead(found, expected, pages)
 
     def _read_pages(
         self,
@@ -132,8 +145,8 @@ class LeadSearch:
         add: Callable[[Mapping[str, Any]], object],
         counted: list[int] | None = None,
         page_size: int = PAGE_SIZE,
-    ) -> Steps[int]:
-        """Read the distinct rows of all pages; return their number.
+    ) -> Steps[tuple[int, int]]:
+        """Read the distinct rows of all pages; return their number, and that of the pages with new rows.
 
         RingCX documents neither whether its page numbers start at 0 or 1 nor the maximum page size. So
         pages are requested from 0 on, with the size of the first page that had rows, until one is empty or
@@ -144,7 +157,7 @@ class LeadSearch:
         :param page_size: number of rows requested in a page.
         """
         seen: set[int] = set()
-        page, pages_without_new = 0, 0
+        page, pages_with_new, pages_without_new = 0, 0, 0
         while pages_without_new < 2:
             rows = yield from self._fetch_page(selection, page, page_size)
             if not rows and page > 0:
@@ -155,6 +168,7 @@ class LeadSearch:
                 if lead_id not in seen:
                     seen.add(lead_id)
                     add(row)
+            pages_with_new += len(seen) > before
             if not before and seen:
                 page_size = len(seen)
                 if counted is not None:
@@ -163,7 +177,7 @@ class LeadSearch:
                 break
             pages_without_new = pages_without_new + 1 if len(seen) == before else 0
             page += 1
-        return len(seen)
+        return len(seen), pages_with_new
 
     def _fetch_page(self, selection: Selection, page: int, page_size: int) -> Steps[list[dict[str, Any]]]:
         try:

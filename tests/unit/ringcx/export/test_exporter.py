@@ -7,6 +7,9 @@ import gzip
 import hashlib
 import io
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +18,12 @@ import pytest
 from airflow_provider_engagevoice.ringcx.exceptions import (
     InvalidParameter,
     ServiceUnavailable,
+    SourceRejected,
     TransientError,
 )
 from airflow_provider_engagevoice.ringcx.export.exporter import LeadExport
 from airflow_provider_engagevoice.ringcx.files import row_writer
+from airflow_provider_engagevoice.ringcx.files.manifest import find_manifest
 from airflow_provider_engagevoice.ringcx.leads.selection import Selection
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from tests.support.clients import make_client
@@ -168,3 +173,78 @@ def test_nothing_selected_writes_a_file_without_leads(ringcx: SandboxServer, tmp
     result = make_client(ringcx.url).lead_exporter().execute(leads)
     assert (result["count"], result["requests"]) == (0, 0)
     assert (tmp_path / "a.csv").read_bytes() == b"leadId\r\n"
+
+
+def test_parquet_without_pyarrow_names_the_extra_and_leaves_the_old_file(
+    ringcx: SandboxServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "leads.parquet"
+    path.write_text("old")
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(InvalidParameter, match=r"pip install airflow-provider-engagevoice\[parquet\]"):
+        export(ringcx, str(path))
+    assert {each.name: each.read_text() for each in tmp_path.iterdir()} == {"leads.parquet": "old"}
+    assert not any(request.operation == "lead_search" for request in ringcx.requests)
+
+
+_KILLED = """
+import sys, time
+from airflow_provider_engagevoice.ringcx.export import exporter
+from airflow_provider_engagevoice.ringcx.files import output_file
+from airflow_provider_engagevoice.ringcx.leads.selection import Selection
+from tests.support.clients import make_client
+url, campaign, path, moment = sys.argv[1:]
+
+def stop(*args):
+    print("reached", flush=True)
+    time.sleep(60)
+
+def stop_in_the_middle(file, *args):
+    file.write(b"half of a fi")
+    file.flush()
+    stop()
+
+if moment == "writing":
+    exporter.write_rows = stop_in_the_middle
+elif moment == "renaming":
+    output_file.os.fsync = stop
+else:
+    output_file.OutputFile.write_manifest = stop
+export = exporter.LeadExport(Selection({"campaignIds": [int(campaign)]}), path, fields=["leadId"])
+make_client(url, "api_token").lead_exporter().execute(export)
+"""
+
+
+@pytest.mark.parametrize("moment", ["writing", "renaming", "before the manifest"])
+def test_kill_leaves_the_old_file_or_the_new_one(ringcx: SandboxServer, tmp_path: Path, moment: str) -> None:
+    path = tmp_path / "leads.csv"
+    first = export(ringcx, str(path), fields=["leadId", "externId"])
+    old = path.read_bytes()
+    campaign = ringcx.campaign("Spring Renewals")["campaignId"]
+    program = subprocess.Popen(
+        [sys.executable, "-c", _KILLED, ringcx.url, str(campaign), str(path), moment],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert program.stdout is not None
+        assert program.stdout.readline() == "reached\n"
+    finally:
+        program.kill()
+        program.communicate()
+    others = [each for each in tmp_path.iterdir() if not each.name.startswith("leads.csv")]
+    if moment == "before the manifest":
+        # A load refuses the new file with the old manifest.
+        assert others == []
+        assert len(read(path)) == first["count"]
+        manifest = find_manifest(str(path))
+        assert manifest is not None
+        with pytest.raises(SourceRejected):
+            manifest.check_file(str(path))
+    else:
+        assert path.read_bytes() == old
+        assert [each.name.startswith(".engagevoice-") for each in others] == [True]
+        assert all(each.stat().st_mode & 0o777 == 0o600 for each in others)
+    export(ringcx, str(path), fields=["leadId"])
+    assert set(read(path)[0]) == {"leadId"}

@@ -220,3 +220,103 @@ def test_complete_search_yields_whole_rows_of_each_lead(make_server: MakeServer)
     rows = list(make_client(server.url).lead_exporter().read(Selection(in_spring(server))))
     assert sorted(str(row["leadId"]) for row in rows) == sorted(lead_ids(server))
     assert rows[0].keys() == server.leads("Spring Renewals")[0].keys()
+
+
+def delete_first(server: SandboxServer, count: int = 1) -> list[int]:
+    """Delete the first leads of the campaign, as another program does; return their ids."""
+    ids = sorted(int(lead_id) for lead_id in lead_ids(server))[:count]
+    with server._state.store.changing() as connection:
+        connection.executemany("DELETE FROM leads WHERE leadId = ?", [(lead_id,) for lead_id in ids])
+    return ids
+
+
+@pytest.mark.parametrize("row_cap", [100, 300])
+def test_lead_that_moves_to_a_page_already_read_is_found(
+    make_server: MakeServer, export: Export, row_cap: int
+) -> None:
+    """A deleted lead that was read hides that another one was not: the counts are the same."""
+    server = make_server(rows=500, row_cap=row_cap)
+    deleted: list[int] = []
+    server.fault(
+        "meanwhile", operation="lead_search", work=lambda: deleted.extend(delete_first(server)), at=[2]
+    )
+    result, rows = export(server, in_spring(server), fields=_IDS)
+    assert len(deleted) == 1
+    assert_each_once(rows, lead_ids(server))
+    assert result["complete"]
+
+
+def test_leads_of_a_large_list_that_move_between_pages_are_found(
+    make_server: MakeServer, export: Export, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("lead_reader", "parts"):
+        monkeypatch.setattr(f"airflow_provider_engagevoice.ringcx.export.{module}.PAGE_SIZE", 100)
+    server = make_server(rows=500, chunk_size=500, row_cap=100)
+    (list_id,) = {
+        row["listId"] for row in server.leads("Spring Renewals") if row["externId"].startswith("E-")
+    }
+    first = min(row["leadId"] for row in server.leads("Spring Renewals") if row["listId"] == list_id)
+
+    def delete() -> None:
+        with server._state.store.changing() as connection:
+            connection.execute("DELETE FROM leads WHERE leadId = ?", (first,))
+
+    server.fault("meanwhile", operation="lead_search", work=delete, at=[3])
+    _, rows = export(server, in_spring(server, listIds=[list_id]), fields=_IDS)
+    expected = {str(row["leadId"]) for row in server.leads("Spring Renewals") if row["listId"] == list_id}
+    assert_each_once(rows, expected)
+
+
+@pytest.mark.parametrize("campaign", [True, False])
+def test_leads_without_a_time_of_load_are_read(
+    make_server: MakeServer, export: Export, monkeypatch: pytest.MonkeyPatch, campaign: bool
+) -> None:
+    """Leads that both halves of a part have may hide that others are in neither."""
+    for module in ("lead_reader", "parts"):
+        monkeypatch.setattr(f"airflow_provider_engagevoice.ringcx.export.{module}.PAGE_SIZE", 100)
+    server = make_server(rows=500, chunk_size=500)
+    with server._state.store.changing() as connection:
+        connection.execute("UPDATE leads SET loadedDts = NULL WHERE leadId % 7 = 0")
+    criteria = in_spring(server) if campaign else {"leadPhoneNum": "303"}
+    selection = Selection(criteria)
+    matching = {str(row["leadId"]) for row in make_client(server.url).leads().search(selection)}
+    assert sum(int(lead_id) % 7 == 0 for lead_id in matching) > 10
+    _, rows = export(server, criteria, fields=_IDS)
+    assert_each_once(rows, matching)
+
+
+@pytest.mark.parametrize("delay", [2.0, 10.0])
+def test_visibility_delay_loses_no_lead_and_no_change_before_it(
+    make_server: MakeServer, export: Export, delay: float
+) -> None:
+    """Searches and counts show the leads as they were; a lead is in the file once, as it was then."""
+    server = make_server(rows=1_500, visibility_delay=delay)
+    server.advance(2 * delay)
+    ready = {row["leadId"] for row in server.leads("Spring Renewals") if row["leadState"] == "READY"}
+    server.fault("dialer", leads=50, chance=1, operation="lead_search")
+    server.fault("meanwhile", operation="lead_search", work=lambda: server.advance(delay / 3), chance=1)
+    expected = lead_ids(server)
+    result, rows = export(server, in_spring(server, leadStates=["READY", "PENDING", "ACTIVE", "COMPLETE"]))
+    counts = Counter(int(row["leadId"]) for row in rows)
+    assert set(counts) >= ready
+    assert set(counts.values()) == {1}
+    assert set(map(str, counts)) <= expected
+    assert result["complete"]
+
+
+def test_leads_loaded_just_before_appear_once_they_are_visible(
+    make_server: MakeServer, export: Export
+) -> None:
+    server = make_server(rows=600, visibility_delay=60.0)
+    server.advance(120)
+    visible = lead_ids(server)
+    leads = [{"externId": f"N-{n}", "leadPhone": f"617{n:07d}"} for n in range(20)]
+    make_client(server.url).load_leads(
+        "Spring Renewals", LeadRows(leads), LoadOptions(), list_name="New", verify=False
+    )
+    _, rows = export(server, in_spring(server), fields=_IDS)
+    assert {row["leadId"] for row in rows} >= visible
+    server.advance(120)
+    _, rows = export(server, in_spring(server), fields=_IDS)
+    assert_each_once(rows, lead_ids(server))
+    assert len(rows) == len(visible) + 20
