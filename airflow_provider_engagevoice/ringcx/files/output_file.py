@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import os
 import tempfile
@@ -18,6 +19,10 @@ from airflow_provider_engagevoice.ringcx.files.paths import safe_path
 from airflow_provider_engagevoice.ringcx.leads.id_spool import temporary_file_error
 
 _READ_SIZE = 1 << 20
+#: Size of the parts of an upload, and most of them at a time. The defaults of s3fs need 500 MB of memory.
+_PART_SIZE = 8 << 20
+_PARTS_AT_A_TIME = 2
+_MAX_PARTS = 9_000
 
 
 @dataclass(frozen=True)
@@ -102,9 +107,10 @@ class OutputFile:
     @property
     def _local(self) -> Path | None:
         """The path if it is local; None for an object in a store."""
-        if isinstance(self.path, (str, Path)):
+        protocol = getattr(self.path, "protocol", None)
+        if protocol is None:
             return Path(self.path)
-        protocol = getattr(self.path, "protocol", "file")
+        # On Airflow 2 and 3.0 an ObjectStoragePath is a Path, too.
         return Path(self.path.path) if protocol in ("file", "local", "") else None
 
     def _publish(self, temporary: Path) -> None:
@@ -114,15 +120,26 @@ class OutputFile:
             return
         try:
             # One call, so that an error in the middle leaves the object that was there.
-            self.path.fs.put_file(str(temporary), self.path.path)
+            fs = self.path.fs
+            fs.put_file(str(temporary), self.path.path, **_upload_options(fs, temporary.stat().st_size))
         except OSError:
             raise
         except Exception as error:
             # Each kind of storage raises its own errors; their messages may contain credentials.
             kind = PermanentError if isinstance(error, (TypeError, NotImplementedError)) else TransientError
             raise kind(
-                f"Cannot upload {safe_path(self.path)} ({type(error).__name__}); what was there is unchanged"
+                f"Cannot upload {safe_path(self.path)} ({type(error).__name__}); what was there is "
+                "unchanged, or replaced as a whole if only the response was lost"
             ) from None
+
+
+def _upload_options(fs: Any, size: int) -> dict[str, Any]:
+    """Return arguments of ``put_file`` that bound its memory, as far as the file system has them."""
+    parameters = inspect.signature(getattr(fs, "_put_file", fs.put_file)).parameters
+    # Whole mebibytes, as Google's storage requires.
+    part_size = max(_PART_SIZE, -(-size // _MAX_PARTS // _READ_SIZE) * _READ_SIZE)
+    options = {"chunksize": part_size, "max_concurrency": _PARTS_AT_A_TIME}
+    return {name: value for name, value in options.items() if name in parameters}
 
 
 def _measure(file: IO[bytes]) -> tuple[int, str]:

@@ -31,7 +31,7 @@ _IN_MEMORY = 8 << 20
 
 
 class PagesRead(NamedTuple):
-    """What a search has read.
+    """Counts of a search.
 
     :param found: number of leads.
     :param expected: RingCX's count of them.

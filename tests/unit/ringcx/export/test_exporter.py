@@ -193,7 +193,7 @@ from airflow_provider_engagevoice.ringcx.export import exporter
 from airflow_provider_engagevoice.ringcx.files import output_file
 from airflow_provider_engagevoice.ringcx.leads.selection import Selection
 from tests.support.clients import make_client
-url, campaign, path, moment = sys.argv[1:]
+url, campaign, path, stage = sys.argv[1:]
 
 def stop(*args):
     print("reached", flush=True)
@@ -204,9 +204,9 @@ def stop_in_the_middle(file, *args):
     file.flush()
     stop()
 
-if moment == "writing":
+if stage == "writing":
     exporter.write_rows = stop_in_the_middle
-elif moment == "renaming":
+elif stage == "renaming":
     output_file.os.fsync = stop
 else:
     output_file.OutputFile.write_manifest = stop
@@ -215,14 +215,14 @@ make_client(url, "api_token").lead_exporter().execute(export)
 """
 
 
-@pytest.mark.parametrize("moment", ["writing", "renaming", "before the manifest"])
-def test_kill_leaves_the_old_file_or_the_new_one(ringcx: SandboxServer, tmp_path: Path, moment: str) -> None:
+@pytest.mark.parametrize("stage", ["writing", "renaming", "before the manifest"])
+def test_kill_leaves_the_old_file_or_the_new_one(ringcx: SandboxServer, tmp_path: Path, stage: str) -> None:
     path = tmp_path / "leads.csv"
     first = export(ringcx, str(path), fields=["leadId", "externId"])
     old = path.read_bytes()
     campaign = ringcx.campaign("Spring Renewals")["campaignId"]
     program = subprocess.Popen(
-        [sys.executable, "-c", _KILLED, ringcx.url, str(campaign), str(path), moment],
+        [sys.executable, "-c", _KILLED, ringcx.url, str(campaign), str(path), stage],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         stdout=subprocess.PIPE,
         text=True,
@@ -234,7 +234,7 @@ def test_kill_leaves_the_old_file_or_the_new_one(ringcx: SandboxServer, tmp_path
         program.kill()
         program.communicate()
     others = [each for each in tmp_path.iterdir() if not each.name.startswith("leads.csv")]
-    if moment == "before the manifest":
+    if stage == "before the manifest":
         # A load refuses the new file with the old manifest.
         assert others == []
         assert len(read(path)) == first["count"]
