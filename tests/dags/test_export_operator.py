@@ -87,6 +87,13 @@ def test_export_can_be_loaded(ringcx_sandbox, tmp_path):
     assert run.xcom("load")["leads_inserted"] == run.xcom("export")["count"] > 0
 
 
+def test_export_to_object_storage_can_be_loaded(ringcx_sandbox, s3):
+    run = run_tasks(load_the_export, folder=s3.url("outcomes"))
+    assert set(run.states().values()) == {"success"}
+    assert run.xcom("load")["leads_inserted"] == run.xcom("export")["count"] > 0
+    assert set(s3.objects()) == {"outcomes/ready.csv", "outcomes/ready.csv.meta.json"}
+
+
 def test_example_exports_the_leads_called_since_a_time(ringcx_sandbox, tmp_path):
     called = [lead for lead in ringcx_sandbox.leads("Spring Renewals") if lead["lastPassDts"]]
     since = sorted(lead["lastPassDts"] for lead in called)[len(called) // 2]

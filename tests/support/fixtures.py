@@ -13,6 +13,7 @@ from airflow_provider_engagevoice.ringcx.storage.memory import MemoryStore
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
 from tests.support.clients import DIAL_GROUPS, FakeClock, move_params, perform_action
+from tests.support.object_storage import ObjectStorage, object_storage, s3_server
 from tests.support.processes import RedisServer, redis_server
 
 
@@ -154,3 +155,16 @@ def perform(
         return perform_action(client, "MOVE_TO_CAMPAIGN" if params else name, {"leadIds": ids[:3]}, params)
 
     return send
+
+
+@pytest.fixture(scope="session")
+def _s3_of_session() -> Iterator[tuple[str, int]]:
+    with s3_server() as address:
+        yield address
+
+
+@pytest.fixture
+def s3(_s3_of_session: tuple[str, int]) -> Iterator[ObjectStorage]:
+    """An empty bucket in object storage, which Airflow knows."""
+    with object_storage(_s3_of_session) as storage:
+        yield storage
