@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet
 import pytest
 
-from tests.dags.test_example_dags import run_example
-from tests.support.dag_runs import run_tasks
+from tests.dags.test_example_dags import EXAMPLES, run_example
+from tests.support.dag_runs import dag_file, run_dag_file, run_tasks
+from tests.support.postgres import postgres_server
 
 # run_tasks defines the names that functions which build DAGs use.
 # ruff: noqa: F821
@@ -103,3 +106,51 @@ def test_example_exports_the_leads_called_since_a_time(ringcx_sandbox, tmp_path)
     exported = {row["leadId"] for row in pyarrow.parquet.read_table(path).to_pylist()}
     assert exported == {lead["leadId"] for lead in called if lead["lastPassDts"] > since}
     assert exported
+
+
+@pytest.fixture
+def warehouse(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A cursor of the database of the connection ``warehouse``, on a PostgreSQL server."""
+    pytest.importorskip("airflow.providers.postgres.hooks.postgres")
+    with postgres_server() as url:
+        import psycopg2
+
+        monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", url)
+        connection = psycopg2.connect(url)
+        connection.autocommit = True
+        yield connection.cursor()
+        connection.close()
+
+
+def test_example_merges_outcomes_into_postgres(ringcx_sandbox, warehouse, tmp_path):
+    called = {lead["leadId"]: lead for lead in ringcx_sandbox.leads("Spring Renewals") if lead["lastPassDts"]}
+    for _ in range(2):
+        run = run_example("export_to_postgres", folder=str(tmp_path))
+        assert set(run.states().values()) == {"success"}
+        assert run.xcom("copy") == len(called)
+        warehouse.execute("SELECT lead_id, state, passes, last_disposition FROM outcomes")
+        rows = warehouse.fetchall()
+        assert sorted(rows) == sorted(
+            (key, lead["leadState"], lead["leadPasses"], lead["lastPassDispo"])
+            for key, lead in called.items()
+        )
+        # A row that is older than the export is replaced, a newer one is kept.
+        older, newer = sorted(called)[:2]
+        warehouse.execute(
+            "UPDATE outcomes SET state = 'OLD', last_pass_at = '2001-01-01' WHERE lead_id = %s", [older]
+        )
+    warehouse.execute(
+        "UPDATE outcomes SET state = 'NEW', last_pass_at = '2100-01-01' WHERE lead_id = %s", [newer]
+    )
+    run_example("export_to_postgres", folder=str(tmp_path))
+    warehouse.execute("SELECT lead_id, state FROM outcomes WHERE lead_id IN (%s, %s)", [older, newer])
+    assert dict(warehouse.fetchall()) == {older: called[older]["leadState"], newer: "NEW"}
+
+
+def test_example_notices_a_file_that_is_missing(ringcx_sandbox, warehouse, tmp_path):
+    source = (EXAMPLES / "export_to_postgres.py").read_text()
+    elsewhere = source.replace('exported["path"])', 'exported["path"] + ".other")')
+    assert elsewhere != source
+    with dag_file("export_to_postgres.py", elsewhere) as path:
+        run = run_dag_file(path, run_conf={"folder": str(tmp_path)})
+    assert (run.state("copy"), run.state("merge")) == ("failed", "upstream_failed")
