@@ -78,16 +78,18 @@ class LeadReader:
     def _read_chunk(self, selection: Selection, store: LeadStore, tests: Sequence[Test]) -> None:
         count = run(self.leads.count_steps(selection), self.cancel_token.sleep)
         whole = Part(selection.body, count, self._list_ids(selection.body) if count > PAGE_SIZE else ())
-        self._parts = deque([whole])
         partitioner = Partitioner(self.leads, datetime.now(timezone.utc))
+        self._parts = deque(run(partitioner.split(whole), self.cancel_token.sleep) or [whole])
         progress = ProgressLogger("Exporting", count, 1, noun="lead")
 
         def process(part: Part) -> Steps[None]:
+            part = yield from partitioner.count(part)
             if not part.count:
                 return
             halves = [] if part.fits_a_page else (yield from partitioner.halve(part))
             if halves:
-                self._parts.extend(halves)
+                # First, so that searches begin early.
+                self._parts.extendleft(reversed(halves))
                 return
             yield from self._read_part(part, store, tests)
             progress.add(part.count)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from airflow_provider_engagevoice.ringcx.defaults import CHUNK_SIZE
 from airflow_provider_engagevoice.ringcx.leads.coercion import to_datetime, to_ringcx_datetime
 from airflow_provider_engagevoice.ringcx.leads.search import PAGE_SIZE, LeadSearch
 from airflow_provider_engagevoice.ringcx.leads.selection import Selection
@@ -25,12 +26,12 @@ class Part:
     """A part of a selection.
 
     :param body: its search criteria.
-    :param count: number of its leads when it was counted.
+    :param count: number of its leads when it was counted; None if it was not.
     :param list_ids: the lists that it may be divided into; empty if they are not known.
     """
 
     body: Mapping[str, Any]
-    count: int
+    count: int | None
     list_ids: Sequence[int] = ()
 
     @property
@@ -41,7 +42,7 @@ class Part:
     @property
     def fits_a_page(self) -> bool:
         """Whether one request reads it, so that nothing can move between pages."""
-        return self.count <= PAGE_SIZE
+        return self.count is not None and self.count <= PAGE_SIZE
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,34 @@ class Partitioner:
     leads: LeadSearch
     now: datetime
 
+    def split(self, part: Part) -> Steps[list[Part]]:
+        """Return parts of about a page each, by lists, which together have all leads of a part.
+
+        They are not counted, so that this can be done for several at a time, and while others are read.
+
+        :param part: the part.
+        :return: the parts; none if its leads are not all in its lists.
+        """
+        lists = list(part.list_ids)
+        if len(lists) < 2 or not part.count:
+            return []
+        if not part.body.get("listIds"):
+            bodies = [{**part.body, "listIds": each} for each in _slices(lists, CHUNK_SIZE)]
+            if not (yield from self._count_all(part, bodies)):
+                return []
+        size = max(1, PAGE_SIZE * len(lists) // part.count)
+        return [Part({**part.body, "listIds": each}, None, each) for each in _slices(lists, size)]
+
+    def count(self, part: Part) -> Steps[Part]:
+        """Return a part with the number of its leads.
+
+        :param part: the part.
+        """
+        if part.count is not None:
+            return part
+        count = yield from self.leads.count_steps(part.selection)
+        return replace(part, count=count)
+
     def halve(self, part: Part) -> Steps[list[Part]]:
         """Return two parts that together have all leads of a part.
 
@@ -66,7 +95,7 @@ class Partitioner:
 
     def _halve_lists(self, part: Part) -> Steps[list[Part]]:
         lists = list(part.list_ids)
-        if len(lists) < 2:
+        if len(lists) < 2 or not part.count:
             return []
         # So that each part has about as many leads as a page.
         pages = -(-part.count // PAGE_SIZE)
@@ -103,7 +132,7 @@ class Partitioner:
 
     def _count_all(self, part: Part, bodies: Sequence[Mapping[str, Any]]) -> Steps[list[int]]:
         """Count parts of a part; none if they lack some of its leads, also if it is counted again."""
-        expected = part.count
+        expected = part.count or 0
         for _ in range(_RECOUNTS):
             counts = []
             for body in bodies:
@@ -113,3 +142,7 @@ class Partitioner:
             # Leads may have been deleted meanwhile.
             expected = yield from self.leads.count_steps(part.selection)
         return []
+
+
+def _slices(lists: list[int], size: int) -> list[list[int]]:
+    return [lists[start : start + size] for start in range(0, len(lists), size)]

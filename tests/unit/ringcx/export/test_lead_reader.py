@@ -320,3 +320,21 @@ def test_leads_loaded_just_before_appear_once_they_are_visible(
     _, rows = export(server, in_spring(server), fields=_IDS)
     assert_each_once(rows, lead_ids(server))
     assert len(rows) == len(visible) + 20
+
+
+def test_parts_are_counted_and_proven_with_two_counts_a_page(make_server: MakeServer, export: Export) -> None:
+    """So that the limit of counts, three times that of searches, does not slow an export."""
+    server = make_server(rows=5_000)
+    export(server, in_spring(server), fields=_IDS)
+    counts = sum(request.operation == "lead_count" for request in server.requests)
+    assert searches(server) <= 7
+    assert counts <= 2 * searches(server) + 3
+
+
+def test_leads_of_no_list_are_read(make_server: MakeServer, export: Export) -> None:
+    """The campaign's lists do not have them, so it is divided by time."""
+    server = make_server(rows=1_500)
+    with server._state.store.changing() as connection:
+        connection.execute("UPDATE leads SET listId = 999999999 WHERE leadId % 5 = 0")
+    _, rows = export(server, in_spring(server), fields=_IDS)
+    assert_each_once(rows, lead_ids(server))

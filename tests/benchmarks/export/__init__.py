@@ -1,0 +1,1 @@
+"""Benchmarks of exports: throughput under RingCX's limits, and memory."""
