@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Any
 
@@ -79,10 +79,16 @@ class LeadReader:
         count = run(self.leads.count_steps(selection), self.cancel_token.sleep)
         whole = Part(selection.body, count, self._list_ids(selection.body) if count > PAGE_SIZE else ())
         partitioner = Partitioner(self.leads, datetime.now(timezone.utc))
-        self._parts = deque(run(partitioner.split(whole), self.cancel_token.sleep) or [whole])
+        split = partitioner.split(whole)
+        self._parts = deque([whole, *split])
         progress = ProgressLogger("Exporting", count, 1, noun="lead")
 
         def process(part: Part) -> Steps[None]:
+            if split and part is whole:
+                # While the lists are read.
+                if not (yield from partitioner.is_in_lists(whole)):
+                    self._parts.append(replace(whole, list_ids=()))
+                return
             part = yield from partitioner.count(part)
             if not part.count:
                 return

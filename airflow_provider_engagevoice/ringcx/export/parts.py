@@ -56,23 +56,27 @@ class Partitioner:
     leads: LeadSearch
     now: datetime
 
-    def split(self, part: Part) -> Steps[list[Part]]:
-        """Return parts of about a page each, by lists, which together have all leads of a part.
-
-        They are not counted, so that this can be done for several at a time, and while others are read.
+    def split(self, part: Part) -> list[Part]:
+        """Return parts of about a page each, by lists. They are not counted.
 
         :param part: the part.
-        :return: the parts; none if its leads are not all in its lists.
+        :return: the parts; none if it cannot be divided by lists.
         """
         lists = list(part.list_ids)
         if len(lists) < 2 or not part.count:
             return []
-        if not part.body.get("listIds"):
-            bodies = [{**part.body, "listIds": each} for each in _slices(lists, CHUNK_SIZE)]
-            if not (yield from self._count_all(part, bodies)):
-                return []
         size = max(1, PAGE_SIZE * len(lists) // part.count)
         return [Part({**part.body, "listIds": each}, None, each) for each in _slices(lists, size)]
+
+    def is_in_lists(self, part: Part) -> Steps[bool]:
+        """Return whether all leads of a part are in its lists.
+
+        :param part: the part.
+        """
+        if part.body.get("listIds"):
+            return True
+        bodies = [{**part.body, "listIds": each} for each in _slices(list(part.list_ids), CHUNK_SIZE)]
+        return bool((yield from self._count_all(part, bodies)))
 
     def count(self, part: Part) -> Steps[Part]:
         """Return a part with the number of its leads.
