@@ -51,6 +51,11 @@ class RowFile:
         """Unit of the row numbers: ``line`` or ``row``."""
         return "row" if self._file.format == "parquet" else "line"
 
+    @property
+    def has_header(self) -> bool:
+        """Whether all rows have the same columns, which the file names once."""
+        return self._file.format != "json"
+
     def __iter__(self) -> Iterator[tuple[int, Row]]:
         """Yield each row with its number, as :attr:`unit` says.
 
