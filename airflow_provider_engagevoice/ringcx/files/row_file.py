@@ -38,11 +38,7 @@ class RowFile:
     _header: list[str] = field(default_factory=list, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self._file = SourceFile(self.path)
-        if self._file.format == "lines":
-            raise InvalidParameter(
-                "source must be a .csv, .jsonl, .ndjson or .parquet file, since rows have columns"
-            )
+        self._file = SourceFile(self.path, "rows")
         if self.delimiter is not None and self.delimiter not in DELIMITERS:
             raise InvalidParameter('delimiter must be one of ",", ";", "\\t" and "|"')
 
