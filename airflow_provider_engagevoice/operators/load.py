@@ -206,7 +206,7 @@ class BaseRowsOperator(TypePreservingTemplatesMixin, BaseOperator):
         with warn_on_error("determine the lineage"):
             changed = sum(counts.values())
             output = campaign_dataset(hook.get_conn().host, account_id, campaign_id, changed)
-            self._lineage = Lineage(path_datasets(self.source), (output,))
+            self._lineage = Lineage(path_datasets(self.source), () if self.dry_run else (output,))
         emit_campaign_event(context, account_id, campaign_id, counts, dry_run=self.dry_run)
 
     def _check_report(self, context: Context) -> None:

@@ -84,7 +84,7 @@ def read_manifest(path: Any) -> Manifest:
     :param path: its path, or an object with ``open(mode)``.
     :return: the manifest.
     :raises InvalidParameter: if it does not exist or is not valid.
-    :raises TransientError: if the storage cannot be read at the moment.
+    :raises TransientError: if the storage does not respond.
     """
     manifest = _read(path, is_optional=False)
     assert manifest is not None

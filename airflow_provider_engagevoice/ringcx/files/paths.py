@@ -21,7 +21,7 @@ _PATH_START = re.compile(r"\.{0,2}/|~[^/]*/|[a-z][a-z0-9+.-]*://", re.IGNORECASE
 _FILE_SUFFIX = re.compile(r"\.(txt|csv|jsonl|ndjson|parquet|gz)", re.IGNORECASE)
 
 Content = Literal["ids", "rows"]
-"""What is in a source file."""
+"""Kind of content of a source file."""
 
 ARGUMENT_OF: Mapping[Content, str] = {"ids": "search_criteria", "rows": "leads"}
 """Argument that takes the content itself instead of a path."""
