@@ -53,10 +53,14 @@ def test_file_example_loads_valid_rows_and_counts_the_report(ringcx_sandbox, tmp
     source = tmp_path / "leads.csv"
     rows = "".join(f"F-{n};303555{n:04d};North\n" for n in range(20))
     source.write_text(f"externId;leadPhone;region\n{rows}F-20;12;South\n")
-    run = run_example("file_to_campaign", source=f"file://{source}", report=str(tmp_path / "report.csv"))
+    run = run_example("file_to_campaign", source=f"file://{source}", folder=str(tmp_path))
     assert run.states() == {"load": "failed", "summarize": "success"}
     assert run.xcom("summarize") == {"loaded": 20, "rejected": 1}
     assert len(keys_of(ringcx_sandbox, "F-")) == 20
+
+    source.unlink()
+    run = run_example("file_to_campaign", source=f"file://{source}", folder=str(tmp_path))
+    assert run.states() == {"load": "failed", "summarize": "failed"}
 
 
 def test_speed_to_lead_example_loads_a_lead_once(ringcx_sandbox):
