@@ -16,8 +16,8 @@ except ImportError:  # Airflow 2
 
 from airflow_provider_engagevoice.operators.load import LoadLeadsOperator
 
-# One line for each row, with its outcome. Each run has its own file: otherwise the second task could read that of
-# the run before. {{ ds }} would not do, since a run that was started by hand may have no date on Airflow 3.
+# One line for each row, with its outcome. Each run has its own file: otherwise the second task could read
+# that of the run before. {{ ds }} would not do: a run that was started by hand may have no date on Airflow 3.
 REPORT = "{{ params.folder }}/file_to_campaign-{{ run_id }}.csv"
 
 with DAG(
