@@ -81,7 +81,7 @@ with DAG(
         campaign="{{ params.campaign }}",
         mapping={"contact_id": "externId", "mobile": "leadPhone"},
         list_name="Refill {{ run_id }}",
-        # A contact that somebody else has loaded is not called twice.
+        # A contact that another DAG has loaded is not called twice.
         existing="skip",
         # There may be no contacts left.
         allow_empty=True,
