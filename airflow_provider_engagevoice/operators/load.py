@@ -126,9 +126,11 @@ class BaseRowsOperator(TypePreservingTemplatesMixin, BaseOperator):
         return openlineage_facets(self._lineage)
 
     def on_kill(self) -> None:
-        """Stop between two requests. The log and the XCom show the rows that are done.
+        """Send no further requests. The log and the XCom show the rows that are done.
 
-        On Airflow 2 this has no effect: Airflow itself ends the task at once, even during a request.
+        Those in flight are awaited and counted. An exception that Airflow raises in the task, as Airflow 2
+        does to end it, has the same effect. If Airflow kills the process before they are completed, the next
+        attempt looks up their rows.
         """
         if self._hook is not None:
             self._hook.cancel()
@@ -163,7 +165,7 @@ class BaseRowsOperator(TypePreservingTemplatesMixin, BaseOperator):
         if isinstance(self.source, str) and not is_runtime_value(self.source):
             from airflow_provider_engagevoice.ringcx.files.paths import file_format
 
-            file_format(self.source)
+            file_format(self.source, "rows")
 
     def _has(self, name: str) -> bool:
         """Return whether an argument was given, whatever its rendered value."""
@@ -206,7 +208,7 @@ class BaseRowsOperator(TypePreservingTemplatesMixin, BaseOperator):
         with warn_on_error("determine the lineage"):
             changed = sum(counts.values())
             output = campaign_dataset(hook.get_conn().host, account_id, campaign_id, changed)
-            self._lineage = Lineage(path_datasets(self.source), (output,))
+            self._lineage = Lineage(path_datasets(self.source), () if self.dry_run else (output,))
         emit_campaign_event(context, account_id, campaign_id, counts, dry_run=self.dry_run)
 
     def _check_report(self, context: Context) -> None:
