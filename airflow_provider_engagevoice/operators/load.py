@@ -154,6 +154,10 @@ class BaseRowsOperator(TypePreservingTemplatesMixin, BaseOperator):
             if is_mapped_copy(self):
                 return
             self._validate_source()
+            if self.expect_rows is not None and not is_runtime_value(self.expect_rows):
+                from airflow_provider_engagevoice.ringcx.loading.options import validate_expect_rows
+
+                validate_expect_rows(self.expect_rows)
             if self.mapping is not None and not is_runtime_value(self.mapping):
                 from airflow_provider_engagevoice.ringcx.loading.mapping import RowMapper
 
