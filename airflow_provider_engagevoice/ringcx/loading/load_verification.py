@@ -79,10 +79,10 @@ class LoadVerifier:
         total = sum(twice.values())
         if total:
             lists = f" ({', '.join(names)})" if names else ""
+            twice_loaded = f"{counted(total, 'lead')} of list {self.reconciler.lists.list_name!r}"
             raise LoadedTwice(
                 f"Delete the list whose leads are all in the other one{lists}: RingCX processed a request "
-                f"late, and {counted(total, 'lead')} of list {self.reconciler.lists.list_name!r} may be in the "
-                "campaign twice"
+                f"late, and {twice_loaded} may be in the campaign twice"
             )
 
     def _keys_in_list(self, list_id: int) -> set[str]:
