@@ -16,6 +16,10 @@ except ImportError:  # Airflow 2
 
 from airflow_provider_engagevoice.operators.load import LoadLeadsOperator
 
+# One line for each row, with its outcome. Each run has its own file: otherwise the second task could read
+# that of the run before. {{ ds }} would not do: a run that was started by hand may have no date on Airflow 3.
+REPORT = "{{ params.folder }}/file_to_campaign-{{ run_id }}.csv"
+
 with DAG(
     "ringcx_file_to_campaign",
     schedule=None,
@@ -29,11 +33,11 @@ with DAG(
             title="File",
             description="Path, or URL of object storage with the id of its connection.",
         ),
-        "report": Param(
-            "/tmp/file_to_campaign.csv",  # noqa: S108
+        "folder": Param(
+            "/tmp",  # noqa: S108
             type="string",
-            title="Report",
-            description="Path on the worker: one line for each row, with its outcome.",
+            title="Folder for reports",
+            description="On a disk that all workers share, since the tasks may run on different ones.",
         ),
     },
     doc_md=__doc__,
@@ -48,14 +52,16 @@ with DAG(
         unmapped="extended",
         list_name="File {{ run_id }}",
         on_rejected="continue",
-        report="{{ params.report }}",
+        report=REPORT,
     )
 
     # Also if rows were rejected: then the task before has failed after it has loaded the others.
     @task(trigger_rule="all_done")
     def summarize(report: str) -> dict[str, int]:
         """Count the rows of the report by outcome; send it to the owner of the file from here."""
+        if not Path(report).exists():
+            raise FileNotFoundError("There is no report: the load failed before it had read the file")
         with Path(report).open(newline="") as file:
             return dict(Counter(row["outcome"] for row in csv.DictReader(file)))
 
-    load >> summarize("{{ params.report }}")
+    load >> summarize(REPORT)

@@ -2,6 +2,9 @@
 
 Start it from the form's server through Airflow's REST API, with the lead as the configuration of the run:
 ``{"conf": {"lead": {"externId": "web-4711", "leadPhone": "3035550100", "firstName": "Ada"}}}``.
+
+Airflow stores the configuration of a run in its database and shows it in the UI. If no lead's data may be
+there, pass only an id of your database, and read the lead with ``SqlToEngageVoiceOperator``.
 """
 
 from __future__ import annotations

@@ -136,9 +136,10 @@ class BaseLeadOperator(SearchCriteriaMixin, BaseOperator):
             return self._run(hook, selection, context)
 
     def on_kill(self) -> None:
-        """Stop the action between two requests. The log and the XCom say what was done.
+        """Send no further requests. The log and the XCom show what was done.
 
-        On Airflow 2 this has no effect: Airflow itself ends the task at once, even during a request.
+        Those in flight are awaited and counted. An exception that Airflow raises in the task, as Airflow 2
+        does to end it, has the same effect.
         """
         if self._hook is not None:
             self._hook.cancel()

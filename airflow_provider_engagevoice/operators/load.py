@@ -125,9 +125,11 @@ class BaseRowsOperator(TypePreservingTemplatesMixin, BaseOperator):
         return openlineage_facets(self._lineage)
 
     def on_kill(self) -> None:
-        """Stop between two requests. The log and the XCom show the rows that are done.
+        """Send no further requests. The log and the XCom show the rows that are done.
 
-        On Airflow 2 this has no effect: Airflow itself ends the task at once, even during a request.
+        Those in flight are awaited and counted. An exception that Airflow raises in the task, as Airflow 2
+        does to end it, has the same effect. If Airflow kills the process before they are completed, the next
+        attempt looks up their rows.
         """
         if self._hook is not None:
             self._hook.cancel()
@@ -151,6 +153,10 @@ class BaseRowsOperator(TypePreservingTemplatesMixin, BaseOperator):
             if is_mapped_copy(self):
                 return
             self._validate_source()
+            if self.expect_rows is not None and not is_runtime_value(self.expect_rows):
+                from airflow_provider_engagevoice.ringcx.loading.options import validate_expect_rows
+
+                validate_expect_rows(self.expect_rows)
             if self.mapping is not None and not is_runtime_value(self.mapping):
                 from airflow_provider_engagevoice.ringcx.loading.mapping import RowMapper
 
@@ -162,7 +168,7 @@ class BaseRowsOperator(TypePreservingTemplatesMixin, BaseOperator):
         if isinstance(self.source, str) and not is_runtime_value(self.source):
             from airflow_provider_engagevoice.ringcx.files.paths import file_format
 
-            file_format(self.source)
+            file_format(self.source, "rows")
 
     def _has(self, name: str) -> bool:
         """Return whether an argument was given, whatever its rendered value."""
@@ -205,7 +211,7 @@ class BaseRowsOperator(TypePreservingTemplatesMixin, BaseOperator):
         with warn_on_error("determine the lineage"):
             changed = sum(counts.values())
             output = campaign_dataset(hook.get_conn().host, account_id, campaign_id, changed)
-            self._lineage = Lineage(path_datasets(self.source), (output,))
+            self._lineage = Lineage(path_datasets(self.source), () if self.dry_run else (output,))
         emit_campaign_event(context, account_id, campaign_id, counts, dry_run=self.dry_run)
 
     def _do_render_template_fields(

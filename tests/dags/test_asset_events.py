@@ -92,6 +92,29 @@ def test_move_emits_events_of_the_campaigns_it_changed(uris, spring, summer, cop
         }
 
 
+def loads(campaign, first, others):
+    LoadLeadsOperator(task_id="dry_run", campaign=campaign, leads=others, dry_run=True)
+    wrong = {"externId": "K-9", "leadPhone": "1"}
+    LoadLeadsOperator(task_id="failed", campaign=campaign, leads=[*others, wrong], on_rejected="continue")
+    load = LoadLeadsOperator(task_id="load", campaign=campaign, leads=[first])
+    update = UpdateLeadsOperator(task_id="update", campaign=campaign, leads=[{**first, "city": "Denver"}])
+    load >> update >> LoadLeadsOperator(task_id="skip", campaign=campaign, leads=[first], existing="skip")
+
+
+def test_loads_that_changed_the_campaign_emit_events(uris, spring):
+    first, *others = ({"externId": f"K-{n}", "leadPhone": f"617555{n:04}"} for n in range(3))
+    run = run_tasks(loads, campaign=spring["campaignId"], first=first, others=others)
+    assert run.states() == {
+        **dict.fromkeys(["dry_run", "load", "update", "skip"], "success"),
+        "failed": "failed",
+    }
+    assert run.xcom("failed")["leads_inserted"] == 2
+    assert [(event.task, event.uri, event.extra) for event in stored_events(run)] == [
+        ("load", uris["spring"], {"leads_inserted": 1, "leads_updated": 0}),
+        ("update", uris["spring"], {"leads_inserted": 0, "leads_updated": 1}),
+    ]
+
+
 def suppress_spring(campaign, outlets):
     LeadActionOperator(
         task_id="suppress",

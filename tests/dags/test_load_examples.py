@@ -26,6 +26,7 @@ def warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             "CREATE TABLE contacts (contact_id TEXT, mobile TEXT, first_name TEXT, last_name TEXT, plan TEXT,"
             " stage TEXT, score INTEGER)"
         )
+        database.execute("CREATE TABLE refilled_contacts (contact_id TEXT PRIMARY KEY, run TEXT)")
         database.executemany(
             "INSERT INTO contacts VALUES (?, ?, 'Ada', 'Byron', 'gold', ?, ?)",
             [(f"W-{n}", f"303555{n:04d}", "call" if n < 40 else "won", n) for n in range(60)],
@@ -52,10 +53,14 @@ def test_file_example_loads_valid_rows_and_counts_the_report(ringcx_sandbox, tmp
     source = tmp_path / "leads.csv"
     rows = "".join(f"F-{n};303555{n:04d};North\n" for n in range(20))
     source.write_text(f"externId;leadPhone;region\n{rows}F-20;12;South\n")
-    run = run_example("file_to_campaign", source=f"file://{source}", report=str(tmp_path / "report.csv"))
+    run = run_example("file_to_campaign", source=f"file://{source}", folder=str(tmp_path))
     assert run.states() == {"load": "failed", "summarize": "success"}
     assert run.xcom("summarize") == {"loaded": 20, "rejected": 1}
     assert len(keys_of(ringcx_sandbox, "F-")) == 20
+
+    source.unlink()
+    run = run_example("file_to_campaign", source=f"file://{source}", folder=str(tmp_path))
+    assert run.states() == {"load": "failed", "summarize": "failed"}
 
 
 def test_speed_to_lead_example_loads_a_lead_once(ringcx_sandbox):
@@ -78,6 +83,27 @@ def test_refill_example_loads_contacts_only_if_the_campaign_runs_dry(ringcx_sand
     with ringcx_sandbox._state.store.changing() as connection:
         connection.execute("UPDATE leads SET leadPasses = maxPasses WHERE leadState = 'READY'")
     run = run_example("refill_campaign", minimum=0, refill=10)
-    assert run.states() == {"runs_dry": "success", "refill": "success"}
+    assert run.states() == {"runs_dry": "success", "select_next": "success", "refill": "success"}
     assert run.xcom("runs_dry")["count"] == 0
+    assert keys_of(ringcx_sandbox, "W-") == sorted(f"W-{n}" for n in range(30, 40))
+
+
+@pytest.mark.usefixtures("warehouse")
+def test_refill_example_loads_the_next_contacts_in_each_run(ringcx_sandbox):
+    for loaded in (25, 40, 40):
+        run = run_example("refill_campaign", minimum=100_000, refill=25)
+        assert run.state("refill") == "success"
+        assert keys_of(ringcx_sandbox, "W-") == sorted(f"W-{n}" for n in range(40 - loaded, 40))
+    assert run.xcom("refill")["rows"] == 0
+
+
+@pytest.mark.usefixtures("warehouse")
+def test_refill_example_loads_a_selection_that_failed_when_cleared(ringcx_sandbox):
+    ringcx_sandbox.fault("status", operation="lists", status=403)
+    with dag_file("refill.py", (EXAMPLES / "refill_campaign.py").read_text()) as path:
+        conf = {"minimum": 100_000, "refill": 10}
+        run = run_dag_file(path, run_conf=conf)
+        assert run.state("refill") == "failed"
+        run = run_dag_file(path, run_conf=conf, cleared=run)
+    assert run.state("refill") == "success"
     assert keys_of(ringcx_sandbox, "W-") == sorted(f"W-{n}" for n in range(30, 40))

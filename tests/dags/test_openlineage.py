@@ -49,6 +49,9 @@ def actions(folder, secret):
         search_criteria={"leadStates": ["READY"]},
         copy=True,
     )
+    rows = {"campaign": "Summer Win-Back", "source": folder + "/{{ 'leads' }}.csv"}
+    LoadLeadsOperator(task_id="load", **rows)
+    LoadLeadsOperator(task_id="dry_load", dry_run=True, **rows)
 
 
 @pytest.fixture
@@ -58,6 +61,7 @@ def datasets(ringcx_sandbox: Any, tmp_path: Path, ids: list[int]) -> dict[str, d
     The run is a separate process, because Airflow loads its listeners once.
     """
     (tmp_path / "ids.csv").write_text("id\n" + "".join(f"{each}\n" for each in ids[:4]))
+    (tmp_path / "leads.csv").write_text(f"externId,leadPhone,firstName\nK-1,6175550001,{SECRET}\n")
     log = tmp_path / "events.jsonl"
     transport = {"type": "file", "log_file_path": str(log), "append": True}
     done = subprocess.run(
@@ -100,12 +104,14 @@ def test_listener_writes_datasets_and_row_counts(
         "dry_run": ([], []),
         "failed": ([], []),
         "no_path": ([], []),
+        "load": ([str(tmp_path / "leads.csv")], [target]),
+        "dry_load": ([str(tmp_path / "leads.csv")], []),
     }
     rows = {
         task: event["outputs"][0]["outputFacets"]["outputStatistics"]["rowCount"]
         for task, event in datasets.items()
         if event["outputs"]
     }
-    assert rows == {"from_file": 4, "no_match": 0, "copy": 126}
+    assert rows == {"from_file": 4, "no_match": 0, "copy": 126, "load": 1}
     (output,) = datasets["copy"]["outputs"]
     assert output["namespace"] == ringcx_sandbox.connection["host"].replace("http://", "ringcx://")

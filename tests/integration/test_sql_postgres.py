@@ -176,7 +176,7 @@ def test_query_without_rows_yields_nothing(database: Database) -> None:
 
 @pytest.mark.parametrize("condition", ["", "WHERE false"])
 def test_duplicate_column_is_refused_with_and_without_rows(database: Database, condition: str) -> None:
-    with pytest.raises(InvalidParameter, match="sql has several columns 'a'"):
+    with pytest.raises(InvalidParameter, match="sql: columns 1 and 2 of 2 have the same name"):
         read(f"SELECT 1 AS a, 2 AS a {condition}")
 
 

@@ -11,7 +11,7 @@ from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter
 def check_column_names(source: str, names: Sequence[str]) -> None:
     """Raise if the values of a row cannot be identified by the names of their columns.
 
-    A name is shown only if it repeats, since the first line of a file without a header has values.
+    No name is shown, since the first line of a file without a header has values.
 
     :param source: what has the columns, such as ``source`` or ``sql``; begins the message.
     :param names: names of the columns.
@@ -19,6 +19,9 @@ def check_column_names(source: str, names: Sequence[str]) -> None:
     """
     if not all(names):
         raise InvalidParameter(f"{source}: column {list(names).index('') + 1} of {len(names)} has no name")
-    repeated = [name for name, count in Counter(names).items() if count > 1]
-    if repeated:
-        raise InvalidParameter(f"{source} has several columns {repeated[0]!r}; rename or remove one")
+    repeated = next((name for name, count in Counter(names).items() if count > 1), None)
+    if repeated is not None:
+        first, second, *_ = [number for number, name in enumerate(names, start=1) if name == repeated]
+        raise InvalidParameter(
+            f"{source}: columns {first} and {second} of {len(names)} have the same name; rename or remove one"
+        )

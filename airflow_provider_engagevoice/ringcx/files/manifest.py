@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter, SourceRejected
+from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter, SourceRejected, TransientError
 from airflow_provider_engagevoice.ringcx.files.paths import safe_path
+from airflow_provider_engagevoice.ringcx.files.source_file import is_permanent
 
 SUFFIX = ".meta.json"
 """Suffix that is added to the name of a file for its manifest."""
 
 _READ_SIZE = 1 << 20
+#: A file of the name cannot exist.
+_NO_FILE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG})
 
 
 @dataclass(frozen=True)
@@ -79,17 +84,52 @@ def read_manifest(path: Any) -> Manifest:
     :param path: its path, or an object with ``open(mode)``.
     :return: the manifest.
     :raises InvalidParameter: if it does not exist or is not valid.
+    :raises TransientError: if the storage does not respond.
+    """
+    manifest = _read(path, is_optional=False)
+    assert manifest is not None
+    return manifest
+
+
+def find_manifest(path: Any) -> Manifest | None:
+    """Return the manifest of a file that is in the same folder.
+
+    :param path: path of the file, or an object with ``open(mode)``.
+    :return: the manifest ``<path>.meta.json``; None if there is none.
+    :raises InvalidParameter: if it is not valid.
+    :raises TransientError: if it is not known whether there is one.
+    """
+    beside = _manifest_path(path)
+    return None if beside is None else _read(beside, is_optional=True)
+
+
+def _read(path: Any, is_optional: bool) -> Manifest | None:
+    """Read a manifest.
+
+    :param path: its path.
+    :param is_optional: return None if it does not exist.
     """
     shown = safe_path(path)
     try:
         with (Path(path) if isinstance(path, str) else path).open("rb") as file:
             content = json.load(file)
+    except UnicodeEncodeError:
+        # Half of a character is in the name, so that no file can have it.
+        if is_optional:
+            return None
+        raise InvalidParameter("Manifest cannot be read: its name contains half of a character") from None
     except OSError as error:
-        raise InvalidParameter(
-            f"Manifest {shown} cannot be read: {error.strerror or type(error).__name__}"
-        ) from None
+        if is_optional and (isinstance(error, FileNotFoundError) or error.errno in _NO_FILE):
+            return None
+        reason = os.strerror(error.errno) if isinstance(error.errno, int) else type(error).__name__
+        error_type = InvalidParameter if is_permanent(error) else TransientError
+        raise error_type(f"Manifest {shown} cannot be read: {reason}") from None
     except ValueError:
         content = None
+    return _parse(content, shown)
+
+
+def _parse(content: Any, shown: str) -> Manifest:
     if not isinstance(content, dict):
         raise InvalidParameter(f"Manifest {shown} must be a JSON object with rows, bytes, sha256 or columns")
     rows, size = (content.get(name) for name in ("rows", "bytes"))
@@ -105,27 +145,12 @@ def read_manifest(path: Any) -> Manifest:
     return Manifest(rows, size, sha256, columns)
 
 
-def find_manifest(path: Any) -> Manifest | None:
-    """Return the manifest of a file that is in the same folder.
-
-    :param path: path of the file, or an object with ``open(mode)``.
-    :return: the manifest ``<path>.meta.json``; None if there is none.
-    :raises InvalidParameter: if it is not valid.
-    """
-    beside = _manifest_path(path)
-    try:
-        exists = beside is not None and beside.exists()
-    except OSError:
-        exists = False
-    return read_manifest(beside) if exists else None
-
-
 def _manifest_path(path: Any) -> Any:
     """Return the path of a file's manifest; None if an object has no folder."""
     if isinstance(path, str):
         path = Path(path)
     name = PurePosixPath(str(path)).name
-    return path.parent / f"{name}{SUFFIX}" if hasattr(path, "parent") and hasattr(path, "exists") else None
+    return path.parent / f"{name}{SUFFIX}" if hasattr(path, "parent") else None
 
 
 def _measure(path: Any) -> tuple[int, str]:

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, Literal
 
 from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter
 from airflow_provider_engagevoice.ringcx.leads.coercion import type_name
 
 _TEXT_FORMATS = {"": "lines", ".txt": "lines", ".csv": "csv", ".jsonl": "json", ".ndjson": "json"}
-_SUPPORTED = "one id per line (.txt or no suffix), .csv, .jsonl, .ndjson, each also as .gz, or .parquet"
+_WITH_COLUMNS = ".csv, .jsonl, .ndjson, each also as .gz, or .parquet"
+_SUPPORTED = {
+    "ids": f"one id per line (.txt or no suffix), {_WITH_COLUMNS}",
+    "rows": f"{_WITH_COLUMNS}, since rows have columns",
+}
 _LONGEST_NAME = 255
 _PATH_START = re.compile(r"\.{0,2}/|~[^/]*/|[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _FILE_SUFFIX = re.compile(r"\.(txt|csv|jsonl|ndjson|parquet|gz)", re.IGNORECASE)
+
+Content = Literal["ids", "rows"]
+"""Kind of content of a source file."""
+
+ARGUMENT_OF: Mapping[Content, str] = {"ids": "search_criteria", "rows": "leads"}
+"""Argument that takes the content itself instead of a path."""
 
 
 def safe_path(value: object) -> str:
@@ -49,23 +60,25 @@ def _file_name(path: Any) -> str:
     return PurePosixPath(str(path)).name
 
 
-def file_format(path: Any) -> str:
+def file_format(path: Any, content: Content = "ids") -> str:
     """Return the format of a source file, by its suffix.
 
     :param path: its path.
+    :param content: what is in the file, ``ids`` or ``rows``.
     :return: ``lines``, ``csv``, ``json`` (JSON Lines) or ``parquet``.
     :raises InvalidParameter: if the path is not a path, or its suffix is not that of a supported format.
     """
     text = _path_text(path)
     if not text or text.strip()[:1] in "[({" or any(ord(character) < 32 for character in text):
-        # The value is not shown: it may contain ids instead of a path.
+        # The value is not shown: it may be data instead of a path.
         raise InvalidParameter(
-            f"source must be the path of a file, not {type_name(path)}; pass ids in search_criteria"
+            f"source must be the path of a file, not {type_name(path)}; pass {content} in "
+            f"{ARGUMENT_OF[content]}"
         )
     suffixes = PurePosixPath(_file_name(text).lower())
     if suffixes.suffix == ".parquet":
         return "parquet"
     known = _TEXT_FORMATS.get((PurePosixPath(suffixes.stem) if suffixes.suffix == ".gz" else suffixes).suffix)
-    if known is None:
-        raise InvalidParameter(f"source must have the suffix of a supported format: {_SUPPORTED}")
+    if known is None or (known == "lines" and content == "rows"):
+        raise InvalidParameter(f"source must have the suffix of a supported format: {_SUPPORTED[content]}")
     return known

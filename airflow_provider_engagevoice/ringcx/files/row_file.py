@@ -38,11 +38,7 @@ class RowFile:
     _header: list[str] = field(default_factory=list, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self._file = SourceFile(self.path)
-        if self._file.format == "lines":
-            raise InvalidParameter(
-                "source must be a .csv, .jsonl, .ndjson or .parquet file, since rows have columns"
-            )
+        self._file = SourceFile(self.path, "rows")
         if self.delimiter is not None and self.delimiter not in DELIMITERS:
             raise InvalidParameter('delimiter must be one of ",", ";", "\\t" and "|"')
 
@@ -50,6 +46,11 @@ class RowFile:
     def unit(self) -> str:
         """Unit of the row numbers: ``line`` or ``row``."""
         return "row" if self._file.format == "parquet" else "line"
+
+    @property
+    def has_header(self) -> bool:
+        """Whether all rows have the same columns, which the file names once."""
+        return self._file.format != "json"
 
     def __iter__(self) -> Iterator[tuple[int, Row]]:
         """Yield each row with its number, as :attr:`unit` says.

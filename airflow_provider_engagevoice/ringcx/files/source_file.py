@@ -12,12 +12,24 @@ from pathlib import Path
 from typing import Any
 
 from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter, TransientError
-from airflow_provider_engagevoice.ringcx.files.paths import file_format, is_compressed, safe_path
+from airflow_provider_engagevoice.ringcx.files.paths import (
+    ARGUMENT_OF,
+    Content,
+    file_format,
+    is_compressed,
+    safe_path,
+)
 
-#: Errors of the path itself; others, such as those of a network, may pass.
 _PERMANENT_ERRNOS = frozenset(
     {errno.ENOENT, errno.EISDIR, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG}
 )
+
+
+def is_permanent(error: OSError) -> bool:
+    """Return whether an error is that of a path; others, such as those of a network, may pass."""
+    # Storage other than local files raises these classes without a number.
+    classes = (FileNotFoundError, IsADirectoryError, PermissionError)
+    return error.errno in _PERMANENT_ERRNOS or isinstance(error, classes)
 
 
 @dataclass
@@ -26,15 +38,17 @@ class SourceFile:
 
     :param path: a path, or any object with ``open(mode)`` whose text is a path, such as Airflow's
         ``ObjectStoragePath``.
+    :param content: what is in the file, ``ids`` or ``rows``.
     :raises InvalidParameter: if the path is not a path, or its suffix is not that of a supported format.
     """
 
     path: Any
+    content: Content = "ids"
     #: As :func:`~airflow_provider_engagevoice.ringcx.files.paths.file_format` returns it.
     format: str = field(init=False)
 
     def __post_init__(self) -> None:
-        self.format = file_format(self.path)
+        self.format = file_format(self.path, self.content)
         if isinstance(self.path, str):
             self.path = Path(self.path)
 
@@ -50,8 +64,8 @@ class SourceFile:
             yield self._open(stack)
             if self._version() != before:
                 raise TransientError(
-                    "source changed while it was read, so its last id may be incomplete; write it under "
-                    "another name and rename it when it is complete"
+                    "source changed while it was read, so its end may be incomplete; write it under another "
+                    "name and rename it when it is complete"
                 )
 
     def _version(self) -> tuple[object, ...] | None:
@@ -71,16 +85,14 @@ class SourceFile:
                 f"source {safe_path(self.path)} cannot be read: the name contains half of a character"
             ) from None
         except OSError as error:
-            # Storage other than local files raises these classes without a number.
-            permanent = (FileNotFoundError, IsADirectoryError, PermissionError)
-            if error.errno not in _PERMANENT_ERRNOS and not isinstance(error, permanent):
+            if not is_permanent(error):
                 raise
             reason = type(error).__name__ if type(error) is not OSError else error.strerror
             shown = safe_path(self.path)
             if shown == "***":
                 raise InvalidParameter(
-                    f"source cannot be read ({reason}) and may be ids instead of a path; pass ids in "
-                    "search_criteria"
+                    f"source cannot be read ({reason}) and may be {self.content} instead of a path; pass "
+                    f"{self.content} in {ARGUMENT_OF[self.content]}"
                 ) from None
             raise InvalidParameter(f"source {shown} cannot be read: {reason}") from None
         if self.format == "parquet":

@@ -18,6 +18,9 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 def report_lines(outcomes: Iterable[RowOutcome], default: Outcome) -> Iterator[str]:
     """Yield the lines of a report.
 
+    External ids are written exactly, so that the report can be joined with the source. A message that a
+    spreadsheet would take for a formula begins with an apostrophe.
+
     :param outcomes: the rows with their outcomes.
     :param default: the outcome of rows that have none.
     """

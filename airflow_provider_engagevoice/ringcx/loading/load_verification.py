@@ -78,11 +78,11 @@ class LoadVerifier:
             names += [str(each) for each in list_ids if keys[each] & repeated]
         total = sum(twice.values())
         if total:
-            lists = f" in the lists {', '.join(names)}" if names else ""
+            lists = f" ({', '.join(names)})" if names else ""
+            twice_loaded = f"{counted(total, 'lead')} of list {self.reconciler.lists.list_name!r}"
             raise LoadedTwice(
-                f"Cancel or delete one of each two leads{lists}: RingCX processed a request late, and "
-                f"{counted(total, 'lead')} of list {self.reconciler.lists.list_name!r} may be in the "
-                "campaign twice"
+                f"Delete the list whose leads are all in the other one{lists}: RingCX processed a request "
+                f"late, and {twice_loaded} may be in the campaign twice"
             )
 
     def _keys_in_list(self, list_id: int) -> set[str]:

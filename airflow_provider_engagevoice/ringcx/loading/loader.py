@@ -199,8 +199,8 @@ class LeadLoader:
             verifier.check_loaded_twice()
             if not verifier.reconciler.lists.by_part and ledger.total(Outcome.LOADED):
                 log.warning(
-                    "RingCX shows no list of this load, so the names of lists do not show what is loaded. "
-                    "Only a retry with the checkpoint of this load does not load rows again"
+                    "RingCX shows no list of this load, so the names of lists do not show what is loaded. A "
+                    "retry without the checkpoint recognizes leads by external id and time only"
                 )
         unknown = ledger.total(Outcome.UNKNOWN)
         if unknown:

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from airflow_provider_engagevoice.ringcx.files.row_file import RowFile
 from airflow_provider_engagevoice.ringcx.loading.mapping import RowMapper
 from airflow_provider_engagevoice.ringcx.loading.options import is_international
 from airflow_provider_engagevoice.ringcx.loading.row_spool import RowSpool
-from airflow_provider_engagevoice.ringcx.loading.rows import RowSource
+from airflow_provider_engagevoice.ringcx.loading.rows import MemoryRows, RowSource
 from airflow_provider_engagevoice.ringcx.loading.values import RowRejected, to_lead
 from airflow_provider_engagevoice.ringcx.spec.lead_fields import KEY_FIELD, PHONE_FIELDS
 from airflow_provider_engagevoice.ringcx.spec.load_options import FIELD_OF_TIME_ZONE
@@ -31,7 +32,8 @@ def read_rows(source: RowSource, mapper: RowMapper, check: CheckLead) -> tuple[R
     :return: the rows, each rejected one with its reason; and the columns that the source has.
     :raises InvalidParameter: if the source cannot be read, or its columns are not those that are mapped.
     """
-    spool, columns = RowSpool(), _Columns(mapper)
+    is_sparse = isinstance(source, MemoryRows) or (isinstance(source, RowFile) and not source.has_header)
+    spool, columns = RowSpool(), _Columns(mapper, is_sparse)
     spool.add(_read(source, columns, check))
     spool.resolve_duplicates()
     return spool, list(columns.seen)
@@ -80,9 +82,15 @@ def check_update(lead: dict[str, Any]) -> None:
 
 @dataclass
 class _Columns:
-    """Fields by column, checked whenever a row has columns that no row before it had."""
+    """Fields by column, checked whenever a row has columns that no row before it had.
+
+    :param mapper: turns columns into fields.
+    :param is_sparse: rows may lack columns, as in JSON Lines without the keys of null values. A mapped column
+        must then be in any of the rows, else in the first one.
+    """
 
     mapper: RowMapper
+    is_sparse: bool
 
     def __post_init__(self) -> None:
         self.seen: dict[str, None] = {}
@@ -91,8 +99,20 @@ class _Columns:
     def of(self, row: Mapping[str, Any]) -> Mapping[str, str]:
         if not self.seen.keys() >= row.keys():
             self.seen.update(dict.fromkeys(row))
-            self.targets = self.mapper.targets(self.seen)
+            expected = self._expected() if self.is_sparse else []
+            self.targets = self.mapper.targets([*self.seen, *expected])
         return self.targets
+
+    def check_complete(self) -> None:
+        """Raise if a mapped column was in no row."""
+        if self.seen:
+            self.mapper.targets(self.seen)
+
+    def _expected(self) -> list[str]:
+        """Return the mapped columns that a later row may have, whatever the case of their letters."""
+        names = [KEY_FIELD] if self.mapper.mapping is None else list(self.mapper.mapping)
+        others = {column.casefold() for column in self.seen if column not in names}
+        return [name for name in names if name not in self.seen and name.casefold() not in others]
 
 
 def _read(
@@ -112,6 +132,7 @@ def _read(
             yield number, key, None, f"invalid_{error.field}", str(error)
         else:
             yield number, key, lead, "", ""
+    columns.check_complete()
 
 
 def _key_of(row: Mapping[str, Any], targets: Mapping[str, str]) -> str | None:

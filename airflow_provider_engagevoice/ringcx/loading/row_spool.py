@@ -16,7 +16,7 @@ from airflow_provider_engagevoice.ringcx.spec.lead_fields import PHONE_FIELDS
 
 _BATCH_SIZE = 5_000
 #: SQLite's page cache in KiB. More does not make a load faster, since rows are written and read in order.
-_CACHE_KIB = 4_096
+_CACHE_KIB = 1_024
 _SCHEMA = """
 CREATE TABLE rows (
     position INTEGER PRIMARY KEY, number INTEGER, key TEXT, near TEXT, digest INTEGER, lead TEXT);

@@ -18,8 +18,8 @@ from tests.benchmarks.limits.theoretical_minimum import minimum_seconds
 LATENCIES = (0.05, 0.3, 1.0)
 CHUNK_SIZES = (500, 1000)
 JITTER = 0.1
-#: Three times as many requests as the limit of a minute allows, so that the start counts for little.
-REQUESTS = 360
+#: Twice as many requests as the limit of a minute allows.
+REQUESTS = 240
 
 _CLIENT = """
 import sys

@@ -118,9 +118,12 @@ def test_several_statements_are_refused_before_any_is_run(crm: Path, sql: str) -
 @pytest.mark.parametrize(
     ("sql", "message"),
     [
-        ("SELECT id, score AS id FROM leads", "sql has several columns 'id'; rename or remove one"),
+        (
+            "SELECT id, score AS id FROM leads",
+            "sql: columns 1 and 2 of 2 have the same name; rename or remove one",
+        ),
         ('SELECT id, score AS "" FROM leads', "sql: column 2 of 2 has no name"),
-        ("SELECT id, score AS id FROM leads WHERE 1 = 0", "sql has several columns 'id'"),
+        ("SELECT id, score AS id FROM leads WHERE 1 = 0", "sql: columns 1 and 2 of 2 have the same name"),
     ],
 )
 def test_duplicate_or_empty_column_name_is_refused(crm: Path, sql: str, message: str) -> None:

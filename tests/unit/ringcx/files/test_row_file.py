@@ -65,7 +65,7 @@ def test_parquet_rows_keep_their_types(tmp_path: Path) -> None:
     ("file", "text", "message"),
     [
         ("x.csv", "a,b\n1\n", "line 2 of the source does not match its header .1 instead of 2 cells."),
-        ("x.csv", "a,a\n1,2\n", "several columns 'a'"),
+        ("x.csv", "a,a\n1,2\n", "columns 1 and 2 of 2 have the same name"),
         ("x.csv", "a,,b\n1,2,3\n", "column 2 of 3 has no name"),
         ("x.csv", 'a,b\n1,"secret', "line 2 of the source is not valid CSV"),
         ("x.jsonl", '{"a": 1}\n{"a": 1, "a": 2}\n', "line 2 of the source is not a JSON object"),
@@ -82,3 +82,29 @@ def test_invalid_file_is_refused_with_its_place(tmp_path: Path, file: str, text:
 def test_unknown_delimiter_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidParameter, match="delimiter must be one of"):
         RowFile(str(tmp_path / "x.csv"), delimiter="::")
+
+
+def test_names_of_columns_are_not_shown_since_they_may_be_values(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("6175550137,A,6175550137\n6175550138,B,6175550138\n")
+    with pytest.raises(InvalidParameter, match="source: columns 1 and 3 of 3 have the same name") as caught:
+        read(path)
+    assert "6175550137" not in str(caught.value)
+
+
+@pytest.mark.parametrize("source", [5, [{"externId": "K-1"}], "[1]"])
+def test_source_that_is_no_path_is_refused_with_the_argument_for_rows(source: object) -> None:
+    with pytest.raises(InvalidParameter, match=r"source must be the path of a file.*; pass rows in leads"):
+        RowFile(source)
+
+
+@pytest.mark.parametrize("source", ["x.xlsx", "x.txt", "x"])
+def test_format_without_columns_is_refused_with_those_of_rows(source: str) -> None:
+    message = r"supported format: \.csv, .* or \.parquet, since rows have columns"
+    with pytest.raises(InvalidParameter, match=message):
+        RowFile(source)
+
+
+def test_missing_file_that_may_be_data_is_refused_with_the_argument_for_rows() -> None:
+    with pytest.raises(InvalidParameter, match="may be rows instead of a path; pass rows in leads"):
+        list(RowFile("a,b.csv"))

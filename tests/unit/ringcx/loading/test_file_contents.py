@@ -65,7 +65,7 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
     "missing column": (TEXT.replace("phone", "number"), "source has no column 'phone', which mapping names"),
     "renamed column": (TEXT.replace("phone", "phone_"), "no column 'phone'.*did you mean phone_"),
     "added column": ("id,phone,name,plan\nK-1,6175550001,a,b\n", "Map column 'plan' of the source"),
-    "column twice": ("id,phone,name,id\nK-1,6175550001,a,K-2\n", "source has several columns 'id'"),
+    "column twice": ("id,phone,name,id\nK-1,6175550001,a,K-2\n", "columns 1 and 4 of 4 have the same name"),
     "column without a name": ("id,phone,,name\nK-1,6175550001,,a\n", "column 3 of 4 has no name"),
     "names differ in case": (
         "id,phone,Name,NAME\nK-1,6175550001,a,b\n",
@@ -189,7 +189,12 @@ def test_truncated_parquet_file_is_refused(crm: Crm, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("source", "message"),
-    [("x.txt", "must be a .csv"), ("x.xlsx", "suffix"), ("missing.csv", "cannot be read"), (7, "path")],
+    [
+        ("x.txt", "since rows have columns"),
+        ("x.xlsx", "suffix"),
+        ("missing.csv", "cannot be read"),
+        (7, "path"),
+    ],
 )
 def test_file_that_cannot_be_read_is_refused(crm: Crm, tmp_path: Path, source: Any, message: str) -> None:
     path = str(tmp_path / source) if isinstance(source, str) else source

@@ -16,7 +16,7 @@ from airflow_provider_engagevoice.ringcx.exceptions import (
 )
 from airflow_provider_engagevoice.ringcx.loading.load_lists import MAX_NAME
 from tests.support.loading import Crm, counts, crm_row, crm_rows
-from tests.unit.ringcx.loading.conftest import MakeCrm
+from tests.unit.ringcx.loading.conftest import MakeCrm, Refuse
 
 ROWS = crm_rows(6)
 
@@ -205,3 +205,8 @@ def test_verification_can_be_left_out(make_crm: MakeCrm) -> None:
     crm = make_crm(visibility_delay=200)
     assert counts(crm.load(ROWS, verify=False)) == (6, 0, 0, 0, 0)
     assert not crm.clock.pauses
+
+
+@pytest.mark.parametrize("expected", [">1000", "<5", "=5", ">=many", "", -1, 1.5])
+def test_expectations_that_mean_nothing_are_refused(refuse: Refuse, expected: Any) -> None:
+    refuse(InvalidParameter, "expect_rows must be", [crm_row(0)], expect_rows=expected)

@@ -126,7 +126,7 @@ def test_request_that_is_processed_after_the_next_attempt_is_named(
     arrival.set()
     wait_for(crm, dict.fromkeys(EACH_ONCE, 2))
     ids = sorted({lead["listId"] for lead in crm.leads})
-    with pytest.raises(LoadedTwice, match=rf"in the lists {ids[0]}, {ids[1]}: .* 6 leads"):
+    with pytest.raises(LoadedTwice, match=rf"\({ids[0]}, {ids[1]}\): .* 6 leads"):
         crm.load(ROWS)
     assert len(crm.loads) == 2
 

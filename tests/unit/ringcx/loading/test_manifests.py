@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -138,3 +139,58 @@ def test_file_replaced_at_any_time_is_not_loaded_with_the_manifest_of_another(
     with pytest.raises(SourceRejected, match="sha256"):
         crm.load(source=ReplacedFile(source))
     assert not crm.loads
+
+
+class Storage:
+    """A path in object storage whose manifest, or whose file, cannot be read because of an error."""
+
+    def __init__(self, path: Path, error: OSError | None = None) -> None:
+        self.path = path
+        self.error = error
+
+    def __str__(self) -> str:
+        return f"s3://crm{self.path}"
+
+    @property
+    def parent(self) -> Storage:
+        return self
+
+    def __truediv__(self, name: str) -> Storage:
+        return Storage(self.path.parent / name, self.error)
+
+    def open(self, mode: str) -> Any:
+        if self.error is not None and self.path.name.endswith(".meta.json"):
+            raise self.error
+        return self.path.open(mode)
+
+    def exists(self) -> bool:
+        if self.error is not None:
+            raise self.error
+        return self.path.exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (OSError(errno.EIO, "503 for K-1"), TransientError),
+        (ConnectionResetError("K-1"), TransientError),
+        (TimeoutError(), TransientError),
+        (PermissionError("K-1"), InvalidParameter),
+    ],
+)
+@pytest.mark.parametrize("is_named", [False, True])
+def test_manifest_that_cannot_be_read_is_not_ignored(
+    refuse: Refuse, tmp_path: Path, error: OSError, expected: type[Exception], is_named: bool
+) -> None:
+    source = Storage(Path(write_csv(tmp_path / "x.csv", ROWS)), error)
+    options = {"expect_rows": source / "y.meta.json", "leads": ROWS} if is_named else {"source": source}
+    text = refuse(expected, "Manifest s3://.* cannot be read: ", **options)
+    assert "K-1" not in text
+
+
+@pytest.mark.parametrize(
+    "error", [FileNotFoundError("s3://crm/x"), OSError(errno.ENAMETOOLONG, "too long"), None]
+)
+def test_file_without_a_manifest_is_loaded(crm: Crm, tmp_path: Path, error: OSError | None) -> None:
+    source = Storage(Path(write_csv(tmp_path / "x.csv", ROWS)), error)
+    assert counts(crm.load(source=source)) == (6, 0, 0, 0, 0)
