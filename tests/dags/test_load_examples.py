@@ -77,7 +77,7 @@ def test_refill_example_loads_contacts_only_if_the_campaign_runs_dry(ringcx_sand
     impatient = source.replace("timeout=timedelta(hours=1)", "timeout=0.1")
     with dag_file("refill_campaign.py", impatient) as path:
         run = run_dag_file(path, run_conf={"minimum": 0})
-    assert run.states() == {"runs_dry": "skipped", "refill": "skipped"}
+    assert set(run.states().values()) == {"skipped"}
     assert keys_of(ringcx_sandbox, "W-") == []
     # READY leads that have used up their passes are not dialled any more.
     with ringcx_sandbox._state.store.changing() as connection:
