@@ -17,8 +17,9 @@ _SUPPORTED = {
     "rows": f"{_WITH_COLUMNS}, since rows have columns",
 }
 _LONGEST_NAME = 255
-_PATH_START = re.compile(r"\.{0,2}/|~[^/]*/|[a-z][a-z0-9+.-]*://", re.IGNORECASE)
-_FILE_SUFFIX = re.compile(r"\.(txt|csv|jsonl|ndjson|parquet|gz)", re.IGNORECASE)
+#: Compiled on use, which the parsing of a DAG does not need.
+_PATH_START = r"(?i)\.{0,2}/|~[^/]*/|[a-z][a-z0-9+.-]*://"
+_FILE_SUFFIX = r"(?i)\.(txt|csv|jsonl|ndjson|parquet|gz)"
 
 Content = Literal["ids", "rows"]
 """Kind of content of a source file."""
@@ -35,7 +36,7 @@ def safe_path(value: object) -> str:
         list; otherwise ``***``.
     """
     text = _path_text(value)
-    is_path = _PATH_START.match(text) or _FILE_SUFFIX.fullmatch(PurePosixPath(text).suffix)
+    is_path = re.match(_PATH_START, text) or re.fullmatch(_FILE_SUFFIX, PurePosixPath(text).suffix)
     if not is_path or _is_list(text) or max(map(len, text.split("/"))) > _LONGEST_NAME:
         return "***"
     return text

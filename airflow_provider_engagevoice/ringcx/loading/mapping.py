@@ -17,7 +17,7 @@ EXTENDED_PREFIX = f"{EXTENDED_DATA}."
 """Beginning of a target in the own data of a lead."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class RowMapper:
     """Turns rows into leads.
 

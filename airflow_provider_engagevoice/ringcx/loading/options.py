@@ -32,12 +32,13 @@ MAX_CHUNK_SIZE = 1000
 """Most rows in one request: what public programs have used (observed). RingCX's limit is unknown."""
 
 _to_datetime = make_coercer(to_ringcx_datetime, DATETIME_HINT, InvalidParameter)
-_PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*%")
-_AT_LEAST = re.compile(r">=\s*(\d+)")
+#: Compiled on use, which a DAG without these options does not need.
+_PERCENT = r"(\d+(?:\.\d+)?)\s*%"
+_AT_LEAST = r">=\s*(\d+)"
 _KNOWN = (*LOAD_CHOICES, *LOAD_SWITCHES, *LOAD_TEXTS, *LOAD_TEXT_LISTS)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class LoadOptions:
     """Options of a load as the author gives them, checked on creation.
 
@@ -77,7 +78,7 @@ class LoadOptions:
         return complete_load_options(self.load_options)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class UpdateOptions:
     """Options of an update, checked on creation.
 
@@ -181,7 +182,7 @@ def rejected_limit(max_rejected: object, rows: int) -> int | None:
     if max_rejected is None:
         return None
     if isinstance(max_rejected, str):
-        if percent := _PERCENT.fullmatch(max_rejected.strip()):
+        if percent := re.fullmatch(_PERCENT, max_rejected.strip()):
             return int(rows * float(percent[1]) / 100)
         if max_rejected.strip().isascii() and max_rejected.strip().isdecimal():
             return int(max_rejected)
@@ -197,7 +198,7 @@ def expected_rows(expect_rows: object) -> tuple[int, bool] | None:
     :return: the number, and whether more rows are valid as well; None if it is the path of a manifest.
     """
     text = str(expect_rows).strip()
-    if at_least := _AT_LEAST.fullmatch(text):
+    if at_least := re.fullmatch(_AT_LEAST, text):
         return int(at_least[1]), True
     return (int(text), False) if text.isascii() and text.isdecimal() else None
 
