@@ -16,6 +16,9 @@ from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter, Une
 from airflow_provider_engagevoice.ringcx.files.paths import file_format, is_compressed
 
 _BATCH_SIZE = 2_000
+#: Batches in one row group of a Parquet file: the file's footer, which its writer keeps in memory, grows with
+#: their number.
+_BATCHES_IN_GROUP = 20
 _INTEGER = re.compile(r"-?[0-9]{1,18}")
 #: Functions of pyarrow that make a type.
 _PARQUET_TYPES = {"string": "string", "int64": "int64", "bool": "bool_"}
@@ -117,17 +120,24 @@ def _write_parquet(
     )
     count, source = 0, iter(rows)
     with pyarrow.parquet.ParquetWriter(file, schema) as writer:
-        while batch := list(islice(source, _BATCH_SIZE)):
-            values = [
-                pyarrow.array(
-                    [_parquet_value(name, row[index], types.get(name)) for row in batch],
-                    schema.field(name).type,
-                )
-                for index, name in enumerate(columns)
-            ]
-            writer.write_table(pyarrow.table(values, schema=schema))
-            count += len(batch)
+        while group := list(islice(_record_batches(pyarrow, schema, types, source), _BATCHES_IN_GROUP)):
+            table = pyarrow.Table.from_batches(group)
+            writer.write_table(table, row_group_size=len(table))
+            count += len(table)
     return count
+
+
+def _record_batches(
+    pyarrow: Any, schema: Any, types: Mapping[str, str], rows: Iterator[Sequence[Any]]
+) -> Iterator[Any]:
+    while batch := list(islice(rows, _BATCH_SIZE)):
+        values = [
+            pyarrow.array(
+                [_parquet_value(field.name, row[index], types.get(field.name)) for row in batch], field.type
+            )
+            for index, field in enumerate(schema)
+        ]
+        yield pyarrow.record_batch(values, schema=schema)
 
 
 def _pyarrow() -> Any:
