@@ -18,7 +18,7 @@ from airflow_provider_engagevoice.ringcx.files.paths import file_format, is_comp
 _BATCH_SIZE = 2_000
 #: Batches in one row group of a Parquet file: the file's footer, which its writer keeps in memory, grows with
 #: their number.
-_BATCHES_IN_GROUP = 20
+_BATCHES_IN_GROUP = 5
 _INTEGER = re.compile(r"-?[0-9]{1,18}")
 #: Functions of pyarrow that make a type.
 _PARQUET_TYPES = {"string": "string", "int64": "int64", "bool": "bool_"}
