@@ -32,7 +32,6 @@ from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter, err
 from airflow_provider_engagevoice.templating import (
     RedactedCriteria,
     TypePreservingTemplatesMixin,
-    redact_path,
     require_rendered,
     unwrap,
 )
@@ -52,7 +51,40 @@ if TYPE_CHECKING:
 _ON_EMPTY = ("skip", "fail", "succeed")
 
 
-class BaseLeadOperator(TypePreservingTemplatesMixin, BaseOperator):
+class RingCXOperator(TypePreservingTemplatesMixin, BaseOperator):
+    """Base class of all operators: what happens to a task that ends before its work, and its lineage."""
+
+    ui_color = "#ffd9b3"
+
+    _hook: EngageVoiceHook | None = None
+    _lineage: Lineage | None = None
+
+    def on_kill(self) -> None:
+        """Send no further requests. The log and the XCom show what was done.
+
+        Those in flight are awaited and counted. An exception that Airflow raises in the task, as Airflow 2
+        does to end it, has the same effect.
+        """
+        if self._hook is not None:
+            self._hook.cancel()
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """Return the datasets that the task has read and written, for OpenLineage.
+
+        :param task_instance: the task instance.
+        :return: an ``OperatorLineage``; None if OpenLineage's provider is not installed.
+        """
+        from airflow_provider_engagevoice.lineage import openlineage_facets
+
+        return openlineage_facets(self._lineage)
+
+    def _push_result(self, context: Context, result: Mapping[str, Any] | None) -> None:
+        """Return the counts of a task that fails, which Airflow does not do."""
+        if result is not None and self.do_xcom_push:
+            context["ti"].xcom_push(key="return_value", value=dict(result))
+
+
+class BaseLeadOperator(RingCXOperator):
     """Base class: which leads, and the options of the action."""
 
     template_fields: Sequence[str] = (
@@ -66,7 +98,6 @@ class BaseLeadOperator(TypePreservingTemplatesMixin, BaseOperator):
     template_fields_renderers: ClassVar[dict[str, str]] = {"search_criteria": "json"}
     #: Name of the argument that narrows the criteria to one campaign.
     _campaign_argument: ClassVar[str] = "campaign"
-    ui_color = "#ffd9b3"
 
     @records_arguments
     def __init__(
@@ -111,9 +142,7 @@ class BaseLeadOperator(TypePreservingTemplatesMixin, BaseOperator):
         self.chunk_size = chunk_size
         self.max_in_flight = max_in_flight
         self.engagevoice_conn_id = engagevoice_conn_id
-        self._hook: EngageVoiceHook | None = None
         self._authored: dict[str, Any] = {}
-        self._lineage: Lineage | None = None
 
     def _validate(self) -> None:
         """Raise for what is known to be wrong when the DAG is parsed.
@@ -146,25 +175,6 @@ class BaseLeadOperator(TypePreservingTemplatesMixin, BaseOperator):
             if selection.empty_reason:
                 return self._nothing_selected(self._explain(selection.empty_reason), hook)
             return self._run(hook, selection, context)
-
-    def on_kill(self) -> None:
-        """Send no further requests. The log and the XCom show what was done.
-
-        Those in flight are awaited and counted. An exception that Airflow raises in the task, as Airflow 2
-        does to end it, has the same effect.
-        """
-        if self._hook is not None:
-            self._hook.cancel()
-
-    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
-        """Return the datasets that the task has read and written, for OpenLineage.
-
-        :param task_instance: the task instance.
-        :return: an ``OperatorLineage``; None if OpenLineage's provider is not installed.
-        """
-        from airflow_provider_engagevoice.lineage import openlineage_facets
-
-        return openlineage_facets(self._lineage)
 
     @abstractmethod
     def _run(self, hook: EngageVoiceHook, selection: Selection, context: Context) -> dict[str, Any]:
@@ -199,10 +209,6 @@ class BaseLeadOperator(TypePreservingTemplatesMixin, BaseOperator):
     def _allows_account_wide(self) -> bool:
         """Return whether criteria without a campaign, list or id are allowed."""
         return self.account_wide or self._has("source") or self._has(self._campaign_argument)
-
-    def _has(self, name: str) -> bool:
-        """Return whether an argument was given, whatever its rendered value."""
-        return getattr(self, name) is not None or is_data(self, name)
 
     def _validate_options(self) -> None:
         from airflow_provider_engagevoice.ringcx.bulk.options import validate_options
@@ -334,8 +340,7 @@ class BaseLeadOperator(TypePreservingTemplatesMixin, BaseOperator):
             with skip_on_no_match(self.on_no_match):
                 result = dict(executor.execute(action, self._checkpoints.next_action()))
         except BaseException:
-            if executor.result is not None and self.do_xcom_push:
-                context["ti"].xcom_push(key="return_value", value=dict(executor.result))
+            self._push_result(context, executor.result)
             raise
         self._publish(context, hook.get_conn().host, action, result)
         return result
@@ -367,16 +372,10 @@ class BaseLeadOperator(TypePreservingTemplatesMixin, BaseOperator):
             return
         literals = find_literals(self)
         authored = {name: getattr(self, name) for name in self.template_fields}
-        paths = {name: unwrap(getattr(self, name)) for name in ("source", "report")}
         with not_recording(self):
             self._authored = authored
             super()._do_render_template_fields(parent, template_fields, *args, **kwargs)
             self._redact_criteria(literals)
-            for name, written in paths.items():
-                value = getattr(self, name)
-                # A path that the author wrote without a template can be shown, whatever it is.
-                if not isinstance(value, str) or value != written or is_data(self, name):
-                    setattr(self, name, redact_path(value))
 
     def _redact_criteria(self, literals: frozenset[str]) -> None:
         """Replace rendered criteria by a mapping that is redacted when it is shown."""
