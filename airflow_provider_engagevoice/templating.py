@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from airflow_provider_engagevoice.version_compat import Context
 
 _ID_LISTS = (CriterionKind.IDS, CriterionKind.TEXTS, CriterionKind.PHONES)
+_PATH_ARGUMENTS = ("source", "report", "output_path")
 PERSONAL_KEYS = keys_with([Role.IDENTITY]) | {
     key for key, kind in KINDS.items() if kind in (CriterionKind.TEXT, CriterionKind.PHONE_FRAGMENT)
 }
@@ -50,8 +51,12 @@ class TypePreservingTemplatesMixin(ProvenanceMixin):
     text that is a single expression renders as the value of the expression, and other text stays text.
     Runtime data is not rendered as a template, and an argument that rendered as None becomes an empty text,
     so that it differs from an argument that was left out. Iterators and sets become lists, before Airflow
-    stores the rendered fields.
+    stores the rendered fields, and a rendered path that may be data instead is redacted.
     """
+
+    def _has(self, name: str) -> bool:
+        """Return whether an argument was given, whatever its rendered value."""
+        return getattr(self, name) is not None or is_data(self, name)
 
     def render_template(
         self,
@@ -81,11 +86,17 @@ class TypePreservingTemplatesMixin(ProvenanceMixin):
             return
         set_fields = [name for name in template_fields if getattr(self, name) is not None]
         rendered = [name for name in template_fields if not _is_runtime_data(self, name)]
+        paths = {name: unwrap(getattr(self, name)) for name in _PATH_ARGUMENTS if name in template_fields}
         with not_recording(self):
             super()._do_render_template_fields(parent, rendered, *args, **kwargs)  # type: ignore[misc]
             for name in set_fields:
                 value = getattr(self, name)
                 setattr(self, name, "" if value is None and name in rendered else materialize(value))
+            for name, written in paths.items():
+                value = getattr(self, name)
+                # A path that the author wrote without a template can be shown, whatever it is.
+                if not isinstance(value, str) or value != written or is_data(self, name):
+                    setattr(self, name, redact_path(value))
 
 
 class SearchCriteriaMixin(TypePreservingTemplatesMixin):
@@ -99,10 +110,6 @@ class SearchCriteriaMixin(TypePreservingTemplatesMixin):
         self.search_criteria = search_criteria if self._criteria_given else {}
         self._runtime_keys = runtime_keys(self.search_criteria)
         self._authored: dict[str, Any] = {}
-
-    def _has(self, name: str) -> bool:
-        """Return whether an argument was given, whatever its rendered value."""
-        return getattr(self, name) is not None or is_data(self, name)
 
     def _keys_from_data(self) -> frozenset[str]:
         """Return the criteria whose value may be data, all if the criteria as a whole may be."""

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from airflow_provider_engagevoice.ringcx.files.id_file import IdFile
     from airflow_provider_engagevoice.ringcx.leads.selection import Selection
     from airflow_provider_engagevoice.ringcx.loading.lead_load import LoadResult
+    from airflow_provider_engagevoice.ringcx.loading.lead_rows import LeadRows
     from airflow_provider_engagevoice.ringcx.loading.loader import LeadLoader
     from airflow_provider_engagevoice.ringcx.loading.updater import LeadUpdater
     from airflow_provider_engagevoice.version_compat import Connection, Context
@@ -477,7 +478,6 @@ class EngageVoiceHook(BaseHook):
         """
         from airflow_provider_engagevoice.hooks.task_identity import run_started, task_label
         from airflow_provider_engagevoice.ringcx.leads.moves import campaign_reference
-        from airflow_provider_engagevoice.ringcx.loading.lead_rows import LeadRows
         from airflow_provider_engagevoice.ringcx.loading.options import LoadOptions
 
         options = LoadOptions(
@@ -490,16 +490,7 @@ class EngageVoiceHook(BaseHook):
             on_rejected=on_rejected,
             max_rejected=max_rejected,
         )
-        rows = LeadRows(
-            leads,
-            None if source is None else open_storage(source),
-            mapping,
-            unmapped,
-            delimiter,
-            storage_path(expect_rows),
-            allow_empty,
-            report,
-        )
+        rows = _lead_rows(leads, source, mapping, unmapped, delimiter, expect_rows, allow_empty, report)
         checkpoints, client, context = self._checkpoint_store(), self.get_conn(), current_context()
         load = client.prepare_load(
             campaign_reference("campaign", campaign),
@@ -564,20 +555,10 @@ class EngageVoiceHook(BaseHook):
         :raises EngageVoiceError: as for :meth:`load_leads`.
         """
         from airflow_provider_engagevoice.ringcx.leads.moves import campaign_reference
-        from airflow_provider_engagevoice.ringcx.loading.lead_rows import LeadRows
         from airflow_provider_engagevoice.ringcx.loading.options import UpdateOptions
 
         options = UpdateOptions(max_updates, max_in_flight, on_rejected, max_rejected)
-        rows = LeadRows(
-            leads,
-            None if source is None else open_storage(source),
-            mapping,
-            unmapped,
-            delimiter,
-            storage_path(expect_rows),
-            allow_empty,
-            report,
-        )
+        rows = _lead_rows(leads, source, mapping, unmapped, delimiter, expect_rows, allow_empty, report)
         client = self.get_conn()
         update = client.prepare_update(
             campaign_reference("campaign", campaign), rows, options, account_id=account_id, dry_run=dry_run
@@ -783,6 +764,31 @@ def open_source(source: Any, column: str | None, source_as: str) -> IdFile:
     from airflow_provider_engagevoice.ringcx.files.id_file import open_id_file
 
     return open_id_file(open_storage(source), column, source_as)
+
+
+def _lead_rows(
+    leads: Any,
+    source: Any,
+    mapping: Mapping[str, str] | None,
+    unmapped: str,
+    delimiter: str | None,
+    expect_rows: Any,
+    allow_empty: bool,
+    report: str | PathLike[str] | None,
+) -> LeadRows:
+    """Return the rows of a load or an update, whose files may be objects in storage."""
+    from airflow_provider_engagevoice.ringcx.loading.lead_rows import LeadRows
+
+    return LeadRows(
+        leads,
+        None if source is None else open_storage(source),
+        mapping,
+        unmapped,
+        delimiter,
+        storage_path(expect_rows),
+        allow_empty,
+        report,
+    )
 
 
 def open_storage(source: Any) -> Any:

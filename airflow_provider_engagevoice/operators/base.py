@@ -15,7 +15,6 @@ from airflow_provider_engagevoice.hooks.engagevoice import (
 from airflow_provider_engagevoice.provenance import (
     is_data,
     is_mapped_copy,
-    not_recording,
     records_arguments,
 )
 from airflow_provider_engagevoice.ringcx.criteria import UNSET, is_runtime_value
@@ -23,7 +22,7 @@ from airflow_provider_engagevoice.ringcx.defaults import CHUNK_SIZE
 from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter, error_place
 from airflow_provider_engagevoice.templating import (
     SearchCriteriaMixin,
-    redact_path,
+    TypePreservingTemplatesMixin,
     require_rendered,
     unwrap,
 )
@@ -43,7 +42,40 @@ if TYPE_CHECKING:
 _ON_EMPTY = ("skip", "fail", "succeed")
 
 
-class BaseLeadOperator(SearchCriteriaMixin, BaseOperator):
+class RingCXOperator(TypePreservingTemplatesMixin, BaseOperator):
+    """Base class of all operators: what happens to a task that ends before its work, and its lineage."""
+
+    ui_color = "#ffd9b3"
+
+    _hook: EngageVoiceHook | None = None
+    _lineage: Lineage | None = None
+
+    def on_kill(self) -> None:
+        """Send no further requests. The log and the XCom show what was done.
+
+        Those in flight are awaited and counted. An exception that Airflow raises in the task, as Airflow 2
+        does to end it, has the same effect.
+        """
+        if self._hook is not None:
+            self._hook.cancel()
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """Return the datasets that the task has read and written, for OpenLineage.
+
+        :param task_instance: the task instance.
+        :return: an ``OperatorLineage``; None if OpenLineage's provider is not installed.
+        """
+        from airflow_provider_engagevoice.lineage import openlineage_facets
+
+        return openlineage_facets(self._lineage)
+
+    def _push_result(self, context: Context, result: Mapping[str, Any] | None) -> None:
+        """Return the counts of a task that fails, which Airflow does not do."""
+        if result is not None and self.do_xcom_push:
+            context["ti"].xcom_push(key="return_value", value=dict(result))
+
+
+class BaseLeadOperator(SearchCriteriaMixin, RingCXOperator):
     """Base class: which leads, and the options of the action."""
 
     template_fields: Sequence[str] = (
@@ -57,7 +89,6 @@ class BaseLeadOperator(SearchCriteriaMixin, BaseOperator):
     template_fields_renderers: ClassVar[dict[str, str]] = {"search_criteria": "json"}
     #: Name of the argument that narrows the criteria to one campaign.
     _campaign_argument: ClassVar[str] = "campaign"
-    ui_color = "#ffd9b3"
 
     @records_arguments
     def __init__(
@@ -100,8 +131,6 @@ class BaseLeadOperator(SearchCriteriaMixin, BaseOperator):
         self.chunk_size = chunk_size
         self.max_in_flight = max_in_flight
         self.engagevoice_conn_id = engagevoice_conn_id
-        self._hook: EngageVoiceHook | None = None
-        self._lineage: Lineage | None = None
 
     def _validate(self) -> None:
         """Raise for what is known to be wrong when the DAG is parsed.
@@ -134,25 +163,6 @@ class BaseLeadOperator(SearchCriteriaMixin, BaseOperator):
             if selection.empty_reason:
                 return self._nothing_selected(self._explain(selection.empty_reason), hook, context)
             return self._run(hook, selection, context)
-
-    def on_kill(self) -> None:
-        """Send no further requests. The log and the XCom show what was done.
-
-        Those in flight are awaited and counted. An exception that Airflow raises in the task, as Airflow 2
-        does to end it, has the same effect.
-        """
-        if self._hook is not None:
-            self._hook.cancel()
-
-    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
-        """Return the datasets that the task has read and written, for OpenLineage.
-
-        :param task_instance: the task instance.
-        :return: an ``OperatorLineage``; None if OpenLineage's provider is not installed.
-        """
-        from airflow_provider_engagevoice.lineage import openlineage_facets
-
-        return openlineage_facets(self._lineage)
 
     @abstractmethod
     def _run(self, hook: EngageVoiceHook, selection: Selection, context: Context) -> dict[str, Any]:
@@ -292,8 +302,7 @@ class BaseLeadOperator(SearchCriteriaMixin, BaseOperator):
             with skip_on_no_match(self.on_no_match):
                 result = dict(executor.execute(action, self._checkpoints.next_action()))
         except BaseException:
-            if executor.result is not None and self.do_xcom_push:
-                context["ti"].xcom_push(key="return_value", value=dict(executor.result))
+            self._push_result(context, executor.result)
             raise
         self._publish(context, hook.get_conn().host, action, result)
         return result
@@ -316,19 +325,3 @@ class BaseLeadOperator(SearchCriteriaMixin, BaseOperator):
                     facts=changes.facts,
                     dry_run=changes.dry_run,
                 )
-
-    def _do_render_template_fields(
-        self, parent: Any, template_fields: Any, *args: Any, **kwargs: Any
-    ) -> None:
-        if parent is not self:
-            super()._do_render_template_fields(parent, template_fields, *args, **kwargs)
-            return
-        names = [name for name in ("source", "report", "output_path") if name in self.template_fields]
-        paths = {name: unwrap(getattr(self, name)) for name in names}
-        super()._do_render_template_fields(parent, template_fields, *args, **kwargs)
-        with not_recording(self):
-            for name, written in paths.items():
-                value = getattr(self, name)
-                # A path that the author wrote without a template can be shown, whatever it is.
-                if not isinstance(value, str) or value != written or is_data(self, name):
-                    setattr(self, name, redact_path(value))

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_engagevoice.hooks.engagevoice import EngageVoiceHook, no_retry_on_permanent_errors
+from airflow_provider_engagevoice.operators.base import RingCXOperator
 from airflow_provider_engagevoice.provenance import (
-    is_data,
     is_mapped_copy,
     not_recording,
     records_arguments,
@@ -18,23 +18,19 @@ from airflow_provider_engagevoice.ringcx.defaults import CHUNK_SIZE, MAX_UPDATES
 from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter, error_place, require_bool
 from airflow_provider_engagevoice.templating import (
     RedactedRows,
-    TypePreservingTemplatesMixin,
-    redact_path,
     require_own_path,
     require_rendered,
     unwrap,
 )
-from airflow_provider_engagevoice.version_compat import BaseOperator
 
 if TYPE_CHECKING:
-    from airflow_provider_engagevoice.lineage import Lineage
     from airflow_provider_engagevoice.ringcx.loading.lead_load import LoadResult
     from airflow_provider_engagevoice.version_compat import Context
 
 __all__ = ["LoadLeadsOperator", "UpdateLeadsOperator"]
 
 
-class BaseRowsOperator(TypePreservingTemplatesMixin, BaseOperator):
+class BaseRowsOperator(RingCXOperator):
     """Base class: the rows, and what is expected of them."""
 
     template_fields: Sequence[str] = (
@@ -48,7 +44,6 @@ class BaseRowsOperator(TypePreservingTemplatesMixin, BaseOperator):
         "engagevoice_conn_id",
     )
     template_fields_renderers: ClassVar[dict[str, str]] = {"mapping": "json"}
-    ui_color = "#ffd9b3"
 
     @records_arguments
     def __init__(
@@ -89,8 +84,7 @@ class BaseRowsOperator(TypePreservingTemplatesMixin, BaseOperator):
         self.dry_run = dry_run
         self.account_id = account_id
         self.engagevoice_conn_id = engagevoice_conn_id
-        self._hook: EngageVoiceHook | None = None
-        self._lineage: Lineage | None = None
+        self._validate()
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Load or update the leads.
@@ -108,31 +102,10 @@ class BaseRowsOperator(TypePreservingTemplatesMixin, BaseOperator):
             try:
                 result = self._run(hook, self._arguments(), context)
             except BaseException:
-                if hook.rows_result is not None and self.do_xcom_push:
-                    context["ti"].xcom_push(key="return_value", value=dict(hook.rows_result))
+                self._push_result(context, hook.rows_result)
                 raise
             self._record_changes(hook, result, context)
             return dict(result)
-
-    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
-        """Return the datasets of the task for OpenLineage, without a request.
-
-        :param task_instance: the task instance, which is not needed.
-        :return: the datasets; None if the OpenLineage provider is not installed.
-        """
-        from airflow_provider_engagevoice.lineage import openlineage_facets
-
-        return openlineage_facets(self._lineage)
-
-    def on_kill(self) -> None:
-        """Send no further requests. The log and the XCom show the rows that are done.
-
-        Those in flight are awaited and counted. An exception that Airflow raises in the task, as Airflow 2
-        does to end it, has the same effect. If Airflow kills the process before they are completed, the next
-        attempt looks up their rows.
-        """
-        if self._hook is not None:
-            self._hook.cancel()
 
     @abstractmethod
     def _run(self, hook: EngageVoiceHook, arguments: dict[str, Any], context: Context) -> LoadResult:
@@ -169,10 +142,6 @@ class BaseRowsOperator(TypePreservingTemplatesMixin, BaseOperator):
             from airflow_provider_engagevoice.ringcx.files.paths import file_format
 
             file_format(self.source, "rows")
-
-    def _has(self, name: str) -> bool:
-        """Return whether an argument was given, whatever its rendered value."""
-        return getattr(self, name) is not None or is_data(self, name)
 
     def _arguments(self) -> dict[str, Any]:
         """Return the arguments of the hook's method that loads and updates share."""
@@ -217,20 +186,10 @@ class BaseRowsOperator(TypePreservingTemplatesMixin, BaseOperator):
     def _do_render_template_fields(
         self, parent: Any, template_fields: Any, *args: Any, **kwargs: Any
     ) -> None:
-        if parent is not self:
-            super()._do_render_template_fields(parent, template_fields, *args, **kwargs)
-            return
-        names = [name for name in ("source", "report") if name in self.template_fields]
-        paths = {name: unwrap(getattr(self, name)) for name in names}
-        with not_recording(self):
-            super()._do_render_template_fields(parent, template_fields, *args, **kwargs)
-            if self.leads is not None:
+        super()._do_render_template_fields(parent, template_fields, *args, **kwargs)
+        if parent is self and self.leads is not None:
+            with not_recording(self):
                 self.leads = RedactedRows(unwrap(self.leads))
-            for name, written in paths.items():
-                value = getattr(self, name)
-                # A path that the author wrote without a template can be shown, whatever it is.
-                if not isinstance(value, str) or value != written or is_data(self, name):
-                    setattr(self, name, redact_path(value))
 
 
 class LoadLeadsOperator(BaseRowsOperator):
@@ -314,6 +273,13 @@ class LoadLeadsOperator(BaseRowsOperator):
         engagevoice_conn_id: str = "engagevoice_default",
         **kwargs: Any,
     ) -> None:
+        # Before the base class, which validates all arguments.
+        self.list_name = list_name
+        self.existing = existing
+        self.load_options = load_options
+        self.chunk_size = chunk_size
+        self.max_leads = max_leads
+        self.verify = verify
         super().__init__(
             campaign=campaign,
             leads=leads,
@@ -333,13 +299,6 @@ class LoadLeadsOperator(BaseRowsOperator):
             engagevoice_conn_id=engagevoice_conn_id,
             **kwargs,
         )
-        self.list_name = list_name
-        self.existing = existing
-        self.load_options = load_options
-        self.chunk_size = chunk_size
-        self.max_leads = max_leads
-        self.verify = verify
-        self._validate()
 
     def _validate_options(self) -> None:
         from airflow_provider_engagevoice.ringcx.loading.options import LoadOptions
@@ -386,49 +345,6 @@ class UpdateLeadsOperator(BaseRowsOperator):
         (default) changes nothing, ``"continue"`` updates the others and fails at the end, ``"ignore"``
         updates the others.
     """
-
-    @records_arguments
-    def __init__(
-        self,
-        *,
-        campaign: str | int | Any,
-        leads: Any = None,
-        source: str | Any | None = None,
-        mapping: Mapping[str, str] | Any | None = None,
-        unmapped: str = "fail",
-        delimiter: str | None = None,
-        max_in_flight: int | None = None,
-        expect_rows: int | str | Any | None = None,
-        allow_empty: bool = False,
-        max_updates: int | None = MAX_UPDATES,
-        on_rejected: str = "fail",
-        max_rejected: int | str | None = None,
-        report: str | None = None,
-        dry_run: bool = False,
-        account_id: str | None = None,
-        engagevoice_conn_id: str = "engagevoice_default",
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(
-            campaign=campaign,
-            leads=leads,
-            source=source,
-            mapping=mapping,
-            unmapped=unmapped,
-            delimiter=delimiter,
-            expect_rows=expect_rows,
-            allow_empty=allow_empty,
-            on_rejected=on_rejected,
-            max_rejected=max_rejected,
-            max_updates=max_updates,
-            max_in_flight=max_in_flight,
-            report=report,
-            dry_run=dry_run,
-            account_id=account_id,
-            engagevoice_conn_id=engagevoice_conn_id,
-            **kwargs,
-        )
-        self._validate()
 
     def _validate_options(self) -> None:
         from airflow_provider_engagevoice.ringcx.loading.options import UpdateOptions

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -71,21 +71,31 @@ def six_ids(ready_leads: list[dict[str, Any]]) -> list[int]:
     return [lead["leadId"] for lead in ready_leads[:6]]
 
 
+def replace_clocks(monkeypatch: pytest.MonkeyPatch, modules: Iterable[str]) -> FakeClock:
+    """Make waits of the client take no time.
+
+    :param monkeypatch: undoes it.
+    :param modules: modules of ``ringcx`` whose clock is replaced.
+    :return: the clock, which advances by the waits.
+    """
+    clock = FakeClock()
+    for module in modules:
+        monkeypatch.setattr(f"airflow_provider_engagevoice.ringcx.{module}.clock", clock)
+    monkeypatch.setattr(
+        "airflow_provider_engagevoice.ringcx.concurrency.wait_until",
+        lambda seconds, over: clock.sleep(seconds),
+    )
+    return clock
+
+
 PACED_MODULES = ("bulk.pipeline", "loading.load_reconciler", "loading.loader")
 
 
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Durations of the client's waits in seconds; the client does not actually wait."""
-    clock = FakeClock()
     # Not the transport's clock: the time in which requests may be retried does not pass.
-    for module in PACED_MODULES:
-        monkeypatch.setattr(f"airflow_provider_engagevoice.ringcx.{module}.clock", clock)
-    monkeypatch.setattr(
-        "airflow_provider_engagevoice.ringcx.concurrency.wait_until",
-        lambda seconds, over: clock.sleep(seconds),
-    )
-    return clock.pauses
+    return replace_clocks(monkeypatch, PACED_MODULES).pauses
 
 
 _TIMED_MODULES = (
@@ -103,14 +113,7 @@ _TIMED_MODULES = (
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
     """The clock of the client, which advances without waiting."""
-    clock = FakeClock()
-    for module in _TIMED_MODULES:
-        monkeypatch.setattr(f"airflow_provider_engagevoice.ringcx.{module}.clock", clock)
-    monkeypatch.setattr(
-        "airflow_provider_engagevoice.ringcx.concurrency.wait_until",
-        lambda seconds, over: clock.sleep(seconds),
-    )
-    return clock
+    return replace_clocks(monkeypatch, _TIMED_MODULES)
 
 
 @pytest.fixture

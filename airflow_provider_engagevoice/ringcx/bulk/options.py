@@ -42,17 +42,44 @@ def validate_options(
     :param max_in_flight: most requests in flight at once; None for the default of the action.
     :raises InvalidParameter: if one of them is not valid.
     """
-    if max_leads is not None and not is_count(max_leads):
-        raise InvalidParameter("max_leads must be a whole number of leads, or None for no limit")
+    validate_limit("max_leads", max_leads)
     if not is_count(chunk_size) or chunk_size == 0:
         raise InvalidParameter("chunk_size must be a whole number of ids, at least 1")
-    if on_rejected not in ON_REJECTED:
-        raise InvalidParameter(f"on_rejected must be one of {', '.join(ON_REJECTED)}, not {on_rejected!r}")
+    validate_on_rejected(on_rejected)
     if on_no_match not in ON_NO_MATCH:
         raise InvalidParameter(f"on_no_match must be one of {', '.join(ON_NO_MATCH)}, not {on_no_match!r}")
     if on_invalid_id not in ON_INVALID_ID:
         raise InvalidParameter(f'on_invalid_id must be "fail" or "skip", not {on_invalid_id!r}')
-    if max_in_flight is not None and not (is_count(max_in_flight) and 1 <= max_in_flight <= MAX_IN_FLIGHT):
+    validate_in_flight(max_in_flight)
+
+
+def validate_limit(name: str, value: object) -> None:
+    """Raise if a limit is neither a whole number nor None.
+
+    :param name: the argument.
+    :param value: its value.
+    """
+    if value is not None and not is_count(value):
+        raise InvalidParameter(f"{name} must be a whole number of leads, or None for no limit")
+
+
+def validate_on_rejected(on_rejected: object) -> None:
+    """Raise if what to do about rejections is not valid.
+
+    :param on_rejected: the argument.
+    """
+    if on_rejected not in ON_REJECTED:
+        raise InvalidParameter(f"on_rejected must be one of {', '.join(ON_REJECTED)}, not {on_rejected!r}")
+
+
+def validate_in_flight(max_in_flight: object) -> None:
+    """Raise if the number of requests in flight is not valid.
+
+    :param max_in_flight: the number; None for the default.
+    """
+    if max_in_flight is not None and not (
+        isinstance(max_in_flight, int) and is_count(max_in_flight) and 1 <= max_in_flight <= MAX_IN_FLIGHT
+    ):
         raise InvalidParameter(
             f"max_in_flight must be a whole number from 1 to {MAX_IN_FLIGHT}, or None for the default"
         )

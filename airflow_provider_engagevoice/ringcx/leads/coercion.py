@@ -79,6 +79,19 @@ def to_datetime(value: Any) -> datetime:
     return _parse_datetime(value.strip())
 
 
+def parse_time(value: Any) -> datetime | None:
+    """Return a time that RingCX shows, with its time zone.
+
+    :param value: RingCX's value.
+    :return: the time; None if the value is not a date and time.
+    """
+    try:
+        time = to_datetime(value)
+    except (ValueError, OverflowError):
+        return None
+    return time if time.tzinfo is not None else time.replace(tzinfo=timezone.utc)
+
+
 #: Compiled on use, since few DAGs have dates as literals.
 _DATETIME = (
     r"(?a)(\d{4})-?(\d\d)-?(\d\d)(?:[Tt ](\d\d):?(\d\d)(?::?(\d\d)(?:[.,](\d{1,9}))?)?)?"

@@ -18,7 +18,7 @@ from airflow_provider_engagevoice.ringcx.loading.ledger import RowLedger
 from airflow_provider_engagevoice.ringcx.loading.load_reconciler import LoadReconciler, RecordLoaded
 from airflow_provider_engagevoice.ringcx.loading.load_request import LoadReply, LoadSender
 from airflow_provider_engagevoice.ringcx.loading.load_state import LoadState
-from airflow_provider_engagevoice.ringcx.loading.lookup import FoundLead
+from airflow_provider_engagevoice.ringcx.loading.lookup import FoundLead, select_leads
 from airflow_provider_engagevoice.ringcx.loading.reply_reader import record_left_out, record_rejected
 from airflow_provider_engagevoice.ringcx.loading.rows import LeadRow, Outcome
 from airflow_provider_engagevoice.ringcx.spec.lead_fields import PHONE_FIELDS
@@ -122,7 +122,7 @@ class ChunkLoader:
         """
         found = yield from self.reconciler.lookup.find(row.key for row in rows)
         is_ours = self._is_loaded_here if self.state.is_resumed else self._is_in_lists
-        ours = {key: mine for key, leads in found.items() if (mine := [*filter(is_ours, leads)])}
+        ours = select_leads(found, is_ours)
         loaded = [row for row in rows if row.key in ours]
         if loaded:
             self._recorder(number)(loaded, [ours[row.key] for row in loaded])

@@ -18,7 +18,7 @@ from datetime import datetime, timedelta, timezone
 from airflow_provider_engagevoice.ringcx import clock
 from airflow_provider_engagevoice.ringcx.campaigns import Campaign, lead_list, list_rows, lists_path
 from airflow_provider_engagevoice.ringcx.endpoints import RequestStepsFn
-from airflow_provider_engagevoice.ringcx.leads.coercion import to_datetime
+from airflow_provider_engagevoice.ringcx.leads.coercion import parse_time
 from airflow_provider_engagevoice.ringcx.steps import Steps
 
 MAX_NAME = 255
@@ -137,12 +137,8 @@ class LoadLists:
 
 def _is_recent(uploaded: object) -> bool:
     """Return whether a list was made a short time ago; True if RingCX does not show when."""
-    try:
-        time = to_datetime(uploaded)
-    except (ValueError, OverflowError):
-        return True
-    time = time if time.tzinfo is not None else time.replace(tzinfo=timezone.utc)
-    return datetime.now(timezone.utc) - time < _VISIBLE_AFTER
+    time = parse_time(uploaded)
+    return time is None or datetime.now(timezone.utc) - time < _VISIBLE_AFTER
 
 
 def _try_number(part: str) -> int:

@@ -10,7 +10,7 @@ from functools import partial
 
 from airflow_provider_engagevoice.ringcx import clock
 from airflow_provider_engagevoice.ringcx.loading.load_lists import LoadLists
-from airflow_provider_engagevoice.ringcx.loading.lookup import FoundLead, LeadLookup
+from airflow_provider_engagevoice.ringcx.loading.lookup import FoundLead, LeadLookup, select_leads
 from airflow_provider_engagevoice.ringcx.loading.rows import LeadRow
 from airflow_provider_engagevoice.ringcx.steps import Sleep, Steps
 
@@ -97,7 +97,7 @@ class LoadReconciler:
         yield from self.lists.refresh(lists_age)
         found = yield from self.lookup.find(row.key for row in rows)
         is_ours = partial(self.is_loaded_here, if_unknown=if_unknown)
-        ours = {key: mine for key, leads in found.items() if (mine := [*filter(is_ours, leads)])}
+        ours = select_leads(found, is_ours)
         loaded = [row for row in rows if row.key in ours]
         if loaded:
             record(loaded, [ours[row.key] for row in loaded])

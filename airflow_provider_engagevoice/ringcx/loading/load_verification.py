@@ -12,6 +12,7 @@ from airflow_provider_engagevoice.ringcx.concurrency import CancelToken
 from airflow_provider_engagevoice.ringcx.exceptions import LoadedTwice, VerificationFailed, counted
 from airflow_provider_engagevoice.ringcx.loading.load_reconciler import WAITS, LoadReconciler
 from airflow_provider_engagevoice.ringcx.loading.load_state import LoadState
+from airflow_provider_engagevoice.ringcx.loading.lookup import select_leads
 from airflow_provider_engagevoice.ringcx.loading.rows import Outcome
 from airflow_provider_engagevoice.ringcx.steps import Steps, run
 
@@ -109,8 +110,8 @@ class LoadVerifier:
             nonlocal total
             rows = spool.read_loaded(number, size)
             found = yield from self.reconciler.lookup.find(row.key for row in rows)
-            ours = {key: [*filter(self.reconciler.is_loaded_here, leads)] for key, leads in found.items()}
-            loaded = [row for row in rows if ours.get(row.key)]
+            ours = select_leads(found, self.reconciler.is_loaded_here)
+            loaded = [row for row in rows if row.key in ours]
             spool.set_outcome(loaded, Outcome.LOADED, lead_ids=[ours[row.key][0].lead_id for row in loaded])
             total += len(loaded)
 

@@ -97,8 +97,9 @@ class LeadLoader:
                     error.result = dict(self._result(load, state))
                 raise
             finally:
-                self._end(load, state)
-            return self._result(load, state)
+                self.result = self._result(load, state)
+                self._log_end(load, state, self.result)
+            return self.result
 
     def _run(self, load: LeadLoad, state: LoadState) -> None:
         self._check_limits(load, state)
@@ -214,16 +215,14 @@ class LeadLoader:
         if load.verify:
             verifier.run()
 
-    def _end(self, load: LeadLoad, state: LoadState) -> None:
-        """Keep the result, and log it."""
-        self.result = self._result(load, state)
+    def _log_end(self, load: LeadLoad, state: LoadState, result: LoadResult) -> None:
         if state.failed_agents:
             log.warning(
                 "%s could not be reserved: reserveAgent is not an agent of the account",
                 counted(state.failed_agents, "lead"),
             )
         title = "Dry run of a load, nothing was sent" if load.dry_run else "Load"
-        log_summary(self.result, state.ledger, f"{title} into {load.campaign['campaign_name']!r}:")
+        log_summary(result, state.ledger, f"{title} into {load.campaign['campaign_name']!r}:")
 
     def _result(self, load: LeadLoad, state: LoadState) -> LoadResult:
         return load_result(

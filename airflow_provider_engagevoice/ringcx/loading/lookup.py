@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import Any
 
 from airflow_provider_engagevoice.ringcx.exceptions import UnexpectedResponse
-from airflow_provider_engagevoice.ringcx.leads.coercion import to_datetime
+from airflow_provider_engagevoice.ringcx.leads.coercion import parse_time
 from airflow_provider_engagevoice.ringcx.leads.search import LeadSearch, lead_id_of
 from airflow_provider_engagevoice.ringcx.leads.selection import Selection
 from airflow_provider_engagevoice.ringcx.spec.lead_fields import KEY_FIELD
@@ -36,12 +36,20 @@ class FoundLead:
 
         :param since: the time, with its zone, by the clock of this host.
         """
-        try:
-            loaded = to_datetime(self.row.get("loadedDts"))
-        except (ValueError, OverflowError):
-            return True
-        loaded = loaded if loaded.tzinfo is not None else loaded.replace(tzinfo=timezone.utc)
-        return loaded >= since - _CLOCK_TOLERANCE
+        loaded = parse_time(self.row.get("loadedDts"))
+        return loaded is None or loaded >= since - _CLOCK_TOLERANCE
+
+
+def select_leads(
+    found: Mapping[str, list[FoundLead]], is_wanted: Callable[[FoundLead], bool]
+) -> dict[str, list[FoundLead]]:
+    """Return some of the leads that were found.
+
+    :param found: leads by external id.
+    :param is_wanted: returns whether to keep a lead.
+    :return: the leads that are kept by external id, for those that have any.
+    """
+    return {key: kept for key, leads in found.items() if (kept := [*filter(is_wanted, leads)])}
 
 
 @dataclass(frozen=True)

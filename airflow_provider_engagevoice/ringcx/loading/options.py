@@ -7,7 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_engagevoice.ringcx.bulk.options import MAX_IN_FLIGHT, ON_REJECTED, is_count
+from airflow_provider_engagevoice.ringcx.bulk.options import (
+    is_count,
+    validate_in_flight,
+    validate_limit,
+    validate_on_rejected,
+)
 from airflow_provider_engagevoice.ringcx.defaults import CHUNK_SIZE, MAX_UPDATES
 from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter, did_you_mean
 from airflow_provider_engagevoice.ringcx.leads.coercion import (
@@ -108,8 +113,7 @@ def validate_rejections(on_rejected: object, max_rejected: object) -> None:
     :param max_rejected: most rejected rows that are accepted; see :func:`rejected_limit`.
     :raises InvalidParameter: if one of them is not valid.
     """
-    if on_rejected not in ON_REJECTED:
-        raise InvalidParameter(f"on_rejected must be one of {', '.join(ON_REJECTED)}, not {on_rejected!r}")
+    validate_on_rejected(on_rejected)
     rejected_limit(max_rejected, 1)
 
 
@@ -124,20 +128,6 @@ def validate_expect_rows(expect_rows: object) -> None:
         is_valid = expected_rows(expect_rows) is not None or expect_rows.strip()[0] not in "<>="
     if not is_valid:
         raise InvalidParameter('expect_rows must be a number, ">=1000" or the path of a manifest')
-
-
-def validate_in_flight(max_in_flight: object) -> None:
-    """Raise if the number of requests in flight is not valid.
-
-    :param max_in_flight: the number; None for the default.
-    :raises InvalidParameter: if it is not valid.
-    """
-    if max_in_flight is not None and not (
-        isinstance(max_in_flight, int) and is_count(max_in_flight) and 1 <= max_in_flight <= MAX_IN_FLIGHT
-    ):
-        raise InvalidParameter(
-            f"max_in_flight must be a whole number from 1 to {MAX_IN_FLIGHT}, or None for the default"
-        )
 
 
 def validate_load(existing: object, chunk_size: object, max_leads: object, max_updates: object) -> None:
@@ -159,16 +149,6 @@ def validate_load(existing: object, chunk_size: object, max_leads: object, max_u
         raise InvalidParameter(f"chunk_size must be a whole number of rows from 1 to {MAX_CHUNK_SIZE}")
     validate_limit("max_leads", max_leads)
     validate_limit("max_updates", max_updates)
-
-
-def validate_limit(name: str, value: object) -> None:
-    """Raise if a limit is neither a whole number nor None.
-
-    :param name: the argument.
-    :param value: its value.
-    """
-    if value is not None and not is_count(value):
-        raise InvalidParameter(f"{name} must be a whole number of leads, or None for no limit")
 
 
 def rejected_limit(max_rejected: object, rows: int) -> int | None:

@@ -11,7 +11,7 @@ import pytest
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
 from tests.support.clients import FakeClock
-from tests.support.fixtures import PACED_MODULES
+from tests.support.fixtures import PACED_MODULES, replace_clocks
 from tests.support.loading import Crm
 
 MakeCrm = Callable[..., Crm]
@@ -21,14 +21,7 @@ Refuse = Callable[..., str]
 @pytest.fixture
 def waits(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
     """The clock of the client's waits, which take no time."""
-    clock = FakeClock()
-    for module in PACED_MODULES:
-        monkeypatch.setattr(f"airflow_provider_engagevoice.ringcx.{module}.clock", clock)
-    monkeypatch.setattr(
-        "airflow_provider_engagevoice.ringcx.concurrency.wait_until",
-        lambda seconds, over: clock.sleep(seconds),
-    )
-    return clock
+    return replace_clocks(monkeypatch, PACED_MODULES)
 
 
 @pytest.fixture

@@ -13,8 +13,7 @@ from airflow_provider_engagevoice.ringcx.exceptions import OutcomeUnknown, Trans
 from airflow_provider_engagevoice.ringcx.loading.lead_load import LoadResult
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from tests.support.bulk import Killed
-from tests.support.clients import FakeClock
-from tests.support.fixtures import PACED_MODULES
+from tests.support.fixtures import PACED_MODULES, replace_clocks
 from tests.support.loading import PREFIX, Crm, Row, counts
 from tests.unit.ringcx.loading.test_resume import KillingStore, NoStore
 
@@ -91,13 +90,7 @@ def test_each_valid_row_is_loaded_once(
     example = next(_examples)
     rows, valid = build_rows(source, example)
     with pytest.MonkeyPatch.context() as patch:
-        clock = FakeClock()
-        for module in PACED_MODULES:
-            patch.setattr(f"airflow_provider_engagevoice.ringcx.{module}.clock", clock)
-        patch.setattr(
-            "airflow_provider_engagevoice.ringcx.concurrency.wait_until",
-            lambda seconds, over: clock.sleep(seconds),
-        )
+        clock = replace_clocks(patch, PACED_MODULES)
         crm = Crm(bulk_server, clock)
         bulk_server.clear_faults()
         for number, (name, when) in faults.items():
