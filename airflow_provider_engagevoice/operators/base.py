@@ -50,6 +50,11 @@ class RingCXOperator(TypePreservingTemplatesMixin, BaseOperator):
     _hook: EngageVoiceHook | None = None
     _lineage: Lineage | None = None
 
+    def __init__(self, **kwargs: Any) -> None:
+        # If a class has no constructor, Airflow 3.3 gives its mapped tasks inlets and outlets of
+        # None: it reads the defaults of BaseOperator's constructor.
+        super().__init__(**kwargs)
+
     def on_kill(self) -> None:
         """Send no further requests. The log and the XCom show what was done.
 
