@@ -365,12 +365,28 @@ def require_own_path(operator: Any, name: str, context: Context) -> None:
     :param operator: the operator that runs.
     :param name: the argument that names the file.
     :param context: the task's context.
-    :raises InvalidParameter: if it is mapped, and the path is the same for all of its tasks.
+    :raises InvalidParameter: if it is mapped, and the path is the same for several of its tasks, as far as
+        the DAG shows.
     """
     ti: Any = context["ti"]
     if ti.map_index is None or ti.map_index < 0 or is_expanded_from_xcom(operator, name):
         return
-    mapped = find_mapped_operator(operator)
-    template = getattr(mapped, "partial_kwargs", {}).get(name)
-    if template is not None and "map_index" not in str(template):
+    if any("map_index" not in str(path) for path in _shared_paths(find_mapped_operator(operator), name)):
         raise InvalidParameter(f"Add {{{{ ti.map_index }}}} to {name}: each mapped task needs its own path")
+
+
+def _shared_paths(mapped: Any, name: str) -> list[Any]:
+    """Return the paths, or their templates, that several tasks of a mapped operator have."""
+    partial = mapped.partial_kwargs.get(name)
+    expanded = mapped.expand_input.value
+    if isinstance(expanded, Mapping) and name in expanded:
+        paths = list(expanded[name])
+        # expand() combines each path with each value of the other arguments.
+        others = [values for other, values in expanded.items() if other != name]
+        if any(not isinstance(values, (list, tuple, dict)) or len(values) > 1 for values in others):
+            return paths
+    elif isinstance(expanded, (list, tuple)):
+        paths = [each.get(name, partial) for each in expanded]
+    else:
+        paths = [partial, partial]
+    return [path for path in paths if path is not None and paths.count(path) > 1]

@@ -58,15 +58,39 @@ def test_export_writes_the_leads_that_match_and_a_manifest(ringcx_sandbox, tmp_p
     assert not Path(tmp_path / "none.jsonl").exists()
 
 
-def export_mapped(output):
-    ExportLeadsOperator.partial(task_id="export", output=output, fields=["leadId"]).expand(
-        search_criteria=[{"externIds": ["CRM-0000012"]}, {"externIds": ["CRM-0000013"]}]
+CRITERIA = [{"externIds": ["CRM-0000012"]}, {"externIds": ["CRM-0000013"]}]
+
+
+def export_by_criteria(path, criteria):
+    ExportLeadsOperator.partial(task_id="export", output=path, fields=["leadId"]).expand(
+        search_criteria=criteria
+    )
+
+
+def export_by_path(path, criteria):
+    ExportLeadsOperator.partial(task_id="export", search_criteria=criteria[0], fields=["leadId"]).expand(
+        output=[path, path]
+    )
+
+
+def export_by_path_and_criteria(path, criteria):
+    ExportLeadsOperator.partial(task_id="export", fields=["leadId"]).expand(
+        output=[path], search_criteria=criteria
+    )
+
+
+def export_by_arguments(path, criteria):
+    ExportLeadsOperator.partial(task_id="export", fields=["leadId"]).expand_kwargs(
+        [{"output": path, "search_criteria": each} for each in criteria]
     )
 
 
 @pytest.mark.parametrize(("name", "state"), [("a.csv", "failed"), ("{{ ti.map_index }}.csv", "success")])
-def test_mapped_exports_need_paths_of_their_own(ringcx_sandbox, tmp_path, logged, name, state):
-    run = run_tasks(export_mapped, output=str(tmp_path / name))
+@pytest.mark.parametrize(
+    "build", [export_by_criteria, export_by_path, export_by_path_and_criteria, export_by_arguments]
+)
+def test_mapped_exports_need_different_paths(ringcx_sandbox, tmp_path, logged, build, name, state):
+    run = run_tasks(build, path=str(tmp_path / name), criteria=CRITERIA)
     assert set(run.states().values()) == {state}
     assert len(list(tmp_path.glob("*.csv"))) == (2 if state == "success" else 0)
     assert ("each mapped task needs its own path" in logged()) == (state == "failed")

@@ -134,7 +134,7 @@ class LeadExporter:
                 reader.read(export.selection, store)
             counted_at = datetime.now(timezone.utc)
             types = {name: ROW_FIELDS[name] for name in export.fields if ROW_FIELDS[name] != "string"}
-            count = len(store)
+            count, filtered_out = len(store), store.left_out
             written = output.write(lambda file: write_rows(file, export.output, export.fields, types, store))
         finally:
             store.close()
@@ -151,12 +151,14 @@ class LeadExporter:
                     "complete": not reader.incomplete,
                 }
             )
+        else:
+            output.remove_manifest()
         log.info("Exported %s in %d requests", counted(count, "lead"), requests)
-        if reader.filtered_out:
-            log.info("%s did not match the volatile criteria", counted(reader.filtered_out, "lead"))
+        if filtered_out:
+            log.info("%s did not match the volatile criteria", counted(filtered_out, "lead"))
         return ExportResult(
             count=count,
-            filtered_out=reader.filtered_out,
+            filtered_out=filtered_out,
             bytes=written.size,
             path=written.path,
             sha256=written.sha256,

@@ -52,8 +52,6 @@ class LeadReader:
     campaigns: CampaignService
     cancel_token: CancelToken = field(default_factory=CancelToken)
     continues: bool = False
-    #: Number of leads that the filters applied here have left out.
-    filtered_out: int = field(default=0, init=False)
     #: Number of parts that still differed after the last read.
     incomplete: int = field(default=0, init=False)
     _parts: deque[Part] = field(default_factory=deque, init=False)
@@ -119,16 +117,15 @@ class LeadReader:
         another program deletes moves those behind it: if one of them moves to a page that was read before, it
         is missing, but the deleted lead that was read makes up for it in the number.
         """
-        earlier: dict[int, bool] = {}
+        earlier: set[int] = set()
         page_size = PAGE_SIZE
         for attempt in range(2 + _REREADS):
-            found: dict[int, bool] = {}
+            found: set[int] = set()
             read = yield from self._read_once(part, found, store, tests, page_size)
-            for lead_id in earlier:
-                if earlier[lead_id] and not found.get(lead_id):
-                    store.remove(lead_id)
+            for lead_id in earlier - found:
+                store.remove(lead_id)
             is_counted, is_whole = len(found) == read.expected, read.pages <= 1
-            if is_counted and (is_whole or earlier.keys() == found.keys()):
+            if is_counted and (is_whole or earlier == found):
                 break
             if attempt > _REREADS - is_whole:
                 self._report_incomplete(len(found), read.expected)
@@ -143,21 +140,18 @@ class LeadReader:
                 )
             earlier = found
             page_size = PAGE_SIZE if is_whole or page_size != PAGE_SIZE else _SECOND_PAGE_SIZE
-        self.filtered_out += sum(not matches for matches in found.values())
 
     def _read_once(
-        self, part: Part, found: dict[int, bool], store: LeadStore, tests: Sequence[Test], page_size: int
+        self, part: Part, found: set[int], store: LeadStore, tests: Sequence[Test], page_size: int
     ) -> Steps[PagesRead]:
-        """Read a part; add to ``found`` whether each lead matches, and those that match to the store."""
+        """Read a part into the store; add the ids to ``found``."""
         campaign_ids = part.body.get("campaignIds")
 
         def add(row: Mapping[str, Any]) -> None:
             if campaign_ids and row.get("campaignId") not in campaign_ids:
                 raise UnexpectedResponse("RingCX's response to a lead search has leads of other campaigns")
-            matches = all(test(row) for test in tests)
-            found[lead_id_of(row)] = matches
-            if matches:
-                store.add(row)
+            found.add(lead_id_of(row))
+            store.add(row, matches=all(test(row) for test in tests))
 
         return (yield from self.leads.read_steps(part.selection, add, page_size))
 

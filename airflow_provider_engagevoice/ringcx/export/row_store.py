@@ -27,7 +27,7 @@ class LeadStore:
         import sqlite3
 
         self._fields = fields
-        self._pending: dict[int, str] = {}
+        self._pending: dict[int, str | None] = {}
         with self._errors():
             self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
             self._database.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
@@ -35,18 +35,19 @@ class LeadStore:
             self._database.execute("CREATE TABLE leads (lead_id INTEGER PRIMARY KEY, row TEXT)")
             self._database.execute("BEGIN")
 
-    def add(self, row: Mapping[str, Any]) -> None:
+    def add(self, row: Mapping[str, Any], *, matches: bool = True) -> None:
         """Add a lead, or replace it if it was read before.
 
         :param row: RingCX's row.
+        :param matches: whether it matches all criteria; if not, it is only counted, default True.
         """
         values = row if self._fields is None else [row.get(field) for field in self._fields]
-        self._pending[lead_id_of(row)] = json.dumps(values, ensure_ascii=False)
+        self._pending[lead_id_of(row)] = json.dumps(values, ensure_ascii=False) if matches else None
         if len(self._pending) >= _BATCH_SIZE:
             self._flush()
 
     def remove(self, lead_id: int) -> None:
-        """Remove a lead that no longer matches, if it is there.
+        """Remove a lead that is no longer among those that RingCX finds, if it is there.
 
         :param lead_id: its id.
         """
@@ -55,9 +56,13 @@ class LeadStore:
             self._database.execute("DELETE FROM leads WHERE lead_id = ?", (lead_id,))
 
     def __len__(self) -> int:
-        self._flush()
-        with self._errors():
-            return int(self._database.execute("SELECT count(*) FROM leads").fetchone()[0])
+        """Return the number of leads that match."""
+        return self._count("row IS NOT NULL")
+
+    @property
+    def left_out(self) -> int:
+        """Number of leads that do not match."""
+        return self._count("row IS NULL")
 
     def __iter__(self) -> Iterator[Any]:
         """Yield the values of each lead in the order of the fields, or its row, in the order of the ids."""
@@ -66,7 +71,8 @@ class LeadStore:
         while True:
             with self._errors():
                 found = self._database.execute(
-                    "SELECT lead_id, row FROM leads WHERE lead_id > ? ORDER BY lead_id LIMIT ?",
+                    "SELECT lead_id, row FROM leads WHERE lead_id > ? AND row IS NOT NULL "
+                    "ORDER BY lead_id LIMIT ?",
                     (last, _BATCH_SIZE),
                 ).fetchall()
             if not found:
@@ -78,6 +84,11 @@ class LeadStore:
     def close(self) -> None:
         """Delete the temporary file."""
         self._database.close()
+
+    def _count(self, condition: str) -> int:
+        self._flush()
+        with self._errors():
+            return int(self._database.execute(f"SELECT count(*) FROM leads WHERE {condition}").fetchone()[0])
 
     def _flush(self) -> None:
         if self._pending:

@@ -98,11 +98,27 @@ class OutputFile:
         :param content: what the manifest says.
         :return: its path.
         """
-        parent = self._local.parent if self._local is not None else self.path.parent
-        name = self._local.name if self._local is not None else self.path.name
-        manifest = OutputFile(parent / f"{name}{SUFFIX}")
         text = json.dumps(content, indent=2) + "\n"
-        return manifest.write(lambda file: file.write(text.encode())).path
+        return OutputFile(self._manifest).write(lambda file: file.write(text.encode())).path
+
+    def remove_manifest(self) -> None:
+        """Remove the manifest of the file that was there before, if there is one.
+
+        :raises TransientError: if it cannot be removed.
+        """
+        try:
+            if self._manifest.exists():
+                self._manifest.unlink()
+        except Exception as error:  # each kind of storage raises its own errors
+            raise TransientError(
+                f"Cannot remove {safe_path(self._manifest)} ({type(error).__name__}), which describes another "
+                "file"
+            ) from None
+
+    @property
+    def _manifest(self) -> Any:
+        path = self.path if self._local is None else self._local
+        return path.parent / f"{path.name}{SUFFIX}"
 
     @property
     def _local(self) -> Path | None:

@@ -110,6 +110,14 @@ def test_without_manifest_only_the_file_is_written(ringcx: SandboxServer, tmp_pa
     assert [path.name for path in tmp_path.iterdir()] == ["leads.csv"]
 
 
+def test_without_manifest_an_old_one_is_removed(ringcx: SandboxServer, tmp_path: Path) -> None:
+    """It describes another file, so a load would refuse the new one."""
+    path = str(tmp_path / "leads.csv")
+    export(ringcx, path)
+    export(ringcx, path, manifest=False)
+    assert [each.name for each in tmp_path.iterdir()] == ["leads.csv"]
+
+
 def test_failed_search_leaves_the_old_file(ringcx: SandboxServer, tmp_path: Path) -> None:
     path = tmp_path / "leads.csv"
     export(ringcx, str(path), fields=["leadId"])

@@ -56,6 +56,12 @@ def test_object_is_written_with_its_manifest(ringcx: SandboxServer, s3: ObjectSt
         )
 
 
+def test_without_manifest_an_old_one_is_removed(ringcx: SandboxServer, s3: ObjectStorage) -> None:
+    export(ringcx, s3.path("leads.csv"))
+    export(ringcx, s3.path("leads.csv"), manifest=False)
+    assert set(s3.objects()) == {"leads.csv"}
+
+
 def test_export_can_be_loaded(ringcx: SandboxServer, s3: ObjectStorage) -> None:
     result = export(ringcx, s3.path("leads.csv"))
     assert load(ringcx, s3.path("leads.csv"))["rows"] == result["count"]
