@@ -16,7 +16,7 @@ unexport PYTHONOPTIMIZE PYTHONSAFEPATH PYTHONWARNINGS PYTHONDEVMODE __PYVENV_LAU
 unexport PIP_USER PIP_TARGET PIP_PREFIX PIP_ROOT PIP_REQUIRE_VIRTUALENV
 unexport PYTEST_ADDOPTS PYTEST_PLUGINS MYPYPATH
 
-.PHONY: help demo test test-all test-dags test-slow docs docs-pages bench cluster bench-limits bench-load bench-export lint format build constraints clean venv
+.PHONY: help demo test coverage test-all test-dags test-slow docs docs-pages bench cluster bench-limits bench-load bench-export lint format build constraints clean venv
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /make \1|/p' Makefile | awk -F '|' '{ printf "%-18s %s\n", $$1, $$2 }'
@@ -30,7 +30,10 @@ demo: venv ## run the example DAG in real Airflow against the sandbox
 test: venv ## run all tests but the slow ones (ARGS="-k move -n 0" passes arguments to pytest)
 	@home=$$(mktemp -d) || exit 1; \
 	trap 'rm -rf "$$home"' EXIT; trap 'exit 130' INT; trap 'exit 143' TERM; \
-	AIRFLOW_HOME="$$home" $(VENV_PYTHON) -m pytest -n 2 --cov --cov-report=term tests $(ARGS)
+	AIRFLOW_HOME="$$home" $(VENV_PYTHON) -m pytest -n 2 tests $(ARGS)
+
+coverage: ## run all tests but the slow ones and list the lines that none of them runs
+	@$(MAKE) test ARGS="--cov --cov-report=term-missing $(ARGS)"
 
 # Versions on which test-all runs the DAG tests only; all tests run on the oldest and the newest Airflow.
 OTHER_AIRFLOWS = 3.0.6 3.1.8 3.2.2
