@@ -57,12 +57,12 @@ class LeadStore:
 
     def __len__(self) -> int:
         """Return the number of leads that match."""
-        return self._count("row IS NOT NULL")
+        return self._count("SELECT count(*) FROM leads WHERE row IS NOT NULL")
 
     @property
     def left_out(self) -> int:
         """Number of leads that do not match."""
-        return self._count("row IS NULL")
+        return self._count("SELECT count(*) FROM leads WHERE row IS NULL")
 
     def __iter__(self) -> Iterator[Any]:
         """Yield the values of each lead in the order of the fields, or its row, in the order of the ids."""
@@ -85,10 +85,10 @@ class LeadStore:
         """Delete the temporary file."""
         self._database.close()
 
-    def _count(self, condition: str) -> int:
+    def _count(self, query: str) -> int:
         self._flush()
         with self._errors():
-            return int(self._database.execute(f"SELECT count(*) FROM leads WHERE {condition}").fetchone()[0])
+            return int(self._database.execute(query).fetchone()[0])
 
     def _flush(self) -> None:
         if self._pending:

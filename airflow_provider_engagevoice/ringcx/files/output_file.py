@@ -111,8 +111,7 @@ class OutputFile:
                 self._manifest.unlink()
         except Exception as error:  # each kind of storage raises its own errors
             raise TransientError(
-                f"Cannot remove {safe_path(self._manifest)} ({type(error).__name__}), which describes another "
-                "file"
+                f"Cannot remove {safe_path(self._manifest)} ({type(error).__name__}) of the old file"
             ) from None
 
     @property
