@@ -32,6 +32,11 @@ class _CallInFlight:
 
     step: Call
     response: tuple[Any, BaseException | None] | None = None
+    _claim: threading.Lock = field(default_factory=threading.Lock)
+
+    def claim(self) -> bool:
+        """Return whether the call is the caller's to make, or to give up; True for one of them."""
+        return self._claim.acquire(blocking=False)
 
 
 @dataclass(eq=False)
@@ -139,6 +144,10 @@ class Pipeline:
         :raises OutcomeUnknown: if the outcome of any request is unknown, so that Airflow does not retry it.
         """
         self._is_interrupted = True
+        for work in self._active:
+            if work.call is not None and work.call.claim():
+                # This thread was interrupted before the call had started.
+                work.call.response = (None, self._stop_error())
         try:
             self._run_all(remaining)
         except BaseException as second:
@@ -196,8 +205,10 @@ class Pipeline:
             work.resume_at = clock.monotonic() + step.seconds
         elif isinstance(step, Call) and not self._is_stopping:
             work.call = _CallInFlight(step)
-            self._start(work.call)
+        # Before the call starts: if this thread is interrupted while it starts, its result is awaited.
         self._active.append(work)
+        if work.call is not None:
+            self._start(work.call)
 
     def _next_step(self, work: _Work) -> Step:
         """Continue a piece of work, with the result of its call if it has made one.
@@ -220,6 +231,8 @@ class Pipeline:
         """Start a call in another thread."""
 
         def run() -> None:
+            if not call.claim():
+                return
             try:
                 call.response = (call.step.function(), None)
             except BaseException as error:  # raised again in the work
