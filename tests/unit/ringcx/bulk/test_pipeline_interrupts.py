@@ -14,7 +14,7 @@ from airflow_provider_engagevoice.ringcx.steps import Call, Enter, Steps
 
 
 class TaskEnds(BaseException):
-    """What Airflow raises in the thread of a task to end it."""
+    """Exception that Airflow raises in the thread of a task to end it."""
 
 
 @pytest.fixture
