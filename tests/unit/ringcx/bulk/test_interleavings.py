@@ -102,6 +102,7 @@ class Schedule:
     clock: FakeClock = field(default_factory=FakeClock)
 
     def start(self, call: Any) -> None:
+        assert call.claim()
         self.world.in_flight.append(call)
 
     def wait(self, pipeline: Pipeline) -> None:
