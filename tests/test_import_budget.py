@@ -144,7 +144,7 @@ def measure(work: str, warm_up: str = "", runs: int = 6) -> Measurement:
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     program = MEASURE.replace("{work}", work).replace("{warm_up}", warm_up)
     results: list[tuple[float, list[str]]] = []
-    while len(results) < runs or (1 < runs and len(results) < _MOST_RUNS and _best(results) > _BUDGET):
+    while len(results) < runs or (runs > 1 and len(results) < _MOST_RUNS and _best(results) > _BUDGET):
         output = subprocess.run(
             [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
         ).stdout
