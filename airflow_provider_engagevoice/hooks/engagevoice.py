@@ -490,7 +490,7 @@ class EngageVoiceHook(BaseHook):
             on_rejected=on_rejected,
             max_rejected=max_rejected,
         )
-        rows = _lead_rows(leads, source, mapping, unmapped, delimiter, expect_rows, allow_empty, report)
+        rows = open_rows(leads, source, mapping, unmapped, delimiter, expect_rows, allow_empty, report)
         checkpoints, client, context = self._checkpoint_store(), self.get_conn(), current_context()
         load = client.prepare_load(
             campaign_reference("campaign", campaign),
@@ -558,7 +558,7 @@ class EngageVoiceHook(BaseHook):
         from airflow_provider_engagevoice.ringcx.loading.options import UpdateOptions
 
         options = UpdateOptions(max_updates, max_in_flight, on_rejected, max_rejected)
-        rows = _lead_rows(leads, source, mapping, unmapped, delimiter, expect_rows, allow_empty, report)
+        rows = open_rows(leads, source, mapping, unmapped, delimiter, expect_rows, allow_empty, report)
         client = self.get_conn()
         update = client.prepare_update(
             campaign_reference("campaign", campaign), rows, options, account_id=account_id, dry_run=dry_run
@@ -766,17 +766,20 @@ def open_source(source: Any, column: str | None, source_as: str) -> IdFile:
     return open_id_file(open_storage(source), column, source_as)
 
 
-def _lead_rows(
-    leads: Any,
-    source: Any,
-    mapping: Mapping[str, str] | None,
-    unmapped: str,
-    delimiter: str | None,
-    expect_rows: Any,
-    allow_empty: bool,
-    report: str | PathLike[str] | None,
+def open_rows(
+    leads: Any = None,
+    source: Any = None,
+    mapping: Mapping[str, str] | None = None,
+    unmapped: str = "fail",
+    delimiter: str | None = None,
+    expect_rows: Any = None,
+    allow_empty: bool = False,
+    report: str | PathLike[str] | None = None,
 ) -> LeadRows:
-    """Return the rows of a load or an update, whose files may be objects in storage."""
+    """Return rows whose files may be objects in storage.
+
+    The parameters are those of ``LeadRows``; paths may also be URLs of object storage.
+    """
     from airflow_provider_engagevoice.ringcx.loading.lead_rows import LeadRows
 
     return LeadRows(

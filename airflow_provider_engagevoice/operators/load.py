@@ -7,21 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_engagevoice.hooks.engagevoice import EngageVoiceHook, no_retry_on_permanent_errors
-from airflow_provider_engagevoice.operators.base import RingCXOperator
-from airflow_provider_engagevoice.provenance import (
-    is_mapped_copy,
-    not_recording,
-    records_arguments,
-)
+from airflow_provider_engagevoice.operators.rows import BaseRowsOperator, parse_rendered
+from airflow_provider_engagevoice.provenance import is_mapped_copy, records_arguments
 from airflow_provider_engagevoice.ringcx.criteria import is_runtime_value
 from airflow_provider_engagevoice.ringcx.defaults import CHUNK_SIZE, MAX_UPDATES
-from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter, error_place, require_bool
-from airflow_provider_engagevoice.templating import (
-    RedactedRows,
-    require_own_path,
-    require_rendered,
-    unwrap,
-)
+from airflow_provider_engagevoice.ringcx.exceptions import require_bool
+from airflow_provider_engagevoice.templating import require_own_path, require_rendered
 
 if TYPE_CHECKING:
     from airflow_provider_engagevoice.ringcx.loading.lead_load import LoadResult
@@ -30,61 +21,29 @@ if TYPE_CHECKING:
 __all__ = ["LoadLeadsOperator", "UpdateLeadsOperator"]
 
 
-class BaseRowsOperator(RingCXOperator):
-    """Base class: the rows, and what is expected of them."""
+class BaseLoadOperator(BaseRowsOperator):
+    """Base class: sends the rows, and records what was changed."""
 
-    template_fields: Sequence[str] = (
-        "campaign",
-        "leads",
-        "source",
-        "mapping",
-        "expect_rows",
-        "report",
-        "account_id",
-        "engagevoice_conn_id",
-    )
-    template_fields_renderers: ClassVar[dict[str, str]] = {"mapping": "json"}
+    template_fields: Sequence[str] = (*BaseRowsOperator.template_fields, "report")
 
     @records_arguments
     def __init__(
         self,
         *,
-        campaign: str | int | Any,
-        leads: Any = None,
-        source: str | Any | None = None,
-        mapping: Mapping[str, str] | Any | None = None,
-        unmapped: str = "fail",
-        delimiter: str | None = None,
-        expect_rows: int | str | Any | None = None,
-        allow_empty: bool = False,
         on_rejected: str = "fail",
-        max_rejected: int | str | None = None,
         max_updates: int | None = MAX_UPDATES,
         max_in_flight: int | None = None,
         report: str | None = None,
         dry_run: bool = False,
-        account_id: str | None = None,
-        engagevoice_conn_id: str = "engagevoice_default",
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        self.campaign = campaign
-        self.leads = leads
-        self.source = source
-        self.mapping = mapping
-        self.unmapped = unmapped
-        self.delimiter = delimiter
-        self.expect_rows = expect_rows
-        self.allow_empty = allow_empty
+        # Before the base class, which validates all arguments.
         self.on_rejected = on_rejected
-        self.max_rejected = max_rejected
         self.max_updates = max_updates
         self.max_in_flight = max_in_flight
         self.report = report
         self.dry_run = dry_run
-        self.account_id = account_id
-        self.engagevoice_conn_id = engagevoice_conn_id
-        self._validate()
+        super().__init__(**kwargs)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Load or update the leads.
@@ -111,44 +70,15 @@ class BaseRowsOperator(RingCXOperator):
     def _run(self, hook: EngageVoiceHook, arguments: dict[str, Any], context: Context) -> LoadResult:
         """Load or update the leads with the arguments that both have."""
 
-    @abstractmethod
     def _validate_options(self) -> None:
-        """Raise for options that are not valid and are no templates."""
-
-    def _validate(self) -> None:
-        """Raise for errors that are known when the DAG is parsed.
-
-        Airflow shows an import error without the line of the DAG file, so the message names the task.
-        """
-        with error_place(f"{type(self).__name__}(task_id={self.task_id!r})"):
-            require_bool(dry_run=self.dry_run, allow_empty=self.allow_empty)
-            self._validate_options()
-            if is_mapped_copy(self):
-                return
-            self._validate_source()
-            if self.expect_rows is not None and not is_runtime_value(self.expect_rows):
-                from airflow_provider_engagevoice.ringcx.loading.options import validate_expect_rows
-
-                validate_expect_rows(self.expect_rows)
-            if self.mapping is not None and not is_runtime_value(self.mapping):
-                from airflow_provider_engagevoice.ringcx.loading.mapping import RowMapper
-
-                RowMapper(self.mapping, self.unmapped)
-
-    def _validate_source(self) -> None:
-        if self._has("leads") == self._has("source"):
-            raise InvalidParameter("Pass either leads or source")
-        if isinstance(self.source, str) and not is_runtime_value(self.source):
-            from airflow_provider_engagevoice.ringcx.files.paths import file_format
-
-            file_format(self.source, "rows")
+        require_bool(dry_run=self.dry_run)
 
     def _arguments(self) -> dict[str, Any]:
         """Return the arguments of the hook's method that loads and updates share."""
         return {
             "campaign": require_rendered(self, "campaign"),
             **self._rows(),
-            "mapping": _parse("mapping", self.mapping),
+            "mapping": parse_rendered("mapping", self.mapping),
             "unmapped": self.unmapped,
             "delimiter": self.delimiter,
             "max_in_flight": self.max_in_flight,
@@ -161,14 +91,6 @@ class BaseRowsOperator(RingCXOperator):
             "dry_run": self.dry_run,
             "account_id": require_rendered(self, "account_id"),
         }
-
-    def _rows(self) -> dict[str, Any]:
-        """Return the rows, as the argument ``leads`` or ``source`` of the hook."""
-        if self._has("source"):
-            return {"source": require_rendered(self, "source")}
-        leads = _parse("leads", unwrap(self.leads))
-        is_list = isinstance(leads, (list, tuple))
-        return {"leads": [_parse("leads", row) for row in leads] if is_list else leads}
 
     def _record_changes(self, hook: EngageVoiceHook, result: LoadResult, context: Context) -> None:
         """Emit the asset event of the campaign, and keep the lineage."""
@@ -183,16 +105,8 @@ class BaseRowsOperator(RingCXOperator):
             self._lineage = Lineage(path_datasets(self.source), () if self.dry_run else (output,))
         emit_campaign_event(context, account_id, campaign_id, counts, dry_run=self.dry_run)
 
-    def _do_render_template_fields(
-        self, parent: Any, template_fields: Any, *args: Any, **kwargs: Any
-    ) -> None:
-        super()._do_render_template_fields(parent, template_fields, *args, **kwargs)
-        if parent is self and self.leads is not None:
-            with not_recording(self):
-                self.leads = RedactedRows(unwrap(self.leads))
 
-
-class LoadLeadsOperator(BaseRowsOperator):
+class LoadLeadsOperator(BaseLoadOperator):
     """Load rows into a campaign, each once.
 
     All rows are read and checked before the first request; an empty, short or changed source fails the task
@@ -239,10 +153,10 @@ class LoadLeadsOperator(BaseRowsOperator):
     :param engagevoice_conn_id: connection (templated); default ``engagevoice_default``.
     """
 
-    template_fields: Sequence[str] = (*BaseRowsOperator.template_fields, "list_name", "load_options")
+    template_fields: Sequence[str] = (*BaseLoadOperator.template_fields, "list_name", "load_options")
     template_fields_renderers: ClassVar[dict[str, str]] = {
         "load_options": "json",
-        **BaseRowsOperator.template_fields_renderers,
+        **BaseLoadOperator.template_fields_renderers,
     }
 
     @records_arguments
@@ -303,6 +217,7 @@ class LoadLeadsOperator(BaseRowsOperator):
     def _validate_options(self) -> None:
         from airflow_provider_engagevoice.ringcx.loading.options import LoadOptions
 
+        super()._validate_options()
         require_bool(verify=self.verify)
         is_known = not is_runtime_value(self.load_options) and not is_mapped_copy(self)
         LoadOptions(
@@ -325,14 +240,14 @@ class LoadLeadsOperator(BaseRowsOperator):
             load_id=task_identity(context),
             list_name=require_rendered(self, "list_name"),
             existing=self.existing,
-            load_options=_parse("load_options", self.load_options),
+            load_options=parse_rendered("load_options", self.load_options),
             chunk_size=self.chunk_size,
             max_leads=self.max_leads,
             verify=self.verify,
         )
 
 
-class UpdateLeadsOperator(BaseRowsOperator):
+class UpdateLeadsOperator(BaseLoadOperator):
     """Change the fields of a campaign's leads that differ from rows.
 
     Each row has an external id and the fields to change; a blank value changes nothing. RingCX changes one
@@ -349,24 +264,8 @@ class UpdateLeadsOperator(BaseRowsOperator):
     def _validate_options(self) -> None:
         from airflow_provider_engagevoice.ringcx.loading.options import UpdateOptions
 
+        super()._validate_options()
         UpdateOptions(self.max_updates, self.max_in_flight, self.on_rejected, self.max_rejected)
 
     def _run(self, hook: EngageVoiceHook, arguments: dict[str, Any], context: Context) -> LoadResult:
         return hook.update_leads(**arguments)
-
-
-def _parse(name: str, value: Any) -> Any:
-    """Return the value of an argument that may be rendered text of it, as without native rendering.
-
-    :param name: the argument.
-    :param value: its value; text is JSON or a Python literal.
-    :return: the value; None for the text of None, an empty list for that of one.
-    :raises InvalidCriteria: if it is text of something else.
-    """
-    if not isinstance(value, str):
-        return value
-    if value.strip() in ("", "None", "null"):
-        return None
-    from airflow_provider_engagevoice.ringcx.leads.literals import is_blank, parse_text
-
-    return [] if is_blank(value) else parse_text(value, name)

@@ -6,15 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from airflow_provider_engagevoice.operators.load import LoadLeadsOperator
-from airflow_provider_engagevoice.provenance import not_recording, records_arguments
+from airflow_provider_engagevoice.operators.rows import SqlRowsMixin
+from airflow_provider_engagevoice.provenance import records_arguments
 from airflow_provider_engagevoice.ringcx.defaults import CHUNK_SIZE, MAX_UPDATES
-from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter
-from airflow_provider_engagevoice.templating import RedactedRows, require_rendered, unwrap
 
 __all__ = ["SqlToEngageVoiceOperator"]
 
 
-class SqlToEngageVoiceOperator(LoadLeadsOperator):
+class SqlToEngageVoiceOperator(SqlRowsMixin, LoadLeadsOperator):
     """Load the rows of a SQL query into a campaign, each once.
 
     The query runs once and is read to its end before the first request to RingCX, through the hook of the
@@ -94,19 +93,4 @@ class SqlToEngageVoiceOperator(LoadLeadsOperator):
         )
 
     def _validate_source(self) -> None:
-        if not isinstance(self.sql, str) or not self.sql.strip():
-            raise InvalidParameter("sql must be a query, or the name of a .sql file")
-
-    def _rows(self) -> dict[str, Any]:
-        from airflow_provider_engagevoice.transfers.sql_rows import SqlRows
-
-        parameters = unwrap(self.parameters)
-        return {"leads": SqlRows(require_rendered(self, "sql_conn_id"), self.sql, parameters or None)}
-
-    def _do_render_template_fields(
-        self, parent: Any, template_fields: Any, *args: Any, **kwargs: Any
-    ) -> None:
-        super()._do_render_template_fields(parent, template_fields, *args, **kwargs)
-        if parent is self and self.parameters is not None:
-            with not_recording(self):
-                self.parameters = RedactedRows(unwrap(self.parameters))
+        self._validate_sql()

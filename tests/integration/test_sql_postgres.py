@@ -20,8 +20,8 @@ from uuid import UUID
 
 import pytest
 
+from airflow_provider_engagevoice.hooks.sql_rows import SqlRows
 from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter, TransientError
-from airflow_provider_engagevoice.transfers.sql_rows import SqlRows
 from tests.support.postgres import postgres_server
 from tests.support.processes import wait_for
 

@@ -34,7 +34,7 @@ def respond(self, request, headers):
 HttpTransport._attempt = respond
 kind, source = sys.argv[1:]
 if kind == "sql":
-    from airflow_provider_engagevoice.transfers.sql_rows import SqlRows
+    from airflow_provider_engagevoice.hooks.sql_rows import SqlRows
     rows = LeadRows(leads=SqlRows("source", f"SELECT * FROM {source}"))
 else:
     rows = LeadRows(source=source)

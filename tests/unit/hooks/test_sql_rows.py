@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_engagevoice.hooks.sql_rows import SqlRows, _streaming_cursor
 from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter, TransientError
-from airflow_provider_engagevoice.transfers.sql_rows import SqlRows, _streaming_cursor
 
 MANY = """
     WITH RECURSIVE numbers(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM numbers WHERE id < 50000)
@@ -239,9 +239,7 @@ def test_failing_close_does_not_hide_the_error_of_the_query(monkeypatch: pytest.
 
     connection = SimpleNamespace(cursor=Cursor, close=lambda: closed.append("connection"))
     hook = SimpleNamespace(get_conn=lambda: connection)
-    monkeypatch.setattr(
-        "airflow_provider_engagevoice.transfers.sql_rows._database_hook", lambda conn_id: hook
-    )
+    monkeypatch.setattr("airflow_provider_engagevoice.hooks.sql_rows._database_hook", lambda conn_id: hook)
     with pytest.raises(TransientError, match=r"failed: TimeoutError\. If retries do not help"):
         read("SELECT 1")
     assert closed == ["cursor", "connection"]
@@ -281,7 +279,7 @@ MISSING_PACKAGES = """
 import sys
 sys.modules.update({"airflow.providers.common.sql.hooks": None, "sqlparse": None})
 from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter
-from airflow_provider_engagevoice.transfers.sql_rows import SqlRows
+from airflow_provider_engagevoice.hooks.sql_rows import SqlRows
 for run in (lambda: SqlRows("crm", "SELECT 1;"), lambda: list(SqlRows("crm", "SELECT 1"))):
     try:
         run()

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_engagevoice.hooks.sql_errors import sql_error
 from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter, TransientError
-from airflow_provider_engagevoice.transfers.sql_errors import sql_error
 
 
 class DatabaseError(Exception):

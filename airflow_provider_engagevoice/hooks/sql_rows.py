@@ -8,10 +8,10 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from airflow_provider_engagevoice.hooks.sql_errors import sql_error
+from airflow_provider_engagevoice.hooks.sql_statement import missing_sql_extra, single_statement
 from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter
 from airflow_provider_engagevoice.ringcx.files.header import check_column_names
-from airflow_provider_engagevoice.transfers.sql_errors import sql_error
-from airflow_provider_engagevoice.transfers.sql_statement import missing_sql_extra, single_statement
 from airflow_provider_engagevoice.version_compat import BaseHook
 
 _BATCH_SIZE = 1000
