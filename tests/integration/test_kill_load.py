@@ -55,16 +55,16 @@ LOADS = {
     "eight-in-flight": Load({"direct_load": 5, "lead_count": 1}, {"max_in_flight": 8}),
     "one-chunk": Load({"direct_load": 1, "lead_count": 1}, {"chunk_size": 1000}),
     "skip": Load(
-        {"lead_search": 8, "direct_load": 4, "lead_count": 6},
+        {"lead_search": 5, "direct_load": 4, "lead_count": 6},
         {"existing": "skip", "max_in_flight": 2},
         existing=3,
     ),
     "update": Load(
-        {"lead_search": 8, "lead_update": 3, "direct_load": 4, "lead_count": 6},
+        {"lead_search": 5, "lead_update": 3, "direct_load": 4, "lead_count": 6},
         {"existing": "update", "max_in_flight": 2},
         existing=3,
     ),
-    "fail": Load({"lead_search": 10, "direct_load": 5, "lead_count": 6}, {"existing": "fail"}),
+    "fail": Load({"lead_search": 5, "direct_load": 5, "lead_count": 6}, {"existing": "fail"}),
     "report": Load({"lead_search": 5, "direct_load": 5, "lead_count": 5}, has_report=True),
 }
 #: Where the checkpoint is, and where the next attempt runs.

@@ -150,8 +150,8 @@ class LeadSearch:
 
         RingCX documents neither whether its page numbers start at 0 or 1 nor the maximum page size. So
         pages are requested from 0 on, with the size of the first page that had rows, until one is empty or
-        two in a row contain no new lead. They are counted after the first page, and no more pages are
-        requested than that many leads need.
+        two in a row contain no new lead. They are counted after page 0 and after the first page with rows,
+        and no more pages are requested than that many leads need.
 
         :param counted: the count is added to it; None if RingCX does not count leads.
         :param page_size: number of rows requested in a page.
@@ -169,10 +169,12 @@ class LeadSearch:
                     seen.add(lead_id)
                     add(row)
             pages_with_new += len(seen) > before
-            if not before and seen:
+            is_first = not before and bool(seen)
+            if is_first:
                 page_size = len(seen)
-                if counted is not None:
-                    counted.append((yield from self.count_steps(selection)))
+            if counted is not None and (is_first or page == 0):
+                # Also if page 0 is empty: there is no lead, or the page numbers start at 1.
+                counted[:] = [(yield from self.count_steps(selection))]
             if counted and len(seen) >= counted[0]:
                 break
             pages_without_new = pages_without_new + 1 if len(seen) == before else 0
