@@ -126,7 +126,13 @@ class LeadExporter:
             return self.request_steps(*args, **options)
 
         leads = LeadSearch(count_requests, self.account_id, self.cancel_token)
-        reader = LeadReader(leads, self.campaigns, self.cancel_token, export.on_changed == "continue")
+        reader = LeadReader(
+            leads,
+            self.campaigns,
+            self.cancel_token,
+            export.on_changed == "continue",
+            'Run the task again, or set on_changed="continue"',
+        )
         log.info("Exporting leads with %s of account %s", export.selection.describe(), self.account_id)
         store = LeadStore(export.fields)
         try:

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, Protocol
 
 from airflow_provider_engagevoice.ringcx.bulk.pipeline import Pipeline
 from airflow_provider_engagevoice.ringcx.bulk.progress import ProgressLogger
@@ -16,7 +16,6 @@ from airflow_provider_engagevoice.ringcx.concurrency import CancelToken
 from airflow_provider_engagevoice.ringcx.defaults import CHUNK_SIZE
 from airflow_provider_engagevoice.ringcx.exceptions import LeadsChanged, UnexpectedResponse, counted
 from airflow_provider_engagevoice.ringcx.export.parts import Part, Partitioner
-from airflow_provider_engagevoice.ringcx.export.row_store import LeadStore
 from airflow_provider_engagevoice.ringcx.export.volatile import Test, split_criteria
 from airflow_provider_engagevoice.ringcx.leads.search import PAGE_SIZE, LeadSearch, PagesRead, lead_id_of
 from airflow_provider_engagevoice.ringcx.leads.selection import Selection
@@ -33,6 +32,16 @@ _REREADS = 3
 _SECOND_PAGE_SIZE = 700
 
 
+class LeadSink(Protocol):
+    """Store that leads are read into."""
+
+    def add(self, row: Mapping[str, Any], *, matches: bool = True) -> None:
+        """Add a lead, or replace it if it was read before; it may not match all criteria."""
+
+    def remove(self, lead_id: int) -> None:
+        """Remove a lead that is no longer among those that RingCX finds, if it is there."""
+
+
 @dataclass
 class LeadReader:
     """Reads the leads of one selection into a store, each once.
@@ -46,17 +55,21 @@ class LeadReader:
     :param campaigns: reads the lists of campaigns.
     :param cancel_token: cancels the work between two requests.
     :param continues: keep what was read if a part still differs after the last read.
+    :param way_out: what a person can do about leads that change too fast, for the error.
+    :param in_flight: most requests in flight at once. Each takes about six MB while its response is parsed.
     """
 
     leads: LeadSearch
     campaigns: CampaignService
     cancel_token: CancelToken = field(default_factory=CancelToken)
     continues: bool = False
+    way_out: str = "Run the task again"
+    in_flight: int = IN_FLIGHT
     #: Number of parts that still differed after the last read.
     incomplete: int = field(default=0, init=False)
     _parts: deque[Part] = field(default_factory=deque, init=False)
 
-    def read(self, selection: Selection, store: LeadStore) -> None:
+    def read(self, selection: Selection, store: LeadSink) -> None:
         """Read all leads.
 
         :param selection: the leads.
@@ -73,13 +86,13 @@ class LeadReader:
         for chunk in Selection(body).chunks(CHUNK_SIZE, disjoint=True):
             self._read_chunk(chunk, store, tests)
 
-    def _read_chunk(self, selection: Selection, store: LeadStore, tests: Sequence[Test]) -> None:
+    def _read_chunk(self, selection: Selection, store: LeadSink, tests: Sequence[Test]) -> None:
         count = run(self.leads.count_steps(selection), self.cancel_token.sleep)
         whole = Part(selection.body, count, self._list_ids(selection.body) if count > PAGE_SIZE else ())
         partitioner = Partitioner(self.leads, datetime.now(timezone.utc))
         split = partitioner.split(whole)
         self._parts = deque([whole, *split])
-        progress = ProgressLogger("Exporting", count, 1, noun="lead")
+        progress = ProgressLogger("Reading leads", count, 1, noun="lead")
 
         def process(part: Part) -> Steps[None]:
             if split and part is whole:
@@ -98,7 +111,7 @@ class LeadReader:
             yield from self._read_part(part, store, tests)
             progress.add(part.count)
 
-        Pipeline(self.cancel_token, 1, IN_FLIGHT).run(_Remaining(self._parts, process))
+        Pipeline(self.cancel_token, 1, self.in_flight).run(_Remaining(self._parts, process))
 
     def _list_ids(self, body: Mapping[str, Any]) -> list[int]:
         """Return the lists that leads may be in; none if the criteria name no campaign."""
@@ -110,7 +123,7 @@ class LeadReader:
         found = [index.find(campaign_id) for campaign_id in body["campaignIds"]]
         return [each["list_id"] for campaign in found for each in self.campaigns.lists(campaign)]
 
-    def _read_part(self, part: Part, store: LeadStore, tests: Sequence[Test]) -> Steps[None]:
+    def _read_part(self, part: Part, store: LeadSink, tests: Sequence[Test]) -> Steps[None]:
         """Read a part until the number of its leads is RingCX's count.
 
         If it takes several responses, also until two reads in a row have found the same leads. A lead that
@@ -142,7 +155,7 @@ class LeadReader:
             page_size = PAGE_SIZE if is_whole or page_size != PAGE_SIZE else _SECOND_PAGE_SIZE
 
     def _read_once(
-        self, part: Part, found: set[int], store: LeadStore, tests: Sequence[Test], page_size: int
+        self, part: Part, found: set[int], store: LeadSink, tests: Sequence[Test], page_size: int
     ) -> Steps[PagesRead]:
         """Read a part into the store; add the ids to ``found``."""
         campaign_ids = part.body.get("campaignIds")
@@ -162,7 +175,7 @@ class LeadReader:
             f"{difference}, after {_REREADS} more reads"
         )
         if not self.continues:
-            raise LeadsChanged(f'Run the task again, or set on_changed="continue". {message}')
+            raise LeadsChanged(f"{self.way_out}. {message}")
         log.warning("%s", message)
         self.incomplete += 1
 

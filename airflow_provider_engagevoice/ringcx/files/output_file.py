@@ -121,12 +121,7 @@ class OutputFile:
 
     @property
     def _local(self) -> Path | None:
-        """The path if it is local; None for an object in a store."""
-        protocol = getattr(self.path, "protocol", None)
-        if protocol is None:
-            return Path(self.path)
-        # On Airflow 2 and 3.0 an ObjectStoragePath is a Path, too.
-        return Path(self.path.path) if protocol in ("file", "local", "") else None
+        return local_path(self.path)
 
     def _publish(self, temporary: Path) -> None:
         """Rename the complete file, or upload it."""
@@ -146,6 +141,18 @@ class OutputFile:
                 f"Cannot upload {safe_path(self.path)} ({type(error).__name__}); what was there is "
                 "unchanged, or replaced as a whole if only the response was lost"
             ) from None
+
+
+def local_path(path: Any) -> Path | None:
+    """Return a path if it is local; None for an object in a store.
+
+    :param path: a path, or an object of Airflow's ``ObjectStoragePath``.
+    """
+    protocol = getattr(path, "protocol", None)
+    if protocol is None:
+        return Path(path)
+    # On Airflow 2 and 3.0 an ObjectStoragePath is a Path, too.
+    return Path(path.path) if protocol in ("file", "local", "") else None
 
 
 def _upload_options(fs: Any, size: int) -> dict[str, Any]:

@@ -28,7 +28,8 @@ _VISIBLE_AFTER = timedelta(minutes=15)
 """Age of a list at which searches certainly show its leads. RingCX's delay is unknown, seconds observed."""
 
 _TOKEN_LENGTH = 12
-_SEPARATOR = " · "
+SEPARATOR = " · "
+"""Text between the name of a list and the token of its load."""
 
 
 def load_token(identity: Iterable[object]) -> str:
@@ -67,7 +68,7 @@ class LoadLists:
     _tries: Counter[int] = field(default_factory=Counter, init=False)
 
     def __post_init__(self) -> None:
-        self._suffix = re.compile(rf"{_SEPARATOR}{self.token}/(\d+(?:-\d+)?)")
+        self._suffix = re.compile(rf"{SEPARATOR}{self.token}/(\d+(?:-\d+)?)")
 
     def refresh(self, max_age: float = 0.0) -> Steps[None]:
         """Read the lists of the campaign.
@@ -84,7 +85,7 @@ class LoadLists:
             each = lead_list(row)
             # At the end only: the author's own name may contain anything.
             name = each["list_name"]
-            if match := self._suffix.fullmatch(name, max(name.rfind(_SEPARATOR), 0)):
+            if match := self._suffix.fullmatch(name, max(name.rfind(SEPARATOR), 0)):
                 found.setdefault(match[1], []).append(each["list_id"])
                 uploaded[each["list_id"]] = row.get("uploadDate")
             else:
@@ -99,7 +100,7 @@ class LoadLists:
 
         :param part: from :meth:`next_part`.
         """
-        suffix = f"{_SEPARATOR}{self.token}/{part}"
+        suffix = f"{SEPARATOR}{self.token}/{part}"
         return self.list_name[: MAX_NAME - len(suffix)] + suffix
 
     def next_part(self, number: int) -> str:
@@ -132,11 +133,14 @@ class LoadLists:
 
         :param number: the chunk, from 0.
         """
-        return [each for each in self.by_chunk().get(number, []) if _is_recent(self._uploaded[each])]
+        return [each for each in self.by_chunk().get(number, []) if is_recent(self._uploaded[each])]
 
 
-def _is_recent(uploaded: object) -> bool:
-    """Return whether a list was made a short time ago; True if RingCX does not show when."""
+def is_recent(uploaded: object) -> bool:
+    """Return whether a list was made a short time ago; True if RingCX does not show when.
+
+    :param uploaded: ``uploadDate`` of the list.
+    """
     time = parse_time(uploaded)
     return time is None or datetime.now(timezone.utc) - time < _VISIBLE_AFTER
 

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from airflow_provider_engagevoice.ringcx.leads.id_spool import comparison_key, temporary_file_error
 from airflow_provider_engagevoice.ringcx.loading.rows import LeadRow, Outcome
@@ -55,6 +55,25 @@ class RowOutcome:
     code: str
     message: str
     lead_id: int | None
+
+
+class CheckedRow(NamedTuple):
+    """One row after the checks.
+
+    :param position: its place among all rows of the source, from 0.
+    :param number: number of the row in the source.
+    :param key: its external id; None if it has no valid one.
+    :param near: text that is equal for external ids that systems often confuse; None for a rejected row.
+    :param digest: digest of its lead; None for a rejected row.
+    :param lead: its lead as JSON; None if the row is rejected.
+    """
+
+    position: int
+    number: int
+    key: str | None
+    near: str | None
+    digest: int | None
+    lead: str | None
 
 
 class RowSpool:
@@ -118,7 +137,7 @@ class RowSpool:
         digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
         self._digest.update(digest)
         content = int.from_bytes(digest, "big", signed=True)
-        return (position, number, key, _near_key(key), content, text), code, message
+        return (position, number, key, near_key(key), content, text), code, message
 
     def resolve_duplicates(self) -> None:
         """Keep one of several equal rows with the same external id; reject all if they differ."""
@@ -300,6 +319,34 @@ class RowSpool:
                     number, key, Outcome(outcome) if outcome else None, code or "", message or "", lead_id
                 )
 
+    def iter_checked(self) -> Iterator[CheckedRow]:
+        """Yield all rows in their order after the checks; of several equal rows the first."""
+        last = -1
+        while True:
+            with self._errors():
+                found = self._database.execute(
+                    "SELECT position, r.number, r.key, r.near, r.digest, r.lead, o.outcome FROM rows r"
+                    " LEFT JOIN outcomes o USING (position) WHERE position > ? ORDER BY position LIMIT ?",
+                    (last, _BATCH_SIZE),
+                ).fetchall()
+            if not found:
+                return
+            for position, number, key, near, digest, lead, outcome in found:
+                if outcome != Outcome.DUPLICATE.value:
+                    yield CheckedRow(position, number, key, near, digest, None if outcome else lead)
+            last = found[-1][0]
+
+    def lead_at(self, position: int) -> LeadRow:
+        """Return a row.
+
+        :param position: its place among all rows of the source; it has passed the checks.
+        """
+        with self._errors():
+            number, key, lead = self._database.execute(
+                "SELECT number, key, lead FROM rows WHERE position = ?", (position,)
+            ).fetchone()
+        return LeadRow(position, number, key, json.loads(lead))
+
     def close(self) -> None:
         """Delete the temporary file."""
         self._database.close()
@@ -315,7 +362,7 @@ class RowSpool:
             raise temporary_file_error(str(error), created="unable to open" not in str(error)) from None
 
 
-def _near_key(key: str) -> str:
+def near_key(key: str) -> str:
     """Return a text that is equal for external ids that systems often confuse."""
     text = "".join(str(comparison_key(key)).split()).removesuffix(".0")
     if text.isdecimal():

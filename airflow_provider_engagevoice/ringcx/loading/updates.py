@@ -106,14 +106,7 @@ class LeadUpdates:
     ) -> Steps[None]:
         yield Enter()
         try:
-            yield from self.request_steps(
-                "PATCH",
-                f"{account_path(self.account_id)}/campaignLeads/{lead_id}",
-                params={"campaignId": self.campaign_id},
-                json=body,
-                # The same values again change nothing. Source: contract, "changes only sent fields".
-                retry_safe=True,
-            )
+            yield from patch_lead(self.request_steps, self.account_id, self.campaign_id, lead_id, body)
         except EngageVoiceError as error:
             hide_in_error(error, [row])
             if not isinstance(error, (InvalidRequest, NotFound)):
@@ -123,6 +116,27 @@ class LeadUpdates:
             found = [[FoundLead(lead_id, None, {})]]
             self.ledger.record(number, [row], Outcome.UPDATED, leads=found)
         progress.add(1)
+
+
+def patch_lead(
+    request_steps: RequestStepsFn, account_id: str, campaign_id: int, lead_id: int, fields: Mapping[str, Any]
+) -> Steps[None]:
+    """Change fields of a lead.
+
+    :param request_steps: sends a request: method, path and keyword arguments.
+    :param account_id: the sub-account.
+    :param campaign_id: the campaign.
+    :param lead_id: the lead.
+    :param fields: the fields, from :func:`changed_fields`.
+    """
+    yield from request_steps(
+        "PATCH",
+        f"{account_path(account_id)}/campaignLeads/{lead_id}",
+        params={"campaignId": campaign_id},
+        json=fields,
+        # The same values again change nothing. Source: contract, "changes only sent fields".
+        retry_safe=True,
+    )
 
 
 def changed_fields(lead: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
