@@ -37,19 +37,30 @@ if TYPE_CHECKING:
         NotFound,
         OutcomeUnknown,
         PermanentError,
+        PlanApplied,
+        PlanExpired,
+        PlanMismatch,
+        PlanRefused,
+        PlanTampered,
+        PlanVersion,
         RateLimited,
         RowsRejected,
         ServiceUnavailable,
+        SourceChanged,
         SourceRejected,
+        SyncInProgress,
         TooManyLeads,
         TransientError,
         UnexpectedResponse,
+        UnsafePlan,
         VerificationFailed,
     )
     from airflow_provider_engagevoice.ringcx.export.exporter import ExportResult
     from airflow_provider_engagevoice.ringcx.loading.lead_load import LoadResult
     from airflow_provider_engagevoice.ringcx.loading.lead_rows import LeadRows
     from airflow_provider_engagevoice.ringcx.loading.options import LoadOptions, UpdateOptions
+    from airflow_provider_engagevoice.ringcx.sync.options import SyncOptions
+    from airflow_provider_engagevoice.ringcx.sync.result import SyncResult
 
 __all__ = [
     "AccessDenied",
@@ -79,14 +90,25 @@ __all__ = [
     "NotFound",
     "OutcomeUnknown",
     "PermanentError",
+    "PlanApplied",
+    "PlanExpired",
+    "PlanMismatch",
+    "PlanRefused",
+    "PlanTampered",
+    "PlanVersion",
     "RateLimited",
     "RingCXClient",
     "RowsRejected",
     "ServiceUnavailable",
+    "SourceChanged",
     "SourceRejected",
+    "SyncInProgress",
+    "SyncOptions",
+    "SyncResult",
     "TooManyLeads",
     "TransientError",
     "UnexpectedResponse",
+    "UnsafePlan",
     "UpdateOptions",
     "VerificationFailed",
 ]
@@ -103,6 +125,8 @@ _MODULES = {
     "LoadOptions": "loading.options",
     "LoadResult": "loading.lead_load",
     "RingCXClient": "client",
+    "SyncOptions": "sync.options",
+    "SyncResult": "sync.result",
     "UpdateOptions": "loading.options",
 }
 

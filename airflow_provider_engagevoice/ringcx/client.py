@@ -32,6 +32,7 @@ from airflow_provider_engagevoice.ringcx.loading.options import LoadOptions, Upd
 from airflow_provider_engagevoice.ringcx.loading.updater import LeadUpdate, LeadUpdater
 from airflow_provider_engagevoice.ringcx.observers import AttemptObserver
 from airflow_provider_engagevoice.ringcx.steps import Steps, run
+from airflow_provider_engagevoice.ringcx.sync.service import SyncService
 from airflow_provider_engagevoice.ringcx.transport.http import LOOPBACK, ApiRequest, HttpTransport
 
 log = logging.getLogger(__name__)
@@ -131,6 +132,20 @@ class RingCXClient:
         :return: the updater.
         """
         return LeadUpdater(self.request_steps, self.leads(account_id), self.cancel_token)
+
+    def syncs(self) -> SyncService:
+        """Return the service that keeps campaigns in step with rows.
+
+        :return: an object with ``plan`` and ``apply``.
+        """
+        return SyncService(
+            self.request_steps,
+            self.campaigns,
+            self.leads,
+            self.cancel_token,
+            self.host,
+            self.authenticator.store,
+        )
 
     def load_leads(
         self,

@@ -8,6 +8,7 @@
     │   ├── ServiceUnavailable      not reachable, or failing
     │   ├── VerificationFailed      leads not in the expected state yet
     │   ├── LeadsChanged            leads changed while they were read
+    │   ├── SyncInProgress          another task applies a plan to the campaign
     │   └── Cancelled               the task was asked to stop
     └── PermanentError              a retry cannot help
         ├── AuthenticationError     credentials or token rejected
@@ -26,6 +27,14 @@
         ├── LeadsExist              external ids are in the campaign, and existing is "fail"
         ├── RowsRejected            RingCX rejected rows of a load
         ├── LoadedTwice             a late request loaded the same leads again
+        ├── PlanRefused             a plan of a sync is not applied
+        │   ├── UnsafePlan          it exceeds a limit and is not approved
+        │   ├── PlanExpired
+        │   ├── PlanApplied         it was applied before
+        │   ├── PlanTampered        it is not what was written, or not complete
+        │   ├── PlanMismatch        it is for another account, campaign or RingCX
+        │   ├── PlanVersion         another version of this package has written it
+        │   └── SourceChanged       the source is not the one that was planned with
         ├── InvalidCriteria         (also ValueError)
         └── InvalidParameter        (also ValueError)
 
@@ -59,13 +68,22 @@ __all__ = [
     "NotFound",
     "OutcomeUnknown",
     "PermanentError",
+    "PlanApplied",
+    "PlanExpired",
+    "PlanMismatch",
+    "PlanRefused",
+    "PlanTampered",
+    "PlanVersion",
     "RateLimited",
     "RowsRejected",
     "ServiceUnavailable",
+    "SourceChanged",
     "SourceRejected",
+    "SyncInProgress",
     "TooManyLeads",
     "TransientError",
     "UnexpectedResponse",
+    "UnsafePlan",
     "VerificationFailed",
 ]
 
@@ -160,6 +178,10 @@ class LeadsChanged(TransientError):
     """Leads changed while they were read, so that not all of them may have been read."""
 
 
+class SyncInProgress(TransientError):
+    """Another task applies a plan to the same campaign."""
+
+
 class OutcomeUnknown(PermanentError):
     """A request that is not safe to retry may or may not have been applied."""
 
@@ -197,6 +219,38 @@ class RowsRejected(PermanentError):
 
 class LoadedTwice(PermanentError):
     """Leads are in the campaign twice, because RingCX processed a request after it had timed out."""
+
+
+class PlanRefused(PermanentError):
+    """A plan of a sync is not applied. Nothing was changed, unless the message reports it."""
+
+
+class UnsafePlan(PlanRefused):
+    """A plan exceeds a limit and is not approved. It is written, so that it can be looked at."""
+
+
+class PlanExpired(PlanRefused):
+    """A plan is older than ``expires_after`` allows."""
+
+
+class PlanApplied(PlanRefused):
+    """A plan was applied before."""
+
+
+class PlanTampered(PlanRefused):
+    """A plan is missing, incomplete, or not what was written."""
+
+
+class PlanMismatch(PlanRefused):
+    """A plan is for another sub-account, campaign or RingCX."""
+
+
+class PlanVersion(PlanRefused):
+    """A plan was written by another version of this package."""
+
+
+class SourceChanged(PlanRefused):
+    """Too many rows of the source are not those that the plan was made with."""
 
 
 class InvalidCriteria(PermanentError, ValueError):

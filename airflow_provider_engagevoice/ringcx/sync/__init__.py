@@ -1,0 +1,1 @@
+"""Keeps a campaign in step with another system: plan, guards, apply."""
