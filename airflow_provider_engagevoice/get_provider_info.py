@@ -129,6 +129,7 @@ def get_provider_info() -> dict[str, Any]:
                     f"{package}.operators.export",
                     f"{package}.operators.leads",
                     f"{package}.operators.load",
+                    f"{package}.operators.sync",
                 ],
             }
         ],

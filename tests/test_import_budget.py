@@ -14,6 +14,7 @@ PUBLIC_MODULES = [
     "get_provider_info",
     "hooks.engagevoice",
     "operators.export",
+    "operators.sync",
     "operators.leads",
     "operators.load",
     "sensors.campaigns",

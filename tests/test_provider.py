@@ -133,7 +133,7 @@ def test_airflow_providers_get_lists_the_modules(airflow_home: Path) -> None:
     kinds = ("hooks", "operators", "sensors", "triggers")
     assert {kind: shown[kind][0]["python-modules"] for kind in kinds} == {
         "hooks": [f"{MODULES}.hooks.engagevoice"],
-        "operators": [f"{MODULES}.operators.{name}" for name in ("export", "leads", "load")],
+        "operators": [f"{MODULES}.operators.{name}" for name in ("export", "leads", "load", "sync")],
         "sensors": [f"{MODULES}.sensors.campaigns", f"{MODULES}.sensors.leads"],
         "triggers": [f"{MODULES}.triggers.campaigns", f"{MODULES}.triggers.leads"],
     }

@@ -34,6 +34,9 @@ from airflow_provider_engagevoice.operators.leads import (
     EmailLeadsOperator, LeadActionOperator, MoveLeadsOperator,
 )
 from airflow_provider_engagevoice.operators.load import LoadLeadsOperator, UpdateLeadsOperator
+from airflow_provider_engagevoice.operators.sync import (
+    ApplySyncOperator, PlanSyncOperator, SyncLeadsOperator,
+)
 from airflow_provider_engagevoice.ringcx.criteria import LeadSearchCriteria
 from airflow_provider_engagevoice.sensors.campaigns import CampaignLookupSensor
 from airflow_provider_engagevoice.sensors.leads import LeadCountSensor
