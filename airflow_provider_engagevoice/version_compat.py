@@ -46,12 +46,26 @@ __all__ = [
     "PokeReturnValue",
     "asset_types",
     "conf",
+    "connection_from_uri",
     "current_context",
     "find_asset",
     "mask_secret",
     "storage_path",
     "triggering_assets",
 ]
+
+
+def connection_from_uri(uri: str) -> Connection:
+    """Return the connection of a URI, or of a JSON object, as Airflow reads them from the environment.
+
+    :param uri: the URI, such as ``engagevoice://:token@127.0.0.1:8080/http?auth_method=api_token``.
+    """
+    from airflow.models.connection import Connection
+
+    name = "from_uri"
+    if uri.lstrip().startswith("{"):
+        return Connection.from_json(uri, conn_id=name)
+    return Connection(conn_id=name, uri=uri)
 
 
 def current_context() -> Context | None:
