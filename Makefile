@@ -16,7 +16,7 @@ unexport PYTHONOPTIMIZE PYTHONSAFEPATH PYTHONWARNINGS PYTHONDEVMODE __PYVENV_LAU
 unexport PIP_USER PIP_TARGET PIP_PREFIX PIP_ROOT PIP_REQUIRE_VIRTUALENV
 unexport PYTEST_ADDOPTS PYTEST_PLUGINS MYPYPATH
 
-.PHONY: help demo test coverage test-all test-dags test-slow docs docs-pages bench cluster bench-limits bench-load bench-export lint format build constraints clean venv
+.PHONY: help demo test coverage test-all test-dags test-slow docs docs-pages bench cluster bench-limits bench-load bench-export bench-sync lint format build constraints clean venv
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /make \1|/p' Makefile | awk -F '|' '{ printf "%-18s %s\n", $$1, $$2 }'
@@ -80,6 +80,9 @@ bench-load: venv ## measure loads, 15 minutes (ARGS=throughput, memory or safety
 
 bench-export: venv ## measure exports, ten minutes (ARGS=throughput or memory runs one of them)
 	@$(VENV_PYTHON) -m tests.benchmarks.export $(ARGS)
+
+bench-sync: venv ## measure syncs, 20 minutes (ARGS=planning, applying or accidents runs one of them)
+	@$(VENV_PYTHON) -m tests.benchmarks.sync $(ARGS)
 
 lint: venv ## check style, formatting, types, import layers, spelling and wording
 	$(VENV_PYTHON) -m ruff check .

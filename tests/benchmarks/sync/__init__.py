@@ -1,0 +1,1 @@
+"""Benchmarks of syncs: cost of planning, throughput of applying, and accidents."""
