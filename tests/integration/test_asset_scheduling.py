@@ -37,6 +37,7 @@ def wait_for_events(airflow: Cluster, folder: Path) -> list[Any]:
 
 
 @needs_airflow_3
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_scheduler_runs_dag_of_a_changed_campaign(ringcx_sandbox: SandboxServer, tmp_path: Path) -> None:
     # Imported here because it needs Airflow 3.

@@ -192,6 +192,7 @@ class AttemptLog:
         ]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_retry_after_kill_applies_action_once(tasks: list[KilledTask], tmp_path: Path) -> None:
     """If the outcome of a chunk is unknown, the retry fails once; once cleared, it skips the chunk."""
