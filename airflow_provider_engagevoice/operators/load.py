@@ -63,7 +63,8 @@ class BaseLoadOperator(BaseRowsOperator):
             except BaseException:
                 self._push_result(context, hook.rows_result)
                 raise
-            self._record_changes(hook, result, context)
+            counts = {name: result[name] for name in ("leads_inserted", "leads_updated")}
+            self._record_changes(hook, context, result, counts, dry_run=self.dry_run)
             return dict(result)
 
     @abstractmethod
@@ -91,19 +92,6 @@ class BaseLoadOperator(BaseRowsOperator):
             "dry_run": self.dry_run,
             "account_id": require_rendered(self, "account_id"),
         }
-
-    def _record_changes(self, hook: EngageVoiceHook, result: LoadResult, context: Context) -> None:
-        """Emit the asset event of the campaign, and keep the lineage."""
-        from airflow_provider_engagevoice.assets import emit_campaign_event, warn_on_error
-        from airflow_provider_engagevoice.lineage import Lineage, campaign_dataset, path_datasets
-
-        account_id, campaign_id = result["account_id"], result["campaign_id"]
-        counts = {name: result[name] for name in ("leads_inserted", "leads_updated")}
-        with warn_on_error("determine the lineage"):
-            changed = sum(counts.values())
-            output = campaign_dataset(hook.get_conn().host, account_id, campaign_id, changed)
-            self._lineage = Lineage(path_datasets(self.source), () if self.dry_run else (output,))
-        emit_campaign_event(context, account_id, campaign_id, counts, dry_run=self.dry_run)
 
 
 class LoadLeadsOperator(BaseLoadOperator):

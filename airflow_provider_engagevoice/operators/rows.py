@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_engagevoice.operators.base import RingCXOperator
 from airflow_provider_engagevoice.provenance import is_mapped_copy, not_recording, records_arguments
 from airflow_provider_engagevoice.ringcx.criteria import is_runtime_value
 from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter, error_place, require_bool
 from airflow_provider_engagevoice.templating import RedactedRows, require_rendered, unwrap
+
+if TYPE_CHECKING:
+    from airflow_provider_engagevoice.hooks.engagevoice import EngageVoiceHook
+    from airflow_provider_engagevoice.version_compat import Context
 
 
 class BaseRowSourceOperator(RingCXOperator):
@@ -47,6 +51,33 @@ class BaseRowSourceOperator(RingCXOperator):
         leads = parse_rendered("leads", unwrap(self.leads))
         is_list = isinstance(leads, (list, tuple))
         return {"leads": [parse_rendered("leads", row) for row in leads] if is_list else leads}
+
+    def _record_changes(
+        self,
+        hook: EngageVoiceHook,
+        context: Context,
+        campaign: Mapping[str, Any],
+        counts: Mapping[str, int],
+        *,
+        dry_run: bool = False,
+    ) -> None:
+        """Emit the asset event of the campaign, and keep the lineage.
+
+        :param hook: the hook that has changed the campaign.
+        :param context: the task's context.
+        :param campaign: anything with its ``account_id`` and ``campaign_id``.
+        :param counts: number of changed leads of each kind.
+        :param dry_run: nothing was changed.
+        """
+        from airflow_provider_engagevoice.assets import emit_campaign_event, warn_on_error
+        from airflow_provider_engagevoice.lineage import Lineage, campaign_dataset, path_datasets
+
+        account_id, campaign_id = campaign["account_id"], campaign["campaign_id"]
+        with warn_on_error("determine the lineage"):
+            changed = sum(counts.values())
+            output = campaign_dataset(hook.get_conn().host, account_id, campaign_id, changed)
+            self._lineage = Lineage(path_datasets(self.source), () if dry_run else (output,))
+        emit_campaign_event(context, account_id, campaign_id, counts, dry_run=dry_run)
 
     def _do_render_template_fields(
         self, parent: Any, template_fields: Any, *args: Any, **kwargs: Any
@@ -128,6 +159,20 @@ class SqlRowsMixin:
     sql: str | None
     sql_conn_id: str | None
     parameters: Any
+
+    #: The rows may be named elsewhere, so that none of the arguments is needed.
+    _source_is_optional: ClassVar[bool] = False
+
+    def _validate_source(self) -> None:
+        """Raise unless one of the arguments for the rows is given."""
+        given = [name for name in ("leads", "source", "sql") if self._has(name)]  # type: ignore[attr-defined]
+        if len(given) > 1 or not (given or self._source_is_optional):
+            number = "at most" if self._source_is_optional else "exactly"
+            raise InvalidParameter(f"Pass {number} one of leads, source and sql")
+        if "sql" in given:
+            self._validate_sql()
+        elif given:
+            super()._validate_source()  # type: ignore[misc]
 
     def _validate_sql(self) -> None:
         """Raise if the query cannot be one."""

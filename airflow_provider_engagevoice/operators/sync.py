@@ -27,7 +27,6 @@ from airflow_provider_engagevoice.templating import require_own_path, require_re
 if TYPE_CHECKING:
     from airflow_provider_engagevoice.ringcx.loading.lead_rows import LeadRows
     from airflow_provider_engagevoice.ringcx.sync.options import SyncOptions
-    from airflow_provider_engagevoice.ringcx.sync.result import SyncResult
     from airflow_provider_engagevoice.version_compat import Context
 
 __all__ = ["ApplySyncOperator", "PlanSyncOperator", "SyncLeadsOperator"]
@@ -220,8 +219,8 @@ class PlanSyncOperator(SqlRowsMixin, BaseRowsOperator):
 
     def _require_safe(self) -> None:
         """Raise if the plan exceeds a limit."""
+        from airflow_provider_engagevoice.ringcx.sync.plan import require_safe
         from airflow_provider_engagevoice.ringcx.sync.plan_folder import PlanFolder
-        from airflow_provider_engagevoice.ringcx.sync.planner import require_safe
 
         require_safe(PlanFolder(open_storage(require_rendered(self, "plan"))).read())
 
@@ -268,14 +267,6 @@ class PlanSyncOperator(SqlRowsMixin, BaseRowsOperator):
         elif self.sync_name is None:
             raise InvalidParameter("Set sync_name: mapped tasks would share the name of the task")
 
-    def _validate_source(self) -> None:
-        if sum(self._has(name) for name in ("leads", "source", "sql")) != 1:
-            raise InvalidParameter("Pass exactly one of leads, source and sql")
-        if self._has("sql"):
-            self._validate_sql()
-        else:
-            super()._validate_source()
-
 
 class ApplySyncOperator(SqlRowsMixin, BaseRowSourceOperator):
     """Apply a plan of :class:`PlanSyncOperator`: remove, then update, then load.
@@ -307,6 +298,7 @@ class ApplySyncOperator(SqlRowsMixin, BaseRowSourceOperator):
     )
     template_ext: Sequence[str] = (".sql",)
     template_fields_renderers: ClassVar[dict[str, str]] = {"sql": "sql"}
+    _source_is_optional: ClassVar[bool] = True
 
     @records_arguments
     def __init__(
@@ -357,14 +349,6 @@ class ApplySyncOperator(SqlRowsMixin, BaseRowSourceOperator):
         if source is None:
             raise InvalidParameter("Pass leads or sql, as for the plan: its rows are not in a file")
         return open_rows(source=source)
-
-    def _validate_source(self) -> None:
-        if sum(self._has(name) for name in ("leads", "source", "sql")) > 1:
-            raise InvalidParameter("Pass one of leads, source and sql, or none for the source of the plan")
-        if self._has("sql"):
-            self._validate_sql()
-        elif self._has("leads") or self._has("source"):
-            super()._validate_source()
 
 
 class SyncLeadsOperator(PlanSyncOperator):
@@ -440,18 +424,7 @@ def _apply(
     except BaseException:
         operator._push_result(context, syncs.result)
         raise
-    _record_changes(operator, hook, result, context)
-    return dict(result)
-
-
-def _record_changes(operator: Any, hook: EngageVoiceHook, result: SyncResult, context: Context) -> None:
-    from airflow_provider_engagevoice.assets import emit_campaign_event, warn_on_error
-    from airflow_provider_engagevoice.lineage import Lineage, campaign_dataset, path_datasets
-
     names = ("leads_removed", "leads_updated", "leads_inserted")
     counts: dict[str, int] = {name: result[name] for name in names}  # type: ignore[literal-required]
-    account_id, campaign_id = result["account_id"], result["campaign_id"]
-    with warn_on_error("determine the lineage"):
-        output = campaign_dataset(hook.get_conn().host, account_id, campaign_id, sum(counts.values()))
-        operator._lineage = Lineage(path_datasets(operator.source), (output,))
-    emit_campaign_event(context, account_id, campaign_id, counts, dry_run=False)
+    operator._record_changes(hook, context, result, counts)
+    return dict(result)

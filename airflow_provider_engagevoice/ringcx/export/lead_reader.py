@@ -14,10 +14,16 @@ from airflow_provider_engagevoice.ringcx.bulk.progress import ProgressLogger
 from airflow_provider_engagevoice.ringcx.campaigns import CampaignService
 from airflow_provider_engagevoice.ringcx.concurrency import CancelToken
 from airflow_provider_engagevoice.ringcx.defaults import CHUNK_SIZE
-from airflow_provider_engagevoice.ringcx.exceptions import LeadsChanged, UnexpectedResponse, counted
+from airflow_provider_engagevoice.ringcx.exceptions import LeadsChanged, counted
 from airflow_provider_engagevoice.ringcx.export.parts import Part, Partitioner
 from airflow_provider_engagevoice.ringcx.export.volatile import Test, split_criteria
-from airflow_provider_engagevoice.ringcx.leads.search import PAGE_SIZE, LeadSearch, PagesRead, lead_id_of
+from airflow_provider_engagevoice.ringcx.leads.search import (
+    PAGE_SIZE,
+    LeadSearch,
+    PagesRead,
+    check_campaign,
+    lead_id_of,
+)
 from airflow_provider_engagevoice.ringcx.leads.selection import Selection
 from airflow_provider_engagevoice.ringcx.steps import Steps, run
 
@@ -161,8 +167,8 @@ class LeadReader:
         campaign_ids = part.body.get("campaignIds")
 
         def add(row: Mapping[str, Any]) -> None:
-            if campaign_ids and row.get("campaignId") not in campaign_ids:
-                raise UnexpectedResponse("RingCX's response to a lead search has leads of other campaigns")
+            if campaign_ids:
+                check_campaign(row, campaign_ids)
             found.add(lead_id_of(row))
             store.add(row, matches=all(test(row) for test in tests))
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import Any
 
-from airflow_provider_engagevoice.ringcx.leads.id_spool import temporary_file_error
 from airflow_provider_engagevoice.ringcx.leads.search import lead_id_of
+from airflow_provider_engagevoice.ringcx.leads.temporary import (
+    open_temporary_database,
+    temporary_database_errors,
+)
 
 _BATCH_SIZE = 1_000
 #: SQLite's page cache in KiB. The leads are written and read almost in order.
 _CACHE_KIB = 4_096
+_SCHEMA = "CREATE TABLE leads (lead_id INTEGER PRIMARY KEY, row TEXT);"
 
 
 class LeadStore:
@@ -24,16 +27,10 @@ class LeadStore:
     """
 
     def __init__(self, fields: Sequence[str] | None = None) -> None:
-        import sqlite3
-
         self._fields = fields
         self._pending: dict[int, str | None] = {}
-        with self._errors():
-            self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
-            self._database.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-            self._database.execute("PRAGMA journal_mode = OFF")
-            self._database.execute("CREATE TABLE leads (lead_id INTEGER PRIMARY KEY, row TEXT)")
-            self._database.execute("BEGIN")
+        with temporary_database_errors():
+            self._database = open_temporary_database(_SCHEMA, _CACHE_KIB)
 
     def add(self, row: Mapping[str, Any], *, matches: bool = True) -> None:
         """Add a lead, or replace it if it was read before.
@@ -52,7 +49,7 @@ class LeadStore:
         :param lead_id: its id.
         """
         self._flush()
-        with self._errors():
+        with temporary_database_errors():
             self._database.execute("DELETE FROM leads WHERE lead_id = ?", (lead_id,))
 
     def __len__(self) -> int:
@@ -69,7 +66,7 @@ class LeadStore:
         self._flush()
         last = -1
         while True:
-            with self._errors():
+            with temporary_database_errors():
                 found = self._database.execute(
                     "SELECT lead_id, row FROM leads WHERE lead_id > ? AND row IS NOT NULL "
                     "ORDER BY lead_id LIMIT ?",
@@ -87,23 +84,13 @@ class LeadStore:
 
     def _count(self, query: str) -> int:
         self._flush()
-        with self._errors():
+        with temporary_database_errors():
             return int(self._database.execute(query).fetchone()[0])
 
     def _flush(self) -> None:
         if self._pending:
-            with self._errors():
+            with temporary_database_errors():
                 self._database.executemany(
                     "INSERT OR REPLACE INTO leads VALUES (?, ?)", self._pending.items()
                 )
             self._pending = {}
-
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        """Raise this package's error in place of SQLite's."""
-        import sqlite3
-
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise temporary_file_error(str(error), created="unable to open" not in str(error)) from None

@@ -9,7 +9,7 @@ import os
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import IO, Any
 
 from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter, SourceRejected, TransientError
 from airflow_provider_engagevoice.ringcx.files.paths import safe_path
@@ -46,7 +46,8 @@ class Manifest:
         """
         if self.size is None and self.sha256 is None:
             return
-        size, digest = _measure(path)
+        with (Path(path) if isinstance(path, str) else path).open("rb") as file:
+            size, digest = measure_file(file)
         if self.size is not None and size != self.size:
             raise SourceRejected(
                 f"Write the source again: it has {size:,} bytes, and its manifest says {self.size:,}. "
@@ -153,11 +154,13 @@ def _manifest_path(path: Any) -> Any:
     return path.parent / f"{name}{SUFFIX}" if hasattr(path, "parent") else None
 
 
-def _measure(path: Any) -> tuple[int, str]:
-    """Return the size and the sha256 of a file."""
+def measure_file(file: IO[bytes]) -> tuple[int, str]:
+    """Return the size and the sha256 of what is left to read of a file.
+
+    :param file: the file.
+    """
     size, digest = 0, hashlib.sha256()
-    with (Path(path) if isinstance(path, str) else path).open("rb") as file:
-        while block := file.read(_READ_SIZE):
-            size += len(block)
-            digest.update(block)
+    while block := file.read(_READ_SIZE):
+        size += len(block)
+        digest.update(block)
     return size, digest.hexdigest()

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 import json
 import os
-import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,9 +12,12 @@ from pathlib import Path
 from typing import IO, Any
 
 from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter, PermanentError, TransientError
-from airflow_provider_engagevoice.ringcx.files.manifest import SUFFIX
+from airflow_provider_engagevoice.ringcx.files.manifest import SUFFIX, measure_file
 from airflow_provider_engagevoice.ringcx.files.paths import safe_path
-from airflow_provider_engagevoice.ringcx.leads.id_spool import temporary_file_error
+from airflow_provider_engagevoice.ringcx.leads.temporary import (
+    create_temporary_file,
+    temporary_file_error,
+)
 
 _READ_SIZE = 1 << 20
 #: Size of the parts of an upload, and most of them at a time. The defaults of s3fs need 500 MB of memory.
@@ -71,16 +72,17 @@ class OutputFile:
         try:
             if self._local is not None:
                 self._local.parent.mkdir(parents=True, exist_ok=True)
-            descriptor, name = tempfile.mkstemp(prefix=".engagevoice-", dir=folder)
         except OSError as error:
             raise temporary_file_error(error.strerror or type(error).__name__, created=False) from None
+        descriptor, name = create_temporary_file(".engagevoice-", folder)
         temporary = Path(name)
         try:
             with os.fdopen(descriptor, "w+b") as file:
                 write(file)
                 file.flush()
                 os.fsync(file.fileno())
-                size, digest = _measure(file)
+                file.seek(0)
+                size, digest = measure_file(file)
             self._publish(temporary)
         except OSError as error:
             raise TransientError(
@@ -162,11 +164,3 @@ def _upload_options(fs: Any, size: int) -> dict[str, Any]:
     part_size = max(_PART_SIZE, -(-size // _MAX_PARTS // _READ_SIZE) * _READ_SIZE)
     options = {"chunksize": part_size, "max_concurrency": _PARTS_AT_A_TIME}
     return {name: value for name, value in options.items() if name in parameters}
-
-
-def _measure(file: IO[bytes]) -> tuple[int, str]:
-    digest = hashlib.sha256()
-    file.seek(0)
-    while block := file.read(_READ_SIZE):
-        digest.update(block)
-    return file.tell(), digest.hexdigest()

@@ -10,7 +10,10 @@ from array import array
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import Any, overload
 
-from airflow_provider_engagevoice.ringcx.exceptions import PermanentError, TransientError
+from airflow_provider_engagevoice.ringcx.leads.temporary import (
+    open_temporary_database,
+    temporary_database_errors,
+)
 
 IN_MEMORY = 20_000
 """Most ids kept in memory. Longer lists go to a temporary file."""
@@ -18,6 +21,7 @@ IN_MEMORY = 20_000
 _BATCH_SIZE = 5_000
 #: SQLite's page cache in KiB, used by the sort that finds duplicates.
 _CACHE_KIB = 16_384
+_SCHEMA = "CREATE TABLE input (position INTEGER PRIMARY KEY, key, id);"
 
 
 class SpooledIds(Sequence[Any]):
@@ -32,22 +36,12 @@ class SpooledIds(Sequence[Any]):
     """
 
     def __init__(self, ids: Iterable[Hashable]) -> None:
-        import sqlite3  # only long lists need it, which keeps DAG parsing light
-
-        try:
+        with temporary_database_errors():
             self._fill(ids)
-        except sqlite3.Error as error:
-            raise temporary_file_error(str(error), created="unable to open" not in str(error)) from None
 
     def _fill(self, ids: Iterable[Hashable]) -> None:
-        import sqlite3
-
         self._lock = threading.Lock()
-        self._database = sqlite3.connect("", check_same_thread=False, isolation_level=None)
-        self._database.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-        self._database.execute("PRAGMA journal_mode = OFF")
-        self._database.execute("BEGIN")
-        self._database.execute("CREATE TABLE input (position INTEGER PRIMARY KEY, key, id)")
+        self._database = open_temporary_database(_SCHEMA, _CACHE_KIB)
         rows = ((comparison_key(value), value) for value in ids)
         while batch := list(itertools.islice(rows, _BATCH_SIZE)):
             self._database.executemany("INSERT INTO input (key, id) VALUES (?, ?)", batch)
@@ -84,17 +78,6 @@ class SpooledIds(Sequence[Any]):
         statement = "SELECT id FROM ids WHERE position > ? AND position <= ? ORDER BY position"
         with self._lock:
             return [value for (value,) in self._database.execute(statement, (start, stop))]
-
-
-def temporary_file_error(reason: str, *, created: bool) -> TransientError | PermanentError:
-    """Return the error for a temporary file that cannot be written.
-
-    :param reason: the operating system's or SQLite's reason.
-    :param created: the file was created, so that a retry may find room for it.
-    :return: the error to raise.
-    """
-    error, folder = (TransientError, "has room") if created else (PermanentError, "can be written to")
-    return error(f"Set TMPDIR to a folder that {folder}: a temporary file cannot be written ({reason})")
 
 
 def comparison_key(value: Any) -> Any:

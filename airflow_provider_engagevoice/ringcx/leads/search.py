@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any, NamedTuple
@@ -17,8 +17,8 @@ from airflow_provider_engagevoice.ringcx.exceptions import (
     ServiceUnavailable,
     UnexpectedResponse,
 )
-from airflow_provider_engagevoice.ringcx.leads.id_spool import temporary_file_error
 from airflow_provider_engagevoice.ringcx.leads.selection import Selection
+from airflow_provider_engagevoice.ringcx.leads.temporary import temporary_file_error
 from airflow_provider_engagevoice.ringcx.steps import Steps, run
 
 log = logging.getLogger(__name__)
@@ -227,3 +227,14 @@ def lead_id_of(row: Mapping[str, Any]) -> int:
     if isinstance(lead_id, bool) or not isinstance(lead_id, int):
         raise UnexpectedResponse("RingCX's response lacks leadId")
     return lead_id
+
+
+def check_campaign(row: Mapping[str, Any], campaign_ids: Collection[int]) -> None:
+    """Raise if a lead that a search returned is in another campaign than it was searched in.
+
+    :param row: RingCX's row.
+    :param campaign_ids: the campaigns.
+    :raises UnexpectedResponse: if it is.
+    """
+    if row.get("campaignId") not in campaign_ids:
+        raise UnexpectedResponse("RingCX's response to a lead search has leads of other campaigns")

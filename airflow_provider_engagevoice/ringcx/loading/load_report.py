@@ -24,14 +24,18 @@ def report_lines(outcomes: Iterable[RowOutcome], default: Outcome) -> Iterator[s
     :param outcomes: the rows with their outcomes.
     :param default: the outcome of rows that have none.
     """
-    yield _line(COLUMNS)
+    yield csv_line(COLUMNS)
     for row in outcomes:
         outcome = row.outcome or default
         message = f"'{row.message}" if row.message.startswith(_FORMULA_STARTS) else row.message
-        yield _line((row.number, row.key or "", outcome.value, row.code, message, row.lead_id or ""))
+        yield csv_line((row.number, row.key or "", outcome.value, row.code, message, row.lead_id or ""))
 
 
-def _line(values: Iterable[object]) -> str:
+def csv_line(values: Iterable[object]) -> str:
+    """Return a line of a CSV file.
+
+    :param values: the cells.
+    """
     text = io.StringIO()
     csv.writer(text).writerow(values)
     return text.getvalue()

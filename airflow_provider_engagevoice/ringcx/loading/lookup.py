@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from airflow_provider_engagevoice.ringcx.exceptions import UnexpectedResponse
 from airflow_provider_engagevoice.ringcx.leads.coercion import parse_time
-from airflow_provider_engagevoice.ringcx.leads.search import LeadSearch, lead_id_of
+from airflow_provider_engagevoice.ringcx.leads.search import LeadSearch, check_campaign, lead_id_of
 from airflow_provider_engagevoice.ringcx.leads.selection import Selection
 from airflow_provider_engagevoice.ringcx.spec.lead_fields import KEY_FIELD
 from airflow_provider_engagevoice.ringcx.steps import Steps
@@ -73,8 +72,7 @@ class LeadLookup:
         found: dict[str, list[FoundLead]] = {key: [] for key in keys}
 
         def add(row: Mapping[str, Any]) -> None:
-            if row.get("campaignId") != self.campaign_id:
-                raise UnexpectedResponse("RingCX's response to a lead search has leads of other campaigns")
+            check_campaign(row, [self.campaign_id])
             key = str(row.get(KEY_FIELD))
             if key in found:
                 list_id = row.get("listId")

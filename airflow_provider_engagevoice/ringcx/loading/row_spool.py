@@ -6,11 +6,14 @@ import hashlib
 import itertools
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from airflow_provider_engagevoice.ringcx.leads.id_spool import comparison_key, temporary_file_error
+from airflow_provider_engagevoice.ringcx.leads.id_spool import comparison_key
+from airflow_provider_engagevoice.ringcx.leads.temporary import (
+    open_temporary_database,
+    temporary_database_errors,
+)
 from airflow_provider_engagevoice.ringcx.loading.rows import LeadRow, Outcome
 from airflow_provider_engagevoice.ringcx.spec.lead_fields import PHONE_FIELDS
 
@@ -87,17 +90,11 @@ class RowSpool:
     """
 
     def __init__(self) -> None:
-        import sqlite3
-
         self._digest = hashlib.sha256()
         #: Number of rows.
         self.rows = 0
-        with self._errors():
-            self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
-            self._database.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-            self._database.execute("PRAGMA journal_mode = OFF")
-            self._database.executescript(_SCHEMA)
-            self._database.execute("BEGIN")
+        with temporary_database_errors():
+            self._database = open_temporary_database(_SCHEMA, _CACHE_KIB)
 
     @property
     def fingerprint(self) -> str:
@@ -117,7 +114,7 @@ class RowSpool:
                 for record, code, message in batch
                 if record[-1] is None
             ]
-            with self._errors():
+            with temporary_database_errors():
                 self._database.executemany(
                     "INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?)", [record for record, _, _ in batch]
                 )
@@ -141,7 +138,7 @@ class RowSpool:
 
     def resolve_duplicates(self) -> None:
         """Keep one of several equal rows with the same external id; reject all if they differ."""
-        with self._errors():
+        with temporary_database_errors():
             self._database.execute(_FIND_REPEATED)
             self._database.execute(
                 _ADD_REPEATED.format(condition="variants = 1 AND position <> first"),
@@ -163,7 +160,7 @@ class RowSpool:
         :param limit: most row numbers to return.
         :return: how many there are, and the numbers of the first rows.
         """
-        with self._errors():
+        with temporary_database_errors():
             self._database.execute(
                 "CREATE TABLE similar AS SELECT near, count(*) AS keys FROM"
                 " (SELECT DISTINCT near, key FROM rows WHERE lead IS NOT NULL)"
@@ -183,7 +180,7 @@ class RowSpool:
         :param size: number of rows in a chunk, whatever their outcome.
         :return: the rows in their order.
         """
-        with self._errors():
+        with temporary_database_errors():
             found = self._database.execute(
                 "SELECT r.position, r.number, r.key, r.lead FROM rows r"
                 " LEFT JOIN outcomes o USING (position)"
@@ -200,7 +197,7 @@ class RowSpool:
         :param number: the chunk, from 0.
         :param size: number of rows in a chunk, whatever their outcome.
         """
-        with self._errors():
+        with temporary_database_errors():
             found = self._database.execute(
                 "SELECT lead FROM rows JOIN outcomes USING (position)"
                 " WHERE position >= ? AND position < ? AND outcome = ?",
@@ -215,7 +212,7 @@ class RowSpool:
         :param size: number of rows in a chunk, whatever their outcome.
         :return: the rows whose outcome is ``LOADED``, or that have none although all rows are sent.
         """
-        with self._errors():
+        with temporary_database_errors():
             found = self._database.execute(
                 "SELECT position, number, key FROM rows LEFT JOIN outcomes USING (position)"
                 " WHERE position >= ? AND position < ? AND coalesce(outcome, ?) = ? ORDER BY position",
@@ -240,7 +237,7 @@ class RowSpool:
         :param lead_ids: ids of their leads in RingCX, in the same order; None if they are not known.
         """
         ids = [None] * len(rows) if lead_ids is None else lead_ids
-        with self._errors():
+        with temporary_database_errors():
             self._database.executemany(
                 "INSERT OR REPLACE INTO outcomes VALUES (?, ?, ?, ?, ?)",
                 [
@@ -254,7 +251,7 @@ class RowSpool:
 
         :param updates: for each lead its row, its id and the fields that change.
         """
-        with self._errors():
+        with temporary_database_errors():
             self._database.executemany(
                 "INSERT INTO updates VALUES (?, ?, ?)",
                 [(row.position, lead_id, json.dumps(body)) for row, lead_id, body in updates],
@@ -262,14 +259,14 @@ class RowSpool:
 
     def count_updates(self) -> int:
         """Return the number of stored updates."""
-        with self._errors():
+        with temporary_database_errors():
             return int(self._database.execute("SELECT count(*) FROM updates").fetchone()[0])
 
     def iter_updates(self) -> Iterator[tuple[LeadRow, int, dict[str, Any]]]:
         """Yield the stored updates in the order of their rows: the row, the lead's id and its new fields."""
         last = -1
         while True:
-            with self._errors():
+            with temporary_database_errors():
                 found = self._database.execute(
                     "SELECT position, number, key, lead_id, body FROM updates JOIN rows USING (position)"
                     " WHERE position > ? ORDER BY position LIMIT ?",
@@ -284,7 +281,7 @@ class RowSpool:
 
     def count_outcomes(self) -> dict[tuple[Outcome, str, str], int]:
         """Return the number of rows by outcome, code and message."""
-        with self._errors():
+        with temporary_database_errors():
             found = self._database.execute(
                 "SELECT outcome, code, message, count(*) FROM outcomes GROUP BY 1, 2, 3"
             ).fetchall()
@@ -297,7 +294,7 @@ class RowSpool:
         :param limit: most rows to return.
         :return: number and message of each.
         """
-        with self._errors():
+        with temporary_database_errors():
             return self._database.execute(
                 "SELECT number, message FROM rows JOIN outcomes USING (position)"
                 " WHERE outcome = ? ORDER BY position LIMIT ?",
@@ -307,7 +304,7 @@ class RowSpool:
     def iter_outcomes(self) -> Iterator[RowOutcome]:
         """Yield all rows in their order, each with its outcome."""
         for start in range(0, self.rows, _BATCH_SIZE):
-            with self._errors():
+            with temporary_database_errors():
                 found = self._database.execute(
                     "SELECT r.number, r.key, o.outcome, o.code, o.message, o.lead_id FROM rows r"
                     " LEFT JOIN outcomes o USING (position)"
@@ -323,7 +320,7 @@ class RowSpool:
         """Yield all rows in their order after the checks; of several equal rows the first."""
         last = -1
         while True:
-            with self._errors():
+            with temporary_database_errors():
                 found = self._database.execute(
                     "SELECT position, r.number, r.key, r.near, r.digest, r.lead, o.outcome FROM rows r"
                     " LEFT JOIN outcomes o USING (position) WHERE position > ? ORDER BY position LIMIT ?",
@@ -341,7 +338,7 @@ class RowSpool:
 
         :param position: its place among all rows of the source; it has passed the checks.
         """
-        with self._errors():
+        with temporary_database_errors():
             number, key, lead = self._database.execute(
                 "SELECT number, key, lead FROM rows WHERE position = ?", (position,)
             ).fetchone()
@@ -350,16 +347,6 @@ class RowSpool:
     def close(self) -> None:
         """Delete the temporary file."""
         self._database.close()
-
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        """Raise this package's error in place of SQLite's."""
-        import sqlite3
-
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise temporary_file_error(str(error), created="unable to open" not in str(error)) from None
 
 
 def near_key(key: str) -> str:

@@ -42,10 +42,9 @@ from airflow_provider_engagevoice.ringcx.sync.lead_updates import SyncUpdates
 from airflow_provider_engagevoice.ringcx.sync.live_leads import LiveLeads
 from airflow_provider_engagevoice.ringcx.sync.options import ACTION_OF_REMOVAL
 from airflow_provider_engagevoice.ringcx.sync.owner import sync_token
-from airflow_provider_engagevoice.ringcx.sync.plan import SyncPlan
+from airflow_provider_engagevoice.ringcx.sync.plan import SyncPlan, require_safe
 from airflow_provider_engagevoice.ringcx.sync.plan_folder import PlanFolder
 from airflow_provider_engagevoice.ringcx.sync.planned_work import PlannedRows, PlannedWork
-from airflow_provider_engagevoice.ringcx.sync.planner import require_safe
 from airflow_provider_engagevoice.ringcx.sync.removals import LeadRemover, find_list
 from airflow_provider_engagevoice.ringcx.sync.result import SyncResult, log_result, sync_result
 from airflow_provider_engagevoice.ringcx.sync.sync_report import loads_path, report_lines

@@ -13,6 +13,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
+from airflow_provider_engagevoice.ringcx.leads.temporary import temporary_database_errors
 from airflow_provider_engagevoice.ringcx.loading.row_spool import near_key
 from airflow_provider_engagevoice.ringcx.loading.updates import changed_fields
 from airflow_provider_engagevoice.ringcx.sync.lead_states import (
@@ -138,7 +139,7 @@ class SyncDiff:
 
         :raises TransientError: if there is no room for the database.
         """
-        with self.tables.errors():
+        with temporary_database_errors():
             self.tables.flush()
             database = self.tables.database
             database.execute("COMMIT")

@@ -11,6 +11,7 @@ from airflow_provider_engagevoice.ringcx.bulk.progress import ProgressLogger
 from airflow_provider_engagevoice.ringcx.endpoints import RequestStepsFn
 from airflow_provider_engagevoice.ringcx.exceptions import EngageVoiceError, InvalidRequest, NotFound
 from airflow_provider_engagevoice.ringcx.loading.hiding import hide_in_error
+from airflow_provider_engagevoice.ringcx.loading.lead_load import DEFAULT_IN_FLIGHT
 from airflow_provider_engagevoice.ringcx.loading.row_spool import RowSpool
 from airflow_provider_engagevoice.ringcx.loading.rows import LeadRow
 from airflow_provider_engagevoice.ringcx.loading.updates import changed_fields, patch_lead
@@ -21,7 +22,6 @@ from airflow_provider_engagevoice.ringcx.sync.live_leads import LiveLeads
 from airflow_provider_engagevoice.ringcx.sync.planned_work import PlannedLead, PlannedWork
 from airflow_provider_engagevoice.ringcx.sync.tables import fields_of
 
-_IN_FLIGHT = 8
 #: Leads that are looked up at once: as many as RingCX allows to update in a minute.
 _CHUNK_SIZE = 150
 
@@ -59,7 +59,7 @@ class SyncUpdates:
         for leads in self.work.leads(UPDATE, _CHUNK_SIZE):
             rows = run(self.live.find(leads), token.sleep)
             updates = [self._update(lead, rows, wanted, progress) for lead in leads]
-            Pipeline(token, _IN_FLIGHT, _IN_FLIGHT).run(iter(updates))
+            Pipeline(token, DEFAULT_IN_FLIGHT, DEFAULT_IN_FLIGHT).run(iter(updates))
 
     def _update(
         self,

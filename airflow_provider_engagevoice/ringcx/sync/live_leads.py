@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_engagevoice.ringcx.exceptions import UnexpectedResponse
-from airflow_provider_engagevoice.ringcx.leads.search import LeadSearch, lead_id_of
+from airflow_provider_engagevoice.ringcx.leads.search import LeadSearch, check_campaign, lead_id_of
 from airflow_provider_engagevoice.ringcx.leads.selection import Selection
 from airflow_provider_engagevoice.ringcx.spec.lead_fields import KEY_FIELD
 from airflow_provider_engagevoice.ringcx.steps import Steps
@@ -39,8 +38,7 @@ class LiveLeads:
         found: dict[int, Mapping[str, Any] | None] = {}
 
         def add(row: Mapping[str, Any]) -> None:
-            if row.get("campaignId") != self.campaign_id:
-                raise UnexpectedResponse("RingCX's response to a lead search has leads of other campaigns")
+            check_campaign(row, [self.campaign_id])
             lead_id = lead_id_of(row)
             is_same = keys.get(lead_id) == key_hash(self.normalize(str(row.get(KEY_FIELD))))
             found[lead_id] = row if is_same else None

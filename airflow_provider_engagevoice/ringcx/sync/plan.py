@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from airflow_provider_engagevoice.ringcx.exceptions import PlanTampered, PlanVersion
+from airflow_provider_engagevoice.ringcx.exceptions import PlanTampered, PlanVersion, UnsafePlan
 from airflow_provider_engagevoice.ringcx.sync.guards import Trip
 from airflow_provider_engagevoice.ringcx.sync.options import SyncOptions
 
@@ -140,6 +140,20 @@ class SyncPlan:
             "shown_lists": list(self.shown_lists),
             "trips": [asdict(each) for each in self.trips],
         }
+
+
+def require_safe(plan: SyncPlan) -> None:
+    """Raise if a plan does not pass a check.
+
+    :param plan: the plan.
+    :raises UnsafePlan: if it does not.
+    """
+    if plan.trips:
+        messages = "".join(f"\n{trip.message}" for trip in plan.trips)
+        raise UnsafePlan(
+            f'Look at the plan, then approve it with approve="{plan.fingerprint}" or correct the cause. '
+            f"Nothing was changed{messages}"
+        )
 
 
 def _digest(content: Any) -> bytes:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
 import sqlite3
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -16,10 +14,15 @@ from pathlib import Path
 from typing import IO, Any
 
 from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter, PlanTampered, TransientError
+from airflow_provider_engagevoice.ringcx.files.manifest import measure_file
 from airflow_provider_engagevoice.ringcx.files.output_file import OutputFile, local_path
 from airflow_provider_engagevoice.ringcx.files.paths import safe_path
 from airflow_provider_engagevoice.ringcx.files.source_file import is_permanent
-from airflow_provider_engagevoice.ringcx.leads.id_spool import temporary_file_error
+from airflow_provider_engagevoice.ringcx.leads.temporary import (
+    create_temporary_file,
+    temporary_database_errors,
+    temporary_file_error,
+)
 from airflow_provider_engagevoice.ringcx.sync.plan import SyncPlan
 
 _READ_SIZE = 1 << 20
@@ -83,7 +86,7 @@ class PlanFolder:
         :return: the database, which may be written to; nothing of that is kept.
         :raises PlanTampered: if they are missing, or not those of the plan.
         """
-        descriptor, path = tempfile.mkstemp(prefix="engagevoice-")
+        descriptor, path = create_temporary_file("engagevoice-")
         try:
             with os.fdopen(descriptor, "r+b") as copy:
                 for block in self._read(_DATABASE):
@@ -98,11 +101,8 @@ class PlanFolder:
         finally:
             # It is open: without a name, it does not outlive the process.
             Path(path).unlink()
-        with closing(database):
-            try:
-                yield database
-            except sqlite3.Error as error:
-                raise temporary_file_error(str(error), created=True) from None
+        with closing(database), temporary_database_errors():
+            yield database
 
     def is_applied(self, plan: SyncPlan) -> bool:
         """Return whether a plan was applied.
@@ -172,11 +172,8 @@ def file_digest(file: IO[bytes]) -> str:
 
     :param file: the file.
     """
-    digest = hashlib.sha256()
     file.seek(0)
-    while block := file.read(_READ_SIZE):
-        digest.update(block)
-    return digest.hexdigest()
+    return measure_file(file)[1]
 
 
 def _write(file: Any, block: bytes) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -19,11 +18,11 @@ from airflow_provider_engagevoice.ringcx.campaigns import (
 )
 from airflow_provider_engagevoice.ringcx.concurrency import CancelToken
 from airflow_provider_engagevoice.ringcx.endpoints import RequestStepsFn
-from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter, UnsafePlan, without_context
+from airflow_provider_engagevoice.ringcx.exceptions import InvalidParameter, without_context
 from airflow_provider_engagevoice.ringcx.export.lead_reader import LeadReader
-from airflow_provider_engagevoice.ringcx.leads.id_spool import temporary_file_error
 from airflow_provider_engagevoice.ringcx.leads.search import LeadSearch
 from airflow_provider_engagevoice.ringcx.leads.selection import Selection
+from airflow_provider_engagevoice.ringcx.leads.temporary import create_temporary_file, temporary_file_error
 from airflow_provider_engagevoice.ringcx.loading.options import complete_load_options
 from airflow_provider_engagevoice.ringcx.loading.row_reader import LoadCheck
 from airflow_provider_engagevoice.ringcx.loading.row_run import RowRun
@@ -75,7 +74,7 @@ class SyncPlanner:
         :raises LeadsChanged: if the leads changed faster than they could be read. There is no plan.
         """
         _check_move(self.campaigns, job)
-        descriptor, path = tempfile.mkstemp(prefix="engagevoice-")
+        descriptor, path = create_temporary_file("engagevoice-")
         with os.fdopen(descriptor, "rb") as database:
             try:
                 plan = self._plan(job, database, path)
@@ -92,8 +91,9 @@ class SyncPlanner:
         check = LoadCheck(complete_load_options(options.load_options))
         response = run(self.request_steps("GET", lists_path(campaign)), self.cancel_token.sleep)
         lists = {each["list_id"]: each["list_name"] for each in map(lead_list, list_rows(response))}
-        owned = None if options.manages == "campaign" else owned_lists(job.owner, lists.items())
-        tables = SyncTables(options.normalizations, options.compare, owned)
+        owned = owned_lists(job.owner, lists.items())
+        managed = None if options.manages == "campaign" else owned
+        tables = SyncTables(options.normalizations, options.compare, managed)
         try:
             with RowRun(job.input, job.owner).rows(check) as spool:
                 tables.add_rows(spool.iter_checked())
@@ -120,7 +120,7 @@ class SyncPlanner:
             options=options,
             counts=counts.to_json(),
             removals=_removals(counts, lists),
-            shown_lists=sorted(shown & owned_lists(job.owner, lists.items())),
+            shown_lists=sorted(shown & owned),
             trips=find_trips(counts, options, _loaded_before(response)),
             actions_digest=diff.digest,
             database_digest=_digest(database),
@@ -135,20 +135,6 @@ def _check_move(campaigns: CampaignService, job: SyncJob) -> None:
         target = campaigns.find(job.options.move_target, account_id=account_id)
         if target["campaign_id"] == campaign_id:
             raise InvalidParameter("on_surplus: move the leads to another campaign, not to the same one")
-
-
-def require_safe(plan: SyncPlan) -> None:
-    """Raise if a plan does not pass a check.
-
-    :param plan: the plan.
-    :raises UnsafePlan: if it does not.
-    """
-    if plan.trips:
-        messages = "".join(f"\n{trip.message}" for trip in plan.trips)
-        raise UnsafePlan(
-            f'Look at the plan, then approve it with approve="{plan.fingerprint}" or correct the cause. '
-            f"Nothing was changed{messages}"
-        )
 
 
 def _removals(counts: SyncCounts, lists: Mapping[int, str]) -> list[tuple[str, str, int]]:

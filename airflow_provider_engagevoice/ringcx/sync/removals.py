@@ -17,6 +17,7 @@ from airflow_provider_engagevoice.ringcx.endpoints import RequestStepsFn
 from airflow_provider_engagevoice.ringcx.exceptions import VerificationFailed, counted
 from airflow_provider_engagevoice.ringcx.leads.moves import MovePlan
 from airflow_provider_engagevoice.ringcx.leads.selection import Selection
+from airflow_provider_engagevoice.ringcx.loading.lead_load import DEFAULT_IN_FLIGHT
 from airflow_provider_engagevoice.ringcx.loading.load_reconciler import WAITS
 from airflow_provider_engagevoice.ringcx.spec.lead_actions import ACTIONS
 from airflow_provider_engagevoice.ringcx.steps import Enter, Steps, run
@@ -34,7 +35,6 @@ from airflow_provider_engagevoice.ringcx.sync.planned_work import PlannedLead, P
 
 log = logging.getLogger(__name__)
 
-_IN_FLIGHT = 8
 #: Leads of one search. RingCX allows fewer searches than actions.
 _SEARCH_SIZE = 2 * CHUNK_SIZE
 
@@ -82,7 +82,8 @@ class LeadRemover:
                 run(self._remove(chunk, progress), token.sleep)
                 if self.move.list_id is not None:
                     break
-        Pipeline(token, _IN_FLIGHT, 2 * _IN_FLIGHT).run(self._remove(chunk, progress) for chunk in chunks)
+        work = (self._remove(chunk, progress) for chunk in chunks)
+        Pipeline(token, DEFAULT_IN_FLIGHT, 2 * DEFAULT_IN_FLIGHT).run(work)
         self._verify()
 
     def _remove(self, leads: Sequence[PlannedLead], progress: ProgressLogger) -> Steps[None]:
@@ -189,7 +190,8 @@ class LeadRemover:
                 elif self._is_removable(lead, row):
                     remaining += 1
 
-        Pipeline(self.live.search.cancel_token, 1, _IN_FLIGHT).run(map(look_up, self.work.sent(CHUNK_SIZE)))
+        work = map(look_up, self.work.sent(CHUNK_SIZE))
+        Pipeline(self.live.search.cancel_token, 1, DEFAULT_IN_FLIGHT).run(work)
         return remaining
 
     def _not_removed(self, leads: Sequence[PlannedLead]) -> Selection:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
+from airflow_provider_engagevoice.ringcx.loading.load_report import csv_line
 from airflow_provider_engagevoice.ringcx.sync.planned_work import PlannedWork
 
 COLUMNS = ("action", "row", "external_id", "outcome", "code", "message", "lead_id")
@@ -30,19 +29,13 @@ def report_lines(work: PlannedWork, loads: Path | None) -> Iterator[str]:
     :param work: the changes, with their outcomes.
     :param loads: report of the load, which is deleted; None if there is none.
     """
-    yield _line(COLUMNS)
+    yield csv_line(COLUMNS)
     for action, lead_id, outcome, code in work.iter_outcomes():
-        yield _line((action, "", "", outcome, code, "", lead_id))
+        yield csv_line((action, "", "", outcome, code, "", lead_id))
     if loads is not None and loads.exists():
         with loads.open(encoding="utf-8", newline="") as file:
             rows = csv.reader(file)
             next(rows, None)
             for row in rows:
-                yield _line(("load", *row))
+                yield csv_line(("load", *row))
         loads.unlink()
-
-
-def _line(values: Any) -> str:
-    text = io.StringIO()
-    csv.writer(text).writerow(values)
-    return text.getvalue()

@@ -6,12 +6,14 @@ import itertools
 import json
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_provider_engagevoice.ringcx.leads.id_spool import temporary_file_error
 from airflow_provider_engagevoice.ringcx.leads.search import lead_id_of
+from airflow_provider_engagevoice.ringcx.leads.temporary import (
+    open_temporary_database,
+    temporary_database_errors,
+)
 from airflow_provider_engagevoice.ringcx.loading.row_spool import CheckedRow, near_key
 from airflow_provider_engagevoice.ringcx.spec.lead_fields import KEY_FIELD
 
@@ -58,15 +60,9 @@ class SyncTables:
     _pending: dict[int, tuple[Any, ...]] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
-        import sqlite3
-
         self._normalize = normalizer(self.normalizations)
-        with self.errors():
-            self.database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
-            self.database.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-            self.database.execute("PRAGMA journal_mode = OFF")
-            self.database.executescript(_SCHEMA)
-            self.database.execute("BEGIN")
+        with temporary_database_errors():
+            self.database = open_temporary_database(_SCHEMA, _CACHE_KIB)
 
     def add_rows(self, rows: Iterable[CheckedRow]) -> None:
         """Add all rows of the source.
@@ -75,9 +71,9 @@ class SyncTables:
         """
         records = map(self._wanted, self._with_key(rows))
         while batch := list(itertools.islice(records, _BATCH_SIZE)):
-            with self.errors():
+            with temporary_database_errors():
                 self.database.executemany("INSERT INTO wanted VALUES (?, ?, ?, ?, ?)", batch)
-        with self.errors():
+        with temporary_database_errors():
             self.database.execute("CREATE INDEX wanted_key ON wanted (key)")
             for statement in _REPEATED.split(";"):
                 self.database.execute(statement)
@@ -110,13 +106,13 @@ class SyncTables:
         :param lead_id: its id.
         """
         self.flush()
-        with self.errors():
+        with temporary_database_errors():
             self.database.execute("DELETE FROM live WHERE lead_id = ?", (lead_id,))
 
     def flush(self) -> None:
         """Write the leads that are still in memory."""
         if self._pending:
-            with self.errors():
+            with temporary_database_errors():
                 self.database.executemany(
                     "INSERT OR REPLACE INTO live VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     [(lead_id, *values) for lead_id, values in self._pending.items()],
@@ -125,23 +121,13 @@ class SyncTables:
 
     def managed_lists(self) -> frozenset[int]:
         """Return the lists that managed leads are in."""
-        with self.errors():
+        with temporary_database_errors():
             found = self.database.execute("SELECT DISTINCT list_id FROM live WHERE is_managed").fetchall()
         return frozenset(list_id for (list_id,) in found if list_id is not None)
 
     def close(self) -> None:
         """Delete the temporary file."""
         self.database.close()
-
-    @contextmanager
-    def errors(self) -> Iterator[None]:
-        """Raise this package's error in place of SQLite's."""
-        import sqlite3
-
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise temporary_file_error(str(error), created="unable to open" not in str(error)) from None
 
     def _with_key(self, rows: Iterable[CheckedRow]) -> Iterator[CheckedRow]:
         for row in rows:

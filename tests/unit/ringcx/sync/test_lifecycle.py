@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import tempfile
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from airflow_provider_engagevoice.ringcx.exceptions import (
     EngageVoiceError,
     InvalidParameter,
     LeadsChanged,
+    PermanentError,
     PlanApplied,
     PlanExpired,
     PlanMismatch,
@@ -149,6 +151,14 @@ def test_damaged_mark_of_an_applied_plan_is_refused(sync: CrmSync) -> None:
 def test_path_that_is_no_folder_is_refused(path: str) -> None:
     with pytest.raises(InvalidParameter, match="path of a folder"):
         PlanFolder(path)
+
+
+def test_unwritable_temporary_folder_is_named(sync: CrmSync, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = sync.plan(crm_rows(3))
+    monkeypatch.setattr(tempfile, "tempdir", "/nonexistent")
+    with pytest.raises(PermanentError, match="Set TMPDIR"):
+        sync.plan(crm_rows(3))
+    require_refused(sync, plan, PermanentError, "Set TMPDIR")
 
 
 def test_retry_continues_only_a_plan_that_was_begun(sync: CrmSync) -> None:
