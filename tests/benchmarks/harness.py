@@ -9,7 +9,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 COMMAND = [sys.executable, "-m", "airflow_provider_engagevoice.sandbox", "--port", "0", "--limits", "off"]
@@ -88,3 +88,19 @@ def median_seconds(function: Callable[[], object], repetitions: int = 7) -> floa
 def print_row(name: str, seconds: float, goal: str = "", note: str = "") -> None:
     """Print one row of the table."""
     print(f"  {name:<58}{seconds * 1000:>10,.1f} ms  {goal:<16}{note}", flush=True)
+
+
+def run_measurements(measurements: Mapping[str, Callable[[bool], str]], arguments: Sequence[str]) -> int:
+    """Run measurements and print their tables; return the exit code.
+
+    :param measurements: each returns its table, from few leads if its argument is True.
+    :param arguments: names of the measurements, none for all; ``--short`` for few leads, to try the code.
+    """
+    names = [each for each in arguments if each != "--short"]
+    unknown = [name for name in names if name not in measurements]
+    if unknown:
+        print(f"Unknown: {', '.join(unknown)}; known: {', '.join(measurements)}", file=sys.stderr)
+        return 2
+    for name in names or measurements:
+        print(measurements[name]("--short" in arguments), flush=True)
+    return 0

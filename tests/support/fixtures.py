@@ -92,10 +92,16 @@ PACED_MODULES = ("bulk.pipeline", "loading.load_reconciler", "loading.loader")
 
 
 @pytest.fixture
-def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Durations of the client's waits in seconds; the client does not actually wait."""
+def waits(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
+    """The clock of the client's waits, which take no time."""
     # Not the transport's clock: the time in which requests may be retried does not pass.
-    return replace_clocks(monkeypatch, PACED_MODULES).pauses
+    return replace_clocks(monkeypatch, PACED_MODULES)
+
+
+@pytest.fixture
+def pauses(waits: FakeClock) -> list[float]:
+    """Durations of the client's waits in seconds; the client does not actually wait."""
+    return waits.pauses
 
 
 _TIMED_MODULES = (

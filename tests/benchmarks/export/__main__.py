@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 from tests.benchmarks.export import memory, throughput
+from tests.benchmarks.harness import run_measurements
 
 _MEASUREMENTS: Mapping[str, Callable[[bool], str]] = {
     "throughput": lambda short: throughput.measure_table(20_000 if short else throughput.ROWS),
@@ -13,20 +14,5 @@ _MEASUREMENTS: Mapping[str, Callable[[bool], str]] = {
 }
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run measurements and print their tables; return the exit code.
-
-    :param arguments: names of the measurements, none for all; ``--short`` for few leads, to try the code.
-    """
-    names = [each for each in arguments if each != "--short"]
-    unknown = [name for name in names if name not in _MEASUREMENTS]
-    if unknown:
-        print(f"Unknown: {', '.join(unknown)}; known: {', '.join(_MEASUREMENTS)}", file=sys.stderr)
-        return 2
-    for name in names or _MEASUREMENTS:
-        print(_MEASUREMENTS[name]("--short" in arguments), flush=True)
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run_measurements(_MEASUREMENTS, sys.argv[1:]))

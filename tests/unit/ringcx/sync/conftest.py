@@ -12,16 +12,9 @@ import pytest
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from airflow_provider_engagevoice.sandbox.settings import Settings
 from tests.support.clients import FakeClock
-from tests.support.fixtures import PACED_MODULES, replace_clocks
 from tests.support.syncing import CrmSync
 
 MakeSync = Callable[..., CrmSync]
-
-
-@pytest.fixture
-def waits(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
-    """The clock of the client's waits, which take no time."""
-    return replace_clocks(monkeypatch, PACED_MODULES)
 
 
 @pytest.fixture
