@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
 
 from airflow_provider_engagevoice.ringcx.bulk.action import BulkAction
+from airflow_provider_engagevoice.ringcx.client import RingCXClient
 from airflow_provider_engagevoice.ringcx.exceptions import (
     OutcomeUnknown,
     PermanentError,
@@ -16,6 +18,7 @@ from airflow_provider_engagevoice.ringcx.exceptions import (
 )
 from airflow_provider_engagevoice.ringcx.leads.selection import Selection
 from airflow_provider_engagevoice.ringcx.spec.lead_actions import ACTIONS
+from airflow_provider_engagevoice.ringcx.transport.http import ApiRequest
 from airflow_provider_engagevoice.sandbox.server.sandbox_server import SandboxServer
 from tests.support.bulk import lead_passes, lead_states
 from tests.support.clients import PARAMS, count_action_requests, make_client, move_params, perform_action
@@ -163,16 +166,31 @@ def test_executor_empty_selection_sends_nothing(ringcx_sandbox: SandboxServer) -
     assert ringcx_sandbox.requests == []
 
 
+def hold_back_counts(client: RingCXClient, lead_ids: list[int]) -> None:
+    """Let the first action be sent before other leads are counted, whatever thread is faster."""
+    attempt, is_sent = client.transport._attempt, threading.Event()
+
+    def attempt_in_order(request: ApiRequest, *args: Any) -> Any:
+        if request.method == "PUT":
+            is_sent.set()
+        elif not set(lead_ids).isdisjoint((request.json or {}).get("leadIds", ())):
+            assert is_sent.wait(20)
+        return attempt(request, *args)
+
+    client.transport._attempt = attempt_in_order  # type: ignore[method-assign, assignment]
+
+
 @pytest.mark.parametrize("options", [{}, {"max_leads": 100}], ids=["count-each-chunk", "count-all-first"])
 def test_executor_failed_count_sends_no_action_for_it(
     ringcx_sandbox: SandboxServer, ids: list[int], options: dict[str, Any]
 ) -> None:
     """Each chunk is counted just before its request; with ``max_leads`` all are counted before the first."""
     ringcx_sandbox.fault("status", status=503, operation="lead_count", skip=1, chance=1)
+    client = make_client(ringcx_sandbox.url)
+    if not options:
+        hold_back_counts(client, sorted(ids[:4])[2:])
     with pytest.raises(ServiceUnavailable if options else OutcomeUnknown):
-        perform_action(
-            make_client(ringcx_sandbox.url), "MANUAL_LEADS", {"leadIds": ids[:4]}, chunk_size=2, **options
-        )
+        perform_action(client, "MANUAL_LEADS", {"leadIds": ids[:4]}, chunk_size=2, **options)
     assert count_action_requests(ringcx_sandbox) == (0 if options else 1)
 
 
